@@ -1,0 +1,47 @@
+"""The private names of Optuna that no public one replaces; nothing else imports them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from typing import TYPE_CHECKING
+
+from optuna.exceptions import UpdateFinishedTrialError
+
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+
+__all__ = ["contains", "set_trial_system_attr", "set_trial_user_attr", "study_user_attrs"]
+
+
+def study_user_attrs(study: Study) -> Mapping[str, Any]:
+    """User attributes of a study, also under ``HyperbandPruner``, whose wrapper hides them."""
+    return study._storage.get_study_user_attrs(study._study_id)
+
+
+def set_trial_user_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
+    """Persist a user attribute from inside a sampler (the frozen trial's own setter does not)."""
+    try:
+        study._storage.set_trial_user_attr(trial._trial_id, key, value)
+    except (KeyError, UpdateFinishedTrialError):
+        pass  # A trial that no storage holds, or that has ended, keeps no record.
+
+
+def set_trial_system_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
+    """Persist a system attribute from inside a sampler."""
+    try:
+        study._storage.set_trial_system_attr(trial._trial_id, key, value)
+    except (KeyError, UpdateFinishedTrialError):
+        pass
+
+
+def contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether an external value lies in a distribution."""
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except (ValueError, TypeError):
+        return False

@@ -1,0 +1,108 @@
+"""Configurations to choose from: spread, remembered, and near to what is good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta.conditions import apply_conditions
+from optuna_meta.conditions import Condition
+from optuna_meta.space import Array
+from optuna_meta.space import Space
+from optuna_meta.space import UNSEEN
+
+
+__all__ = ["enumerated", "fixed", "neighbours", "uniform", "unseen"]
+
+_FINEST, _COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
+
+
+def uniform(n: int, space: Space, rng: np.random.Generator) -> Array:
+    """Random rows (n, D), every dimension active."""
+    columns = [
+        rng.integers(len(d.choices), size=n).astype(float)
+        if d.choices is not None
+        else d.snap(rng.random(n))
+        for d in space.dimensions
+    ]
+    return np.column_stack(columns) if columns else np.zeros((n, 0))
+
+
+def enumerated(space: Space) -> Array:
+    """All rows of a finite space, every dimension active."""
+    axes = [
+        np.arange(len(d.choices), dtype=float)
+        if d.choices is not None
+        else np.unique(d.snap(np.linspace(0.0, 1.0, max(2, 4 * int(d.size)))))
+        for d in space.dimensions
+    ]
+    grid = np.meshgrid(*axes, indexing="ij")
+    return np.column_stack([axis.ravel() for axis in grid]) if grid else np.zeros((1, 0))
+
+
+def neighbours(rows: Array, n: int, space: Space, rng: np.random.Generator) -> Array:
+    """Valid rows (n, D), every dimension active, that differ from one of ``rows`` in a few cells.
+
+    Args:
+        rows: Where to start from, at least one row; what is inactive or unseen there is drawn.
+        n: How many.
+        space: The rows' space.
+        rng: Source of randomness.
+    """
+    n_dims = len(space.dimensions)
+    base = rows[rng.integers(len(rows), size=n)]
+    fresh = uniform(n, space, rng)
+    base = np.where(np.isnan(base) | _is_unseen(base, space), fresh, base)
+    moved = rng.random((n, n_dims)) < min(0.5, 1.5 / max(n_dims, 1))
+    moved[np.arange(n), rng.integers(max(n_dims, 1), size=n)] = True
+    scale = np.exp(rng.uniform(np.log(_FINEST), np.log(_COARSEST), size=n))
+    for i, dimension in enumerate(space.dimensions):
+        if dimension.is_categorical:
+            changed = fresh[:, i]
+        else:
+            shift = scale * rng.standard_normal(n)
+            if np.isfinite(dimension.size):
+                # A shift below half a step of the grid would be none.
+                least = 1.0 / max(dimension.size - 1.0, 1.0)
+                shift = np.sign(shift) * np.maximum(np.abs(shift), least)
+            changed = _reflected(base[:, i] + shift)
+        base[:, i] = np.where(moved[:, i], changed, base[:, i])
+    return space.snap(base)
+
+
+def fixed(rows: Array, row: Array) -> Array:
+    """Rows (n, D) with the cells of ``row`` (D,) wherever that has any."""
+    return np.where(np.isnan(row), rows, row)
+
+
+def unseen(rows: Array, seen: Array, conditions: Sequence[Condition]) -> Array:
+    """Rows with what is inactive taken out, each once, without those in ``seen``.
+
+    Returns:
+        Rows (M, D) in the order of ``rows``; where all of them are in ``seen``, all of them.
+    """
+    rows = apply_conditions(rows, conditions)
+    keys = _keys(rows)
+    _, first = np.unique(keys, return_index=True)
+    first = np.sort(first)
+    fresh = first[~np.isin(keys[first], _keys(seen))]
+    return rows[fresh if len(fresh) else first]
+
+
+def _is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:
+    categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
+    return categorical & (rows == UNSEEN)
+
+
+def _reflected(cells: Array) -> Array:
+    """Cells mirrored at the borders: clipping would pile them up there."""
+    inside = np.abs(cells)
+    return np.clip(np.where(inside > 1.0, 2.0 - inside, inside), 0.0, 1.0)
+
+
+def _keys(rows: Array) -> NDArray[np.void]:
+    """One comparable value per row; cells that differ by rounding alone are the same."""
+    rounded = np.ascontiguousarray(np.round(np.nan_to_num(rows, nan=-9.0), 7) + 0.0)
+    return rounded.view([("", rounded.dtype)] * max(rounded.shape[1], 1)).ravel()

@@ -1,0 +1,99 @@
+"""One column of a data set, of whatever type, as numbers or as numbered categories."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+__all__ = ["finite", "holds_numbers", "is_numeric", "read_column"]
+
+# By name, for pandas need not be installed.
+_MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
+
+
+def holds_numbers(values: Any) -> bool:
+    """Returns whether a column is numeric: of numbers, bools, dates or durations.
+
+    All else is categorical: strings, pandas categoricals, a mixture, any other objects.
+
+    Args:
+        values: A column of n cells: an array, a pandas Series, a list.
+    """
+    if hasattr(getattr(values, "dtype", None), "categories"):
+        return False
+    array = _as_array(values)
+    if array.dtype.kind in "biufmM":
+        return True
+    types = {t for t in set(map(type, array.tolist())) if t.__name__ not in _MISSING_TYPES}
+    return all(issubclass(t, numbers.Real | np.bool_ | Decimal) for t in types)
+
+
+def read_column(values: Any) -> NDArray[Any]:
+    """Returns a column as float64 numbers, or as int64 category codes.
+
+    Categories are told apart by their text and numbered in its order.
+
+    Args:
+        values: A column of n cells: an array, a pandas Series, a list.
+
+    Returns:
+        An array of shape (n,): numbers with NaN where a cell is missing or infinite, or codes
+        from 0 with -1 where a cell is missing.
+    """
+    array = _as_array(values)
+    if not holds_numbers(values):
+        return _codes(array.tolist())
+    if array.dtype.kind in "biuf":
+        return finite(array)
+    if array.dtype.kind in "mM":
+        return np.where(np.isnat(array), np.nan, array.astype(np.int64).astype(np.float64))
+    return finite([_to_float(cell) for cell in array.tolist()])
+
+
+def is_numeric(column: NDArray[Any]) -> bool:
+    """Returns whether a column of :func:`read_column` holds numbers rather than codes."""
+    return column.dtype.kind == "f"
+
+
+def finite(array: Any) -> NDArray[np.float64]:
+    """Returns a new float64 array of the same shape with NaN where a number is not finite."""
+    # A long double may be too large for a float64.
+    with np.errstate(over="ignore"):
+        values = np.array(array, dtype=np.float64)
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _as_array(values: Any) -> NDArray[Any]:
+    if getattr(getattr(values, "dtype", None), "tz", None) is not None:
+        # Else each cell becomes a Timestamp object; the time zone shifts all of them alike.
+        return np.asarray(values.to_numpy(dtype="datetime64[us]"))
+    # Else NumPy turns a number or NaN beside a string in a list into a string.
+    return np.asarray(values, dtype=object if isinstance(values, list | tuple) else None)
+
+
+def _to_float(cell: Any) -> float:
+    if type(cell).__name__ in _MISSING_TYPES:
+        return np.nan
+    try:
+        return float(cell)
+    except OverflowError:
+        return np.nan
+
+
+def _codes(cells: list[Any]) -> NDArray[np.int64]:
+    texts = [None if _is_missing(cell) else str(cell) for cell in cells]
+    # Sorted, so that neither the order of the rows nor hashing decides the numbers.
+    number_of = {text: i for i, text in enumerate(sorted({t for t in texts if t is not None}))}
+    return np.array([-1 if t is None else number_of[t] for t in texts], dtype=np.int64)
+
+
+def _is_missing(cell: Any) -> bool:
+    if type(cell).__name__ in _MISSING_TYPES:
+        return True
+    return isinstance(cell, float) and cell != cell

@@ -1,0 +1,146 @@
+"""Landmarkers: how well simple learners predict the target.
+
+Pfahringer, Bensusan and Giraud-Carrier (2000), "Meta-learning by landmarking various learning
+algorithms". Each learner predicts every row of a sample of at most 500 once, in threefold
+cross-validation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import Ridge
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeRegressor
+
+from optuna_meta.features.columns import is_numeric
+from optuna_meta.features.measures import standardise
+
+
+__all__ = ["landmark"]
+
+_MAX_ROWS = 500
+_MAX_COLUMNS = 50
+_MAX_CATEGORIES = 8
+_FOLDS = 3
+
+
+class _Sample(NamedTuple):
+    design: NDArray[np.float64]  # (r, d)
+    y: NDArray[Any]  # (r,), float64 numbers or int64 class codes
+    fold: NDArray[np.int64]  # (r,), in 0 .. _FOLDS - 1
+
+
+def landmark(
+    z: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    y: NDArray[Any],
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """Returns the accuracy, or for a regression R^2 clipped to [-1, 1], of each learner.
+
+    Empty where there is nothing to learn: no column that varies in each part to train on, fewer
+    than two classes of three rows each, or fewer than six rows, or a constant target.
+
+    Args:
+        z: Standardised numeric columns of shape (m, a), NaN where missing.
+        codes: Categorical columns of shape (m, c), -1 where missing.
+        y: The target of shape (m,), float64 numbers or int64 class codes.
+        rng: Draws the rows and the folds.
+    """
+    sample = _draw(z, codes, y, rng)
+    if not sample.design.shape[1] or len(np.unique(sample.y)) < 2:
+        return {}
+    learners = _regressors() if is_numeric(y) else _classifiers()
+    score = _clipped_r2 if is_numeric(y) else _accuracy
+    return {
+        name: score(sample.y, _cross_predict(learner, sample))
+        for name, learner in learners.items()
+    }
+
+
+def _classifiers() -> dict[str, Any]:
+    return {
+        "best_node": DecisionTreeClassifier(max_depth=1, random_state=0),
+        # A tree search, for its distances, unlike a matrix product's, do not hang on rounding.
+        "one_nn": KNeighborsClassifier(1, algorithm="kd_tree"),
+        "naive_bayes": GaussianNB(),
+        # Shrunk, since with more columns than rows the covariance is singular.
+        "linear_discr": LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1),
+    }
+
+
+def _regressors() -> dict[str, Any]:
+    return {
+        "best_node": DecisionTreeRegressor(max_depth=1, random_state=0),
+        "one_nn": KNeighborsRegressor(1, algorithm="kd_tree"),
+        "ridge": Ridge(alpha=1.0),
+    }
+
+
+def _draw(
+    z: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    y: NDArray[Any],
+    rng: np.random.Generator,
+) -> _Sample:
+    rows = _learnable(y, rng.permutation(len(y)))[:_MAX_ROWS]
+    # Again, for the cut may leave a class too few members.
+    rows = _learnable(y, rows)
+    target = standardise(y[rows, None]).ravel() if is_numeric(y) else y[rows]
+    if not len(target):
+        return _Sample(np.empty((0, 0)), target, np.empty(0, dtype=np.int64))
+    fold = np.empty(len(rows), dtype=np.int64)
+    # Dealt out in the order of the target, each fold has its share of each class or level.
+    fold[np.argsort(target, kind="stable")] = np.arange(len(rows)) % _FOLDS
+    design = np.hstack([np.nan_to_num(z[rows]), _one_hot(codes[rows])])
+    trainable = [np.ptp(design[fold != k], axis=0) > 0 for k in range(_FOLDS)]
+    columns = np.flatnonzero(np.all(trainable, axis=0))
+    if len(columns) > _MAX_COLUMNS:
+        columns = np.sort(rng.choice(columns, _MAX_COLUMNS, replace=False))
+    return _Sample(design[:, columns], target, fold)
+
+
+def _learnable(y: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the rows with a target, and for classes those with a member for each fold."""
+    if is_numeric(y):
+        rows = rows[~np.isnan(y[rows])]
+        return rows if len(rows) >= 2 * _FOLDS else rows[:0]
+    rows = rows[y[rows] >= 0]
+    frequent: NDArray[np.bool_] = np.bincount(y[rows])[y[rows]] >= _FOLDS
+    return rows[frequent]
+
+
+def _one_hot(codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns an indicator column for each of the most frequent categories, shape (r, d)."""
+    columns = [np.empty((len(codes), 0))]
+    for column in codes.T[:_MAX_COLUMNS]:
+        counts = np.bincount(column[column >= 0])
+        frequent = np.argsort(-counts, kind="stable")[:_MAX_CATEGORIES]
+        columns.append((column[:, None] == frequent).astype(np.float64))
+    return standardise(np.hstack(columns))
+
+
+def _cross_predict(learner: Any, sample: _Sample) -> NDArray[Any]:
+    predicted = np.empty_like(sample.y)
+    for k in range(_FOLDS):
+        train, test = sample.fold != k, sample.fold == k
+        learner.fit(sample.design[train], sample.y[train])
+        predicted[test] = learner.predict(sample.design[test])
+    return predicted
+
+
+def _accuracy(y: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
+    return float(np.mean(y == predicted))
+
+
+def _clipped_r2(y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    r2 = 1.0 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean()) ** 2)
+    return float(np.clip(r2, -1.0, 1.0))

@@ -1,0 +1,184 @@
+"""One suggestion: candidates, their score under the target's model, the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta.acquisition import mixture_score
+from optuna_meta.candidates import enumerated
+from optuna_meta.candidates import fixed
+from optuna_meta.candidates import neighbours
+from optuna_meta.candidates import uniform
+from optuna_meta.candidates import unseen
+from optuna_meta.conditions import Condition
+from optuna_meta.scaling import warp
+from optuna_meta.space import Array
+from optuna_meta.space import Dimension
+from optuna_meta.space import Space
+from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.kernel import column_owners
+from optuna_meta.surrogate.kernel import design
+from optuna_meta.surrogate.mixture import components
+from optuna_meta.surrogate.target import condition
+from optuna_meta.surrogate.target import Inputs
+from optuna_meta.surrogate.target import TargetModel
+
+
+__all__ = ["Planner", "Question", "Suggestion"]
+
+_SPREAD = 400  # Random rows of the pool, drawn once for a space.
+_REMEMBERED = 15  # Best trials of each prior study in the pool.
+_LOCAL = 80  # Rows of one round of local search.
+_ROUNDS = 3
+_SMALL = 1000  # A space of no more rows is searched whole.
+
+
+@dataclass(frozen=True)
+class Question:
+    """Everything a suggestion depends on, as arrays.
+
+    Args:
+        space: The target's space.
+        rows: The finished trials.  # (n, D)
+        values: Their values, lower is better, finite.  # (n,)
+        pending: Running trials.  # (p, D)
+        fixed: Cells that are already decided, NaN for the others.  # (D,)
+        conditions: Which dimensions exist under which others.
+    """
+
+    space: Space
+    rows: Array  # (n, D)
+    values: Array  # (n,)
+    pending: Array  # (p, D)
+    fixed: Array  # (D,)
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A chosen configuration and why.
+
+    Args:
+        row: Its cells in the question's space.  # (D,)
+        trust: Posterior probability that the prior studies inform the target.
+        coefficients: Signed weight of each prior study in the posterior mean.  # (T,)
+        contributions: Each study's part of the predicted advantage over the average candidate,
+            in the priors' units.  # (T,)
+    """
+
+    row: Array  # (D,)
+    trust: float
+    coefficients: Array  # (T,)
+    contributions: Array  # (T,)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    rows: Array  # (M, D), every dimension active
+    bests: Array  # (B, D), the prior studies' best trials among them
+
+
+@dataclass
+class Planner:
+    """Answers questions from a trained prior; keeps the candidates of each space.
+
+    Args:
+        fitted: The prior studies' surrogates.
+        weights: Weight of each prior study, sum 1.  # (T,)
+        trust: Probability, before any trial, that the prior studies inform the target.
+    """
+
+    fitted: FittedPrior
+    weights: Array  # (T,)
+    trust: float
+    _pools: dict[Space, _Pool] = field(default_factory=dict, repr=False)
+
+    def model(self, question: Question) -> TargetModel:
+        """The target's model after the question's trials."""
+        return condition(
+            components(self.trust),
+            self._inputs(question.rows, question.space),
+            warp(question.values),
+            self.weights,
+            self._inputs(question.pending, question.space) if len(question.pending) else None,
+        )
+
+    def suggest(self, question: Question, rng: np.random.Generator) -> Suggestion:
+        """The best candidate; in a space with unseen rows, one of those."""
+        model = self.model(question)
+        space, seen = question.space, np.vstack([question.rows, question.pending])
+        rows = unseen(
+            fixed(self._pool(space, rng).rows, question.fixed), seen, question.conditions
+        )
+        inputs, scores = self._scored(rows, model, space)
+        pool_mean = inputs.Z.mean(axis=0)
+        for _ in range(0 if space.size <= _SMALL else _ROUNDS):
+            start = self._starts(rows, scores, question)
+            local = fixed(neighbours(start, _LOCAL, space, rng), question.fixed)
+            local = unseen(local, seen, question.conditions)
+            _, local_scores = self._scored(local, model, space)
+            rows, scores = np.vstack([rows, local]), np.concatenate([scores, local_scores])
+        best = rows[int(np.argmax(scores))]
+        coefficients = model.coefficients()
+        advantage = coefficients * (pool_mean - self._inputs(best[None], space).Z[0])
+        return Suggestion(best, model.trust, coefficients, advantage)
+
+    def _starts(self, rows: Array, scores: Array, question: Question) -> Array:
+        """Where to search locally: the best-scored candidates and the best trials."""
+        scored = rows[np.argsort(-scores, kind="stable")[:4]]
+        observed = question.rows[np.argsort(question.values, kind="stable")[:3]]
+        return np.vstack([scored, observed])
+
+    def _scored(self, rows: Array, model: TargetModel, space: Space) -> tuple[Inputs, Array]:
+        inputs = self._inputs(rows, space)
+        p = model.predict(inputs)
+        return inputs, mixture_score(p.means, p.deviations, p.incumbents, p.weights)
+
+    def _inputs(self, rows: Array, space: Space) -> Inputs:
+        absent = np.array([name not in space.names for name in self.fitted.space.names])
+        Z = self.fitted.predict(self.fitted.space.translate(rows, space), absent)
+        return Inputs(Z, design(rows, space) * self._roots(space)[column_owners(space)])
+
+    def _roots(self, space: Space) -> Array:
+        """Inverse length scales of the residual: the prior studies' median where they know. (D,)"""
+        cube = self.fitted.space
+        typical = np.sqrt(8.0 / max(len(space.dimensions), 1))
+        roots = np.full(len(space.dimensions), typical)
+        for i, dimension in enumerate(space.dimensions):
+            if dimension.name in cube.names:
+                d = cube.index(dimension.name)
+                known = self.fitted.parameters.precisions[:, d]
+                known = known[known > 0]
+                if len(known):
+                    ratio = _range_ratio(dimension, cube.dimensions[d])
+                    roots[i] = np.sqrt(np.median(known)) * ratio
+        return roots
+
+    def _pool(self, space: Space, rng: np.random.Generator) -> _Pool:
+        if space not in self._pools:
+            self._pools[space] = self._new_pool(space, rng)
+        return self._pools[space]
+
+    def _new_pool(self, space: Space, rng: np.random.Generator) -> _Pool:
+        bests = [
+            task.rows[np.argsort(task.values, kind="stable")[:_REMEMBERED]]
+            for task in self.fitted.prior.tasks
+        ]
+        remembered = space.translate(np.vstack(bests), self.fitted.space)
+        unknown = np.isnan(remembered) | (remembered < 0)
+        remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
+        remembered = space.snap(remembered)
+        spread = enumerated(space) if space.size <= _SMALL else uniform(_SPREAD, space, rng)
+        return _Pool(np.vstack([remembered, spread]), remembered)
+
+
+def _range_ratio(target: Dimension, cube: Dimension) -> float:
+    """Length of the target's range in units of the cube's."""
+    if target.is_categorical or cube.is_categorical or target.log != cube.log:
+        return 1.0
+    return target.width / (cube.width or 1.0) or 1.0

@@ -1,0 +1,185 @@
+"""The trained surrogate of all prior studies: fitted once, saved, shipped to workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+from optuna_meta._files import read_arrays
+from optuna_meta._files import write_arrays
+from optuna_meta.prior import Prior
+from optuna_meta.prior import prior_from_header
+from optuna_meta.prior import prior_header
+from optuna_meta.scaling import rank_normal
+from optuna_meta.space import Array
+from optuna_meta.space import Space
+from optuna_meta.surrogate.kernel import column_owners
+from optuna_meta.surrogate.kernel import design
+from optuna_meta.surrogate.prior_gps import condition_prior_gps
+from optuna_meta.surrogate.prior_gps import fit_prior_gps
+from optuna_meta.surrogate.prior_gps import GPParameters
+from optuna_meta.surrogate.prior_gps import PriorGPs
+
+
+__all__ = ["FittedPrior", "fit_prior"]
+
+_FORMAT = "optuna_meta.fitted_prior"
+_VERSION = 1
+_MOST_TRIALS = 200  # Of one study; a Gaussian process's price grows with their cube.
+
+
+@dataclass(frozen=True)
+class FittedPrior:
+    """Prior studies with their trained surrogates.
+
+    Args:
+        prior: The records.
+        parameters: Hyperparameters of the studies' processes.
+        gps: The processes, conditioned on the studies' trials.
+    """
+
+    prior: Prior
+    parameters: GPParameters
+    gps: PriorGPs
+
+    def __len__(self) -> int:
+        return len(self.prior)
+
+    @property
+    def space(self) -> Space:
+        """The cube of all prior studies."""
+        return self.prior.space
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the prior studies."""
+        return self.prior.names
+
+    def predict(self, rows: Array, absent: NDArray[np.bool_] | None = None) -> Array:
+        """Values Z (M, T) that the prior studies expect, as normal quantiles of their ranks.
+
+        Args:
+            rows: Configurations in the prior's space.  # (M, D)
+            absent: Dimensions that the target does not have at all; each prior study then
+                answers for the value that its own best trials had.  # (D,)
+        """
+        if absent is None or not absent.any():
+            return self.gps.predict(design(rows, self.space))
+        filled = [np.where(absent, typical, rows) for typical in typical_rows(self.prior)]
+        return self.gps.predict(np.stack([design(r, self.space) for r in filled]))
+
+    def without(self, names: Iterable[str]) -> FittedPrior:
+        """The surrogate without the studies of these names."""
+        left_out = set(names)
+        kept = np.array([i for i, n in enumerate(self.names) if n not in left_out], dtype=np.int64)
+        parameters = GPParameters(
+            self.parameters.precisions[kept],
+            self.parameters.amplitude[kept],
+            self.parameters.noise[kept],
+        )
+        return FittedPrior(self.prior.without(left_out), parameters, self.gps.select(kept))
+
+    def save(self, path: str | Path) -> None:
+        """Write records and hyperparameters to a file (safetensors; no pickle)."""
+        arrays = {
+            "precisions": self.parameters.precisions,
+            "amplitude": self.parameters.amplitude,
+            "noise": self.parameters.noise,
+        }
+        for i, task in enumerate(self.prior.tasks):
+            arrays[f"{i}.rows"], arrays[f"{i}.values"] = task.rows, task.values
+        write_arrays(path, arrays, _FORMAT, _VERSION, prior_header(self.prior))
+
+    @classmethod
+    def load(cls, path: str | Path) -> FittedPrior:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ValueError: The file is truncated, damaged, foreign or from a newer version.
+        """
+        arrays, header = read_arrays(path, _FORMAT, _VERSION)
+        parameters = GPParameters(arrays["precisions"], arrays["amplitude"], arrays["noise"])
+        return _conditioned(prior_from_header(header, arrays), parameters)
+
+
+def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedPrior:
+    """Train the surrogates of all prior studies, once.
+
+    Args:
+        prior: The records.
+        device: Where to compute, as torch names it; the CPU by default.
+    """
+    data = _padded(prior)
+    parameters = fit_prior_gps(data.designs, data.values, data.mask, data.tuned, data.owners, device)
+    return _conditioned(prior, parameters)
+
+
+def typical_rows(prior: Prior) -> Array:
+    """For each study the cells of its best trials: their median, or their commonest choice.
+
+    Returns:
+        Rows (T, D); NaN for what a study has not tuned.
+    """
+    return np.array([_typical_row(t.rows[_best(t.values)], prior.space) for t in prior.tasks])
+
+
+@dataclass(frozen=True)
+class _Padded:
+    designs: Array  # (T, n, W)
+    values: Array  # (T, n), rank-normal
+    mask: NDArray[np.bool_]  # (T, n)
+    tuned: NDArray[np.bool_]  # (T, D)
+    owners: NDArray[np.int64]  # (W,)
+
+
+def _padded(prior: Prior) -> _Padded:
+    owners = column_owners(prior.space)
+    kept = [_representative(task.values) for task in prior.tasks]
+    longest = max((len(k) for k in kept), default=0)
+    designs = np.zeros((len(prior), longest, len(owners)))
+    values = np.zeros((len(prior), longest))
+    mask = np.zeros((len(prior), longest), dtype=bool)
+    for t, (task, trials) in enumerate(zip(prior.tasks, kept, strict=True)):
+        n = len(trials)
+        designs[t, :n] = design(task.rows[trials], prior.space)
+        values[t, :n] = rank_normal(task.values)[trials]
+        mask[t, :n] = True
+    tuned = np.array([task.tuned for task in prior.tasks], dtype=bool)
+    return _Padded(designs, values, mask, tuned.reshape(len(prior), -1), owners)
+
+
+def _representative(values: Array) -> NDArray[np.int64]:
+    """Trials to train on: all of them or, of many, the best half and an even spread of ranks."""
+    order = np.argsort(values, kind="stable")
+    if len(values) <= _MOST_TRIALS:
+        return np.arange(len(values))
+    best, rest = order[: _MOST_TRIALS // 2], order[_MOST_TRIALS // 2 :]
+    spread = np.linspace(0, len(rest) - 1, _MOST_TRIALS - len(best)).round().astype(int)
+    return np.sort(np.concatenate([best, rest[spread]]))
+
+
+def _conditioned(prior: Prior, parameters: GPParameters) -> FittedPrior:
+    data = _padded(prior)
+    gps = condition_prior_gps(parameters, data.designs, data.values, data.mask, data.owners)
+    return FittedPrior(prior, parameters, gps)
+
+
+def _best(values: Array) -> NDArray[np.int64]:
+    return np.argsort(values, kind="stable")[: max(1, len(values) // 5)]
+
+
+def _typical_row(rows: Array, space: Space) -> Array:
+    typical = np.full(len(space.dimensions), np.nan)
+    for i, dimension in enumerate(space.dimensions):
+        cells = rows[~np.isnan(rows[:, i]), i]
+        if len(cells) and dimension.is_categorical:
+            known, counts = np.unique(cells, return_counts=True)
+            typical[i] = known[counts.argmax()]
+        elif len(cells):
+            typical[i] = np.median(cells)
+    return typical

@@ -1,0 +1,35 @@
+"""The components of the target's mixture and their prior odds."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from optuna_meta.surrogate.target import Component
+
+
+__all__ = ["components"]
+
+
+def components(trust: float) -> tuple[Component, ...]:
+    """Components whose transferring ones share the prior probability ``trust``.
+
+    Args:
+        trust: Prior probability, in (0, 1), that the prior studies inform the target.
+    """
+    transferring = [
+        Component(1.0, deviation, residual, stretch, noise, 1.0)
+        for deviation, residual, stretch, noise in product(
+            (0.5, 1.0), (0.15, 0.4, 0.8), (1.0,), (0.05, 0.2)
+        )
+    ]
+    reversing = [Component(-1.0, 1.0, residual, 1.0, 0.1, 1.0) for residual in (0.4, 0.8)]
+    cold = [
+        Component(0.0, 0.0, 1.0, stretch, noise, 1.0)
+        for stretch, noise in product((0.5, 1.0, 2.0), (0.05, 0.2))
+    ]
+    shares = ((transferring, 0.98 * trust), (reversing, 0.02 * trust), (cold, 1.0 - trust))
+    return tuple(
+        Component(h.slope, h.deviation, h.residual, h.stretch, h.noise, share / len(group))
+        for group, share in shares
+        for h in group
+    )

@@ -1,0 +1,97 @@
+"""Trials of one study -> configurations with one comparable value each.
+
+Complete trials keep their value. Failed trials and NaN are left out, as Optuna's own samplers do.
+A pruned trial gets the final value that its curve makes likely: the quantile it held, at the last
+step that it shares with complete trials, among their final values; never better than its curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
+
+from optuna_meta.scaling import finite_values
+from optuna_meta.space import Array
+
+
+__all__ = ["FINISHED", "Observations", "observe"]
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What a study's finished trials say, in the order of the trials.
+
+    Args:
+        params: The configurations, n of them.
+        distributions: For each configuration its parameters' distributions.
+        values: Objective values, lower is better, finite.  # (n,)
+    """
+
+    params: tuple[Mapping[str, Any], ...]
+    distributions: tuple[Mapping[str, BaseDistribution], ...]
+    values: Array  # (n,)
+
+    def __len__(self) -> int:
+        return len(self.params)
+
+
+def observe(trials: Sequence[FrozenTrial], direction: StudyDirection) -> Observations:
+    """The observations of a single-objective study's trials."""
+    sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and _has_value(t)]
+    pruned = [t for t in trials if t.state == TrialState.PRUNED and _curve(t, sign)]
+    finals = {t.number: sign * float(t.values[0]) for t in complete}
+    curves = [(_curve(t, sign), finals[t.number]) for t in complete]
+    likely = {t.number: _likely_final(_curve(t, sign), curves) for t in pruned}
+    kept = sorted([*complete, *pruned], key=lambda t: t.number)
+    values = np.array([(finals | likely)[t.number] for t in kept], dtype=float)
+    return Observations(
+        tuple(t.params for t in kept),
+        tuple(t.distributions for t in kept),
+        finite_values(values),
+    )
+
+
+def _has_value(trial: FrozenTrial) -> bool:
+    return trial.values is not None and not math.isnan(trial.values[0])
+
+
+def _curve(trial: FrozenTrial, sign: float) -> dict[int, float]:
+    """Reported values by step, lower is better; NaN left out."""
+    reported = trial.intermediate_values.items()
+    return {step: sign * value for step, value in sorted(reported) if not math.isnan(value)}
+
+
+def _likely_final(
+    curve: Mapping[int, float], complete: Sequence[tuple[Mapping[int, float], float]]
+) -> float:
+    """The final value (lower is better) that a pruned trial's curve makes likely."""
+    for step in sorted(curve, reverse=True):
+        peers = [(c[step], final) for c, final in complete if step in c]
+        if peers:
+            return _same_quantile(curve, curve[step], peers)
+    finals = [final for _, final in complete]
+    # Nothing to compare with: a pruner stops what is worse than the middle.
+    return max(float(np.median(finals)), min(curve.values())) if finals else min(curve.values())
+
+
+def _same_quantile(
+    curve: Mapping[int, float], value: float, peers: Sequence[tuple[float, float]]
+) -> float:
+    at_step, finals = np.array(peers).T
+    better = int(np.sum(at_step < value))
+    # The final of the last peer that was better at this step; the best one's where none was.
+    likely = float(np.sort(finals)[min(better, len(finals) - 1)])
+    same_scale = finals.min() <= at_step.max() and at_step.min() <= finals.max()
+    return max(likely, min(curve.values())) if same_scale else likely
