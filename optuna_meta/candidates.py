@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.conditions import apply_conditions
-from optuna_meta.conditions import Condition
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.space import UNSEEN
@@ -77,18 +73,16 @@ def fixed(rows: Array, row: Array) -> Array:
     return np.where(np.isnan(row), rows, row)
 
 
-def unseen(rows: Array, seen: Array, conditions: Sequence[Condition]) -> Array:
-    """Rows with what is inactive taken out, each once, without those in ``seen``.
+def unseen(rows: Array, seen: Array) -> NDArray[np.int64]:
+    """Indices of rows (n, D), each different one once, without those in ``seen`` (m, D).
 
-    Returns:
-        Rows (M, D) in the order of ``rows``; where all of them are in ``seen``, all of them.
+    Where all of them are in ``seen``, all different ones.
     """
-    rows = apply_conditions(rows, conditions)
     keys = _keys(rows)
     _, first = np.unique(keys, return_index=True)
     first = np.sort(first)
     fresh = first[~np.isin(keys[first], _keys(seen))]
-    return rows[fresh if len(fresh) else first]
+    return fresh if len(fresh) else first
 
 
 def _is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:

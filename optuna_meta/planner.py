@@ -15,6 +15,7 @@ from optuna_meta.candidates import fixed
 from optuna_meta.candidates import neighbours
 from optuna_meta.candidates import uniform
 from optuna_meta.candidates import unseen
+from optuna_meta.conditions import apply_conditions
 from optuna_meta.conditions import Condition
 from optuna_meta.scaling import warp
 from optuna_meta.space import Array
@@ -27,6 +28,7 @@ from optuna_meta.surrogate.mixture import components
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
 from optuna_meta.surrogate.target import TargetModel
+from optuna_meta.surrogate.trust import typical_roots
 
 
 __all__ = ["Planner", "Question", "Suggestion"]
@@ -35,6 +37,7 @@ _SPREAD = 400  # Random rows of the pool, drawn once for a space.
 _REMEMBERED = 15  # Best trials of each prior study in the pool.
 _LOCAL = 80  # Rows of one round of local search.
 _ROUNDS = 3
+_MOST_POOLS = 8
 _SMALL = 1000  # A space of no more rows is searched whole.
 
 
@@ -79,8 +82,9 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class _Pool:
-    rows: Array  # (M, D), every dimension active
-    bests: Array  # (B, D), the prior studies' best trials among them
+    rows: Array  # (M, D)
+    inputs: Inputs
+    n_remembered: int  # The first rows are the prior studies' best trials.
 
 
 @dataclass
@@ -96,7 +100,7 @@ class Planner:
     fitted: FittedPrior
     weights: Array  # (T,)
     trust: float
-    _pools: dict[Space, _Pool] = field(default_factory=dict, repr=False)
+    _pools: dict[str, _Pool] = field(default_factory=dict, repr=False)
 
     def model(self, question: Question) -> TargetModel:
         """The target's model after the question's trials."""
@@ -112,16 +116,19 @@ class Planner:
         """The best candidate; in a space with unseen rows, one of those."""
         model = self.model(question)
         space, seen = question.space, np.vstack([question.rows, question.pending])
-        rows = unseen(
-            fixed(self._pool(space, rng).rows, question.fixed), seen, question.conditions
-        )
-        inputs, scores = self._scored(rows, model, space)
+        pool = self._pool(question, rng)
+        fresh = unseen(pool.rows, seen)
+        if not len(seen):
+            fresh = fresh[fresh < pool.n_remembered]
+        rows, inputs = pool.rows[fresh], pool.inputs.select(fresh)
+        scores = _scores(model, inputs)
         pool_mean = inputs.Z.mean(axis=0)
-        for _ in range(0 if space.size <= _SMALL else _ROUNDS):
+        for _ in range(_ROUNDS if len(seen) and space.size > _SMALL else 0):
             start = self._starts(rows, scores, question)
             local = fixed(neighbours(start, _LOCAL, space, rng), question.fixed)
-            local = unseen(local, seen, question.conditions)
-            _, local_scores = self._scored(local, model, space)
+            local = apply_conditions(local, question.conditions)
+            local = local[unseen(local, seen)]
+            local_scores = _scores(model, self._inputs(local, space))
             rows, scores = np.vstack([rows, local]), np.concatenate([scores, local_scores])
         best = rows[int(np.argmax(scores))]
         coefficients = model.coefficients()
@@ -134,37 +141,32 @@ class Planner:
         observed = question.rows[np.argsort(question.values, kind="stable")[:3]]
         return np.vstack([scored, observed])
 
-    def _scored(self, rows: Array, model: TargetModel, space: Space) -> tuple[Inputs, Array]:
-        inputs = self._inputs(rows, space)
-        p = model.predict(inputs)
-        return inputs, mixture_score(p.means, p.deviations, p.incumbents, p.weights)
-
     def _inputs(self, rows: Array, space: Space) -> Inputs:
         absent = np.array([name not in space.names for name in self.fitted.space.names])
         Z = self.fitted.predict(self.fitted.space.translate(rows, space), absent)
         return Inputs(Z, design(rows, space) * self._roots(space)[column_owners(space)])
 
     def _roots(self, space: Space) -> Array:
-        """Inverse length scales of the residual: the prior studies' median where they know. (D,)"""
-        cube = self.fitted.space
-        typical = np.sqrt(8.0 / max(len(space.dimensions), 1))
-        roots = np.full(len(space.dimensions), typical)
+        """Inverse length scales of the residual, in the target's units.  # (D,)"""
+        cube, known = self.fitted.space, typical_roots(self.fitted)
+        roots = np.full(len(space.dimensions), np.sqrt(8.0 / max(len(space.dimensions), 1)))
         for i, dimension in enumerate(space.dimensions):
             if dimension.name in cube.names:
                 d = cube.index(dimension.name)
-                known = self.fitted.parameters.precisions[:, d]
-                known = known[known > 0]
-                if len(known):
-                    ratio = _range_ratio(dimension, cube.dimensions[d])
-                    roots[i] = np.sqrt(np.median(known)) * ratio
+                roots[i] = known[d] * _range_ratio(dimension, cube.dimensions[d])
         return roots
 
-    def _pool(self, space: Space, rng: np.random.Generator) -> _Pool:
-        if space not in self._pools:
-            self._pools[space] = self._new_pool(space, rng)
-        return self._pools[space]
+    def _pool(self, question: Question, rng: np.random.Generator) -> _Pool:
+        """Candidates that serve every trial of a study, with what the priors say of them."""
+        key = repr((question.space, question.conditions, question.fixed.tolist()))
+        if key not in self._pools:
+            while len(self._pools) >= _MOST_POOLS:
+                self._pools.pop(next(iter(self._pools)))
+            self._pools[key] = self._new_pool(question, rng)
+        return self._pools[key]
 
-    def _new_pool(self, space: Space, rng: np.random.Generator) -> _Pool:
+    def _new_pool(self, question: Question, rng: np.random.Generator) -> _Pool:
+        space = question.space
         bests = [
             task.rows[np.argsort(task.values, kind="stable")[:_REMEMBERED]]
             for task in self.fitted.prior.tasks
@@ -172,9 +174,15 @@ class Planner:
         remembered = space.translate(np.vstack(bests), self.fitted.space)
         unknown = np.isnan(remembered) | (remembered < 0)
         remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
-        remembered = space.snap(remembered)
         spread = enumerated(space) if space.size <= _SMALL else uniform(_SPREAD, space, rng)
-        return _Pool(np.vstack([remembered, spread]), remembered)
+        rows = fixed(np.vstack([space.snap(remembered), spread]), question.fixed)
+        rows = apply_conditions(rows, question.conditions)
+        return _Pool(rows, self._inputs(rows, space), len(remembered))
+
+
+def _scores(model: TargetModel, inputs: Inputs) -> Array:
+    p = model.predict(inputs)
+    return mixture_score(p.means, p.deviations, p.incumbents, p.weights)
 
 
 def _range_ratio(target: Dimension, cube: Dimension) -> float:

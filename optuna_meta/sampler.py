@@ -33,6 +33,7 @@ from optuna_meta.space import NOTHING
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.trust import initial_trust
 from optuna_meta.trials import FINISHED
 from optuna_meta.trials import observe
 
@@ -145,7 +146,7 @@ class MetaSampler(BaseSampler):
         key = tuple(own)
         if key not in self._planners:
             fitted = self._fitted.without(own) if own else self._fitted
-            self._planners[key] = Planner(fitted, np.full(len(fitted), 1 / len(fitted)), 0.8)
+            self._planners[key] = Planner(fitted, np.full(len(fitted), 1 / len(fitted)), initial_trust(fitted))
         return self._planners[key]
 
     def _make_plan(

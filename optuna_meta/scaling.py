@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from optuna_meta.space import Array
 
@@ -29,7 +28,9 @@ def rank_normal(values: Array) -> Array:
     n = len(values)
     if n == 0:
         return np.zeros(0)
-    scores: Array = ndtri((rankdata(values) - 0.5) / n)
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    mid_ranks = (np.cumsum(counts) - 0.5 * (counts - 1))[inverse]
+    scores: Array = ndtri((mid_ranks - 0.5) / n)
     return scores
 
 

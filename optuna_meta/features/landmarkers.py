@@ -12,13 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import Ridge
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neighbors import KNeighborsRegressor
-from sklearn.tree import DecisionTreeClassifier
-from sklearn.tree import DecisionTreeRegressor
 
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.measures import standardise
@@ -67,6 +60,12 @@ def landmark(
 
 
 def _classifiers() -> dict[str, Any]:
+    # Imported here, for scikit-learn takes most of a second and many studies need none of it.
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.tree import DecisionTreeClassifier
+
     return {
         "best_node": DecisionTreeClassifier(max_depth=1, random_state=0),
         # A tree search, for its distances, unlike a matrix product's, do not hang on rounding.
@@ -78,6 +77,10 @@ def _classifiers() -> dict[str, Any]:
 
 
 def _regressors() -> dict[str, Any]:
+    from sklearn.linear_model import Ridge
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.tree import DecisionTreeRegressor
+
     return {
         "best_node": DecisionTreeRegressor(max_depth=1, random_state=0),
         "one_nn": KNeighborsRegressor(1, algorithm="kd_tree"),

@@ -163,13 +163,19 @@ def _inform(
     z: NDArray[np.float64], codes: NDArray[np.int64], target: NDArray[Any]
 ) -> dict[str, float]:
     nr_bins = max(2, round(len(target) ** (1 / 3)))
-    if is_numeric(target):
-        target = discretise(target[:, None], nr_bins)[:, 0]
+    classes = _discretise_target(target, nr_bins)
     pooled = [_pool(column, nr_bins) for column in codes.T if np.ptp(column) > 0]
     columns = [*discretise(z, nr_bins).T, *pooled]
-    known = [mutual_information(column, target) for column in columns]
+    known = [mutual_information(column, classes) for column in columns]
     present = np.array([value for value in known if not np.isnan(value)])
     return {"mut_inf.mean": _mean(present), "mut_inf.max": max(present, default=np.nan)}
+
+
+def _discretise_target(target: NDArray[Any], nr_bins: int) -> NDArray[np.int64]:
+    if not is_numeric(target):
+        return target
+    z = standardise(target[:, None])
+    return discretise(z, nr_bins)[:, 0] if z.shape[1] else np.where(np.isnan(target), -1, 0)
 
 
 def _pool(codes: NDArray[np.int64], limit: int) -> NDArray[np.int64]:

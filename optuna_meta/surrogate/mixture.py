@@ -19,7 +19,7 @@ def components(trust: float) -> tuple[Component, ...]:
     transferring = [
         Component(1.0, deviation, residual, stretch, noise, 1.0)
         for deviation, residual, stretch, noise in product(
-            (0.5, 1.0), (0.15, 0.4, 0.8), (1.0,), (0.05, 0.2)
+            (0.5, 1.0), (0.2, 0.6), (1.0, 2.0), (0.05, 0.2)
         )
     ]
     reversing = [Component(-1.0, 1.0, residual, 1.0, 0.1, 1.0) for residual in (0.4, 0.8)]

@@ -12,6 +12,7 @@ marginal likelihoods weigh them, so that priors which do not fit lose their say 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,10 @@ class Inputs:
     Z: Array  # (n, T)
     X: Array  # (n, W)
 
+    def select(self, rows: NDArray[np.int64]) -> Inputs:
+        """The inputs of some rows."""
+        return Inputs(self.Z[rows], self.X[rows])
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -86,6 +91,27 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class _Relations:
+    """What all components share of two sets of configurations, (n,) and (m,)."""
+
+    products: Array  # (n, m), C C'
+    correlations: dict[float, Array]  # of the residual, by stretch
+
+    @classmethod
+    def of(cls, a: Inputs, b: Inputs, w: Array, stretches: Iterable[float]) -> _Relations:
+        squared = squared_distances(a.X, b.X)
+        correlations = {s: matern52(squared / s**2) for s in set(stretches)}
+        return cls(_deviations(a.Z, w) @ _deviations(b.Z, w).T, correlations)
+
+    def covariance(self, h: Component) -> Array:
+        """Covariance (n, m) of f without the constant and the noise."""
+        covariance: Array = (
+            h.residual**2 * self.correlations[h.stretch] + h.deviation**2 * self.products
+        )
+        return covariance
+
+
+@dataclass(frozen=True)
 class _Posterior:
     component: Component
     log_evidence: float
@@ -93,7 +119,8 @@ class _Posterior:
     cholesky: Array  # (n, n)
     alpha: Array  # (n,), Sigma^-1 (u y - b m - c)
     constant: float  # c
-    ones: Array  # (n,), Sigma^-1 1
+    incumbent: float  # lowest posterior mean among the trials, infinite before the first
+    ones: Array  # (n + p,), Sigma^-1 1
     precision: float  # 1' Sigma^-1 1
 
 
@@ -102,15 +129,13 @@ class TargetModel:
     """The mixture after n trials.
 
     Args:
-        observed: Inputs of the observed trials, then of the pending ones.
-        n_observed: How many of them are observed.
+        observed: Inputs of the n observed trials, then of the p pending ones.
         task_weights: w.  # (T,)
         posteriors: One for each component.
         weights: Posterior probabilities of the components.  # (K,)
     """
 
     observed: Inputs
-    n_observed: int
     task_weights: Array  # (T,)
     posteriors: tuple[_Posterior, ...]
     weights: Array  # (K,)
@@ -121,52 +146,33 @@ class TargetModel:
         transfers = [p.component.transfers for p in self.posteriors]
         return float(self.weights[transfers].sum())
 
-    def predict(self, candidates: Inputs, least_weight: float = 0.02) -> Predictions:
+    def predict(self, candidates: Inputs, least_weight: float = 0.03) -> Predictions:
         """Predictions of the components that carry at least ``least_weight``."""
         chosen = np.flatnonzero(self.weights >= min(least_weight, self.weights.max()))
-        parts = [self._predict_one(self.posteriors[k], candidates) for k in chosen]
-        means, deviations, incumbents = zip(*parts, strict=True)
+        posteriors = [self.posteriors[k] for k in chosen]
+        w = self.task_weights
+        stretches = [p.component.stretch for p in posteriors]
+        relations = _Relations.of(candidates, self.observed, w, stretches)
+        m = candidates.Z @ w
+        spread = np.sum(_deviations(candidates.Z, w) ** 2, axis=1)
+        means, deviations = zip(
+            *(_predicted(p, relations.covariance(p.component), m, spread) for p in posteriors),
+            strict=True,
+        )
+        incumbents = np.array([p.incumbent / p.unit for p in posteriors])
         weights = self.weights[chosen] / self.weights[chosen].sum()
-        return Predictions(np.array(means), np.array(deviations), np.array(incumbents), weights)
+        return Predictions(np.array(means), np.array(deviations), incumbents, weights)
 
     def coefficients(self) -> Array:
         """Signed weight of each z_t in the mixture's posterior mean.  # (T,)"""
         w = self.task_weights
         total = np.zeros_like(w)
-        n = self.n_observed
-        C = _deviations(self.observed.Z[:n], w)
         for posterior, weight in zip(self.posteriors, self.weights, strict=True):
             h = posterior.component
+            C = _deviations(self.observed.Z[: len(posterior.alpha)], w)
             a = h.deviation**2 * C.T @ posterior.alpha  # posterior mean of a_t
             total += weight * (h.slope * w + np.sqrt(w) * a - w * (np.sqrt(w) @ a))
         return total
-
-    def _predict_one(self, p: _Posterior, candidates: Inputs) -> tuple[Array, Array, float]:
-        h, w, n = p.component, self.task_weights, self.n_observed
-        m = h.slope * candidates.Z @ w
-        cross = _covariance(h, w, candidates, self.observed)
-        prior_variance = h.residual**2 + h.deviation**2 * np.sum(
-            _deviations(candidates.Z, w) ** 2, axis=1
-        )
-        if n == 0:
-            mean = m
-            incumbent = np.inf
-        else:
-            mean = p.constant + m + cross[:, :n] @ p.alpha
-            at_trials = (
-                p.constant
-                + h.slope * self.observed.Z[:n] @ w
-                + _covariance(h, w, _head(self.observed, n), _head(self.observed, n)) @ p.alpha
-            )
-            incumbent = float(at_trials.min())
-        variance = prior_variance
-        if len(self.observed.X):
-            half = solve_triangular(p.cholesky, cross.T, lower=True, check_finite=False)
-            variance = variance - np.sum(half * half, axis=0)
-            # The unknown constant adds what the trials leave open of it.
-            variance = variance + (1.0 - cross @ p.ones) ** 2 / p.precision
-        deviation = np.sqrt(np.maximum(variance, 1e-12))
-        return mean / p.unit, deviation / p.unit, incumbent / p.unit
 
 
 def condition(
@@ -186,38 +192,58 @@ def condition(
         pending: Inputs of running trials: they narrow the variance and leave the mean alone.
     """
     inputs = observed if pending is None else _joined(observed, pending)
-    posteriors = tuple(_posterior(h, inputs, y, task_weights) for h in components)
+    stretches = [h.stretch for h in components]
+    relations = _Relations.of(inputs, inputs, task_weights, stretches)
+    m = observed.Z @ task_weights
+    posteriors = tuple(_posterior(h, relations.covariance(h), y, h.slope * m) for h in components)
     logs = np.array([p.log_evidence + np.log(p.component.odds) for p in posteriors])
     weights = np.exp(logs - logs.max())
-    return TargetModel(inputs, len(y), task_weights, posteriors, weights / weights.sum())
+    return TargetModel(inputs, task_weights, posteriors, weights / weights.sum())
 
 
-def _posterior(h: Component, inputs: Inputs, y: Array, w: Array) -> _Posterior:
-    n, n_all = len(y), len(inputs.X)
+def _posterior(h: Component, K: Array, y: Array, m: Array) -> _Posterior:
+    """One component given y (n,), its mean m (n,) and its covariance K (n + p, n + p)."""
+    n, n_all = len(y), len(K)
     if n_all == 0:
-        nothing = np.zeros(0)
-        return _Posterior(h, 0.0, 1.0, np.zeros((0, 0)), nothing, 0.0, nothing, 0.0)
-    Sigma = _covariance(h, w, inputs, inputs)
-    Sigma[np.diag_indices(n_all)] += h.noise**2
-    L = cholesky(Sigma, lower=True, check_finite=False)
+        empty = np.zeros(0)
+        return _Posterior(h, 0.0, 1.0, np.zeros((0, 0)), empty, 0.0, np.inf, empty, 1.0)
+    L = cholesky(K + h.noise**2 * np.eye(n_all), lower=True, check_finite=False)
     ones = cho_solve((L, True), np.ones(n_all), check_finite=False)
     if n == 0:
-        return _Posterior(h, 0.0, 1.0, L, np.zeros(0), 0.0, ones, float(ones.sum()))
+        return _Posterior(h, 0.0, 1.0, L, np.zeros(0), 0.0, np.inf, ones, float(ones.sum()))
     L_n = L[:n, :n]  # The factor of the leading block: the observed trials alone.
-    m = h.slope * inputs.Z[:n] @ w
     columns = np.column_stack([y, m, np.ones(n)])
     half = solve_triangular(L_n, columns, lower=True, check_finite=False)
     G = half.T @ half  # Inner products of y, m and 1 under Sigma^-1.
     yPy, yPm, mPm = (G[i, j] - G[i, 2] * G[j, 2] / G[2, 2] for i, j in ((0, 0), (0, 1), (1, 1)))
     u = _unit(n, yPy, yPm)
-    misfit = u * u * yPy - 2.0 * u * yPm + mPm
-    log_det = 2.0 * np.log(np.diag(L_n)).sum()
-    log_evidence = -0.5 * (misfit + log_det + np.log(G[2, 2]))
-    if n > 1:
-        log_evidence += (n - 1) * np.log(u) - 0.5 * np.log(max(2 * u * u * yPy - u * yPm, 1e-12))
+    log_evidence = _log_evidence(n, u, yPy, yPm, mPm)
+    log_evidence -= np.log(np.diag(L_n)).sum() + 0.5 * np.log(G[2, 2])
     constant = (u * G[0, 2] - G[1, 2]) / G[2, 2]
     alpha = cho_solve((L_n, True), u * y - m - constant, check_finite=False)
-    return _Posterior(h, float(log_evidence), u, L, alpha, constant, ones, float(ones.sum()))
+    incumbent = float((constant + m + K[:n, :n] @ alpha).min())
+    return _Posterior(
+        h, float(log_evidence), u, L, alpha, constant, incumbent, ones, float(ones.sum())
+    )
+
+
+def _predicted(p: _Posterior, cross: Array, m: Array, spread: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation (M,) of one component, in units of y.
+
+    Args:
+        p: The component's posterior.
+        cross: Covariance of candidates and trials.  # (M, n + p)
+        m: The priors' mean at the candidates.  # (M,)
+        spread: Squared length of C at the candidates.  # (M,)
+    """
+    h = p.component
+    mean = p.constant + h.slope * m + cross[:, : len(p.alpha)] @ p.alpha
+    variance = h.residual**2 + h.deviation**2 * spread
+    if cross.shape[1]:
+        half = solve_triangular(p.cholesky, cross.T, lower=True, check_finite=False)
+        # The last term is what the trials leave open of the unknown constant.
+        variance = variance - np.sum(half * half, axis=0) + (1.0 - cross @ p.ones) ** 2 / p.precision
+    return mean / p.unit, np.sqrt(np.maximum(variance, 1e-12)) / p.unit
 
 
 def _unit(n: int, yPy: float, yPm: float) -> float:
@@ -231,23 +257,19 @@ def _unit(n: int, yPy: float, yPm: float) -> float:
     return float((yPm + np.sqrt(yPm * yPm + 4.0 * (n - 1) * yPy)) / (2.0 * yPy))
 
 
-def _covariance(h: Component, w: Array, a: Inputs, b: Inputs) -> Array:
-    """Covariance (n, m) of f without the constant and the noise."""
-    K = h.residual**2 * matern52(squared_distances(a.X, b.X) / h.stretch**2)
-    if h.deviation:
-        K = K + h.deviation**2 * _deviations(a.Z, w) @ _deviations(b.Z, w).T
-    covariance: Array = K
-    return covariance
+def _log_evidence(n: int, u: float, yPy: float, yPm: float, mPm: float) -> float:
+    """The terms of log p(y) that depend on u, which Laplace's method integrates out."""
+    misfit = -0.5 * (u * u * yPy - 2.0 * u * yPm + mPm)
+    if n < 2:
+        return misfit
+    curvature = max(2.0 * u * u * yPy - u * yPm, 1e-12)
+    return misfit + (n - 1) * float(np.log(u)) - 0.5 * float(np.log(curvature))
 
 
 def _deviations(Z: Array, w: Array) -> Array:
     """C, the priors' weighted deviations from their mean.  # (n, T)"""
     deviations: Array = np.sqrt(w) * (Z - (Z @ w)[:, None])
     return deviations
-
-
-def _head(inputs: Inputs, n: int) -> Inputs:
-    return Inputs(inputs.Z[:n], inputs.X[:n])
 
 
 def _joined(a: Inputs, b: Inputs) -> Inputs:

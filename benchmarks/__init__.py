@@ -1,0 +1,1 @@
+"""Peers side by side on tables of real results; see ``python -m benchmarks.run --help``."""

@@ -1,0 +1,83 @@
+"""The methods compared: each makes a sampler, and configurations to try first, from priors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.samplers import GPSampler
+from optuna.samplers import RandomSampler
+from optuna.samplers import TPESampler
+
+from benchmarks.portfolio import best_configurations
+from benchmarks.portfolio import greedy_portfolio
+
+
+__all__ = ["METHODS", "Built", "Method", "PriorSet"]
+
+PriorSet = Sequence[optuna.Study]
+_N_FIRST = 5  # configurations tried before a method that knows nothing of priors takes over
+
+
+class Built(NamedTuple):
+    """A method ready for one study."""
+
+    sampler: BaseSampler
+    enqueue: list[dict[str, Any]]  # configurations to try first, in order
+
+
+class Method(NamedTuple):
+    """A method; ``uses_priors`` tells whether its runs differ between regimes."""
+
+    build: Callable[[PriorSet, int], Built]
+    uses_priors: bool
+
+
+def _random(priors: PriorSet, seed: int) -> Built:
+    return Built(RandomSampler(seed=seed), [])
+
+
+def _tpe(priors: PriorSet, seed: int) -> Built:
+    return Built(TPESampler(seed=seed), [])
+
+
+def _gp(priors: PriorSet, seed: int) -> Built:
+    return Built(GPSampler(seed=seed, warn_independent_sampling=False), [])
+
+
+def _enqueue_best_then_tpe(priors: PriorSet, seed: int) -> Built:
+    return Built(_tpe(priors, seed).sampler, best_configurations(priors, _N_FIRST))
+
+
+def _portfolio_then_gp(priors: PriorSet, seed: int) -> Built:
+    first = greedy_portfolio(priors, _N_FIRST, seed)
+    if not first:
+        return _gp(priors, seed)
+    sampler = GPSampler(
+        seed=seed, n_startup_trials=len(first), warn_independent_sampling=False
+    )  # which leaves no random trials between the portfolio and the model
+    return Built(sampler, first)
+
+
+def _meta(priors: PriorSet, seed: int) -> Built:
+    from optuna_meta import fit_prior
+    from optuna_meta import MetaSampler
+    from optuna_meta import Prior
+
+    fitted = fit_prior(Prior.from_studies(list(priors))) if priors else None
+    return Built(MetaSampler(prior_studies=fitted, seed=seed), [])
+
+
+METHODS: Mapping[str, Method] = {
+    "random": Method(_random, uses_priors=False),
+    "tpe": Method(_tpe, uses_priors=False),
+    "gp": Method(_gp, uses_priors=False),
+    "enqueue-best-then-tpe": Method(_enqueue_best_then_tpe, uses_priors=True),
+    "portfolio-then-gp": Method(_portfolio_then_gp, uses_priors=True),
+    "meta": Method(_meta, uses_priors=True),
+}

@@ -1,0 +1,154 @@
+"""CPU time of a suggestion on a mixed space: ``python -m benchmarks.speed``.
+
+All samplers are timed in one process on one core. The prior studies are random trials of related
+synthetic tasks: quadratic bowls whose minima lie near each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import statistics
+import time
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.samplers import GPSampler
+from optuna.samplers import RandomSampler
+from optuna.samplers import TPESampler
+
+from benchmarks.jobs import be_quiet
+from benchmarks.pool import run_all
+
+
+__all__ = ["Timing", "main", "measure"]
+
+_PRIOR_TRIALS = 50
+_UNTIMED = 44  # trials of random search that each study begins with
+_TIMED = 11  # then trials 45 to 55 are timed
+
+
+class Timing(NamedTuple):
+    """A line of the tables."""
+
+    sampler: str
+    n_priors: int
+    setup_seconds: float  # CPU, before the first trial
+    suggestion_ms: float  # CPU, median
+
+
+class _Bowl:
+    """A synthetic task: weighted squared distance from its optimum, with an effect of choices."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self._optimum = np.clip(0.6 + 0.15 * rng.standard_normal(8), 0.0, 1.0)
+        self._weights = np.exp(0.3 * rng.standard_normal(8))
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        distances = suggest(trial) - self._optimum
+        return float(self._weights @ distances**2)
+
+
+def suggest(trial: optuna.Trial) -> Any:
+    """Draw the eight parameters, and return them as a row of the unit cube, (8,)."""
+    rate = trial.suggest_float("learning_rate", 1e-5, 1e-1, log=True)
+    decay = trial.suggest_float("weight_decay", 1e-6, 1e-2, log=True)
+    dropout = trial.suggest_float("dropout", 0.0, 0.8)
+    layers = trial.suggest_int("layers", 1, 8)
+    units = trial.suggest_int("units", 16, 1024, log=True)
+    optimizer = trial.suggest_categorical("optimizer", ["adam", "rmsprop", "sgd"])
+    activation = trial.suggest_categorical("activation", ["gelu", "relu", "tanh"])
+    momentum = trial.suggest_float("momentum", 0.0, 1.0) if optimizer == "sgd" else 0.5
+    row = [np.log10(rate) / 4 + 1.25, np.log10(decay) / 4 + 1.5, dropout / 0.8, (layers - 1) / 7]
+    row += [np.log2(units / 16) / 6, ("adam", "rmsprop", "sgd").index(optimizer) / 2]
+    row += [("gelu", "relu", "tanh").index(activation) / 2, momentum]
+    return np.array(row)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--priors", type=int, default=14, help="for the comparison of samplers")
+    parser.add_argument("--growth", type=int, nargs="*", default=[1, 14, 100, 300])
+    args = parser.parse_args(argv)
+    counts = [args.priors, *args.growth]
+    for _, outcome in run_all(measure, [counts], n_processes=1):
+        if isinstance(outcome, Exception):
+            raise outcome
+        print(_comparison(outcome[:3]))
+        print(_growth(outcome[3:]))
+
+
+def measure(counts: Sequence[int]) -> list[Timing]:
+    """Time three samplers with ``counts[0]`` prior studies, then ours with each other number."""
+    be_quiet()
+    priors = [_random_study(seed, _PRIOR_TRIALS) for seed in range(max(counts))]
+    _time("MetaSampler", priors[:1])  # imports and first calls are not to be timed
+    timings = [_time(name, priors[: counts[0]]) for name in ("TPESampler", "GPSampler")]
+    return timings + [_time("MetaSampler", priors[:count]) for count in (counts[0], *counts[1:])]
+
+
+def _time(name: str, priors: Sequence[optuna.Study]) -> Timing:
+    start = time.process_time()
+    sampler = _sampler(name, priors)
+    setup = time.process_time() - start
+    study = optuna.create_study(sampler=sampler)
+    study.add_trials(_random_study(seed=10_000, n_trials=_UNTIMED).trials)
+    task = _Bowl(seed=10_000)
+    seconds = [_one_suggestion(study, task) for _ in range(_TIMED)]
+    return Timing(name, len(priors), setup, 1000 * statistics.median(seconds))
+
+
+def _one_suggestion(study: optuna.Study, task: _Bowl) -> float:
+    start = time.process_time()
+    trial = study.ask()
+    value = task(trial)  # takes microseconds beyond its suggestions
+    seconds = time.process_time() - start
+    study.tell(trial, value)
+    return seconds
+
+
+def _sampler(name: str, priors: Sequence[optuna.Study]) -> BaseSampler:
+    if name == "TPESampler":
+        return TPESampler(seed=0)
+    if name == "GPSampler":
+        return GPSampler(seed=0, warn_independent_sampling=False)
+    from optuna_meta import fit_prior
+    from optuna_meta import MetaSampler
+    from optuna_meta import Prior
+
+    return MetaSampler(prior_studies=fit_prior(Prior.from_studies(list(priors))), seed=0)
+
+
+def _random_study(seed: int, n_trials: int) -> optuna.Study:
+    study = optuna.create_study(study_name=f"bowl-{seed}", sampler=RandomSampler(seed=seed))
+    study.optimize(_Bowl(seed), n_trials=n_trials)
+    return study
+
+
+def _comparison(timings: Sequence[Timing]) -> str:
+    ours = timings[-1].suggestion_ms
+    lines = [
+        f"| {t.sampler} | {t.suggestion_ms:.1f} | {t.suggestion_ms / ours:.2f} |" for t in timings
+    ]
+    head = [
+        f"CPU time of a suggestion: median of trials 45 to 55, 8 parameters, "
+        f"{timings[-1].n_priors} prior studies of {_PRIOR_TRIALS} trials\n",
+        "| sampler | ms | times ours |",
+        "| --- | --- | --- |",
+    ]
+    return "\n".join([*head, *lines, ""])
+
+
+def _growth(timings: Sequence[Timing]) -> str:
+    lines = [f"| {t.n_priors} | {t.suggestion_ms:.1f} | {t.setup_seconds:.2f} |" for t in timings]
+    head = ["MetaSampler by number of prior studies\n", "| priors | ms | s to fit, once |"]
+    return "\n".join([*head, "| --- | --- | --- |", *lines])
+
+
+if __name__ == "__main__":
+    main()

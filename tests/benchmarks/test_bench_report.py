@@ -1,0 +1,100 @@
+"""A file of two tasks, two seeds and three methods, small enough to work out by hand."""
+
+import pytest
+
+
+pytest.importorskip("pandas")
+pytest.importorskip("matplotlib")
+
+from benchmarks.jobs import Job  # noqa: E402
+from benchmarks.jobs import Row  # noqa: E402
+from benchmarks.jobs import SHARED  # noqa: E402
+from benchmarks.report import main  # noqa: E402
+from benchmarks.report import report  # noqa: E402
+from benchmarks.results import append_rows  # noqa: E402
+from benchmarks.results import record_origin  # noqa: E402
+from benchmarks.summary import compare  # noqa: E402
+from benchmarks.summary import estimate  # noqa: E402
+from benchmarks.summary import in_regime  # noqa: E402
+from benchmarks.summary import rank_by_task  # noqa: E402
+from benchmarks.summary import read_results  # noqa: E402
+from benchmarks.summary import regret_by_task  # noqa: E402
+
+
+# Regret so far at trials 1 and 2, by method, task and seed.
+REGRETS = {
+    ("meta", "A"): ([0.4, 0.2], [0.2, 0.0]),
+    ("meta", "B"): ([0.6, 0.6], [0.8, 0.4]),
+    ("gp", "A"): ([0.4, 0.4], [1.0, 0.6]),
+    ("gp", "B"): ([0.5, 0.5], [0.7, 0.5]),
+    ("tpe", "A"): ([0.9, 0.2], [0.9, 0.2]),
+    ("tpe", "B"): ([0.9, 0.3], [0.9, 0.3]),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "toy.csv"
+    record_origin(path, "python -m benchmarks.run --toy", {"trials": 2})
+    for (method, task), seeds in REGRETS.items():
+        for seed, regrets in enumerate(seeds):
+            regime = "base" if method == "meta" else SHARED
+            rows = [Row(i, r, r, 0.01 * i, 0.5) for i, r in enumerate(regrets, start=1)]
+            append_rows(path, Job("toy", "f", task, seed, regime, method), rows)
+    return path
+
+
+@pytest.fixture
+def base(path):
+    return in_regime(read_results(path), "base")
+
+
+def test_regrets_are_means_over_seeds_then_tasks(base):
+    by_task = regret_by_task(base)
+    meta = by_task.xs("meta", level="method")
+    assert meta[1].tolist() == pytest.approx([0.3, 0.7])
+    assert estimate(meta[1]) == pytest.approx((0.5, 0.2))  # sd of 0.3 and 0.7 over sqrt(2)
+    assert estimate(meta[2]) == pytest.approx((0.3, 0.2))
+
+
+def test_ranks_share_ties(base):
+    ranks = rank_by_task(base)
+    # Trial 1, task A: seed 0 has meta and gp tied, seed 1 has meta, tpe, gp in this order.
+    assert ranks.loc[("f", "A", "meta"), 1] == pytest.approx((1.5 + 1) / 2)
+    assert ranks.loc[("f", "A", "gp"), 1] == pytest.approx((1.5 + 3) / 2)
+    assert ranks.loc[("f", "A", "tpe"), 1] == pytest.approx((3 + 2) / 2)
+    # Trial 2, task B: seed 0 tpe, gp, meta; seed 1 tpe, meta, gp.
+    assert ranks.loc[("f", "B", "meta"), 2] == pytest.approx((3 + 2) / 2)
+    assert ranks.groupby(["family", "task"])[1].sum().tolist() == pytest.approx([6.0, 6.0])
+
+
+def test_comparisons_are_paired_over_tasks(base):
+    duel = compare(regret_by_task(base), "meta", 2, "gp")
+    assert (duel.wins, duel.ties, duel.losses) == (1, 1, 0)  # A: 0.1 to 0.5, B: 0.5 to 0.5
+    assert duel.difference == pytest.approx((-0.2, 0.2))
+    assert duel.ratio == pytest.approx(0.3 / 0.5)
+    assert duel.worst == 0.0
+    early = compare(regret_by_task(base), "meta", 1, "tpe", 2)  # A: 0.3 to 0.2, B: 0.7 to 0.3
+    assert (early.wins, early.ties, early.losses) == (0, 0, 2)
+
+
+def test_runs_without_all_methods_are_left_out(path):
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("toy,f,B,1,shared,gp")]
+    path.write_text("".join(kept))
+    rows = in_regime(read_results(path), "base")
+    assert set(zip(rows["task"], rows["seed"], strict=True)) == {("A", 0), ("A", 1), ("B", 0)}
+
+
+def test_the_report_says_where_it_comes_from_and_what_came_out(path):
+    text = report(path)
+    assert "python -m benchmarks.run --toy" in text
+    assert "| meta | 0.500 ± 0.200 | 0.300 ± 0.200 |" in text
+    assert "| base | 2 | 0.3000 | 0.5000 | 0.60 | -0.2000 ± 0.2000 | +0.0000 | 1 / 1 / 0 |" in text
+    assert "| meta | 20.0 | 500.0 |" in text  # milliseconds
+
+
+def test_the_command_writes_both_files(path):
+    main([str(path)])
+    assert path.with_suffix(".md").read_text() == report(path)
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
