@@ -29,8 +29,7 @@ def loss(digits: range, lr: float, width: int, activation: str, alpha: float = 1
 
 
 def old_objective(trial: optuna.Trial) -> float:
-    lr = trial.suggest_float("lr", 1e-3, 0.1, log=True)
-    width = trial.suggest_int("width", 8, 32)
+    lr, width = trial.suggest_float("lr", 1e-3, 0.1, log=True), trial.suggest_int("width", 8, 32)
     return loss(range(5), lr, width, trial.suggest_categorical("activation", ["relu", "tanh"]))
 
 
@@ -49,10 +48,10 @@ def main() -> None:
     old.optimize(old_objective, n_trials=20)
     prior = Prior.from_storage(storage, rename={"lr": "learning_rate"}, defaults={"alpha": 1e-4})
     fitted = fit_prior(prior)
-    print("Log loss of trials 0 to 5, for three seeds:")
+    print("Log loss of trials 0 to 5")
     for seed in range(3):
-        warm = MetaSampler(prior_studies=fitted, seed=seed)
-        for sampler in (warm, optuna.samplers.TPESampler(seed=seed)):
+        cold = optuna.samplers.TPESampler(seed=seed)
+        for sampler in (MetaSampler(prior_studies=fitted, seed=seed), cold):
             study = optuna.create_study(sampler=sampler)
             study.optimize(new_objective, n_trials=6)
             values = "  ".join(f"{trial.value:.3f}" for trial in study.trials)

@@ -17,7 +17,7 @@ from optuna_meta.space import Array
 from optuna_meta.space import Space
 
 
-__all__ = ["Condition", "apply_conditions", "learn_conditions"]
+__all__ = ["Condition", "apply_conditions", "learn_conditions", "parents_first"]
 
 _MOST_PARENT_VALUES = 20
 
@@ -59,7 +59,21 @@ def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition,
         if np.isnan(rows[:, child]).any():
             options = (_condition(rows, child, parent, space) for parent in _parents(rows, child))
             found.append(next((option for option in options if option is not None), None))
-    return _in_order([condition for condition in found if condition is not None])
+    return parents_first([condition for condition in found if condition is not None])
+
+
+def parents_first(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    """The conditions, each after that of its parent; those that depend in a circle are dropped."""
+    ordered: list[Condition] = []
+    waiting = list(conditions)
+    while waiting:
+        children = {condition.child for condition in waiting}
+        ready = [condition for condition in waiting if condition.parent not in children]
+        if not ready:
+            break
+        ordered += ready
+        waiting = [condition for condition in waiting if condition.parent in children]
+    return tuple(ordered)
 
 
 def apply_conditions(rows: Array, conditions: Sequence[Condition]) -> Array:
@@ -75,7 +89,10 @@ def _parents(rows: Array, child: int) -> list[int]:
     active = (~np.isnan(rows)).sum(axis=0)
     candidates = [p for p in range(rows.shape[1]) if active[p] > active[child]]
     values = [len(np.unique(rows[~np.isnan(rows[:, p]), p])) for p in candidates]
-    return [p for _, _, p in sorted((-active[p], v, p) for p, v in zip(candidates, values, strict=True))]
+    return [
+        p
+        for _, _, p in sorted((-active[p], v, p) for p, v in zip(candidates, values, strict=True))
+    ]
 
 
 def _condition(rows: Array, child: int, parent: int, space: Space) -> Condition | None:
@@ -92,15 +109,3 @@ def _condition(rows: Array, child: int, parent: int, space: Space) -> Condition 
     if any(0.0 < share < 1.0 for share in shares):
         return None
     return Condition(child, parent, tuple(cells.tolist()), tuple(share == 1.0 for share in shares))
-
-
-def _in_order(conditions: list[Condition]) -> tuple[Condition, ...]:
-    """Parents before children; a parent is more often active than its child, so none circle."""
-    ordered: list[Condition] = []
-    waiting = list(conditions)
-    while waiting:
-        children = {condition.child for condition in waiting}
-        ready = [condition for condition in waiting if condition.parent not in children]
-        ordered += ready
-        waiting = [condition for condition in waiting if condition.parent in children]
-    return tuple(ordered)

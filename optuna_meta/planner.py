@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optuna_meta.acquisition import mixture_score
 from optuna_meta.candidates import enumerated
@@ -18,6 +18,7 @@ from optuna_meta.candidates import unseen
 from optuna_meta.conditions import apply_conditions
 from optuna_meta.conditions import Condition
 from optuna_meta.scaling import warp
+from optuna_meta.similarity import prior_weights
 from optuna_meta.space import Array
 from optuna_meta.space import Dimension
 from optuna_meta.space import Space
@@ -28,16 +29,18 @@ from optuna_meta.surrogate.mixture import components
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
 from optuna_meta.surrogate.target import TargetModel
+from optuna_meta.surrogate.trust import initial_trust
 from optuna_meta.surrogate.trust import typical_roots
 
 
-__all__ = ["Planner", "Question", "Suggestion"]
+__all__ = ["Planner", "Question", "Suggestion", "new_planner"]
 
 _SPREAD = 400  # Random rows of the pool, drawn once for a space.
 _REMEMBERED = 15  # Best trials of each prior study in the pool.
 _LOCAL = 80  # Rows of one round of local search.
 _ROUNDS = 3
 _MOST_POOLS = 8
+_MOST_AHEAD = 8
 _SMALL = 1000  # A space of no more rows is searched whole.
 
 
@@ -52,6 +55,7 @@ class Question:
         pending: Running trials.  # (p, D)
         fixed: Cells that are already decided, NaN for the others.  # (D,)
         conditions: Which dimensions exist under which others.
+        ahead: Running trials whose configuration is not known yet.
     """
 
     space: Space
@@ -60,6 +64,7 @@ class Question:
     pending: Array  # (p, D)
     fixed: Array  # (D,)
     conditions: tuple[Condition, ...] = ()
+    ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,12 +100,23 @@ class Planner:
         fitted: The prior studies' surrogates.
         weights: Weight of each prior study, sum 1.  # (T,)
         trust: Probability, before any trial, that the prior studies inform the target.
+        features: The target's meta-features.
     """
 
     fitted: FittedPrior
     weights: Array  # (T,)
     trust: float
+    features: Mapping[str, float] | None = None
     _pools: dict[str, _Pool] = field(default_factory=dict, repr=False)
+
+    def copy(self) -> Planner:
+        """A planner that answers alike and shares no pool with this one from now on."""
+        return replace(self, _pools=dict(self._pools))
+
+    def distance(self, a: Array, b: Array, space: Space) -> float:
+        """Distance of two rows (D,) of a space, in length scales."""
+        difference = design(np.array([a]), space) - design(np.array([b]), space)
+        return float(np.linalg.norm(difference * self._roots(space)[column_owners(space)]))
 
     def model(self, question: Question) -> TargetModel:
         """The target's model after the question's trials."""
@@ -113,7 +129,17 @@ class Planner:
         )
 
     def suggest(self, question: Question, rng: np.random.Generator) -> Suggestion:
-        """The best candidate; in a space with unseen rows, one of those."""
+        """The best candidate; in a space with unseen rows, one of those.
+
+        Workers that ask at the same moment would all get the same answer: each leaves the best
+        ones to the trials ahead of it.
+        """
+        for _ in range(min(question.ahead, _MOST_AHEAD)):
+            taken = self._best(question, rng).row
+            question = replace(question, pending=np.vstack([question.pending, taken]))
+        return self._best(question, rng)
+
+    def _best(self, question: Question, rng: np.random.Generator) -> Suggestion:
         model = self.model(question)
         space, seen = question.space, np.vstack([question.rows, question.pending])
         pool = self._pool(question, rng)
@@ -178,6 +204,12 @@ class Planner:
         rows = fixed(np.vstack([space.snap(remembered), spread]), question.fixed)
         rows = apply_conditions(rows, question.conditions)
         return _Pool(rows, self._inputs(rows, space), len(remembered))
+
+
+def new_planner(fitted: FittedPrior, features: Mapping[str, float] | None = None) -> Planner:
+    """The planner of a target with these meta-features."""
+    weights = prior_weights([task.meta_features for task in fitted.prior.tasks], features)
+    return Planner(fitted, weights, initial_trust(fitted), features)
 
 
 def _scores(model: TargetModel, inputs: Inputs) -> Array:

@@ -289,7 +289,9 @@ class _Adapt:
             for old, distribution in distributions.items():
                 new = self.rename.get(old, old)
                 seen.setdefault(new, {})[repr(distribution)] = (new, distribution)
-        found = [Dimension.from_distribution(n, d) for each in seen.values() for n, d in each.values()]
+        found = [
+            Dimension.from_distribution(n, d) for each in seen.values() for n, d in each.values()
+        ]
         absent = [n for n in self.defaults if n not in seen]
         return found + [_single(n, self.defaults[n]) for n in absent]
 

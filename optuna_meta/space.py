@@ -78,7 +78,9 @@ class Dimension:
                 f"got low={self.low}, high={self.high}."
             )
         if self.log and self.low <= 0:
-            raise ValueError(f"Parameter {self.name!r} is logarithmic but has low={self.low} <= 0.")
+            raise ValueError(
+                f"Parameter {self.name!r} is logarithmic but has low={self.low} <= 0."
+            )
 
     @classmethod
     def from_distribution(cls, name: str, distribution: BaseDistribution) -> Dimension:

@@ -115,7 +115,9 @@ def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedP
         device: Where to compute, as torch names it; the CPU by default.
     """
     data = _padded(prior)
-    parameters = fit_prior_gps(data.designs, data.values, data.mask, data.tuned, data.owners, device)
+    parameters = fit_prior_gps(
+        data.designs, data.values, data.mask, data.tuned, data.owners, device
+    )
     return _conditioned(prior, parameters)
 
 

@@ -108,7 +108,9 @@ def fit_prior_gps(
     for _ in range(_STEPS):
         optimiser.zero_grad()
         for chunk in torch.arange(n_tasks).split(_BATCH):
-            loss = _negative_log_posterior(tensors.select(chunk), *(u[chunk] for u in unknowns[1:]), centre)
+            loss = _negative_log_posterior(
+                tensors.select(chunk), *(u[chunk] for u in unknowns[1:]), centre
+            )
             loss.backward()
         _centre_penalty(centre, n_dims).backward()
         optimiser.step()
@@ -168,7 +170,11 @@ class _Tensors:
 
     def select(self, tasks: torch.Tensor) -> _Tensors:
         return _Tensors(
-            self.designs[tasks], self.values[tasks], self.mask[tasks], self.tuned[tasks], self.owners
+            self.designs[tasks],
+            self.values[tasks],
+            self.mask[tasks],
+            self.tuned[tasks],
+            self.owners,
         )
 
 

@@ -242,7 +242,9 @@ def _predicted(p: _Posterior, cross: Array, m: Array, spread: Array) -> tuple[Ar
     if cross.shape[1]:
         half = solve_triangular(p.cholesky, cross.T, lower=True, check_finite=False)
         # The last term is what the trials leave open of the unknown constant.
-        variance = variance - np.sum(half * half, axis=0) + (1.0 - cross @ p.ones) ** 2 / p.precision
+        variance = (
+            variance - np.sum(half * half, axis=0) + (1.0 - cross @ p.ones) ** 2 / p.precision
+        )
     return mean / p.unit, np.sqrt(np.maximum(variance, 1e-12)) / p.unit
 
 

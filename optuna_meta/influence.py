@@ -1,0 +1,60 @@
+"""Which prior study moves the suggestion: each left out in turn."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+
+from optuna_meta.planner import new_planner
+from optuna_meta.planner import Planner
+from optuna_meta.planner import Question
+from optuna_meta.planner import Suggestion
+from optuna_meta.report import PriorInfluence
+from optuna_meta.space import Array
+
+
+__all__ = ["influences"]
+
+_MOST_LEFT_OUT = 12  # Studies actually left out, one after another: the largest contributions.
+_TIE = 1e-3  # Share of the contribution in the influence: it orders studies that move nothing.
+
+
+def influences(
+    planner: Planner, question: Question, suggestion: Suggestion, rng: np.random.Generator
+) -> tuple[PriorInfluence, ...]:
+    """The prior studies' parts in a suggestion, most influential first.
+
+    Args:
+        planner: What made the suggestion.
+        question: What was asked.
+        suggestion: What was answered.
+        rng: The generator before the answer; left as it is.
+    """
+    contributions = np.abs(suggestion.contributions)
+    moved = np.zeros(len(planner.fitted))
+    for t in np.argsort(-contributions, kind="stable")[:_MOST_LEFT_OUT]:
+        moved[t] = _moved_without(planner, int(t), question, suggestion.row, rng)
+    influence = moved + _TIE * contributions / max(contributions.max(), 1e-12)
+    shares = influence / (influence.sum() or 1.0)
+    return tuple(
+        PriorInfluence(
+            planner.fitted.names[t],
+            float(shares[t]),
+            float(suggestion.coefficients[t]),
+            float(planner.weights[t]),
+        )
+        for t in np.argsort(-shares, kind="stable")
+    )
+
+
+def _moved_without(
+    planner: Planner, t: int, question: Question, row: Array, rng: np.random.Generator
+) -> float:
+    """Distance between the suggestions with and without study t; 0 where it is the only one."""
+    if len(planner.fitted) < 2:
+        return 0.0
+    others = planner.fitted.without([planner.fitted.names[t]])
+    without = new_planner(others, planner.features)
+    other = without.suggest(question, copy.deepcopy(rng)).row
+    return planner.distance(row, other, question.space)

@@ -1,0 +1,80 @@
+"""What was transferred from where: records, text, and attributes that optuna-dashboard shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+__all__ = ["Explanation", "PriorInfluence", "SOURCES", "source_of"]
+
+SOURCES = ("prior studies", "prior studies and own trials", "cold start")
+
+
+@dataclass(frozen=True)
+class PriorInfluence:
+    """One prior study's part in a suggestion.
+
+    Args:
+        study: Its name.
+        weight: Its share of the influence, in [0, 1]; all shares sum to 1. The share is how far
+            the suggestion would move if this study alone were left out.
+        coefficient: Its signed weight in the model's mean; negative where the target rewards what
+            this study punishes.
+        prior_weight: Its weight before any trial of the target, from the meta-features.
+    """
+
+    study: str
+    weight: float
+    coefficient: float
+    prior_weight: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why the next suggestion is what it is.
+
+    Args:
+        source: One of ``SOURCES``.
+        trust: Probability that the prior studies inform the target, in [0, 1].
+        params: The next suggestion; empty where a cold start draws it at random or by a model of
+            the target alone.
+        priors: The prior studies, most influential first.
+        reason: One sentence.
+    """
+
+    source: str
+    trust: float
+    params: Mapping[str, Any]
+    priors: tuple[PriorInfluence, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        lines = [
+            f"next suggestion: {_shown(self.params)}",
+            f"source: {self.source} (trust in the prior studies: {self.trust:.2f})",
+            self.reason,
+        ]
+        if self.priors:
+            width = max(len("prior study"), *(len(p.study) for p in self.priors))
+            lines.append(f"{'prior study':{width}}  influence  coefficient  prior weight")
+            lines += [
+                f"{p.study:{width}}  {p.weight:9.2f}  {p.coefficient:11.2f}  {p.prior_weight:12.2f}"
+                for p in self.priors
+            ]
+        return "\n".join(lines)
+
+
+def source_of(n_trials: int, cold: bool) -> str:
+    """Where the suggestion after ``n_trials`` finished trials came from."""
+    if cold:
+        return SOURCES[2]
+    return SOURCES[1] if n_trials else SOURCES[0]
+
+
+def _shown(params: Mapping[str, Any]) -> str:
+    if not params:
+        return "drawn by the cold start"
+    shown = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in params.items())
+    return ", ".join(shown)
