@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 FOLDER ?= demo
-PYTEST_FLAGS ?= -n 2 --dist loadgroup
+# A file's tests, or a class's, stay in one process, and its fixtures are made once.
+PYTEST_FLAGS ?= -n 2 --dist loadscope
 EXTRAS := dashboard,plots,tests,benchmarks
 
 BIN := $(VENV)/bin

@@ -28,13 +28,8 @@ def write_arrays(
 ) -> None:
     """Write named arrays and a header; a file of that name is replaced at once."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    text = json.dumps(header)
-    metadata = {
-        "format": kind,
-        "version": str(version),
-        "header": text,
-        "sha256": _digest(contiguous, text),
-    }
+    metadata = {"format": kind, "version": str(version), "header": json.dumps(header)}
+    metadata["sha256"] = _digest(contiguous, metadata)
     partial = f"{os.fspath(path)}.{os.getpid()}.partial"
     try:
         save_file(contiguous, partial, metadata)
@@ -63,7 +58,7 @@ def read_arrays(
         raise ValueError(
             f"{os.fspath(path)!r} is truncated or no safetensors file ({error}): save it again."
         ) from error
-    if metadata.get("sha256") != _digest(arrays, metadata["header"]):
+    if metadata.get("sha256") != _digest(arrays, metadata):
         raise ValueError(f"{os.fspath(path)!r} is damaged (wrong checksum): save it again.")
     return arrays, json.loads(metadata["header"])
 
@@ -72,15 +67,18 @@ def _check_kind(path: str | Path, metadata: Mapping[str, str], kind: str, versio
     found = metadata.get("format")
     if found != kind:
         raise ValueError(f"Wanted a file of format {kind!r}, {os.fspath(path)!r} has {found!r}.")
-    if int(metadata["version"]) > version:
+    written = metadata.get("version", "")
+    if written.isdecimal() and int(written) > version:
         raise ValueError(
-            f"{os.fspath(path)!r} has version {metadata['version']} of {kind!r}, this "
+            f"{os.fspath(path)!r} has version {written} of {kind!r}, this "
             f"optuna-meta reads up to {version}: upgrade optuna-meta or save the file again."
         )
 
 
-def _digest(arrays: Mapping[str, NDArray[Any]], header: str) -> str:
-    digest = hashlib.sha256(header.encode())
+def _digest(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
+    """Checksum of the arrays and of the metadata but itself."""
+    signed = sorted((name, text) for name, text in metadata.items() if name != "sha256")
+    digest = hashlib.sha256(json.dumps(signed).encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())

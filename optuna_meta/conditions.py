@@ -2,13 +2,15 @@
 
 Optuna's spaces are defined by running the objective: nothing declares that ``momentum`` exists
 only where ``optimizer`` is ``sgd``. Trials show it: a parameter that some trials of a study lack
-is conditional, and its parent is the parameter whose value always decides.
+is conditional, and its parent is the parameter whose value always decides. Few trials show that
+of any parameter: it must be unlikely that parameters missing at random would look like it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from optuna_meta.space import Space
 __all__ = ["Condition", "apply_conditions", "learn_conditions", "parents_first"]
 
 _MOST_PARENT_VALUES = 20
+_BY_CHANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,21 @@ class Condition:
         parent: Index of the dimension that decides.
         cells: Cells of the parent that were seen, in order.
         active: Whether the child was active there.
+        ordered: Whether cells between and beyond those seen follow the nearest one; a choice
+            that was not seen has no near one, and the child is inactive there.
     """
 
     child: int
     parent: int
     cells: tuple[float, ...]
     active: tuple[bool, ...]
+    ordered: bool = True
 
     def holds(self, parent_cells: Array) -> NDArray[np.bool_]:
-        """Whether the child is active, by the nearest seen cell; inactive under no parent. (n,)"""
-        nearest = np.abs(parent_cells[:, None] - np.array(self.cells)).argmin(axis=1)
-        holds: NDArray[np.bool_] = np.array(self.active)[nearest] & ~np.isnan(parent_cells)
+        """Whether the child is active; never under an inactive parent.  # (n,)"""
+        distances = np.abs(parent_cells[:, None] - np.array(self.cells))
+        known = ~np.isnan(parent_cells) & (self.ordered | (distances == 0.0).any(axis=1))
+        holds: NDArray[np.bool_] = known & np.array(self.active)[distances.argmin(axis=1)]
         return holds
 
 
@@ -52,13 +59,16 @@ def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition,
         studies: Rows (n, D) of each study; what a study never tuned says nothing.
         space: Their space.
     """
+    told = [rows for rows in studies if len(rows)]
+    if not told:
+        return ()
+    rows = np.vstack(told)
+    # Which dimensions the study of a row has tuned.  # (n, D)
+    tuned = np.repeat([~np.isnan(r).all(axis=0) for r in told], [len(r) for r in told], axis=0)
     found = []
     for child in range(len(space.dimensions)):
-        tuned = [rows for rows in studies if len(rows) and not np.isnan(rows[:, child]).all()]
-        rows = np.vstack(tuned) if tuned else np.zeros((0, len(space.dimensions)))
-        if np.isnan(rows[:, child]).any():
-            options = (_condition(rows, child, parent, space) for parent in _parents(rows, child))
-            found.append(next((option for option in options if option is not None), None))
+        if np.isnan(rows[tuned[:, child], child]).any():
+            found.append(_condition_of(child, rows, tuned, space))
     return parents_first([condition for condition in found if condition is not None])
 
 
@@ -84,28 +94,57 @@ def apply_conditions(rows: Array, conditions: Sequence[Condition]) -> Array:
     return rows
 
 
-def _parents(rows: Array, child: int) -> list[int]:
-    """Dimensions more often active than the child, those of the fewest values first."""
-    active = (~np.isnan(rows)).sum(axis=0)
-    candidates = [p for p in range(rows.shape[1]) if active[p] > active[child]]
-    values = [len(np.unique(rows[~np.isnan(rows[:, p]), p])) for p in candidates]
-    return [
-        p
-        for _, _, p in sorted((-active[p], v, p) for p, v in zip(candidates, values, strict=True))
-    ]
+def _condition_of(
+    child: int, rows: Array, tuned: NDArray[np.bool_], space: Space
+) -> Condition | None:
+    """The condition on the likeliest parent: one often active, of few values."""
+    options: list[tuple[float, int, Condition]] = []
+    for parent, dimension in enumerate(space.dimensions):
+        is_candidate = dimension.is_categorical or dimension.size <= _MOST_PARENT_VALUES
+        if parent == child or not is_candidate:
+            continue
+        told = tuned[:, child] & tuned[:, parent]
+        cells, active = rows[told, parent], ~np.isnan(rows[told, child])
+        condition = _condition(child, parent, cells, active, not dimension.is_categorical)
+        if condition is not None:
+            options.append((float(np.isnan(cells).mean()), len(condition.cells), condition))
+    return min(options, key=lambda option: option[:2])[2] if options else None
 
 
-def _condition(rows: Array, child: int, parent: int, space: Space) -> Condition | None:
-    """The condition, if the parent's value decides without exception."""
-    dimension = space.dimensions[parent]
-    if not dimension.is_categorical and dimension.size > _MOST_PARENT_VALUES:
+def _condition(
+    child: int, parent: int, cells: Array, active: NDArray[np.bool_], ordered: bool
+) -> Condition | None:
+    """The condition, if the parent's value decides without exception and not by chance.
+
+    Args:
+        child: Index of the conditional dimension.
+        parent: Index of the dimension that may decide.
+        cells: The parent's cells in the trials of all studies that tuned both.  # (n,)
+        active: Whether the child was active there.  # (n,)
+        ordered: Whether the parent is numeric.
+    """
+    present = ~np.isnan(cells)
+    if active.all() or active[~present].any() or present.sum() <= active.sum():
         return None
-    present = ~np.isnan(rows[:, parent])
-    active = ~np.isnan(rows[:, child])
-    if active[~present].any():
+    values, inverse, counts = np.unique(cells[present], return_inverse=True, return_counts=True)
+    n_active = np.bincount(inverse, weights=active[present])
+    if ((n_active > 0) & (n_active < counts)).any():
         return None
-    cells = np.unique(rows[present, parent])
-    shares = [active[rows[:, parent] == cell].mean() for cell in cells]
-    if any(0.0 < share < 1.0 for share in shares):
+    if _chance(counts.tolist(), int(n_active.sum())) > _BY_CHANCE:
         return None
-    return Condition(child, parent, tuple(cells.tolist()), tuple(share == 1.0 for share in shares))
+    return Condition(
+        child,
+        parent,
+        tuple(values.tolist()),
+        tuple((n_active > 0).tolist()),
+        ordered,
+    )
+
+
+def _chance(counts: Sequence[int], n_active: int) -> float:
+    """Probability that ``n_active`` trials drawn at random are all those of some values."""
+    ways = [1] + [0] * n_active  # Sets of values by the number of their trials.
+    for count in counts:
+        for total in range(n_active, count - 1, -1):
+            ways[total] += ways[total - count]
+    return ways[n_active] / math.comb(sum(counts), n_active)

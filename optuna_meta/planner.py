@@ -8,6 +8,7 @@ from dataclasses import field
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optuna_meta.acquisition import mixture_score
 from optuna_meta.candidates import enumerated
@@ -17,31 +18,33 @@ from optuna_meta.candidates import uniform
 from optuna_meta.candidates import unseen
 from optuna_meta.conditions import apply_conditions
 from optuna_meta.conditions import Condition
+from optuna_meta.lens import active_tasks
+from optuna_meta.lens import Lens
+from optuna_meta.lens import MOST_ACTIVE
+from optuna_meta.prior import Prior
 from optuna_meta.scaling import warp
 from optuna_meta.similarity import prior_weights
 from optuna_meta.space import Array
-from optuna_meta.space import Dimension
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import FittedPrior
-from optuna_meta.surrogate.kernel import column_owners
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture import components
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
 from optuna_meta.surrogate.target import TargetModel
 from optuna_meta.surrogate.trust import initial_trust
-from optuna_meta.surrogate.trust import typical_roots
 
 
 __all__ = ["Planner", "Question", "Suggestion", "new_planner"]
 
 _SPREAD = 400  # Random rows of the pool, drawn once for a space.
-_REMEMBERED = 15  # Best trials of each prior study in the pool.
+_REMEMBERED = 300  # Best trials of the prior studies in the pool, at most ...
+_OF_ONE = 15  # ... and of one study.
 _LOCAL = 80  # Rows of one round of local search.
 _ROUNDS = 3
+_SMALL = 1000  # A space of no more rows is searched whole.
 _MOST_POOLS = 8
 _MOST_AHEAD = 8
-_SMALL = 1000  # A space of no more rows is searched whole.
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,28 @@ class Suggestion:
     contributions: Array  # (T,)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Pool:
-    rows: Array  # (M, D)
-    inputs: Inputs
-    n_remembered: int  # The first rows are the prior studies' best trials.
+    """Candidates that serve every trial of a study.
+
+    Args:
+        rows: The candidates, the prior studies' best trials first.  # (M, D)
+        X: Their design.  # (M, W)
+        Z: What the prior studies expect, NaN for studies not asked so far.  # (M, T)
+        n_remembered: How many of the rows are prior studies' best trials.
+    """
+
+    rows: Array
+    X: Array
+    Z: Array
+    n_remembered: int
+
+    def inputs(self, fitted: FittedPrior, space: Space, active: NDArray[np.int64]) -> Inputs:
+        """What the model reads of the candidates through the active studies."""
+        new = active[np.isnan(self.Z[0, active])]
+        if len(new):
+            self.Z[:, new] = Lens(fitted.select(new), space).expectations(self.rows)
+        return Inputs(self.Z[:, active], self.X)
 
 
 @dataclass
@@ -108,25 +128,15 @@ class Planner:
     trust: float
     features: Mapping[str, float] | None = None
     _pools: dict[str, _Pool] = field(default_factory=dict, repr=False)
+    _answers: dict[str, Array] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Planner:
         """A planner that answers alike and shares no pool with this one from now on."""
-        return replace(self, _pools=dict(self._pools))
+        return replace(self, _pools=dict(self._pools), _answers=dict(self._answers))
 
     def distance(self, a: Array, b: Array, space: Space) -> float:
         """Distance of two rows (D,) of a space, in length scales."""
-        difference = design(np.array([a]), space) - design(np.array([b]), space)
-        return float(np.linalg.norm(difference * self._roots(space)[column_owners(space)]))
-
-    def model(self, question: Question) -> TargetModel:
-        """The target's model after the question's trials."""
-        return condition(
-            components(self.trust),
-            self._inputs(question.rows, question.space),
-            warp(question.values),
-            self.weights,
-            self._inputs(question.pending, question.space) if len(question.pending) else None,
-        )
+        return Lens(self.fitted, space).distance(a, b)
 
     def suggest(self, question: Question, rng: np.random.Generator) -> Suggestion:
         """The best candidate; in a space with unseen rows, one of those.
@@ -134,56 +144,45 @@ class Planner:
         Workers that ask at the same moment would all get the same answer: each leaves the best
         ones to the trials ahead of it.
         """
+        if not question.space.dimensions:  # Nothing has been asked for yet that anyone knows of.
+            nothing = np.zeros(len(self.weights))
+            return Suggestion(np.zeros(0), self.trust, nothing, nothing)
         for _ in range(min(question.ahead, _MOST_AHEAD)):
             taken = self._best(question, rng).row
             question = replace(question, pending=np.vstack([question.pending, taken]))
         return self._best(question, rng)
 
     def _best(self, question: Question, rng: np.random.Generator) -> Suggestion:
-        model = self.model(question)
-        space, seen = question.space, np.vstack([question.rows, question.pending])
+        y = warp(question.values)
+        active = self._active(question, y)
+        lens = Lens(self._selected(active), question.space)
+        weights = self.weights[active] / (self.weights[active].sum() or 1.0)
+        model = _model(self.trust, lens, weights, question, y)
         pool = self._pool(question, rng)
-        fresh = unseen(pool.rows, seen)
-        if not len(seen):
-            fresh = fresh[fresh < pool.n_remembered]
-        rows, inputs = pool.rows[fresh], pool.inputs.select(fresh)
-        scores = _scores(model, inputs)
-        pool_mean = inputs.Z.mean(axis=0)
-        for _ in range(_ROUNDS if len(seen) and space.size > _SMALL else 0):
-            start = self._starts(rows, scores, question)
-            local = fixed(neighbours(start, _LOCAL, space, rng), question.fixed)
-            local = apply_conditions(local, question.conditions)
-            local = local[unseen(local, seen)]
-            local_scores = _scores(model, self._inputs(local, space))
-            rows, scores = np.vstack([rows, local]), np.concatenate([scores, local_scores])
-        best = rows[int(np.argmax(scores))]
-        coefficients = model.coefficients()
-        advantage = coefficients * (pool_mean - self._inputs(best[None], space).Z[0])
-        return Suggestion(best, model.trust, coefficients, advantage)
+        inputs = pool.inputs(self.fitted, question.space, active)
+        row = _search(model, lens, question, pool, inputs, rng)
+        coefficients, contributions = np.zeros((2, len(self.weights)))
+        coefficients[active] = model.coefficients()
+        advantage = inputs.Z.mean(axis=0) - lens.expectations(row[None])[0]
+        contributions[active] = coefficients[active] * advantage
+        return Suggestion(row, model.trust, coefficients, contributions)
 
-    def _starts(self, rows: Array, scores: Array, question: Question) -> Array:
-        """Where to search locally: the best-scored candidates and the best trials."""
-        scored = rows[np.argsort(-scores, kind="stable")[:4]]
-        observed = question.rows[np.argsort(question.values, kind="stable")[:3]]
-        return np.vstack([scored, observed])
+    def _selected(self, active: NDArray[np.int64]) -> FittedPrior:
+        return self.fitted if len(active) == len(self.fitted) else self.fitted.select(active)
 
-    def _inputs(self, rows: Array, space: Space) -> Inputs:
-        absent = np.array([name not in space.names for name in self.fitted.space.names])
-        Z = self.fitted.predict(self.fitted.space.translate(rows, space), absent)
-        return Inputs(Z, design(rows, space) * self._roots(space)[column_owners(space)])
-
-    def _roots(self, space: Space) -> Array:
-        """Inverse length scales of the residual, in the target's units.  # (D,)"""
-        cube, known = self.fitted.space, typical_roots(self.fitted)
-        roots = np.full(len(space.dimensions), np.sqrt(8.0 / max(len(space.dimensions), 1)))
-        for i, dimension in enumerate(space.dimensions):
-            if dimension.name in cube.names:
-                d = cube.index(dimension.name)
-                roots[i] = known[d] * _range_ratio(dimension, cube.dimensions[d])
-        return roots
+    def _active(self, question: Question, y: Array) -> NDArray[np.int64]:
+        """The prior studies to ask; of many, all are asked about each trial once."""
+        if len(self.fitted) <= MOST_ACTIVE:
+            return np.arange(len(self.fitted))
+        lens, Z = Lens(self.fitted, question.space), []
+        for row in question.rows:
+            key = repr((question.space, row.tolist()))
+            if key not in self._answers:
+                self._answers[key] = lens.expectations(row[None])[0]
+            Z.append(self._answers[key])
+        return active_tasks(self.weights, np.array(Z).reshape(len(Z), -1), y)
 
     def _pool(self, question: Question, rng: np.random.Generator) -> _Pool:
-        """Candidates that serve every trial of a study, with what the priors say of them."""
         key = repr((question.space, question.conditions, question.fixed.tolist()))
         if key not in self._pools:
             while len(self._pools) >= _MOST_POOLS:
@@ -193,17 +192,14 @@ class Planner:
 
     def _new_pool(self, question: Question, rng: np.random.Generator) -> _Pool:
         space = question.space
-        bests = [
-            task.rows[np.argsort(task.values, kind="stable")[:_REMEMBERED]]
-            for task in self.fitted.prior.tasks
-        ]
-        remembered = space.translate(np.vstack(bests), self.fitted.space)
+        remembered = space.translate(_best_rows(self.fitted.prior), self.fitted.space)
         unknown = np.isnan(remembered) | (remembered < 0)
         remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
         spread = enumerated(space) if space.size <= _SMALL else uniform(_SPREAD, space, rng)
         rows = fixed(np.vstack([space.snap(remembered), spread]), question.fixed)
         rows = apply_conditions(rows, question.conditions)
-        return _Pool(rows, self._inputs(rows, space), len(remembered))
+        Z = np.full((len(rows), len(self.fitted)), np.nan)
+        return _Pool(rows, design(rows, space), Z, len(remembered))
 
 
 def new_planner(fitted: FittedPrior, features: Mapping[str, float] | None = None) -> Planner:
@@ -212,13 +208,51 @@ def new_planner(fitted: FittedPrior, features: Mapping[str, float] | None = None
     return Planner(fitted, weights, initial_trust(fitted), features)
 
 
+def _model(trust: float, lens: Lens, weights: Array, question: Question, y: Array) -> TargetModel:
+    """The target's model after the question's trials."""
+    observed = lens.inputs(question.rows)
+    pending = lens.inputs(question.pending) if len(question.pending) else None
+    scales = lens.scales(observed.X, y)
+    return condition(components(trust), observed, y, weights, scales, pending)
+
+
+def _search(
+    model: TargetModel,
+    lens: Lens,
+    question: Question,
+    pool: _Pool,
+    inputs: Inputs,
+    rng: np.random.Generator,
+) -> Array:
+    """The best row of the pool and, once there are trials, around its best and the best trials."""
+    seen = np.vstack([question.rows, question.pending])
+    fresh = unseen(pool.rows, seen)
+    if not len(seen) and pool.n_remembered:
+        # Before any trial a configuration that a prior study has tried is safer than a new one.
+        fresh = fresh[fresh < pool.n_remembered]
+    rows, scores = pool.rows[fresh], _scores(model, inputs.select(fresh))
+    trials = question.rows[np.argsort(question.values, kind="stable")[:3]]
+    for _ in range(_ROUNDS if len(seen) and question.space.size > _SMALL else 0):
+        starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
+        local = fixed(neighbours(starts, _LOCAL, question.space, rng), question.fixed)
+        local = apply_conditions(local, question.conditions)
+        local = local[unseen(local, seen)]
+        rows = np.vstack([rows, local])
+        scores = np.concatenate([scores, _scores(model, lens.inputs(local))])
+    best: Array = rows[int(np.argmax(scores))]
+    return best
+
+
 def _scores(model: TargetModel, inputs: Inputs) -> Array:
     p = model.predict(inputs)
     return mixture_score(p.means, p.deviations, p.incumbents, p.weights)
 
 
-def _range_ratio(target: Dimension, cube: Dimension) -> float:
-    """Length of the target's range in units of the cube's."""
-    if target.is_categorical or cube.is_categorical or target.log != cube.log:
-        return 1.0
-    return target.width / (cube.width or 1.0) or 1.0
+def _best_rows(prior: Prior) -> Array:
+    """The best trials of the prior studies, in the prior's space.  # (B, D)"""
+    n_tasks = len(prior)
+    of_one = min(_OF_ONE, max(1, _REMEMBERED // max(n_tasks, 1)))
+    chosen = np.linspace(0, n_tasks - 1, min(n_tasks, _REMEMBERED)).round().astype(int)
+    tasks = [prior.tasks[t] for t in chosen]
+    rows = [task.rows[np.argsort(task.values, kind="stable")[:of_one]] for task in tasks]
+    return np.vstack([np.zeros((0, len(prior.space.dimensions))), *rows])

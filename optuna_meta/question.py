@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.distributions import BaseDistribution
+from optuna.search_space import intersection_search_space
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
@@ -16,6 +17,7 @@ from optuna_meta.conditions import learn_conditions
 from optuna_meta.conditions import parents_first
 from optuna_meta.planner import Question
 from optuna_meta.prior import Prior
+from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.trials import FINISHED
 from optuna_meta.trials import Observations
@@ -26,10 +28,20 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
-__all__ = ["PLAN_KEY", "read_question"]
+__all__ = [
+    "decided_params",
+    "given_params",
+    "own_space",
+    "PLAN_KEY",
+    "read_question",
+    "shown_names",
+    "was_taken",
+]
 
 PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be asked for.
 _FIXED_KEY = "fixed_params"  # System attribute of Optuna: what an enqueued trial was given.
+# A failed trial has no value either: as pending it is not tried again, and says nothing more.
+_WITHOUT_VALUE = (TrialState.RUNNING, TrialState.FAIL)
 
 
 def read_question(
@@ -50,32 +62,75 @@ def read_question(
     """
     trials = study.get_trials(deepcopy=False)
     observed = observe([t for t in trials if t.state in FINISHED], study.direction)
-    running = [t for t in trials if t.state == TrialState.RUNNING and t.number != number]
+    others = [t for t in trials if t.number != number and t.state in _WITHOUT_VALUE]
     shown: dict[str, BaseDistribution] = {}
-    for distributions in [*observed.distributions, *(t.distributions for t in running)]:
+    for distributions in [*observed.distributions, *(t.distributions for t in others)]:
         shown |= distributions
     known = _expected(prior, observed, shown) | shown | dict(asked)
     space = Space.from_distributions(known)
-    plans = [_plan_of(t) for t in running]
     rows = space.rows(observed.params)
     return Question(
         space,
         rows,
         observed.values,
-        space.rows([plan for plan in plans if plan]),
+        space.rows([plan for t in others if (plan := _plan_of(t))]),
         space.row(decided),
         _conditions(prior, space, rows),
-        ahead=sum(
-            1 for t, plan in zip(running, plans, strict=True) if not plan and t.number < number
-        ),
+        ahead=sum(t.state == TrialState.RUNNING and _comes_before(t, number) for t in others),
     )
 
 
+def own_space(study: Study) -> dict[str, BaseDistribution]:
+    """The parameters that all complete trials of a study have in common, in one range."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    space = intersection_search_space(trials)
+    return {name: d for name, d in space.items() if not d.single()}
+
+
+def decided_params(
+    study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
+) -> dict[str, Any]:
+    """Values that are not for the sampler to choose.
+
+    Besides the trial's own ones these are parameters that a wrapper such as
+    ``PartialFixedSampler`` has taken out of the search space: they stand where they stood last.
+    """
+    fixed = given_params(trial)
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    withheld = [n for n in own_space(study) if n not in search_space and n not in fixed]
+    return {n: complete[-1].params[n] for n in withheld} | fixed
+
+
+def given_params(trial: FrozenTrial) -> dict[str, Any]:
+    """Values that the trial has, or was enqueued with."""
+    return dict(trial.system_attrs.get(_FIXED_KEY, {})) | trial.params
+
+
+def shown_names(study: Study) -> set[str]:
+    """Parameters that any trial of the study has had."""
+    return {n for t in study.get_trials(deepcopy=False) for n in t.distributions}
+
+
+def was_taken(question: Question, row: Array, later: Question) -> bool:
+    """Whether another worker has chosen ``row`` (D,) between two readings of one question."""
+    if later.space != question.space:
+        return False
+    before = np.vstack([question.rows, question.pending])
+    return _is_among(row, np.vstack([later.rows, later.pending])) and not _is_among(row, before)
+
+
+def _is_among(row: Array, rows: Array) -> bool:
+    return bool(np.isclose(rows, row, rtol=0.0, atol=1e-7, equal_nan=True).all(axis=1).any())
+
+
 def _plan_of(trial: FrozenTrial) -> Mapping[str, Any]:
-    """What a running trial has, or else will have."""
-    enqueued = trial.system_attrs.get(_FIXED_KEY, {})
-    planned = trial.system_attrs.get(PLAN_KEY, {})
-    return {**planned, **enqueued, **trial.params}
+    """What a trial without a value has had, or will have."""
+    return {**trial.system_attrs.get(PLAN_KEY, {}), **given_params(trial)}
+
+
+def _comes_before(trial: FrozenTrial, number: int) -> bool:
+    """Whether an older trial's configuration is not known yet."""
+    return trial.number < number and not _plan_of(trial)
 
 
 def _expected(
@@ -103,7 +158,7 @@ def _expected(
     return expected
 
 
-def _conditions(prior: Prior, space: Space, rows: np.ndarray[Any, Any]) -> tuple[Condition, ...]:
+def _conditions(prior: Prior, space: Space, rows: Array) -> tuple[Condition, ...]:
     """Conditions that all trials obey; where the priors contradict the target, its own."""
     own = learn_conditions([rows], space)
     studies = [space.translate(task.rows, prior.space) for task in prior.tasks]

@@ -6,9 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 
-__all__ = ["Explanation", "PriorInfluence", "SOURCES", "source_of"]
+from optuna_meta.planner import Suggestion
+from optuna_meta.prior import Prior
 
+
+__all__ = [
+    "Explanation",
+    "facts",
+    "LEAST_TRUST",
+    "PriorInfluence",
+    "reason_of",
+    "SOURCES",
+    "source_of",
+]
+
+LEAST_TRUST = 0.1  # Below it the priors have lost, and a sampler that never knew them goes on.
 SOURCES = ("prior studies", "prior studies and own trials", "cold start")
 
 
@@ -71,6 +85,28 @@ def source_of(n_trials: int, cold: bool) -> str:
     if cold:
         return SOURCES[2]
     return SOURCES[1] if n_trials else SOURCES[0]
+
+
+def reason_of(n_trials: int, cold: bool) -> str:
+    """The same as a sentence."""
+    if cold:
+        return f"The {n_trials} trials so far contradict the prior studies: they have no say."
+    if n_trials == 0:
+        return "No trial yet: the configuration that the prior studies together expect to be best."
+    return f"Expected improvement under the prior studies, corrected by {n_trials} own trials."
+
+
+def facts(prior: Prior, n_trials: int, suggestion: Suggestion) -> dict[str, Any]:
+    """The short explanation, as user attributes of the trial."""
+    cold = suggestion.trust < LEAST_TRUST
+    attrs = {
+        "optuna_meta:source": source_of(n_trials, cold),
+        "optuna_meta:trust": round(suggestion.trust, 3),
+    }
+    if cold:
+        return attrs
+    leading = prior.names[int(np.argmax(suggestion.contributions))]
+    return attrs | {"optuna_meta:leaned_on": leading}
 
 
 def _shown(params: Mapping[str, Any]) -> str:

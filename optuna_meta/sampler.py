@@ -6,8 +6,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from collections.abc import Sequence
 import copy
-from dataclasses import dataclass
 from dataclasses import replace
+import logging
+import threading
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,9 @@ from optuna.samplers import BaseSampler
 from optuna.samplers import GPSampler
 from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
-from optuna.search_space import intersection_search_space
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
-from optuna_meta._optuna import contains
 from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_user_attrs
@@ -31,15 +30,23 @@ from optuna_meta.features.record import read_meta_features
 from optuna_meta.influence import influences
 from optuna_meta.planner import new_planner
 from optuna_meta.planner import Planner
-from optuna_meta.planner import Question
-from optuna_meta.planner import Suggestion
+from optuna_meta.plans import fitting
+from optuna_meta.plans import Plan
+from optuna_meta.plans import Plans
 from optuna_meta.prior import mark_of
 from optuna_meta.prior import Prior
+from optuna_meta.question import decided_params
+from optuna_meta.question import given_params
+from optuna_meta.question import own_space
 from optuna_meta.question import PLAN_KEY
 from optuna_meta.question import read_question
+from optuna_meta.question import shown_names
+from optuna_meta.question import was_taken
 from optuna_meta.report import Explanation
+from optuna_meta.report import facts
+from optuna_meta.report import LEAST_TRUST
+from optuna_meta.report import reason_of
 from optuna_meta.report import source_of
-from optuna_meta.space import nearest
 from optuna_meta.space import NOTHING
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -53,9 +60,11 @@ if TYPE_CHECKING:
 __all__ = ["MetaSampler"]
 
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
-_MOST_PLANS = 1000  # Plans of trials that never end would pile up.
 _MOST_PLANNERS = 4
-_LEAST_TRUST = 0.1  # Below it the priors have lost, and a sampler that never knew them goes on.
+_MOST_CLASHES = 5
+# One trial of a process is planned after the other, so that each sees the plans before it. (Not
+# the sampler's own lock: samplers are pickled.)
+_ONE_BY_ONE = threading.RLock()
 
 
 class MetaSampler(BaseSampler):
@@ -104,7 +113,7 @@ class MetaSampler(BaseSampler):
         self._independent = independent_sampler or RandomSampler(seed=seed)
         self._cold = cold_sampler or GPSampler(seed=seed, warn_independent_sampling=False)
         self._several = cold_sampler or TPESampler(seed=seed)
-        self._plans: OrderedDict[tuple[str, int], _Plan] = OrderedDict()
+        self._plans = Plans()
         self._planners: OrderedDict[str, Planner] = OrderedDict()
         self._told: set[str] = set()
 
@@ -126,28 +135,27 @@ class MetaSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         """Forget the trial's plan and pass on to the host sampler."""
-        self._plans.pop((study.study_name, trial.number), None)
+        self._plans.drop(study.study_name, trial.number)
         self._host(study).after_trial(study, trial, state, values)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """The study's own common parameters: never a prior study's, which may differ."""
-        if len(study.directions) > 1:
-            return self._several.infer_relative_search_space(study, trial)
-        return _own_space(study)
+        if self._no_transfer(study):
+            return self._host_space(study, trial)
+        return own_space(study)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Plan the whole configuration and serve what is in ``search_space``."""
-        if (planner := self._planner(study)) is None:
-            return self._host(study).sample_relative(study, trial, search_space)
-        decided = _decided(study, trial, search_space)
-        plan = self._make_plan(study, trial, planner, search_space, decided)
-        if plan.cold:
-            return self._cold.sample_relative(study, trial, search_space)
-        served = {n: _fitting(d, plan.params.get(n, NOTHING)) for n, d in search_space.items()}
+        plan = self._plan(study, trial, search_space)
+        if plan is None or plan.cold:
+            known = self._host_space(study, trial)
+            wanted = {n: d for n, d in search_space.items() if n in known}
+            return self._host(study).sample_relative(study, trial, wanted)
+        served = {n: fitting(d, plan.params.get(n, NOTHING)) for n, d in search_space.items()}
         return {name: value for name, value in served.items() if value is not NOTHING}
 
     def sample_independent(
@@ -158,14 +166,16 @@ class MetaSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Serve the plan's value; where the plan did not foresee this range, plan the rest anew."""
-        plan = self._plans.get((study.study_name, trial.number))
-        if plan is not None and not plan.cold:
-            value = self._planned(study, trial, param_name, param_distribution, plan)
-            if value is not NOTHING:
-                return value
-        transfers = plan is not None and not plan.cold
-        sampler = self._independent if transfers else self._host(study)
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
+        plan = self._plans.get(study.study_name, trial.number)
+        if plan is None or plan.cold:
+            host = self._host(study)
+            return host.sample_independent(study, trial, param_name, param_distribution)
+        if not plan.holds(param_name, param_distribution, trial.params):
+            plan = self._renewed(study, trial, param_name, param_distribution, plan)
+        value = fitting(param_distribution, plan.params.get(param_name, NOTHING))
+        if value is not NOTHING:
+            return value
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
     def explain(self, study: Study) -> Explanation:
         """Why the next suggestion will be what it is; changes neither study nor sampler.
@@ -175,23 +185,31 @@ class MetaSampler(BaseSampler):
         """
         planner = self._planner(study)
         if planner is None:
-            reason = "Nothing to transfer: " + self._no_transfer(study) + "."
+            reason = f"Nothing to transfer: {self._no_transfer(study)}."
             return Explanation(source_of(0, cold=True), 0.0, {}, (), reason)
-        number = len(study.get_trials(deepcopy=False))
-        asked = _own_space(study)
-        question = read_question(study, planner.fitted.prior, asked, {}, number)
+        trials = study.get_trials(deepcopy=False)
+        waiting = [t for t in trials if t.state == TrialState.WAITING]
+        number = waiting[0].number if waiting else len(trials)
+        decided = given_params(waiting[0]) if waiting else {}
+        question = read_question(study, planner.fitted.prior, own_space(study), decided, number)
         suggestion = planner.copy().suggest(question, copy.deepcopy(self._rng))
-        cold = suggestion.trust < _LEAST_TRUST
+        cold = suggestion.trust < LEAST_TRUST
         return Explanation(
             source_of(len(question.rows), cold),
             suggestion.trust,
             {} if cold else question.space.params(suggestion.row),
             influences(planner, question, suggestion, self._rng),
-            _reason(suggestion, len(question.rows), cold),
+            reason_of(len(question.rows), cold),
         )
 
     def _host(self, study: Study) -> BaseSampler:
         return self._cold if len(study.directions) == 1 else self._several
+
+    def _host_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        try:
+            return self._host(study).infer_relative_search_space(study, trial)
+        except ValueError:  # Optuna's own samplers serve one study each, this one any number.
+            return own_space(study)
 
     def _no_transfer(self, study: Study) -> str:
         """Why there is nothing to transfer; empty where there is."""
@@ -201,17 +219,23 @@ class MetaSampler(BaseSampler):
             return "the study has several objectives"
         if any(t.constraints for t in study.get_trials(deepcopy=False, states=FINISHED)):
             return "the study has constraints"
-        if all(task.mark and task.mark == _mark(study) for task in self._fitted.prior.tasks):
+        if len(self._own_names(study)) == len(self._fitted):
             return "the only prior study is the study itself"
         return ""
 
+    def _own_names(self, study: Study) -> list[str]:
+        """Names under which the study itself is among the priors."""
+        marks = {task.mark for task in self._fitted.prior.tasks if task.mark}
+        # HyperbandPruner's wrapper shows a part of the trials, perhaps without the marked one.
+        trials = study._storage.get_all_trials(study._study_id, deepcopy=False, states=FINISHED)
+        own = marks and marks & {mark_of([trial]) for trial in trials}
+        return [task.name for task in self._fitted.prior.tasks if own and task.mark in own]
+
     def _planner(self, study: Study) -> Planner | None:
         if reason := self._no_transfer(study):
-            self._tell_once(f"MetaSampler goes on without transfer: {reason}.")
+            self._tell_once(f"Study {study.study_name!r} goes on without transfer: {reason}.")
             return None
-        mark = _mark(study)
-        own = [t.name for t in self._fitted.prior.tasks if t.mark and t.mark == mark]
-        features = self._features(study)
+        own, features = self._own_names(study), self._features(study)
         key = repr((own, features))
         if key not in self._planners:
             fitted = self._fitted.without(own) if own else self._fitted
@@ -226,73 +250,100 @@ class MetaSampler(BaseSampler):
         try:
             return read_meta_features(study_user_attrs(study))
         except ValueError as error:
-            self._tell_once(f"The study's meta-features are not used: {error}")
+            self._tell_once(
+                f"The meta-features of study {study.study_name!r} are not used: {error}"
+            )
             return None
 
-    def _make_plan(
+    def _plan(
+        self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
+    ) -> Plan | None:
+        """The trial's new plan; ``None`` where there is nothing to transfer."""
+        self._plans.drop(study.study_name, trial.number)
+        try:
+            with _ONE_BY_ONE:
+                planner = self._planner(study)
+                return planner and self._new_plan(study, trial, planner, search_space)
+        except Exception as error:  # A prior study is never worth the user's trial.
+            self._tell_failure(study, "Planning", error)
+            return None
+
+    def _new_plan(
         self,
         study: Study,
         trial: FrozenTrial,
         planner: Planner,
         asked: Mapping[str, BaseDistribution],
-        decided: Mapping[str, Any],
-    ) -> _Plan:
-        prior = planner.fitted.prior
-        question = read_question(study, prior, asked, decided, trial.number)
-        suggestion = planner.suggest(question, self._rng)
-        cold = suggestion.trust < _LEAST_TRUST
-        plan = _Plan(question.space.params(suggestion.row), cold)
-        self._plans[(study.study_name, trial.number)] = plan
-        if len(self._plans) > _MOST_PLANS:
-            self._plans.popitem(last=False)
+    ) -> Plan:
+        prior, number = planner.fitted.prior, trial.number
+        decided = decided_params(study, trial, asked)
+        question = read_question(study, prior, asked, decided, number)
+        for _ in range(_MOST_CLASHES):
+            suggestion = planner.suggest(question, self._rng)
+            cold = suggestion.trust < LEAST_TRUST
+            plan = Plan(question.space.params(suggestion.row), cold)
+            self._keep(study, trial, plan, facts(prior, len(question.rows), suggestion))
+            later = read_question(study, prior, asked, decided, number)
+            if cold or not was_taken(question, suggestion.row, later):
+                break
+            question = later
         if cold:
             self._tell_once(
                 f"The prior studies do not agree with study {study.study_name!r}: "
-                f"{type(self._cold).__name__} takes over."
+                f"{type(self._cold).__name__} takes over.",
+                logging.INFO,
             )
-        else:
-            set_trial_system_attr(study, trial, PLAN_KEY, dict(plan.params))
-        _record(study, trial, question, suggestion, prior)
         return plan
 
-    def _planned(
+    def _renewed(
         self,
         study: Study,
         trial: FrozenTrial,
         name: str,
         distribution: BaseDistribution,
-        plan: _Plan,
-    ) -> Any:
-        """The plan's value for one parameter, ``NOTHING`` where no plan has one."""
-        value = plan.params.get(name, NOTHING)
-        if value is not NOTHING and contains(distribution, value):
-            return _fitting(distribution, value)
-        planner = self._planner(study)
-        if planner is None or name in plan.tried:
-            return _fitting(distribution, value)
-        asked = {**trial.distributions, name: distribution}
-        decided = {n: v for n, v in trial.params.items() if n in asked}
-        question = read_question(study, planner.fitted.prior, asked, decided, trial.number)
-        if name not in (*planner.fitted.space.names, *_names(study)):
-            return NOTHING  # Neither the priors nor earlier trials know it.
-        suggestion = planner.suggest(question, self._rng)
-        params = {**plan.params, **question.space.params(suggestion.row)}
-        self._plans[(study.study_name, trial.number)] = replace(
-            plan, params=params, tried=plan.tried | {name}
-        )
-        return _fitting(distribution, params.get(name, NOTHING))
+        plan: Plan,
+    ) -> Plan:
+        """The plan for the rest of a trial that is not what was foreseen."""
+        with _ONE_BY_ONE:
+            try:
+                planner = self._planner(study)
+                if planner is None or name in plan.renewed:
+                    return plan
+                if name not in planner.fitted.space.names and name not in shown_names(study):
+                    return plan  # Nothing is known of it.
+                asked = {**trial.distributions, name: distribution}
+                given = given_params(trial)
+                question = read_question(study, planner.fitted.prior, asked, given, trial.number)
+                row = planner.suggest(question, self._rng).row
+            except Exception as error:
+                self._tell_failure(study, "Planning", error)
+                return plan
+            params = {**plan.params, **question.space.params(row), **trial.params}
+            renewed = replace(plan, params=params, renewed=plan.renewed | {name})
+            self._keep(study, trial, renewed, {})
+        return renewed
 
-    def _tell_once(self, message: str) -> None:
+    def _keep(
+        self, study: Study, trial: FrozenTrial, plan: Plan, attrs: Mapping[str, Any]
+    ) -> None:
+        """Keep a plan here and, for other workers and the dashboard, on the trial."""
+        self._plans.put(study.study_name, trial.number, plan)
+        try:
+            if not plan.cold:
+                set_trial_system_attr(study, trial, PLAN_KEY, dict(plan.params))
+            for key, value in attrs.items():
+                set_trial_user_attr(study, trial, key, value)
+        except Exception as error:  # Whatever a storage raises.
+            self._tell_failure(study, "Recording a plan", error)
+
+    def _tell_failure(self, study: Study, what: str, error: Exception) -> None:
+        message = f"{what} failed in study {study.study_name!r}"
+        self._tell_once(message, detail=f": {error!r}. The trial goes on without it.")
+
+    def _tell_once(self, message: str, level: int = logging.WARNING, detail: str = "") -> None:
         if message not in self._told:
             self._told.add(message)
-            _logger.info(message)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    params: Mapping[str, Any]
-    cold: bool
-    tried: frozenset[str] = frozenset()  # Parameters for which the rest was planned anew.
+            _logger.log(level, message + detail)
 
 
 def _fitted(
@@ -310,60 +361,3 @@ def _fitted(
             f"got {priors!r}; read a storage with Prior.from_storage(url)."
         )
     return fit_prior(Prior.from_studies(priors or ()), device)
-
-
-def _own_space(study: Study) -> dict[str, BaseDistribution]:
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    space = intersection_search_space(trials)
-    return {name: d for name, d in space.items() if not d.single()}
-
-
-def _decided(
-    study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
-) -> dict[str, Any]:
-    """Values that are not for the sampler to choose.
-
-    Besides the trial's own ones these are parameters that a wrapper such as
-    ``PartialFixedSampler`` has taken out of the search space: they stand where they stood last.
-    """
-    fixed = dict(trial.system_attrs.get("fixed_params", {})) | dict(trial.params)
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    withheld = [n for n in _own_space(study) if n not in search_space and n not in fixed]
-    return {n: complete[-1].params[n] for n in withheld} | fixed
-
-
-def _mark(study: Study) -> str:
-    return mark_of(study.get_trials(deepcopy=False, states=FINISHED))
-
-
-def _names(study: Study) -> set[str]:
-    return {n for t in study.get_trials(deepcopy=False, states=FINISHED) for n in t.distributions}
-
-
-def _fitting(distribution: BaseDistribution, value: Any) -> Any:
-    """The distribution's value nearest to ``value``, or ``NOTHING``."""
-    if value is NOTHING:
-        return NOTHING
-    found = nearest(distribution, value)
-    return found if found is not NOTHING and contains(distribution, found) else NOTHING
-
-
-def _record(
-    study: Study, trial: FrozenTrial, question: Question, suggestion: Suggestion, prior: Prior
-) -> None:
-    """Leave the short explanation on the trial, for the dashboard."""
-    cold = suggestion.trust < _LEAST_TRUST
-    source = source_of(len(question.rows), cold)
-    set_trial_user_attr(study, trial, "optuna_meta:source", source)
-    set_trial_user_attr(study, trial, "optuna_meta:trust", round(suggestion.trust, 3))
-    if not cold:
-        leading = prior.names[int(np.argmax(suggestion.contributions))]
-        set_trial_user_attr(study, trial, "optuna_meta:leaned_on", leading)
-
-
-def _reason(suggestion: Suggestion, n_trials: int, cold: bool) -> str:
-    if cold:
-        return f"The {n_trials} trials so far contradict the prior studies: they have no say."
-    if n_trials == 0:
-        return "No trial yet: the configuration that the prior studies together expect to be best."
-    return f"Expected improvement under the prior studies, corrected by {n_trials} own trials."

@@ -46,7 +46,8 @@ def prior_weights(
         return uniform
     middle = float(np.median(squared[known]))
     closeness = np.exp(-np.where(known, squared, middle) / max(middle, 1e-12))
-    return _UNIFORM_SHARE * uniform + (1.0 - _UNIFORM_SHARE) * closeness / closeness.sum()
+    weights: Array = _UNIFORM_SHARE * uniform + (1 - _UNIFORM_SHARE) * closeness / closeness.sum()
+    return weights
 
 
 def _standardised(table: Array) -> Array:

@@ -51,11 +51,13 @@ def observe(trials: Sequence[FrozenTrial], direction: StudyDirection) -> Observa
     sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
     complete = [t for t in trials if t.state == TrialState.COMPLETE and _has_value(t)]
     pruned = [t for t in trials if t.state == TrialState.PRUNED and _curve(t, sign)]
-    finals = {t.number: sign * float(t.values[0]) for t in complete}
+    values = finite_values(np.array([sign * t.values[0] for t in complete], dtype=float))
+    finals = {t.number: float(v) for t, v in zip(complete, values, strict=True)}
     curves = [(_curve(t, sign), finals[t.number]) for t in complete]
     likely = {t.number: _likely_final(_curve(t, sign), curves) for t in pruned}
     kept = sorted([*complete, *pruned], key=lambda t: t.number)
-    values = np.array([(finals | likely)[t.number] for t in kept], dtype=float)
+    known = finals | likely
+    values = np.array([known[t.number] for t in kept], dtype=float)
     return Observations(
         tuple(t.params for t in kept),
         tuple(t.distributions for t in kept),
@@ -68,9 +70,13 @@ def _has_value(trial: FrozenTrial) -> bool:
 
 
 def _curve(trial: FrozenTrial, sign: float) -> dict[int, float]:
-    """Reported values by step, lower is better; NaN left out."""
-    reported = trial.intermediate_values.items()
-    return {step: sign * value for step, value in sorted(reported) if not math.isnan(value)}
+    """Reported values by step, lower is better; NaN left out, infinite ones the worst there is."""
+    reported = sorted(trial.intermediate_values.items())
+    return {
+        step: math.inf if math.isinf(value) else sign * value
+        for step, value in reported
+        if not math.isnan(value)
+    }
 
 
 def _likely_final(
@@ -91,7 +97,7 @@ def _same_quantile(
 ) -> float:
     at_step, finals = np.array(peers).T
     better = int(np.sum(at_step < value))
-    # The final of the last peer that was better at this step; the best one's where none was.
+    # With k better peers at this step it ranked k-th from the best (from 0): so does its final.
     likely = float(np.sort(finals)[min(better, len(finals) - 1)])
     same_scale = finals.min() <= at_step.max() and at_step.min() <= finals.max()
     return max(likely, min(curve.values())) if same_scale else likely

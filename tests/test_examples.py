@@ -13,9 +13,6 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NEW_STUDIES = ["digits 5-9 | MetaSampler | seed 0", "digits 5-9 | TPESampler | seed 0"]
 
-# One process for the tests that share its studies, under `pytest --dist loadgroup`.
-together = pytest.mark.xdist_group("first_transfer")
-
 
 def run(example: str, *arguments: str, folder: Path) -> str:
     """What the example prints."""
@@ -36,7 +33,6 @@ def first_transfer(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return printed, f"sqlite:///{folder / 'demo' / 'first_transfer.db'}"
 
 
-@together
 def test_first_transfer_stores_old_and_new_studies(first_transfer: tuple[str, str]) -> None:
     _, url = first_transfer
     studies = {s.study_name: s for s in optuna.get_all_study_summaries(storage=url)}
@@ -46,7 +42,6 @@ def test_first_transfer_stores_old_and_new_studies(first_transfer: tuple[str, st
         assert study.user_attrs["optuna_meta:meta_features"]
 
 
-@together
 def test_first_transfer_says_what_each_trial_leaned_on(first_transfer: tuple[str, str]) -> None:
     _, url = first_transfer
     study = optuna.load_study(study_name=NEW_STUDIES[0], storage=url)
@@ -57,7 +52,6 @@ def test_first_transfer_says_what_each_trial_leaned_on(first_transfer: tuple[str
         assert trial.user_attrs["optuna_meta:leaned_on"] in ("wine", "breast cancer")
 
 
-@together
 def test_first_transfer_tunes_momentum_only_for_sgd(first_transfer: tuple[str, str]) -> None:
     _, url = first_transfer
     names = [summary.study_name for summary in optuna.get_all_study_summaries(storage=url)]
@@ -66,7 +60,6 @@ def test_first_transfer_tunes_momentum_only_for_sgd(first_transfer: tuple[str, s
         assert ("momentum" in trial.params) == (trial.params["optimizer"] == "sgd")
 
 
-@together
 def test_first_transfer_prints_table_and_dashboard_command(
     first_transfer: tuple[str, str],
 ) -> None:
@@ -81,7 +74,7 @@ def test_first_transfer_prints_table_and_dashboard_command(
 
 
 def test_changed_search_space(tmp_path: Path) -> None:
-    lines = run("changed_search_space.py", folder=tmp_path).splitlines()[1:]
+    lines = run("changed_search_space.py", folder=tmp_path).splitlines()
     names = [line.split(",")[0].strip() for line in lines]
     assert names == ["MetaSampler", "TPESampler"] * 3
     losses = [[float(value) for value in line.split(":")[1].split()] for line in lines]

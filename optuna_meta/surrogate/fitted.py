@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,16 +74,18 @@ class FittedPrior:
         filled = [np.where(absent, typical, rows) for typical in typical_rows(self.prior)]
         return self.gps.predict(np.stack([design(r, self.space) for r in filled]))
 
+    def select(self, tasks: NDArray[np.int64]) -> FittedPrior:
+        """The surrogate of some prior studies, by their indices."""
+        prior = replace(self.prior, tasks=tuple(self.prior.tasks[t] for t in tasks))
+        fields = (self.parameters.precisions, self.parameters.amplitude, self.parameters.noise)
+        parameters = GPParameters(*(array[tasks] for array in fields))
+        return FittedPrior(prior, parameters, self.gps.select(tasks))
+
     def without(self, names: Iterable[str]) -> FittedPrior:
         """The surrogate without the studies of these names."""
         left_out = set(names)
-        kept = np.array([i for i, n in enumerate(self.names) if n not in left_out], dtype=np.int64)
-        parameters = GPParameters(
-            self.parameters.precisions[kept],
-            self.parameters.amplitude[kept],
-            self.parameters.noise[kept],
-        )
-        return FittedPrior(self.prior.without(left_out), parameters, self.gps.select(kept))
+        kept = [i for i, name in enumerate(self.names) if name not in left_out]
+        return self.select(np.array(kept, dtype=np.int64))
 
     def save(self, path: str | Path) -> None:
         """Write records and hyperparameters to a file (safetensors; no pickle)."""
@@ -146,13 +149,14 @@ def _padded(prior: Prior) -> _Padded:
     designs = np.zeros((len(prior), longest, len(owners)))
     values = np.zeros((len(prior), longest))
     mask = np.zeros((len(prior), longest), dtype=bool)
+    tuned = np.zeros((len(prior), len(prior.space.dimensions)), dtype=bool)
     for t, (task, trials) in enumerate(zip(prior.tasks, kept, strict=True)):
         n = len(trials)
         designs[t, :n] = design(task.rows[trials], prior.space)
         values[t, :n] = rank_normal(task.values)[trials]
         mask[t, :n] = True
-    tuned = np.array([task.tuned for task in prior.tasks], dtype=bool)
-    return _Padded(designs, values, mask, tuned.reshape(len(prior), -1), owners)
+        tuned[t] = task.tuned
+    return _Padded(designs, values, mask, tuned, owners)
 
 
 def _representative(values: Array) -> NDArray[np.int64]:

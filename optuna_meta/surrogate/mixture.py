@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 from optuna_meta.surrogate.target import Component
@@ -17,19 +18,20 @@ def components(trust: float) -> tuple[Component, ...]:
         trust: Prior probability, in (0, 1), that the prior studies inform the target.
     """
     transferring = [
-        Component(1.0, deviation, residual, stretch, noise, 1.0)
-        for deviation, residual, stretch, noise in product(
-            (0.5, 1.0), (0.2, 0.6), (1.0, 2.0), (0.05, 0.2)
+        Component(1.0, deviation, residual, 1.0, noise, 1.0, own)
+        for deviation, residual, own, noise in product(
+            (0.5, 1.0), (0.2, 0.6), (False, True), (0.05, 0.2)
         )
     ]
-    reversing = [Component(-1.0, 1.0, residual, 1.0, 0.1, 1.0) for residual in (0.4, 0.8)]
+    reversing = [Component(-1.0, 1.0, residual, 1.0, 0.1, 1.0) for residual in (0.3, 0.8)]
     cold = [
-        Component(0.0, 0.0, 1.0, stretch, noise, 1.0)
-        for stretch, noise in product((0.5, 1.0, 2.0), (0.05, 0.2))
+        Component(0.0, 0.0, 1.0, stretch, noise, 1.0, own)
+        for own, stretch, noise in product((False, True), (1.0, 2.0), (0.05, 0.2))
     ]
     shares = ((transferring, 0.98 * trust), (reversing, 0.02 * trust), (cold, 1.0 - trust))
     return tuple(
-        Component(h.slope, h.deviation, h.residual, h.stretch, h.noise, share / len(group))
+        replace(component, odds=share / len(group))
         for group, share in shares
-        for h in group
+        for component in group
+        if share > 0.0
     )

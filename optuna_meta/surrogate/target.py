@@ -27,7 +27,7 @@ from optuna_meta.surrogate.kernel import matern52
 from optuna_meta.surrogate.kernel import squared_distances
 
 
-__all__ = ["Component", "Inputs", "Predictions", "TargetModel", "condition"]
+__all__ = ["Component", "Inputs", "Predictions", "Scales", "TargetModel", "condition"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Component:
         deviation: sigma_a, how freely the target departs in the priors' own directions.
         residual: sigma_r, how far it departs in directions that no prior shows.
         stretch: Factor on the residual's length scales.
+        own: Whether these are the length scales that the target's own trials show, or those of
+            the prior studies.
         noise: sigma_n.
         odds: Prior probability, up to a factor.
     """
@@ -49,6 +51,12 @@ class Component:
     stretch: float
     noise: float
     odds: float
+    own: bool = False
+
+    @property
+    def residual_kind(self) -> tuple[bool, float]:
+        """What components with the same correlation of the residual share."""
+        return self.own, self.stretch
 
     @property
     def transfers(self) -> bool:
@@ -62,7 +70,7 @@ class Inputs:
 
     Args:
         Z: The prior studies' expectations.  # (n, T)
-        X: Design of the target's space, each column over its length scale.  # (n, W)
+        X: Design of the target's space.  # (n, W)
     """
 
     Z: Array  # (n, T)
@@ -71,6 +79,23 @@ class Inputs:
     def select(self, rows: NDArray[np.int64]) -> Inputs:
         """The inputs of some rows."""
         return Inputs(self.Z[rows], self.X[rows])
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Inverse length scales of the residual, by column of the design.
+
+    Args:
+        prior: Those of the prior studies.  # (W,)
+        own: Those that the target's own trials show.  # (W,)
+    """
+
+    prior: Array  # (W,)
+    own: Array  # (W,)
+
+    def roots(self, own: bool) -> Array:
+        """One of the two.  # (W,)"""
+        return self.own if own else self.prior
 
 
 @dataclass(frozen=True)
@@ -95,18 +120,24 @@ class _Relations:
     """What all components share of two sets of configurations, (n,) and (m,)."""
 
     products: Array  # (n, m), C C'
-    correlations: dict[float, Array]  # of the residual, by stretch
+    correlations: dict[tuple[bool, float], Array]  # of the residual, by kind
 
     @classmethod
-    def of(cls, a: Inputs, b: Inputs, w: Array, stretches: Iterable[float]) -> _Relations:
-        squared = squared_distances(a.X, b.X)
-        correlations = {s: matern52(squared / s**2) for s in set(stretches)}
+    def of(
+        cls, a: Inputs, b: Inputs, w: Array, scales: Scales, kinds: Iterable[tuple[bool, float]]
+    ) -> _Relations:
+        wanted = set(kinds)
+        squared = {
+            own: squared_distances(a.X * scales.roots(own), b.X * scales.roots(own))
+            for own in {own for own, _ in wanted}
+        }
+        correlations = {(o, s): matern52(squared[o] / s**2) for o, s in wanted}
         return cls(_deviations(a.Z, w) @ _deviations(b.Z, w).T, correlations)
 
     def covariance(self, h: Component) -> Array:
         """Covariance (n, m) of f without the constant and the noise."""
         covariance: Array = (
-            h.residual**2 * self.correlations[h.stretch] + h.deviation**2 * self.products
+            h.residual**2 * self.correlations[h.residual_kind] + h.deviation**2 * self.products
         )
         return covariance
 
@@ -131,12 +162,14 @@ class TargetModel:
     Args:
         observed: Inputs of the n observed trials, then of the p pending ones.
         task_weights: w.  # (T,)
+        scales: The residual's length scales.
         posteriors: One for each component.
         weights: Posterior probabilities of the components.  # (K,)
     """
 
     observed: Inputs
     task_weights: Array  # (T,)
+    scales: Scales
     posteriors: tuple[_Posterior, ...]
     weights: Array  # (K,)
 
@@ -151,8 +184,8 @@ class TargetModel:
         chosen = np.flatnonzero(self.weights >= min(least_weight, self.weights.max()))
         posteriors = [self.posteriors[k] for k in chosen]
         w = self.task_weights
-        stretches = [p.component.stretch for p in posteriors]
-        relations = _Relations.of(candidates, self.observed, w, stretches)
+        kinds = [p.component.residual_kind for p in posteriors]
+        relations = _Relations.of(candidates, self.observed, w, self.scales, kinds)
         m = candidates.Z @ w
         spread = np.sum(_deviations(candidates.Z, w) ** 2, axis=1)
         means, deviations = zip(
@@ -180,6 +213,7 @@ def condition(
     observed: Inputs,
     y: Array,
     task_weights: Array,
+    scales: Scales,
     pending: Inputs | None = None,
 ) -> TargetModel:
     """The mixture given the target's trials.
@@ -189,16 +223,17 @@ def condition(
         observed: Inputs of the n finished trials.
         y: Their values, lower is better, of about unit spread.  # (n,)
         task_weights: w, sum 1.  # (T,)
+        scales: The residual's length scales.
         pending: Inputs of running trials: they narrow the variance and leave the mean alone.
     """
     inputs = observed if pending is None else _joined(observed, pending)
-    stretches = [h.stretch for h in components]
-    relations = _Relations.of(inputs, inputs, task_weights, stretches)
+    kinds = [h.residual_kind for h in components]
+    relations = _Relations.of(inputs, inputs, task_weights, scales, kinds)
     m = observed.Z @ task_weights
     posteriors = tuple(_posterior(h, relations.covariance(h), y, h.slope * m) for h in components)
     logs = np.array([p.log_evidence + np.log(p.component.odds) for p in posteriors])
     weights = np.exp(logs - logs.max())
-    return TargetModel(inputs, task_weights, posteriors, weights / weights.sum())
+    return TargetModel(inputs, task_weights, scales, posteriors, weights / weights.sum())
 
 
 def _posterior(h: Component, K: Array, y: Array, m: Array) -> _Posterior:

@@ -1,0 +1,69 @@
+"""A prior study as it was read, before its trials are encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+import warnings
+
+import numpy as np
+
+from optuna_meta.space import Dimension
+from optuna_meta.trials import Observations
+
+
+__all__ = ["RawStudy", "unreadable", "usable"]
+
+
+@dataclass(frozen=True)
+class RawStudy:
+    """What a reader of prior studies found.
+
+    Args:
+        name: The study's name.
+        observations: Its trials.
+        dimensions: Every range that its trials had; a parameter may have several.
+        meta_features: Named numbers of its data set.
+        mark: Number and start of its first trial; empty for trials that never were in Optuna.
+        problem: Why it cannot be read; empty where it can.
+    """
+
+    name: str
+    observations: Observations
+    dimensions: Sequence[Dimension] = ()
+    meta_features: Mapping[str, float] = field(default_factory=dict)
+    mark: str = ""
+    problem: str = ""
+
+
+def unreadable(name: str, problem: str) -> RawStudy:
+    """A study of which nothing is known but why."""
+    return RawStudy(name, Observations((), (), np.zeros(0)), problem=problem)
+
+
+def usable(studies: Iterable[RawStudy]) -> list[RawStudy]:
+    """The studies that can serve as priors; each other one is named in a warning."""
+    kept = []
+    for study in studies:
+        if reason := _cannot_serve(study):
+            warnings.warn(f"Prior study {study.name!r} is left out: {reason}.", stacklevel=2)
+        else:
+            kept.append(study)
+    return kept
+
+
+def _cannot_serve(study: RawStudy) -> str:
+    """Why a study is no use as a prior; empty where it is one."""
+    values = study.observations.values
+    if study.problem:
+        return study.problem
+    if len(values) == 0:
+        return "it has no finished trial with a value"
+    if not any(len(params) for params in study.observations.params):
+        return "its trials have no parameters"
+    if values.min() == values.max():
+        return f"all its usable trials ({len(values)}) have one value, {values[0]:g}"
+    return ""

@@ -1,0 +1,45 @@
+"""Fixtures of all tests: Optuna is quiet, and a sampler that fell back by accident is found out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import logging
+
+import optuna
+import pytest
+
+
+pytest.register_assert_rewrite("optuna.testing.pytest_samplers")
+
+
+class _Records(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(level=logging.DEBUG)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def messages(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
+
+
+@pytest.fixture(autouse=True)
+def logged(request: pytest.FixtureRequest) -> Iterator[_Records]:
+    """What ``optuna.meta`` logs; a plan that failed fails the test, unless that is its subject."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logger = logging.getLogger("optuna.meta")
+    handler = _Records()
+    logger.addHandler(handler)
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    yield handler
+    logger.setLevel(before)
+    logger.removeHandler(handler)
+    failed = [m for m in handler.messages if "failed" in m]
+    assert request.node.get_closest_marker("plan_may_fail") or not failed, failed
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "plan_may_fail: this test breaks the planning itself")
