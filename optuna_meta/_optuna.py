@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from collections.abc import Mapping
 from typing import Any
 from typing import TYPE_CHECKING
@@ -13,14 +14,26 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
+    from optuna.trial import TrialState
 
 
-__all__ = ["contains", "set_trial_system_attr", "set_trial_user_attr", "study_user_attrs"]
+__all__ = [
+    "contains",
+    "set_trial_system_attr",
+    "set_trial_user_attr",
+    "study_trials",
+    "study_user_attrs",
+]
 
 
 def study_user_attrs(study: Study) -> Mapping[str, Any]:
     """User attributes of a study, also under ``HyperbandPruner``, whose wrapper hides them."""
     return study._storage.get_study_user_attrs(study._study_id)
+
+
+def study_trials(study: Study, states: Container[TrialState]) -> list[FrozenTrial]:
+    """Trials of a study, also those that ``HyperbandPruner``'s wrapper hides; not to be edited."""
+    return study._storage.get_all_trials(study._study_id, deepcopy=False, states=states)
 
 
 def set_trial_user_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:

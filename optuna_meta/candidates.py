@@ -87,7 +87,8 @@ def unseen(rows: Array, seen: Array) -> NDArray[np.int64]:
 
 def _is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:
     categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
-    return categorical & (rows == UNSEEN)
+    unseen_choice: NDArray[np.bool_] = categorical & (rows == UNSEEN)
+    return unseen_choice
 
 
 def _reflected(cells: Array) -> Array:

@@ -17,9 +17,17 @@ from numpy.typing import NDArray
 
 from optuna_meta.space import Array
 from optuna_meta.space import Space
+from optuna_meta.space import UNSEEN
 
 
-__all__ = ["Condition", "apply_conditions", "learn_conditions", "parents_first"]
+__all__ = [
+    "Condition",
+    "apply_conditions",
+    "learn_conditions",
+    "obeyed",
+    "parents_first",
+    "translated",
+]
 
 _MOST_PARENT_VALUES = 20
 _BY_CHANCE = 0.05
@@ -70,6 +78,36 @@ def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition,
         if np.isnan(rows[tuned[:, child], child]).any():
             found.append(_condition_of(child, rows, tuned, space))
     return parents_first([condition for condition in found if condition is not None])
+
+
+def translated(
+    conditions: Sequence[Condition], source: Space, target: Space
+) -> tuple[Condition, ...]:
+    """The conditions in another space, without those whose parameters it lacks."""
+    found = []
+    for condition in conditions:
+        child, parent = source.names[condition.child], source.names[condition.parent]
+        if child in target.names and parent in target.names:
+            rows = np.full((len(condition.cells), len(source.dimensions)), np.nan)
+            rows[:, condition.parent] = condition.cells
+            cells = target.translate(rows, source)[:, target.index(parent)]
+            seen = {
+                cell: active
+                for cell, active in zip(cells.tolist(), condition.active, strict=True)
+                if not (np.isnan(cell) or cell == UNSEEN)
+            }
+            if seen:
+                i, j = target.index(child), target.index(parent)
+                known = tuple(sorted(seen))
+                ordered = not target.dimensions[j].is_categorical
+                found.append(Condition(i, j, known, tuple(seen[c] for c in known), ordered))
+    return tuple(found)
+
+
+def obeyed(condition: Condition, rows: Array) -> bool:
+    """Whether no row (n, D) contradicts the condition."""
+    active = ~np.isnan(rows[:, condition.child])
+    return bool((active == condition.holds(rows[:, condition.parent])).all())
 
 
 def parents_first(conditions: Sequence[Condition]) -> tuple[Condition, ...]:

@@ -9,19 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from functools import cached_property
 import json
 from pathlib import Path
 from typing import Any
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
+from optuna_meta.conditions import Condition
+from optuna_meta.conditions import learn_conditions
 from optuna_meta.frame import read_frame
 from optuna_meta.raw_study import RawStudy
 from optuna_meta.raw_study import usable
@@ -32,6 +33,7 @@ from optuna_meta.study_reader import Adaptation
 from optuna_meta.study_reader import mark_of
 from optuna_meta.study_reader import read_storage
 from optuna_meta.study_reader import read_studies
+from optuna_meta.task import Task
 
 
 if TYPE_CHECKING:
@@ -42,40 +44,6 @@ __all__ = ["Prior", "Task", "mark_of", "prior_from_header", "prior_header"]
 
 _FORMAT = "optuna_meta.prior"
 _VERSION = 1
-
-
-@dataclass(frozen=True)
-class Task:
-    """One prior study as arrays.
-
-    Args:
-        name: The study's name.
-        rows: Cells of the n trials in the prior's space.  # (n, D)
-        values: Objective values, lower is better, finite.  # (n,)
-        meta_features: Named numbers of the study's data set; empty where none are known.
-        mark: Number and start of the study's first usable trial, by which a study recognises
-            itself among the priors; empty for trials that never were in Optuna.
-    """
-
-    name: str
-    rows: Array  # (n, D)
-    values: Array  # (n,)
-    meta_features: Mapping[str, float] = field(default_factory=dict)
-    mark: str = ""
-
-    def __post_init__(self) -> None:
-        if self.rows.ndim != 2 or self.values.shape != (len(self.rows),):
-            raise ValueError(
-                f"Task {self.name!r} needs rows (n, D) and values (n,), "
-                f"got {self.rows.shape} and {self.values.shape}."
-            )
-        if not np.isfinite(self.values).all():
-            raise ValueError(f"Task {self.name!r} needs finite values.")
-
-    @property
-    def tuned(self) -> NDArray[np.bool_]:
-        """Which dimensions the study has tuned.  # (D,)"""
-        return np.logical_not(np.isnan(self.rows).all(axis=0))
 
 
 @dataclass(frozen=True)
@@ -97,6 +65,11 @@ class Prior:
     def names(self) -> tuple[str, ...]:
         """Names of the prior studies."""
         return tuple(task.name for task in self.tasks)
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Which parameters exist under which values of others, as all studies' trials show."""
+        return learn_conditions([task.rows for task in self.tasks], self.space)
 
     @classmethod
     def from_storage(
@@ -236,15 +209,14 @@ def _encoded(raw: Iterable[RawStudy]) -> Prior:
     """The studies that can serve, in the union of their spaces."""
     studies = usable(raw)
     space = Space.union([study.dimensions for study in studies])
-    tasks: list[Task] = []
-    for study in studies:
-        name = _unique(study.name, {task.name for task in tasks})
-        rows = space.rows(study.observations.params)
-        values = study.observations.values
-        tasks.append(Task(name, rows, values, study.meta_features, study.mark))
+    tasks = [
+        Task(
+            study.name,
+            space.rows(study.observations.params),
+            study.observations.values,
+            study.meta_features,
+            study.mark,
+        )
+        for study in studies
+    ]
     return Prior(space, tuple(tasks))
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    candidates = (name if i == 1 else f"{name} ({i})" for i in range(1, len(taken) + 2))
-    return next(candidate for candidate in candidates if candidate not in taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ from optuna.trial import TrialState
 
 from optuna_meta.conditions import Condition
 from optuna_meta.conditions import learn_conditions
+from optuna_meta.conditions import obeyed
 from optuna_meta.conditions import parents_first
+from optuna_meta.conditions import translated
 from optuna_meta.planner import Question
 from optuna_meta.prior import Prior
 from optuna_meta.space import Array
@@ -87,18 +90,15 @@ def own_space(study: Study) -> dict[str, BaseDistribution]:
     return {name: d for name, d in space.items() if not d.single()}
 
 
-def decided_params(
-    study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
-) -> dict[str, Any]:
+def decided_params(study: Study, trial: FrozenTrial, withheld: Iterable[str]) -> dict[str, Any]:
     """Values that are not for the sampler to choose.
 
     Besides the trial's own ones these are parameters that a wrapper such as
-    ``PartialFixedSampler`` has taken out of the search space: they stand where they stood last.
+    ``PartialFixedSampler`` has withheld: they stand where they stood last.
     """
-    fixed = given_params(trial)
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    withheld = [n for n in own_space(study) if n not in search_space and n not in fixed]
-    return {n: complete[-1].params[n] for n in withheld} | fixed
+    last = complete[-1].params if complete else {}
+    return {n: last[n] for n in withheld if n in last} | given_params(trial)
 
 
 def given_params(trial: FrozenTrial) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _expected(
         return ranges
     rows = cube.rows(observed.params)
     expected = {}
-    for condition in learn_conditions([task.rows for task in prior.tasks], cube):
+    for condition in prior.conditions:
         child, parent = cube.names[condition.child], cube.names[condition.parent]
         parent_known = parent in shown or parent in expected
         if (
@@ -159,9 +159,9 @@ def _expected(
 
 
 def _conditions(prior: Prior, space: Space, rows: Array) -> tuple[Condition, ...]:
-    """Conditions that all trials obey; where the priors contradict the target, its own."""
-    own = learn_conditions([rows], space)
-    studies = [space.translate(task.rows, prior.space) for task in prior.tasks]
-    shared = learn_conditions([*studies, rows], space)
-    settled = {condition.child for condition in shared}
-    return parents_first([*shared, *(c for c in own if c.child not in settled)])
+    """The priors' conditions that no trial (n, D) contradicts, and those of the trials alone."""
+    known = translated(prior.conditions, prior.space, space)
+    kept = [condition for condition in known if obeyed(condition, rows)]
+    settled = {condition.child for condition in kept}
+    own = [c for c in learn_conditions([rows], space) if c.child not in settled]
+    return parents_first([*kept, *own])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
+from itertools import count
 import warnings
 
 import numpy as np
@@ -38,6 +41,20 @@ class RawStudy:
     mark: str = ""
     problem: str = ""
 
+    @property
+    def useless(self) -> str:
+        """Why the study cannot serve as a prior; empty where it can."""
+        values = self.observations.values
+        if self.problem:
+            return self.problem
+        if len(values) == 0:
+            return "it has no finished trial with a value"
+        if not any(len(params) for params in self.observations.params):
+            return "its trials have no parameters"
+        if values.min() == values.max():
+            return f"all its usable trials ({len(values)}) have one value, {values[0]:g}"
+        return ""
+
 
 def unreadable(name: str, problem: str) -> RawStudy:
     """A study of which nothing is known but why."""
@@ -45,25 +62,20 @@ def unreadable(name: str, problem: str) -> RawStudy:
 
 
 def usable(studies: Iterable[RawStudy]) -> list[RawStudy]:
-    """The studies that can serve as priors; each other one is named in a warning."""
-    kept = []
+    """The studies that can serve as priors, under different names.
+
+    Each other one is named in a warning.
+    """
+    kept: dict[str, RawStudy] = {}
     for study in studies:
-        if reason := _cannot_serve(study):
+        if reason := study.useless:
             warnings.warn(f"Prior study {study.name!r} is left out: {reason}.", stacklevel=2)
         else:
-            kept.append(study)
-    return kept
+            name = _unique(study.name, kept)
+            kept[name] = replace(study, name=name)
+    return list(kept.values())
 
 
-def _cannot_serve(study: RawStudy) -> str:
-    """Why a study is no use as a prior; empty where it is one."""
-    values = study.observations.values
-    if study.problem:
-        return study.problem
-    if len(values) == 0:
-        return "it has no finished trial with a value"
-    if not any(len(params) for params in study.observations.params):
-        return "its trials have no parameters"
-    if values.min() == values.max():
-        return f"all its usable trials ({len(values)}) have one value, {values[0]:g}"
-    return ""
+def _unique(name: str, taken: Container[str]) -> str:
+    candidates = (name if i == 1 else f"{name} ({i})" for i in count(1))
+    return next(candidate for candidate in candidates if candidate not in taken)

@@ -74,7 +74,8 @@ class Explanation:
             width = max(len("prior study"), *(len(p.study) for p in self.priors))
             lines.append(f"{'prior study':{width}}  influence  coefficient  prior weight")
             lines += [
-                f"{p.study:{width}}  {p.weight:9.2f}  {p.coefficient:11.2f}  {p.prior_weight:12.2f}"
+                f"{p.study:{width}}  {p.weight:9.2f}  {p.coefficient:11.2f}"
+                f"  {p.prior_weight:12.2f}"
                 for p in self.priors
             ]
         return "\n".join(lines)

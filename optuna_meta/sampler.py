@@ -144,7 +144,9 @@ class MetaSampler(BaseSampler):
         """The study's own common parameters: never a prior study's, which may differ."""
         if self._no_transfer(study):
             return self._host_space(study, trial)
-        return own_space(study)
+        space = own_space(study)
+        self._plans.put(study.study_name, trial.number, Plan(offered=frozenset(space)))
+        return space
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -152,8 +154,8 @@ class MetaSampler(BaseSampler):
         """Plan the whole configuration and serve what is in ``search_space``."""
         plan = self._plan(study, trial, search_space)
         if plan is None or plan.cold:
-            known = self._host_space(study, trial)
-            wanted = {n: d for n, d in search_space.items() if n in known}
+            unwanted = own_space(study).keys() - self._host_space(study, trial).keys()
+            wanted = {n: d for n, d in search_space.items() if n not in unwanted}
             return self._host(study).sample_relative(study, trial, wanted)
         served = {n: fitting(d, plan.params.get(n, NOTHING)) for n, d in search_space.items()}
         return {name: value for name, value in served.items() if value is not NOTHING}
@@ -165,7 +167,7 @@ class MetaSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Serve the plan's value; where the plan did not foresee this range, plan the rest anew."""
+        """Serve the plan's value; where the plan did not foresee what is asked, renew it."""
         plan = self._plans.get(study.study_name, trial.number)
         if plan is None or plan.cold:
             host = self._host(study)
@@ -259,11 +261,16 @@ class MetaSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
     ) -> Plan | None:
         """The trial's new plan; ``None`` where there is nothing to transfer."""
+        offered = self._plans.get(study.study_name, trial.number) or Plan()
         self._plans.drop(study.study_name, trial.number)
+        withheld = sorted(offered.offered - search_space.keys())
         try:
             with _ONE_BY_ONE:
                 planner = self._planner(study)
-                return planner and self._new_plan(study, trial, planner, search_space)
+                if planner is None:
+                    return None
+                decided = decided_params(study, trial, withheld)
+                return self._new_plan(study, trial, planner, search_space, decided)
         except Exception as error:  # A prior study is never worth the user's trial.
             self._tell_failure(study, "Planning", error)
             return None
@@ -274,14 +281,14 @@ class MetaSampler(BaseSampler):
         trial: FrozenTrial,
         planner: Planner,
         asked: Mapping[str, BaseDistribution],
+        decided: Mapping[str, Any],
     ) -> Plan:
         prior, number = planner.fitted.prior, trial.number
-        decided = decided_params(study, trial, asked)
         question = read_question(study, prior, asked, decided, number)
         for _ in range(_MOST_CLASHES):
             suggestion = planner.suggest(question, self._rng)
             cold = suggestion.trust < LEAST_TRUST
-            plan = Plan(question.space.params(suggestion.row), cold)
+            plan = Plan(question.space.params(suggestion.row), cold=cold)
             self._keep(study, trial, plan, facts(prior, len(question.rows), suggestion))
             later = read_question(study, prior, asked, decided, number)
             if cold or not was_taken(question, suggestion.row, later):

@@ -120,8 +120,8 @@ def _read(study: optuna.Study, adaptation: Adaptation) -> RawStudy:
         return unreadable(name, f"it has {len(study.directions)} objectives where one is wanted")
     trials = study.get_trials(deepcopy=False, states=FINISHED)
     observations, dimensions = adaptation.apply(observe(trials, study.direction))
-    features = _meta_features(study) if len(observations) else {}
-    return RawStudy(name, observations, dimensions, features, mark_of(trials))
+    raw = RawStudy(name, observations, dimensions, mark=mark_of(trials))
+    return raw if raw.useless else replace(raw, meta_features=_meta_features(study))
 
 
 def _meta_features(study: optuna.Study) -> dict[str, float]:

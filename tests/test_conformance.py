@@ -94,35 +94,30 @@ def _sampler(prior: Callable[[], FittedPrior] | None) -> MetaSampler:
     return MetaSampler(
         prior_studies=prior() if prior else None,
         seed=0,
-        cold_sampler=optuna.samplers.TPESampler(seed=0),
+        cold_sampler=optuna.samplers.TPESampler(n_startup_trials=0, seed=0),
     )
 
 
-PRIORS = pytest.mark.parametrize("prior", [None, _fitting, _hostile])
+def _id(prior: Callable[[], FittedPrior] | None) -> str:
+    return prior.__name__ if prior else "no prior"
 
 
-class _WithPrior:
-    @pytest.fixture(params=[None, _fitting, _hostile], ids=["none", "fitting", "hostile"])
+class TestBasic(BasicSamplerTestCase):
+    @pytest.fixture(params=[None, _fitting, _hostile], ids=_id)
     def sampler(self, request: pytest.FixtureRequest) -> Callable[[], MetaSampler]:
         return partial(_sampler, request.param)
 
 
-class TestBasic(_WithPrior, BasicSamplerTestCase):
-    pass
+class TestRelative(RelativeSamplerTestCase):
+    @pytest.fixture(params=[None, _hostile], ids=_id)
+    def sampler(self, request: pytest.FixtureRequest) -> Callable[[], MetaSampler]:
+        return partial(_sampler, request.param)
 
 
-class TestRelative(_WithPrior, RelativeSamplerTestCase):
-    pass
-
-
-class TestMultiObjective(_WithPrior, MultiObjectiveSamplerTestCase):
-    pass
-
-
-class TestDefaultColdSampler(BasicSamplerTestCase):
-    @pytest.fixture
-    def sampler(self) -> Callable[[], MetaSampler]:
-        return lambda: MetaSampler(prior_studies=_fitting(), seed=0)
+class TestMultiObjective(MultiObjectiveSamplerTestCase):
+    @pytest.fixture(params=[None, _hostile], ids=_id)
+    def sampler(self, request: pytest.FixtureRequest) -> Callable[[], MetaSampler]:
+        return partial(_sampler, request.param)
 
 
 def test_the_suite_runs_the_model() -> None:

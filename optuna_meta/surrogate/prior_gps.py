@@ -28,6 +28,7 @@ _STEPS = 60
 _LEARNING_RATE = 0.1
 _BATCH = 128  # Studies per Cholesky call: bounds the memory of 1,000 studies of 100 trials.
 _LEAST_NOISE = 1e-4
+_TYPICAL_LOG_NOISE = math.log(0.03)
 
 
 @dataclass(frozen=True)
@@ -98,28 +99,41 @@ def fit_prior_gps(
     n_tasks, n_dims = tuned.shape
     if n_tasks == 0:
         return GPParameters(np.zeros((0, n_dims)), np.zeros(0), np.zeros(0))
-    tensors = _Tensors.of(designs, values, mask, tuned, owners, device)
-    centre = torch.full_like(tensors.tuned[0], _typical_log_precision(n_dims))
-    own = torch.zeros_like(tensors.tuned)
-    amplitude = torch.zeros_like(tensors.tuned[:, 0])
-    noise = torch.full_like(amplitude, math.log(0.03))
-    unknowns = [t.requires_grad_() for t in (centre, own, amplitude, noise)]
-    optimiser = torch.optim.Adam(unknowns, lr=_LEARNING_RATE)
-    for _ in range(_STEPS):
-        optimiser.zero_grad()
-        for chunk in torch.arange(n_tasks).split(_BATCH):
-            loss = _negative_log_posterior(
-                tensors.select(chunk), *(u[chunk] for u in unknowns[1:]), centre
-            )
-            loss.backward()
-        _centre_penalty(centre, n_dims).backward()
-        optimiser.step()
+    # Whoever calls may have switched gradients off, around the training of a network say.
+    with torch.inference_mode(False), torch.enable_grad():
+        tensors = _Tensors.of(designs, values, mask, tuned, owners, device)
+        centre, own, amplitude, noise = _maximised(tensors, n_tasks, n_dims)
     precisions = torch.exp(centre + own) * tensors.tuned
     return GPParameters(
         precisions.detach().cpu().numpy(),
         torch.exp(amplitude).detach().cpu().numpy(),
         (_LEAST_NOISE + torch.exp(noise)).detach().cpu().numpy(),
     )
+
+
+def _maximised(
+    data: _Tensors, n_tasks: int, n_dims: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Log precisions' centre (D,) and shifts (T, D), log amplitude (T,) and log noise (T,)."""
+    centre = torch.full_like(data.tuned[0], _typical_log_precision(n_dims))
+    own = torch.zeros_like(data.tuned)
+    amplitude = torch.zeros_like(data.tuned[:, 0])
+    noise = torch.full_like(amplitude, _TYPICAL_LOG_NOISE)
+    for unknown in (centre, own, amplitude, noise):
+        unknown.requires_grad_()
+    optimiser = torch.optim.Adam([centre, own, amplitude, noise], lr=_LEARNING_RATE)
+    for _ in range(_STEPS):
+        optimiser.zero_grad()
+        for first in range(0, n_tasks, _BATCH):
+            part = slice(first, first + _BATCH)
+            torch.autograd.backward(
+                _negative_log_posterior(
+                    data.select(part), own[part], amplitude[part], noise[part], centre
+                )
+            )
+        torch.autograd.backward(_centre_penalty(centre, n_dims))
+        optimiser.step()
+    return centre, own, amplitude, noise
 
 
 def condition_prior_gps(
@@ -168,7 +182,7 @@ class _Tensors:
         indices = torch.as_tensor(owners, device=device)
         return cls(put(designs), put(values), put(mask), put(tuned), indices)
 
-    def select(self, tasks: torch.Tensor) -> _Tensors:
+    def select(self, tasks: slice) -> _Tensors:
         return _Tensors(
             self.designs[tasks],
             self.values[tasks],
@@ -210,10 +224,12 @@ def _negative_log_posterior(
     penalty = (
         0.5 * ((own / 0.7) ** 2).sum(-1)
         + 0.5 * (amplitude / 0.7) ** 2
-        + 0.5 * ((noise - math.log(0.03)) / 1.0) ** 2
+        + 0.5 * (noise - _TYPICAL_LOG_NOISE) ** 2
     )
-    return (likelihood + penalty).sum()
+    total: torch.Tensor = (likelihood + penalty).sum()
+    return total
 
 
 def _centre_penalty(centre: torch.Tensor, n_dims: int) -> torch.Tensor:
-    return 0.5 * ((centre - _typical_log_precision(n_dims)) ** 2).sum()
+    penalty: torch.Tensor = 0.5 * ((centre - _typical_log_precision(n_dims)) ** 2).sum()
+    return penalty

@@ -1,0 +1,102 @@
+"""Imports point one way, and private names of Optuna stay in one module."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+import re
+
+import pytest
+
+import optuna_meta
+
+
+PACKAGE = Path(optuna_meta.__file__).parent
+
+# Every module, each importing only from those before it.
+ORDER = [
+    "_files",
+    "_optuna",
+    "dimension",
+    "space",
+    "scaling",
+    "trials",
+    "conditions",
+    "candidates",
+    "acquisition",
+    "similarity",
+    "features.measures",
+    "features.columns",
+    "features.table",
+    "features.target",
+    "features.landmarkers",
+    "features.tabular",
+    "features.record",
+    "features",
+    "raw_study",
+    "study_reader",
+    "frame",
+    "task",
+    "prior",
+    "surrogate.kernel",
+    "surrogate.prior_gps",
+    "surrogate.fitted",
+    "surrogate.own",
+    "surrogate.target",
+    "surrogate.mixture",
+    "surrogate.trust",
+    "surrogate",
+    "lens",
+    "planner",
+    "report",
+    "influence",
+    "question",
+    "plans",
+    "sampler",
+    "",
+]
+
+PRIVATE = re.compile(r"optuna(\.\w+)*\._|\._storage\b|\._contains\b|\._study_id\b|\._trial_id\b")
+
+
+def path_of(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of this package that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import in line {node.lineno}"
+            names = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {n for n in names if n == "optuna_meta" or n.startswith("optuna_meta.")}
+    return {name.removeprefix("optuna_meta").removeprefix(".") for name in found}
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_imports_point_one_way(module: str) -> None:
+    before = set(ORDER[: ORDER.index(module)])
+    assert imported(path_of(module)) <= before
+
+
+def test_every_module_is_in_the_order() -> None:
+    files = {path_of(module) for module in ORDER}
+    assert files == set(PACKAGE.rglob("*.py")) and len(files) == len(ORDER)
+
+
+@pytest.mark.parametrize("module", [module for module in ORDER if module != "_optuna"])
+def test_private_names_of_optuna_stay_in_one_module(module: str) -> None:
+    code = ast.unparse(ast.parse(path_of(module).read_text()))  # Without comments.
+    assert not (found := PRIVATE.search(code)), found
+
+
+def test_private_names_would_be_noticed() -> None:
+    private = ["optuna._gp.gp", "study._storage.x", "d._contains(1)", "s._study_id", "t._trial_id"]
+    assert all(PRIVATE.search(code) for code in private)
+    assert not PRIVATE.search("from optuna.trial import FrozenTrial; self._plans")

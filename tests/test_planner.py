@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from dataclasses import replace
+import time
+
+import numpy as np
+import pytest
+
+from optuna_meta.candidates import enumerated
+from optuna_meta.conditions import Condition
+from optuna_meta.planner import new_planner
+from optuna_meta.planner import Planner
+from optuna_meta.planner import Question
+from optuna_meta.planner import Suggestion
+from optuna_meta.prior import Prior
+from optuna_meta.prior import Task
+from optuna_meta.space import Array
+from optuna_meta.space import Dimension
+from optuna_meta.space import Space
+from optuna_meta.surrogate.fitted import fit_prior
+
+
+CUBE = Space((Dimension("a"), Dimension("b"), Dimension("c", choices=("p", "q"))))
+SMALL = Space((Dimension("c", choices=("p", "q")), Dimension("n", 1, 4, step=1.0, integer=True)))
+KINDS = Space((Dimension("kind", choices=("sgd", "adam")), Dimension("momentum"), Dimension("x")))
+MOMENTUM = Condition(1, 0, (0.0, 1.0), (True, False), ordered=False)
+
+
+def bowl(rows: Array) -> Array:
+    cells = np.where(np.isnan(rows), 0.5, rows)
+    return np.sum((cells - 0.4) ** 2, axis=1)
+
+
+def prior(space: Space, n_tasks: int, n: int, seed: int = 0) -> Prior:
+    """Studies of a shifted bowl, at valid rows."""
+    rng = np.random.default_rng(seed)
+    tasks = []
+    for t in range(n_tasks):
+        rows = space.snap(
+            np.column_stack(
+                [
+                    rng.integers(0, len(d.choices), n) if d.choices is not None else rng.random(n)
+                    for d in space.dimensions
+                ]
+            )
+        )
+        shift = 0.1 * rng.standard_normal(len(space.dimensions))
+        tasks.append(Task(f"t{t}", rows, bowl(rows + shift)))
+    return Prior(space, tuple(tasks))
+
+
+def planner(space: Space = CUBE, n_tasks: int = 3, n: int = 8) -> Planner:
+    return new_planner(fit_prior(prior(space, n_tasks, n)))
+
+
+CUBE_PLANNER = planner()
+
+
+def question(space: Space, rows: Array | None = None, **more: object) -> Question:
+    n_dims = len(space.dimensions)
+    rows = np.zeros((0, n_dims)) if rows is None else rows
+    asked = Question(space, rows, bowl(rows), np.zeros((0, n_dims)), np.full(n_dims, np.nan))
+    return replace(asked, **more)  # type: ignore[arg-type]
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def as_set(rows: Array) -> set[tuple[float, ...]]:
+    return {tuple(row) for row in np.round(np.nan_to_num(rows, nan=-9.0), 6).tolist()}
+
+
+def run(asked: Planner, space: Space, n: int, **more: object) -> Array:
+    """The rows of a study of n trials."""
+    rows, generator = np.zeros((0, len(space.dimensions))), rng()
+    for _ in range(n):
+        rows = np.vstack([rows, asked.suggest(question(space, rows, **more), generator).row])
+    return rows
+
+
+@pytest.mark.parametrize("n_tasks", [0, 1, 3])
+def test_a_finite_space_is_searched_without_repetition(n_tasks: int) -> None:
+    everything = enumerated(SMALL)
+    rows = run(planner(SMALL, n_tasks), SMALL, len(everything))
+    assert as_set(rows) == as_set(everything)
+    # Then there is nothing new to suggest, and a row of the space comes again.
+    again = run(planner(SMALL, n_tasks), SMALL, len(everything) + 1)[-1:]
+    assert as_set(again) <= as_set(everything)
+
+
+def test_running_trials_count_as_seen() -> None:
+    everything = enumerated(SMALL)
+    rows, pending = everything[:3], everything[3:-1]
+    suggestion = planner(SMALL).suggest(question(SMALL, rows, pending=pending), rng())
+    assert as_set(suggestion.row[None]) == as_set(everything[-1:])
+
+
+def test_a_conditional_finite_space_is_searched_without_repetition() -> None:
+    space = Space((Dimension("kind", choices=("s", "t")), Dimension("depth", choices=(1, 2, 3))))
+    depth = Condition(1, 0, (0.0, 1.0), (True, False), ordered=False)
+    rows = run(planner(space), space, 4, conditions=(depth,))
+    assert as_set(rows) == {(0.0, 0.0), (0.0, 1.0), (0.0, 2.0), (1.0, -9.0)}
+
+
+def test_fixed_cells_leave_a_finite_rest_that_is_not_repeated() -> None:
+    space = Space((Dimension("x"), Dimension("c", choices=tuple("abcdef"))))
+    rows = run(planner(space), space, 6, fixed=np.array([0.37, np.nan]))
+    assert as_set(rows) == {(0.37, float(i)) for i in range(6)}
+
+
+@pytest.mark.parametrize("n_tasks", [1, 4, 30])
+def test_the_first_suggestion_is_one_that_a_prior_study_tried(n_tasks: int) -> None:
+    asked = planner(CUBE, n_tasks)
+    suggestion = asked.suggest(question(CUBE), rng())
+    tried = np.vstack([task.rows for task in asked.fitted.prior.tasks])
+    assert as_set(suggestion.row[None]) <= as_set(tried)
+    # And a good one: among the best third of its study.
+    task = next(
+        t for t in asked.fitted.prior.tasks if as_set(suggestion.row[None]) <= as_set(t.rows)
+    )
+    place = np.flatnonzero(np.isclose(task.rows, suggestion.row).all(axis=1))[0]
+    assert (task.values < task.values[place]).mean() < 1 / 3
+
+
+def test_later_suggestions_come_near_the_optimum() -> None:
+    rows = run(CUBE_PLANNER, CUBE, 12)
+    assert len(as_set(rows)) == 12
+    assert bowl(rows).min() < 0.01 + 0.16  # The choice's cell alone costs 0.16 at least.
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_fixed_cells_are_kept(n: int) -> None:
+    rows = np.column_stack([rng(1).random((n, 2)), np.zeros(n)])
+    fixed = np.array([0.123, np.nan, 1.0])
+    for ahead in (0, 2):
+        asked = question(CUBE, rows, fixed=fixed, ahead=ahead)
+        row = CUBE_PLANNER.suggest(asked, rng()).row
+        assert row[0] == 0.123 and row[2] == 1.0 and 0.0 <= row[1] <= 1.0
+
+
+@pytest.mark.parametrize("kind", [0.0, 1.0, np.nan])
+def test_conditions_hold_in_suggestions(kind: float) -> None:
+    asked, rows, generator = planner(KINDS), np.zeros((0, 3)), rng()
+    fixed = np.array([kind, np.nan, np.nan])
+    for _ in range(5):
+        asking = question(KINDS, rows, conditions=(MOMENTUM,), fixed=fixed)
+        row = asked.suggest(asking, generator).row
+        assert np.isnan(row[1]) == (row[0] == 1.0) and not np.isnan(row[2])
+        assert np.isnan(kind) or row[0] == kind
+        rows = np.vstack([rows, row])
+
+
+@pytest.mark.parametrize("space", [CUBE, SMALL], ids=["continuum", "finite"])
+@pytest.mark.parametrize("n", [0, 3])
+def test_simultaneous_workers_get_different_rows(space: Space, n: int) -> None:
+    asked = planner(space)
+    rows = run(asked, space, n)
+    found = [asked.suggest(question(space, rows, ahead=ahead), rng()).row for ahead in range(4)]
+    assert len(as_set(np.array(found)) | as_set(rows)) == 4 + n
+
+
+def test_equal_generators_get_equal_suggestions() -> None:
+    fitted = CUBE_PLANNER.fitted
+    first, second = (run(new_planner(fitted), CUBE, 5) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("n_tasks", [3, 30])
+def test_a_copy_leaves_the_original_alone(n_tasks: int) -> None:
+    fitted = fit_prior(prior(CUBE, n_tasks, 5))
+    expected = run(new_planner(fitted), CUBE, 5)
+    original, generator = new_planner(fitted), rng()
+    rows = expected[:3]
+    for n in range(3):
+        original.suggest(question(CUBE, expected[:n]), generator)
+    copy = original.copy()
+    other = Space((*CUBE.dimensions, Dimension("added")))
+    run(copy, other, 2)
+    same = copy.suggest(question(CUBE, rows), np.random.Generator(_copied(generator)))
+    np.testing.assert_array_equal(same.row, expected[3])
+    for n in range(3, 5):
+        row = original.suggest(question(CUBE, expected[:n]), generator).row
+        np.testing.assert_allclose(row, expected[n], rtol=1e-9)
+
+
+def _copied(generator: np.random.Generator) -> np.random.BitGenerator:
+    bits = np.random.PCG64()
+    bits.state = generator.bit_generator.state
+    return bits
+
+
+def test_the_oldest_spaces_are_forgotten() -> None:
+    asked = planner(SMALL)
+    for cell in np.linspace(0.0, 1.0, 12):
+        asked.suggest(question(CUBE, fixed=np.array([cell, np.nan, np.nan])), rng())
+    assert len(asked._pools) == 8
+
+
+def test_what_the_priors_know_by_other_ranges_is_valid_here() -> None:
+    target = Space(
+        (
+            Dimension("a", 0.2, 0.6, step=0.2),
+            Dimension("c", choices=("q", "new")),
+            Dimension("added", 1, 5, step=1.0, integer=True),
+        )
+    )
+    rows = run(CUBE_PLANNER, target, 6)
+    assert as_set(rows) <= as_set(enumerated(target)) and len(as_set(rows)) == 6
+
+
+def test_a_space_without_parameters_has_an_empty_row() -> None:
+    suggestion = CUBE_PLANNER.suggest(question(Space()), rng())
+    assert suggestion.row.shape == (0,) and suggestion.trust == CUBE_PLANNER.trust
+    assert suggestion.coefficients.tolist() == [0.0] * 3
+
+
+def explained(asked: Planner, rows: Array) -> Suggestion:
+    suggestion = asked.suggest(question(asked.fitted.space, rows), rng())
+    assert 0.0 <= suggestion.trust <= 1.0
+    assert suggestion.coefficients.shape == suggestion.contributions.shape == asked.weights.shape
+    return suggestion
+
+
+def test_suggestions_explain_themselves() -> None:
+    first = explained(CUBE_PLANNER, np.zeros((0, 3)))
+    assert first.trust == pytest.approx(CUBE_PLANNER.trust)
+    # Before any trial each study speaks by its weight, for better than average.
+    assert np.ptp(first.coefficients) < 1e-9 and first.coefficients.sum() > 0.0
+    assert first.contributions.sum() > 0.0
+    later = explained(CUBE_PLANNER, run(CUBE_PLANNER, CUBE, 6))
+    assert later.trust > 0.5
+    many = explained(planner(CUBE, 40, 4), np.zeros((0, 3)))
+    assert np.count_nonzero(many.coefficients) == 24
+
+
+def test_trust_and_the_row_do_not_depend_on_the_values_scale() -> None:
+    rows = run(CUBE_PLANNER, CUBE, 6)
+    plain = CUBE_PLANNER.suggest(question(CUBE, rows), rng())
+    moved = CUBE_PLANNER.suggest(question(CUBE, rows, values=1e3 * bowl(rows) - 7.0), rng())
+    assert moved.trust == pytest.approx(plain.trust, rel=1e-3)
+    np.testing.assert_allclose(moved.row, plain.row, atol=1e-6)
+
+
+@pytest.mark.parametrize("values", [[2.0], [1.0, 1.0, 1.0]], ids=["one trial", "constant"])
+def test_values_that_say_nothing_are_no_obstacle(values: list[float]) -> None:
+    rows = run(CUBE_PLANNER, CUBE, len(values))
+    suggestion = CUBE_PLANNER.suggest(question(CUBE, rows, values=np.array(values)), rng())
+    assert ((suggestion.row >= 0.0) & (suggestion.row <= 1.0)).all()
+    assert len(as_set(rows) | as_set(suggestion.row[None])) == len(values) + 1
+
+
+def seconds(asked: Planner, n: int = 6) -> float:
+    """CPU time of the typical suggestion after the first."""
+    rows, generator, times = np.zeros((0, 3)), rng(), []
+    for _ in range(n):
+        before = time.process_time()
+        row = asked.suggest(question(CUBE, rows), generator).row
+        times.append(time.process_time() - before)
+        rows = np.vstack([rows, row])
+    return float(np.median(times[1:]))
+
+
+def test_many_prior_studies_cost_little_more_than_some() -> None:
+    some, many = planner(CUBE, 40), planner(CUBE, 400)
+    assert min(seconds(many.copy()) for _ in range(2)) < 2.5 * seconds(some)
