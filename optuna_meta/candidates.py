@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta.space import Array
+from optuna_meta.space import Dimension
 from optuna_meta.space import Space
 from optuna_meta.space import UNSEEN
 
@@ -28,13 +29,7 @@ def uniform(n: int, space: Space, rng: np.random.Generator) -> Array:
 
 def enumerated(space: Space) -> Array:
     """All rows of a finite space, every dimension active."""
-    axes = [
-        np.arange(len(d.choices), dtype=float)
-        if d.choices is not None
-        else np.unique(d.snap(np.linspace(0.0, 1.0, max(2, 4 * int(d.size)))))
-        for d in space.dimensions
-    ]
-    grid = np.meshgrid(*axes, indexing="ij")
+    grid = np.meshgrid(*(_all_cells(d) for d in space.dimensions), indexing="ij")
     return np.column_stack([axis.ravel() for axis in grid]) if grid else np.zeros((1, 0))
 
 
@@ -78,11 +73,21 @@ def unseen(rows: Array, seen: Array) -> NDArray[np.int64]:
 
     Where all of them are in ``seen``, all different ones.
     """
+    if rows.shape[1] == 0:
+        return np.zeros(min(len(rows), 1), dtype=np.int64)
     keys = _keys(rows)
     _, first = np.unique(keys, return_index=True)
     first = np.sort(first)
     fresh = first[~np.isin(keys[first], _keys(seen))]
     return fresh if len(fresh) else first
+
+
+def _all_cells(dimension: Dimension) -> Array:
+    """The cells of all values of a finite dimension, in order."""
+    if dimension.choices is not None:
+        return np.arange(len(dimension.choices), dtype=float)
+    steps = np.arange(int(dimension.size))
+    return dimension.snap(dimension.cells(dimension.low + dimension.step * steps))
 
 
 def _is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:

@@ -205,8 +205,9 @@ def _negative_log_posterior(
     centre: torch.Tensor,
 ) -> torch.Tensor:
     """Restricted likelihood (the constant mean integrated out) and log-normal priors."""
-    precisions = torch.exp(centre + own) * data.tuned
-    scaled = data.designs * torch.sqrt(precisions)[:, None, data.owners]
+    # Not the root of the masked precision: its gradient at 0 is infinite.
+    roots = torch.exp(0.5 * (centre + own)) * data.tuned
+    scaled = data.designs * roots[:, None, data.owners]
     squares = (scaled * scaled).sum(-1)
     squared = squares[:, :, None] + squares[:, None, :] - 2.0 * scaled @ scaled.mT
     root = torch.sqrt(5.0 * squared.clamp_min(1e-12))
