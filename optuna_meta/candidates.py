@@ -68,10 +68,10 @@ def fixed(rows: Array, row: Array) -> Array:
     return np.where(np.isnan(row), rows, row)
 
 
-def unseen(rows: Array, seen: Array) -> NDArray[np.int64]:
+def unseen(rows: Array, seen: Array, *, or_all: bool = True) -> NDArray[np.int64]:
     """Indices of rows (n, D), each different one once, without those in ``seen`` (m, D).
 
-    Where all of them are in ``seen``, all different ones.
+    Where all of them are in ``seen``, all different ones if ``or_all``, else none.
     """
     if rows.shape[1] == 0:
         return np.zeros(min(len(rows), 1), dtype=np.int64)
@@ -79,7 +79,7 @@ def unseen(rows: Array, seen: Array) -> NDArray[np.int64]:
     _, first = np.unique(keys, return_index=True)
     first = np.sort(first)
     fresh = first[~np.isin(keys[first], _keys(seen))]
-    return fresh if len(fresh) else first
+    return fresh if len(fresh) or not or_all else first
 
 
 def _all_cells(dimension: Dimension) -> Array:

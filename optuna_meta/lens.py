@@ -85,7 +85,7 @@ def active_tasks(weights: Array, Z: Array, y: Array) -> NDArray[np.int64]:
     n_tasks = len(weights)
     if n_tasks <= MOST_ACTIVE:
         return np.arange(n_tasks)
-    scores = np.log(weights) + _log_agreement(Z, y)
+    scores = np.log(np.maximum(weights, 1e-300)) + _log_agreement(Z, y)
     # Equal scores are told apart by a scattered number, or the first studies would always win.
     scatter = (np.arange(1, n_tasks + 1) * _GOLDEN) % 1.0
     best = np.lexsort((scatter, -np.round(scores, 6)))[:MOST_ACTIVE]

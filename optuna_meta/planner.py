@@ -131,7 +131,7 @@ class Planner:
     _answers: dict[str, Array] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Planner:
-        """A planner that answers alike and shares no pool with this one from now on."""
+        """A planner that answers alike; what it draws anew does not reach this one."""
         return replace(self, _pools=dict(self._pools), _answers=dict(self._answers))
 
     def distance(self, a: Array, b: Array, space: Space) -> float:
@@ -180,7 +180,7 @@ class Planner:
             if key not in self._answers:
                 self._answers[key] = lens.expectations(row[None])[0]
             Z.append(self._answers[key])
-        return active_tasks(self.weights, np.array(Z).reshape(len(Z), -1), y)
+        return active_tasks(self.weights, np.array(Z).reshape(len(Z), len(self.fitted)), y)
 
     def _pool(self, question: Question, rng: np.random.Generator) -> _Pool:
         key = repr((question.space, question.conditions, question.fixed.tolist()))
@@ -236,7 +236,9 @@ def _search(
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
         local = fixed(neighbours(starts, _LOCAL, question.space, rng), question.fixed)
         local = apply_conditions(local, question.conditions)
-        local = local[unseen(local, seen)]
+        local = local[unseen(local, seen, or_all=False)]
+        if not len(local):
+            break
         rows = np.vstack([rows, local])
         scores = np.concatenate([scores, _scores(model, lens.inputs(local))])
     best: Array = rows[int(np.argmax(scores))]

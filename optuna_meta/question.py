@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
-from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.search_space import intersection_search_space
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
@@ -25,10 +26,6 @@ from optuna_meta.space import Space
 from optuna_meta.trials import FINISHED
 from optuna_meta.trials import Observations
 from optuna_meta.trials import observe
-
-
-if TYPE_CHECKING:
-    from optuna import Study
 
 
 __all__ = [
@@ -48,7 +45,8 @@ _WITHOUT_VALUE = (TrialState.RUNNING, TrialState.FAIL)
 
 
 def read_question(
-    study: Study,
+    trials: Sequence[FrozenTrial],
+    direction: StudyDirection,
     prior: Prior,
     asked: Mapping[str, BaseDistribution],
     decided: Mapping[str, Any],
@@ -57,14 +55,14 @@ def read_question(
     """What a trial of a single-objective study asks of the planner.
 
     Args:
-        study: The target.
+        trials: The target's, all of them.
+        direction: The target's.
         prior: The prior studies, which stand in for what the target has not shown yet.
         asked: Distributions that the trial is known to ask for; they overrule earlier trials'.
         decided: Values that the trial already has.
         number: The trial's number; running trials with others are pending.
     """
-    trials = study.get_trials(deepcopy=False)
-    observed = observe([t for t in trials if t.state in FINISHED], study.direction)
+    observed = observe([t for t in trials if t.state in FINISHED], direction)
     others = [t for t in trials if t.number != number and t.state in _WITHOUT_VALUE]
     shown: dict[str, BaseDistribution] = {}
     for distributions in [*observed.distributions, *(t.distributions for t in others)]:
@@ -83,20 +81,21 @@ def read_question(
     )
 
 
-def own_space(study: Study) -> dict[str, BaseDistribution]:
-    """The parameters that all complete trials of a study have in common, in one range."""
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    space = intersection_search_space(trials)
+def own_space(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
+    """The parameters that all complete trials have in common, in one range."""
+    space = intersection_search_space([t for t in trials if t.state == TrialState.COMPLETE])
     return {name: d for name, d in space.items() if not d.single()}
 
 
-def decided_params(study: Study, trial: FrozenTrial, withheld: Iterable[str]) -> dict[str, Any]:
+def decided_params(
+    trials: Sequence[FrozenTrial], trial: FrozenTrial, withheld: Iterable[str]
+) -> dict[str, Any]:
     """Values that are not for the sampler to choose.
 
     Besides the trial's own ones these are parameters that a wrapper such as
     ``PartialFixedSampler`` has withheld: they stand where they stood last.
     """
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = [t for t in trials if t.state == TrialState.COMPLETE]
     last = complete[-1].params if complete else {}
     return {n: last[n] for n in withheld if n in last} | given_params(trial)
 
@@ -106,9 +105,9 @@ def given_params(trial: FrozenTrial) -> dict[str, Any]:
     return dict(trial.system_attrs.get(_FIXED_KEY, {})) | trial.params
 
 
-def shown_names(study: Study) -> set[str]:
-    """Parameters that any trial of the study has had."""
-    return {n for t in study.get_trials(deepcopy=False) for n in t.distributions}
+def shown_names(trials: Sequence[FrozenTrial]) -> set[str]:
+    """Parameters that any of the trials has had."""
+    return {name for trial in trials for name in trial.distributions}
 
 
 def was_taken(question: Question, row: Array, later: Question) -> bool:

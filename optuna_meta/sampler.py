@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import copy
@@ -24,16 +24,13 @@ from optuna.trial import TrialState
 
 from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
-from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import clean_meta_features
-from optuna_meta.features.record import read_meta_features
 from optuna_meta.influence import influences
-from optuna_meta.planner import new_planner
 from optuna_meta.planner import Planner
+from optuna_meta.planner import Question
 from optuna_meta.plans import fitting
 from optuna_meta.plans import Plan
 from optuna_meta.plans import Plans
-from optuna_meta.prior import mark_of
 from optuna_meta.prior import Prior
 from optuna_meta.question import decided_params
 from optuna_meta.question import given_params
@@ -48,9 +45,9 @@ from optuna_meta.report import LEAST_TRUST
 from optuna_meta.report import reason_of
 from optuna_meta.report import source_of
 from optuna_meta.space import NOTHING
-from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
-from optuna_meta.trials import FINISHED
+from optuna_meta.transfer import fitted_prior
+from optuna_meta.transfer import Transfer
 
 
 if TYPE_CHECKING:
@@ -60,7 +57,6 @@ if TYPE_CHECKING:
 __all__ = ["MetaSampler"]
 
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
-_MOST_PLANNERS = 4
 _MOST_CLASHES = 5
 # One trial of a process is planned after the other, so that each sees the plans before it. (Not
 # the sampler's own lock: samplers are pickled.)
@@ -107,14 +103,13 @@ class MetaSampler(BaseSampler):
         cold_sampler: BaseSampler | None = None,
         device: str | None = None,
     ) -> None:
-        self._fitted = _fitted(prior_studies, device)
-        self._meta_features = None if meta_features is None else clean_meta_features(meta_features)
+        features = None if meta_features is None else clean_meta_features(meta_features)
+        self._transfer = Transfer(fitted_prior(prior_studies, device), features)
         self._rng = np.random.default_rng(seed)
         self._independent = independent_sampler or RandomSampler(seed=seed)
         self._cold = cold_sampler or GPSampler(seed=seed, warn_independent_sampling=False)
         self._several = cold_sampler or TPESampler(seed=seed)
         self._plans = Plans()
-        self._planners: OrderedDict[str, Planner] = OrderedDict()
         self._told: set[str] = set()
 
     def reseed_rng(self) -> None:
@@ -142,9 +137,10 @@ class MetaSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """The study's own common parameters: never a prior study's, which may differ."""
-        if self._no_transfer(study):
+        trials = study.get_trials(deepcopy=False)
+        if self._transfer.refusal(study, trials):
             return self._host_space(study, trial)
-        space = own_space(study)
+        space = own_space(trials)
         self._plans.put(study.study_name, trial.number, Plan(offered=frozenset(space)))
         return space
 
@@ -154,7 +150,8 @@ class MetaSampler(BaseSampler):
         """Plan the whole configuration and serve what is in ``search_space``."""
         plan = self._plan(study, trial, search_space)
         if plan is None or plan.cold:
-            unwanted = own_space(study).keys() - self._host_space(study, trial).keys()
+            trials = study.get_trials(deepcopy=False)
+            unwanted = own_space(trials).keys() - self._host_space(study, trial).keys()
             wanted = {n: d for n, d in search_space.items() if n not in unwanted}
             return self._host(study).sample_relative(study, trial, wanted)
         served = {n: fitting(d, plan.params.get(n, NOTHING)) for n, d in search_space.items()}
@@ -185,15 +182,17 @@ class MetaSampler(BaseSampler):
         Args:
             study: The target, whose next trial is explained as if it were asked for now.
         """
-        planner = self._planner(study)
-        if planner is None:
-            reason = f"Nothing to transfer: {self._no_transfer(study)}."
-            return Explanation(source_of(0, cold=True), 0.0, {}, (), reason)
         trials = study.get_trials(deepcopy=False)
+        planner = self._planner(study, trials)
+        if planner is None:
+            reason = f"Nothing to transfer: {self._transfer.refusal(study, trials)}."
+            return Explanation(source_of(0, cold=True), 0.0, {}, (), reason)
         waiting = [t for t in trials if t.state == TrialState.WAITING]
         number = waiting[0].number if waiting else len(trials)
         decided = given_params(waiting[0]) if waiting else {}
-        question = read_question(study, planner.fitted.prior, own_space(study), decided, number)
+        question = read_question(
+            trials, study.direction, planner.fitted.prior, own_space(trials), decided, number
+        )
         suggestion = planner.copy().suggest(question, copy.deepcopy(self._rng))
         cold = suggestion.trust < LEAST_TRUST
         return Explanation(
@@ -211,51 +210,18 @@ class MetaSampler(BaseSampler):
         try:
             return self._host(study).infer_relative_search_space(study, trial)
         except ValueError:  # Optuna's own samplers serve one study each, this one any number.
-            return own_space(study)
+            return own_space(study.get_trials(deepcopy=False))
 
-    def _no_transfer(self, study: Study) -> str:
-        """Why there is nothing to transfer; empty where there is."""
-        if len(self._fitted) == 0:
-            return "there is no prior study"
-        if len(study.directions) > 1:
-            return "the study has several objectives"
-        if any(t.constraints for t in study.get_trials(deepcopy=False, states=FINISHED)):
-            return "the study has constraints"
-        if len(self._own_names(study)) == len(self._fitted):
-            return "the only prior study is the study itself"
-        return ""
-
-    def _own_names(self, study: Study) -> list[str]:
-        """Names under which the study itself is among the priors."""
-        marks = {task.mark for task in self._fitted.prior.tasks if task.mark}
-        # HyperbandPruner's wrapper shows a part of the trials, perhaps without the marked one.
-        trials = study._storage.get_all_trials(study._study_id, deepcopy=False, states=FINISHED)
-        own = marks and marks & {mark_of([trial]) for trial in trials}
-        return [task.name for task in self._fitted.prior.tasks if own and task.mark in own]
-
-    def _planner(self, study: Study) -> Planner | None:
-        if reason := self._no_transfer(study):
+    def _planner(self, study: Study, trials: Sequence[FrozenTrial]) -> Planner | None:
+        if reason := self._transfer.refusal(study, trials):
             self._tell_once(f"Study {study.study_name!r} goes on without transfer: {reason}.")
             return None
-        own, features = self._own_names(study), self._features(study)
-        key = repr((own, features))
-        if key not in self._planners:
-            fitted = self._fitted.without(own) if own else self._fitted
-            self._planners[key] = new_planner(fitted, features)
-            if len(self._planners) > _MOST_PLANNERS:
-                self._planners.popitem(last=False)
-        return self._planners[key]
-
-    def _features(self, study: Study) -> Mapping[str, float] | None:
-        if self._meta_features is not None:
-            return self._meta_features
         try:
-            return read_meta_features(study_user_attrs(study))
+            return self._transfer.planner(study)
         except ValueError as error:
-            self._tell_once(
-                f"The meta-features of study {study.study_name!r} are not used: {error}"
-            )
-            return None
+            name = study.study_name
+            self._tell_once(f"The meta-features of study {name!r} are not used: {error}")
+            return self._transfer.planner_of(study, None)
 
     def _plan(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
@@ -266,11 +232,19 @@ class MetaSampler(BaseSampler):
         withheld = sorted(offered.offered - search_space.keys())
         try:
             with _ONE_BY_ONE:
-                planner = self._planner(study)
+                trials = study.get_trials(deepcopy=False)
+                planner = self._planner(study, trials)
                 if planner is None:
                     return None
-                decided = decided_params(study, trial, withheld)
-                return self._new_plan(study, trial, planner, search_space, decided)
+                decided = decided_params(trials, trial, withheld)
+                prior = planner.fitted.prior
+
+                def read(trials: Sequence[FrozenTrial]) -> Question:
+                    return read_question(
+                        trials, study.direction, prior, search_space, decided, trial.number
+                    )
+
+                return self._new_plan(study, trial, planner, read, trials)
         except Exception as error:  # A prior study is never worth the user's trial.
             self._tell_failure(study, "Planning", error)
             return None
@@ -280,17 +254,17 @@ class MetaSampler(BaseSampler):
         study: Study,
         trial: FrozenTrial,
         planner: Planner,
-        asked: Mapping[str, BaseDistribution],
-        decided: Mapping[str, Any],
+        read: Callable[[Sequence[FrozenTrial]], Question],
+        trials: Sequence[FrozenTrial],
     ) -> Plan:
-        prior, number = planner.fitted.prior, trial.number
-        question = read_question(study, prior, asked, decided, number)
+        question = read(trials)
         for _ in range(_MOST_CLASHES):
             suggestion = planner.suggest(question, self._rng)
             cold = suggestion.trust < LEAST_TRUST
             plan = Plan(question.space.params(suggestion.row), cold=cold)
-            self._keep(study, trial, plan, facts(prior, len(question.rows), suggestion))
-            later = read_question(study, prior, asked, decided, number)
+            attrs = facts(planner.fitted.prior, len(question.rows), suggestion)
+            self._keep(study, trial, plan, attrs)
+            later = read(study.get_trials(deepcopy=False))
             if cold or not was_taken(question, suggestion.row, later):
                 break
             question = later
@@ -313,14 +287,17 @@ class MetaSampler(BaseSampler):
         """The plan for the rest of a trial that is not what was foreseen."""
         with _ONE_BY_ONE:
             try:
-                planner = self._planner(study)
+                trials = study.get_trials(deepcopy=False)
+                planner = self._planner(study, trials)
                 if planner is None or name in plan.renewed:
                     return plan
-                if name not in planner.fitted.space.names and name not in shown_names(study):
+                if name not in shown_names(trials).union(planner.fitted.space.names):
                     return plan  # Nothing is known of it.
                 asked = {**trial.distributions, name: distribution}
                 given = given_params(trial)
-                question = read_question(study, planner.fitted.prior, asked, given, trial.number)
+                question = read_question(
+                    trials, study.direction, planner.fitted.prior, asked, given, trial.number
+                )
                 row = planner.suggest(question, self._rng).row
             except Exception as error:
                 self._tell_failure(study, "Planning", error)
@@ -351,20 +328,3 @@ class MetaSampler(BaseSampler):
         if message not in self._told:
             self._told.add(message)
             _logger.log(level, message + detail)
-
-
-def _fitted(
-    priors: FittedPrior | Prior | Sequence[optuna.Study] | None, device: str | None
-) -> FittedPrior:
-    if isinstance(priors, FittedPrior):
-        return priors
-    if isinstance(priors, Prior):
-        return fit_prior(priors, device)
-    if isinstance(priors, str | bytes) or not all(
-        isinstance(s, optuna.Study) for s in priors or ()
-    ):
-        raise ValueError(
-            "prior_studies must be studies, a Prior or a FittedPrior, "
-            f"got {priors!r}; read a storage with Prior.from_storage(url)."
-        )
-    return fit_prior(Prior.from_studies(priors or ()), device)

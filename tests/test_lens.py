@@ -52,8 +52,8 @@ def agreeing(n_tasks: int, n: int = 12) -> tuple[Array, Array, set[int]]:
     Z = rng.standard_normal((n, n_tasks))
     good = np.arange(n_tasks) % 5 == 3
     Z[:, good] = 3.0 * y[:, None] - 7.0 + 0.2 * Z[:, good]
-    Z[:, np.arange(n_tasks) % 5 == 4] *= 0.2
-    Z[:, np.arange(n_tasks) % 5 == 4] -= y[:, None]
+    bad = np.arange(n_tasks) % 5 == 4
+    Z[:, bad] = 0.02 * Z[:, bad] - y[:, None]
     return Z, y, set(np.flatnonzero(good).tolist())
 
 

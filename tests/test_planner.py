@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from optuna_meta import planner as planner_module
 from optuna_meta.candidates import enumerated
 from optuna_meta.conditions import Condition
 from optuna_meta.planner import new_planner
@@ -87,6 +88,12 @@ def test_a_finite_space_is_searched_without_repetition(n_tasks: int) -> None:
     # Then there is nothing new to suggest, and a row of the space comes again.
     again = run(planner(SMALL, n_tasks), SMALL, len(everything) + 1)[-1:]
     assert as_set(again) <= as_set(everything)
+
+
+def test_local_search_repeats_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner_module, "_SMALL", 1)
+    everything = enumerated(SMALL)
+    assert as_set(run(planner(SMALL), SMALL, len(everything))) == as_set(everything)
 
 
 def test_running_trials_count_as_seen() -> None:

@@ -37,9 +37,9 @@ SPACE = {
 
 
 def question_of(study: optuna.Study, number: int | None = None, **decided: Any) -> Question:
-    asked = own_space(study)
+    asked = own_space(study.trials)
     number = len(study.trials) if number is None else number
-    return read_question(study, bowl_prior().prior, asked, decided, number)
+    return read_question(study.trials, study.direction, bowl_prior().prior, asked, decided, number)
 
 
 def params_of_rows(question: Question, rows: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -76,7 +76,9 @@ def test_a_conditional_parameter_stays_expected_until_its_condition_was_met() ->
         study = optuna.create_study()
         params = {"cost": 1.0, "kernel": kernel}
         study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
-        return read_question(study, prior, own_space(study), {}, 1).space.names
+        return read_question(
+            study.trials, study.direction, prior, own_space(study.trials), {}, 1
+        ).space.names
 
     assert space_after("linear") == ("cost", "gamma", "kernel")
     assert space_after("rbf") == ("cost", "kernel")  # It had its chance and never came.
@@ -136,15 +138,15 @@ def test_own_space_is_what_complete_trials_share() -> None:
     single = {"same": IntDistribution(3, 3)}
     study.tell(study.ask(SPACE | single), 1.0)
     study.tell(study.ask({**SPACE, "rate": FloatDistribution(0.1, 0.2, log=True)} | single), 1.0)
-    assert own_space(study) == {n: SPACE[n] for n in ("kind", "width")}
+    assert own_space(study.trials) == {n: SPACE[n] for n in ("kind", "width")}
 
 
 def test_withheld_parameters_stand_where_they_stood_last() -> None:
     study = run(bowl(), 2)
     trial = study._storage.get_trial(study.ask()._trial_id)
-    decided = decided_params(study, trial, ["kind"])
+    decided = decided_params(study.trials, trial, ["kind"])
     assert decided == {"kind": study.trials[1].params["kind"]}
-    assert decided_params(optuna.create_study(), trial, ["kind"]) == {}
+    assert decided_params([], trial, ["kind"]) == {}
 
 
 @pytest.mark.parametrize("fail", [lambda t: 1 / 0, lambda t: float("nan")], ids=["raise", "nan"])
@@ -184,15 +186,20 @@ def test_the_priors_conditions_hold_until_the_target_contradicts_them() -> None:
         "gamma": FloatDistribution(1e-4, 1.0, log=True),
     }
     study = optuna.create_study()
-    assert len(read_question(study, prior, {}, {}, 0).conditions) == 1
+    assert len(read_question(study.trials, study.direction, prior, {}, {}, 0).conditions) == 1
     params = {"cost": 1.0, "kernel": "linear", "gamma": 0.1}
     study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
-    assert read_question(study, prior, own_space(study), {}, 1).conditions == ()
+    assert (
+        read_question(
+            study.trials, study.direction, prior, own_space(study.trials), {}, 1
+        ).conditions
+        == ()
+    )
 
 
 def test_a_prior_without_shared_parameters_asks_nothing() -> None:
     other = run(lambda trial: trial.suggest_float("other", 0.0, 1.0), 5)
     study = run(bowl(), 1)
     prior = fit_prior(Prior.from_studies([other])).prior
-    question = read_question(study, prior, own_space(study), {}, 1)
+    question = read_question(study.trials, study.direction, prior, own_space(study.trials), {}, 1)
     assert question.space.names == ("kind", "rate", "width")

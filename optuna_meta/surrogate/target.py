@@ -197,14 +197,14 @@ class TargetModel:
         return Predictions(np.array(means), np.array(deviations), incumbents, weights)
 
     def coefficients(self) -> Array:
-        """Signed weight of each z_t in the mixture's posterior mean.  # (T,)"""
+        """Signed weight of each z_t in the mixture's mean, in the priors' units.  # (T,)"""
         w = self.task_weights
         total = np.zeros_like(w)
         for posterior, weight in zip(self.posteriors, self.weights, strict=True):
             h = posterior.component
             C = _deviations(self.observed.Z[: len(posterior.alpha)], w)
             a = h.deviation**2 * C.T @ posterior.alpha  # posterior mean of a_t
-            total += weight * (h.slope * w + np.sqrt(w) * a - w * (np.sqrt(w) @ a))
+            total += weight * (h.slope * w + np.sqrt(w) * a)
         return total
 
 

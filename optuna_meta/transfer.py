@@ -1,0 +1,115 @@
+"""Which prior studies serve a target: all but itself, weighed by its meta-features."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from optuna_meta._optuna import study_user_attrs
+from optuna_meta.features.record import read_meta_features
+from optuna_meta.planner import new_planner
+from optuna_meta.planner import Planner
+from optuna_meta.prior import mark_of
+from optuna_meta.prior import Prior
+from optuna_meta.surrogate.fitted import fit_prior
+from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.trials import FINISHED
+
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+
+__all__ = ["fitted_prior", "Transfer"]
+
+_MOST_PLANNERS = 4
+
+
+class Transfer:
+    """The planners of the studies that one sampler serves.
+
+    Args:
+        fitted: The prior studies.
+        meta_features: The target's; ``None`` where they are to be read from the study.
+    """
+
+    def __init__(
+        self, fitted: FittedPrior, meta_features: Mapping[str, float] | None = None
+    ) -> None:
+        self.fitted = fitted
+        self._meta_features = meta_features
+        self._planners: OrderedDict[str, Planner] = OrderedDict()
+        self._own: dict[str, tuple[str, ...]] = {}
+
+    def refusal(self, study: Study, trials: Sequence[FrozenTrial]) -> str:
+        """Why nothing can be transferred to a study with these trials; empty where it can."""
+        if len(self.fitted) == 0:
+            return "there is no prior study"
+        if len(study.directions) > 1:
+            return "the study has several objectives"
+        if any(t.constraints for t in trials if t.state in FINISHED):
+            return "the study has constraints"
+        if len(self._own_names(study)) == len(self.fitted):
+            return "the only prior study is the study itself"
+        return ""
+
+    def planner(self, study: Study) -> Planner:
+        """The planner of a study that :meth:`refusal` does not refuse.
+
+        Raises:
+            ValueError: The meta-features on the study are malformed.
+        """
+        features = self._meta_features
+        if features is None:
+            features = read_meta_features(study_user_attrs(study))
+        return self.planner_of(study, features)
+
+    def planner_of(self, study: Study, features: Mapping[str, float] | None) -> Planner:
+        """The planner of a study with these meta-features."""
+        own = self._own_names(study)
+        key = repr((own, features))
+        if key not in self._planners:
+            fitted = self.fitted.without(own) if own else self.fitted
+            self._planners[key] = new_planner(fitted, features)
+            if len(self._planners) > _MOST_PLANNERS:
+                self._planners.popitem(last=False)
+        return self._planners[key]
+
+    def _own_names(self, study: Study) -> tuple[str, ...]:
+        """Names under which the study itself is among the priors.
+
+        Read once: a trial that marks a prior study had ended before that study was read.
+        """
+        name = study.study_name
+        if name not in self._own:
+            tasks = [task for task in self.fitted.prior.tasks if task.mark]
+            # HyperbandPruner's wrapper shows some of the trials, perhaps not the marked one.
+            trials = study._storage.get_all_trials(
+                study._study_id, deepcopy=False, states=FINISHED
+            )
+            marks = {mark_of([trial]) for trial in trials}
+            self._own[name] = tuple(task.name for task in tasks if task.mark in marks)
+        return self._own[name]
+
+
+def fitted_prior(
+    priors: FittedPrior | Prior | Sequence[optuna.Study] | None, device: str | None
+) -> FittedPrior:
+    """The trained surrogate of whatever a user passes as prior studies."""
+    if isinstance(priors, FittedPrior):
+        return priors
+    if isinstance(priors, Prior):
+        return fit_prior(priors, device)
+    if isinstance(priors, str | bytes) or not all(
+        isinstance(s, optuna.Study) for s in priors or ()
+    ):
+        raise ValueError(
+            "prior_studies must be studies, a Prior or a FittedPrior, "
+            f"got {priors!r}; read a storage with Prior.from_storage(url)."
+        )
+    return fit_prior(Prior.from_studies(priors or ()), device)
