@@ -106,7 +106,7 @@ class Predictions:
         means: Posterior means of f.  # (K, M)
         deviations: Posterior standard deviations of f.  # (K, M)
         incumbents: Lowest posterior mean among the observed trials.  # (K,)
-        weights: Posterior probabilities of the components, sum 1.  # (K,)
+        weights: Sharpened probabilities of the components, sum 1.  # (K,)
     """
 
     means: Array  # (K, M)
@@ -180,8 +180,9 @@ class TargetModel:
         return float(self.weights[transfers].sum())
 
     def predict(self, candidates: Inputs, least_weight: float = 0.03) -> Predictions:
-        """Predictions of the components that carry at least ``least_weight``."""
-        chosen = np.flatnonzero(self.weights >= min(least_weight, self.weights.max()))
+        """Predictions of the components that carry at least ``least_weight``, arms sharpened."""
+        sharpened = self._sharpened_weights()
+        chosen = np.flatnonzero(sharpened >= min(least_weight, sharpened.max()))
         posteriors = [self.posteriors[k] for k in chosen]
         w = self.task_weights
         kinds = [p.component.residual_kind for p in posteriors]
@@ -193,8 +194,23 @@ class TargetModel:
             strict=True,
         )
         incumbents = np.array([p.incumbent / p.unit for p in posteriors])
-        weights = self.weights[chosen] / self.weights[chosen].sum()
+        weights = sharpened[chosen] / sharpened[chosen].sum()
         return Predictions(np.array(means), np.array(deviations), incumbents, weights)
+
+    def _sharpened_weights(self) -> Array:
+        """Weights (K,) with the odds of the two arms, transferring and cold, squared.
+
+        The arm that knows less promises more: in proportion to its probability the less likely
+        one would choose most trials. Squared odds did better on LCBench and rbv2 (see
+        benchmarks/README.md).
+        """
+        transfers = np.array([p.component.transfers for p in self.posteriors])
+        trust = self.trust
+        kept = trust**2 / (trust**2 + (1.0 - trust) ** 2)
+        factors = np.where(
+            transfers, kept / max(trust, 1e-12), (1.0 - kept) / max(1.0 - trust, 1e-12)
+        )
+        return self.weights * factors
 
     def coefficients(self) -> Array:
         """Signed weight of each z_t in the mixture's mean, in the priors' units.  # (T,)"""
