@@ -12,6 +12,7 @@ from optuna_meta.planner import Question
 from optuna_meta.planner import Suggestion
 from optuna_meta.report import PriorInfluence
 from optuna_meta.space import Array
+from optuna_meta.space import Space
 
 
 __all__ = ["influences"]
@@ -57,4 +58,12 @@ def _moved_without(
     others = planner.fitted.without([planner.fitted.names[t]])
     without = new_planner(others, planner.features)
     other = without.suggest(question, copy.deepcopy(rng)).row
-    return planner.distance(row, other, question.space)
+    return _distance(row, other, question.space)
+
+
+def _distance(a: Array, b: Array, space: Space) -> float:
+    """Distance of two rows (D,), in ranges; another choice, or none, is a whole range away."""
+    apart = np.array([d.is_categorical for d in space.dimensions], dtype=bool) & (a != b)
+    apart &= ~(np.isnan(a) & np.isnan(b))
+    apart |= np.isnan(a) != np.isnan(b)
+    return float(np.linalg.norm(np.where(apart, 1.0, np.nan_to_num(a - b))))

@@ -136,7 +136,7 @@ def test_leaving_out_the_first_named_study_moves_the_suggestion_most(
     def moved(name: str) -> float:
         """How far a new sampler of the same seed goes without that study, in ranges."""
         other = meta_sampler(prior.without([name])).explain(study).params
-        return float(np.abs(prior.space.row(other) - suggestion).sum())
+        return float(np.linalg.norm(prior.space.row(other) - suggestion))
 
     distances = {name: moved(name) for name in prior.names}
     assert distances[explained.priors[0].study] == max(distances.values())
