@@ -86,8 +86,8 @@ def _all_cells(dimension: Dimension) -> Array:
     """The cells of all values of a finite dimension, in order."""
     if dimension.choices is not None:
         return np.arange(len(dimension.choices), dtype=float)
-    steps = np.arange(int(dimension.size))
-    return dimension.snap(dimension.cells(dimension.low + dimension.step * steps))
+    numbers = dimension.low + dimension.step * np.arange(int(dimension.size), dtype=np.float64)
+    return dimension.snap(dimension.cells(numbers.astype(np.float64)))
 
 
 def _is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:

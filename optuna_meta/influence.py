@@ -32,6 +32,8 @@ def influences(
         suggestion: What was answered.
         rng: The generator before the answer; left as it is.
     """
+    if not len(planner.fitted):
+        return ()
     contributions = np.abs(suggestion.contributions)
     moved = np.zeros(len(planner.fitted))
     for t in np.argsort(-contributions, kind="stable")[:_MOST_LEFT_OUT]:

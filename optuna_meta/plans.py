@@ -28,13 +28,11 @@ class Plan:
     Args:
         params: The configuration.
         offered: Parameters that Optuna, or a wrapper, was offered to ask for jointly.
-        cold: Whether the priors have lost, so that the plan is not served.
         renewed: Parameters for which the rest was planned anew.
     """
 
     params: Mapping[str, Any] = field(default_factory=dict)
     offered: frozenset[str] = frozenset()
-    cold: bool = False
     renewed: frozenset[str] = frozenset()
 
     def holds(self, name: str, distribution: BaseDistribution, given: Mapping[str, Any]) -> bool:

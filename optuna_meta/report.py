@@ -22,7 +22,7 @@ __all__ = [
     "source_of",
 ]
 
-LEAST_TRUST = 0.1  # Below it the priors have lost, and a sampler that never knew them goes on.
+LEAST_TRUST = 0.1  # Below it the priors have lost.
 SOURCES = ("prior studies", "prior studies and own trials", "cold start")
 
 
@@ -52,8 +52,7 @@ class Explanation:
     Args:
         source: One of ``SOURCES``.
         trust: Probability that the prior studies inform the target, in [0, 1].
-        params: The next suggestion; empty where a cold start draws it at random or by a model of
-            the target alone.
+        params: The next suggestion, as far as it is foreseen; the rest is drawn at random.
         priors: The prior studies, most influential first.
         reason: One sentence.
     """
@@ -81,16 +80,18 @@ class Explanation:
         return "\n".join(lines)
 
 
-def source_of(n_trials: int, cold: bool) -> str:
-    """Where the suggestion after ``n_trials`` finished trials came from."""
-    if cold:
+def source_of(n_trials: int, trust: float) -> str:
+    """Where the suggestion after ``n_trials`` finished trials comes from."""
+    if trust < LEAST_TRUST:
         return SOURCES[2]
     return SOURCES[1] if n_trials else SOURCES[0]
 
 
-def reason_of(n_trials: int, cold: bool) -> str:
+def reason_of(n_priors: int, n_trials: int, trust: float) -> str:
     """The same as a sentence."""
-    if cold:
+    if n_priors == 0:
+        return f"There is no prior study: the {n_trials} own trials are all there is."
+    if trust < LEAST_TRUST:
         return f"The {n_trials} trials so far contradict the prior studies: they have no say."
     if n_trials == 0:
         return "No trial yet: the configuration that the prior studies together expect to be best."
@@ -99,12 +100,11 @@ def reason_of(n_trials: int, cold: bool) -> str:
 
 def facts(prior: Prior, n_trials: int, suggestion: Suggestion) -> dict[str, Any]:
     """The short explanation, as user attributes of the trial."""
-    cold = suggestion.trust < LEAST_TRUST
     attrs = {
-        "optuna_meta:source": source_of(n_trials, cold),
+        "optuna_meta:source": source_of(n_trials, suggestion.trust),
         "optuna_meta:trust": round(suggestion.trust, 3),
     }
-    if cold:
+    if suggestion.trust < LEAST_TRUST:
         return attrs
     leading = prior.names[int(np.argmax(suggestion.contributions))]
     return attrs | {"optuna_meta:leaned_on": leading}
@@ -112,6 +112,6 @@ def facts(prior: Prior, n_trials: int, suggestion: Suggestion) -> dict[str, Any]
 
 def _shown(params: Mapping[str, Any]) -> str:
     if not params:
-        return "drawn by the cold start"
+        return "drawn at random"
     shown = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in params.items())
     return ", ".join(shown)

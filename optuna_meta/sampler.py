@@ -67,13 +67,14 @@ class MetaSampler(BaseSampler):
     """Sampler that starts a study from what prior studies learned.
 
     Each prior study is a Gaussian process; their mean and covariance are the new study's prior,
-    which every finished trial of it corrects. A mixture with a cold arm, weighed by the evidence,
-    leaves priors behind that mislead: then ``cold_sampler`` takes over. Prior studies may differ
-    in ranges, scales, choices and parameters; what they share by name and value is used.
+    which every finished trial of it corrects. A mixture with a cold arm, which knows nothing of
+    the prior studies, is weighed by the evidence: it leaves priors behind that mislead, and is
+    all there is without any. Prior studies may differ in ranges, scales, choices and parameters;
+    what they share by name and value is used.
 
-    Studies with several objectives or with constraints are passed to a host sampler without
-    transfer (``cold_sampler``, by default ``TPESampler`` for several objectives and ``GPSampler``
-    for constraints).
+    Studies with several objectives or with constraints are passed to a host sampler, without
+    transfer: ``TPESampler`` for several objectives, ``GPSampler`` for constraints, unless
+    ``host_sampler`` is given.
 
     Example:
         .. code-block:: python
@@ -84,12 +85,12 @@ class MetaSampler(BaseSampler):
 
     Args:
         prior_studies: Studies, a :class:`Prior` or, to fit only once, a :class:`FittedPrior`.
-            Without any, the sampler is ``cold_sampler``.
+            Without any, the study starts cold.
         meta_features: Named numbers of the new study's data set; by default those recorded on it
             with :func:`record_meta_features`, if any.
         seed: Seed of all random draws.
         independent_sampler: Draws parameters that nothing is known of yet; random by default.
-        cold_sampler: Takes over where there is nothing to transfer; ``GPSampler`` by default.
+        host_sampler: Takes studies with several objectives or with constraints.
         device: Where prior studies are fitted, as torch names it; the CPU by default.
     """
 
@@ -100,22 +101,24 @@ class MetaSampler(BaseSampler):
         meta_features: Mapping[str, float] | None = None,
         seed: int | None = None,
         independent_sampler: BaseSampler | None = None,
-        cold_sampler: BaseSampler | None = None,
+        host_sampler: BaseSampler | None = None,
         device: str | None = None,
     ) -> None:
         features = None if meta_features is None else clean_meta_features(meta_features)
         self._transfer = Transfer(fitted_prior(prior_studies, device), features)
         self._rng = np.random.default_rng(seed)
         self._independent = independent_sampler or RandomSampler(seed=seed)
-        self._cold = cold_sampler or GPSampler(seed=seed, warn_independent_sampling=False)
-        self._several = cold_sampler or TPESampler(seed=seed)
+        self._constrained = host_sampler or GPSampler(seed=seed, warn_independent_sampling=False)
+        self._several = host_sampler or TPESampler(seed=seed)
         self._plans = Plans()
         self._told: set[str] = set()
 
     def reseed_rng(self) -> None:
         """Draw differently from now on, also in the samplers that this one falls back to."""
         self._rng = np.random.default_rng()
-        for sampler in {id(s): s for s in (self._independent, self._cold, self._several)}.values():
+        for sampler in {
+            id(s): s for s in (self._independent, self._constrained, self._several)
+        }.values():
             sampler.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
@@ -149,7 +152,7 @@ class MetaSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Plan the whole configuration and serve what is in ``search_space``."""
         plan = self._plan(study, trial, search_space)
-        if plan is None or plan.cold:
+        if plan is None:
             trials = study.get_trials(deepcopy=False)
             unwanted = own_space(trials).keys() - self._host_space(study, trial).keys()
             wanted = {n: d for n, d in search_space.items() if n not in unwanted}
@@ -166,7 +169,7 @@ class MetaSampler(BaseSampler):
     ) -> Any:
         """Serve the plan's value; where the plan did not foresee what is asked, renew it."""
         plan = self._plans.get(study.study_name, trial.number)
-        if plan is None or plan.cold:
+        if plan is None:
             host = self._host(study)
             return host.sample_independent(study, trial, param_name, param_distribution)
         if not plan.holds(param_name, param_distribution, trial.params):
@@ -185,8 +188,8 @@ class MetaSampler(BaseSampler):
         trials = study.get_trials(deepcopy=False)
         planner = self._planner(study, trials)
         if planner is None:
-            reason = f"Nothing to transfer: {self._transfer.refusal(study, trials)}."
-            return Explanation(source_of(0, cold=True), 0.0, {}, (), reason)
+            reason = f"Nothing is transferred: {self._transfer.refusal(study, trials)}."
+            return Explanation(source_of(len(trials), 0.0), 0.0, {}, (), reason)
         waiting = [t for t in trials if t.state == TrialState.WAITING]
         number = waiting[0].number if waiting else len(trials)
         decided = given_params(waiting[0]) if waiting else {}
@@ -194,17 +197,16 @@ class MetaSampler(BaseSampler):
             trials, study.direction, planner.fitted.prior, own_space(trials), decided, number
         )
         suggestion = planner.copy().suggest(question, copy.deepcopy(self._rng))
-        cold = suggestion.trust < LEAST_TRUST
         return Explanation(
-            source_of(len(question.rows), cold),
+            source_of(len(question.rows), suggestion.trust),
             suggestion.trust,
-            {} if cold else question.space.params(suggestion.row),
+            question.space.params(suggestion.row),
             influences(planner, question, suggestion, self._rng),
-            reason_of(len(question.rows), cold),
+            reason_of(len(planner.fitted), len(question.rows), suggestion.trust),
         )
 
     def _host(self, study: Study) -> BaseSampler:
-        return self._cold if len(study.directions) == 1 else self._several
+        return self._constrained if len(study.directions) == 1 else self._several
 
     def _host_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         try:
@@ -214,7 +216,10 @@ class MetaSampler(BaseSampler):
 
     def _planner(self, study: Study, trials: Sequence[FrozenTrial]) -> Planner | None:
         if reason := self._transfer.refusal(study, trials):
-            self._tell_once(f"Study {study.study_name!r} goes on without transfer: {reason}.")
+            self._tell_once(
+                f"Study {study.study_name!r} goes to {type(self._host(study)).__name__}, "
+                f"without transfer: {reason}."
+            )
             return None
         try:
             return self._transfer.planner(study)
@@ -260,18 +265,17 @@ class MetaSampler(BaseSampler):
         question = read(trials)
         for _ in range(_MOST_CLASHES):
             suggestion = planner.suggest(question, self._rng)
-            cold = suggestion.trust < LEAST_TRUST
-            plan = Plan(question.space.params(suggestion.row), cold=cold)
+            plan = Plan(question.space.params(suggestion.row))
             attrs = facts(planner.fitted.prior, len(question.rows), suggestion)
             self._keep(study, trial, plan, attrs)
             later = read(study.get_trials(deepcopy=False))
-            if cold or not was_taken(question, suggestion.row, later):
+            if not was_taken(question, suggestion.row, later):
                 break
             question = later
-        if cold:
+        if len(planner.fitted) and suggestion.trust < LEAST_TRUST:
             self._tell_once(
-                f"The prior studies do not agree with study {study.study_name!r}: "
-                f"{type(self._cold).__name__} takes over.",
+                f"The prior studies contradict study {study.study_name!r}, which goes on as if it "
+                "had none.",
                 logging.INFO,
             )
         return plan
@@ -313,8 +317,7 @@ class MetaSampler(BaseSampler):
         """Keep a plan here and, for other workers and the dashboard, on the trial."""
         self._plans.put(study.study_name, trial.number, plan)
         try:
-            if not plan.cold:
-                set_trial_system_attr(study, trial, PLAN_KEY, dict(plan.params))
+            set_trial_system_attr(study, trial, PLAN_KEY, dict(plan.params))
             for key, value in attrs.items():
                 set_trial_user_attr(study, trial, key, value)
         except Exception as error:  # Whatever a storage raises.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial
 
+from optuna_meta._optuna import study_trials
 from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.planner import new_planner
@@ -47,15 +48,11 @@ class Transfer:
         self._own: dict[str, tuple[str, ...]] = {}
 
     def refusal(self, study: Study, trials: Sequence[FrozenTrial]) -> str:
-        """Why nothing can be transferred to a study with these trials; empty where it can."""
-        if len(self.fitted) == 0:
-            return "there is no prior study"
+        """Why a study with these trials is for a host sampler; empty where it is not."""
         if len(study.directions) > 1:
             return "the study has several objectives"
         if any(t.constraints for t in trials if t.state in FINISHED):
             return "the study has constraints"
-        if len(self._own_names(study)) == len(self.fitted):
-            return "the only prior study is the study itself"
         return ""
 
     def planner(self, study: Study) -> Planner:
@@ -89,9 +86,7 @@ class Transfer:
         if name not in self._own:
             tasks = [task for task in self.fitted.prior.tasks if task.mark]
             # HyperbandPruner's wrapper shows some of the trials, perhaps not the marked one.
-            trials = study._storage.get_all_trials(
-                study._study_id, deepcopy=False, states=FINISHED
-            )
+            trials = study_trials(study, FINISHED)
             marks = {mark_of([trial]) for trial in trials}
             self._own[name] = tuple(task.name for task in tasks if task.mark in marks)
         return self._own[name]

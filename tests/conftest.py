@@ -131,5 +131,5 @@ def grid_prior() -> FittedPrior:
 
 def meta_sampler(prior_studies: Any, **options: Any) -> MetaSampler:
     """A sampler whose cold start is cheap."""
-    options = {"seed": 0, "cold_sampler": optuna.samplers.TPESampler(seed=0)} | options
+    options = {"seed": 0, "host_sampler": optuna.samplers.TPESampler(seed=0)} | options
     return MetaSampler(prior_studies=prior_studies, **options)

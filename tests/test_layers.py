@@ -52,6 +52,7 @@ ORDER = [
     "influence",
     "question",
     "plans",
+    "transfer",
     "sampler",
     "",
 ]

@@ -84,8 +84,8 @@ def test_reseed_rng_changes_suggestions() -> None:
     assert study.sampler._rng.random() != copied._rng.random()
 
 
-def test_reseed_rng_reaches_the_cold_sampler() -> None:
-    a, b = (MetaSampler(seed=0, cold_sampler=optuna.samplers.RandomSampler(0)) for _ in range(2))
+def test_reseed_rng_reaches_the_host_sampler() -> None:
+    a, b = (MetaSampler(seed=0, host_sampler=optuna.samplers.RandomSampler(0)) for _ in range(2))
     b.reseed_rng()
     assert params_of(run(bowl(), 2, sampler=a)) != params_of(run(bowl(), 2, sampler=b))
 
