@@ -2,7 +2,9 @@
 
 The helpful study tuned the same model on the other five digits. The misleading one made a
 common mistake: it recorded accuracies but minimised them, so its best trials are its worst.
-Nobody tells the sampler which is which; watch the weights.
+Nobody tells the sampler which is which. Watch the coefficients: they say how much, and in which
+direction, each prior study counts. The influence says how far the suggestion would move without
+it, which a misleading study can do as well.
 """
 
 from __future__ import annotations

@@ -10,15 +10,31 @@ from optuna_meta.planner import new_planner
 from optuna_meta.planner import Planner
 from optuna_meta.planner import Question
 from optuna_meta.planner import Suggestion
+from optuna_meta.report import Explanation
 from optuna_meta.report import PriorInfluence
+from optuna_meta.report import reason_of
+from optuna_meta.report import source_of
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 
 
-__all__ = ["influences"]
+__all__ = ["explained", "influences"]
 
 _MOST_LEFT_OUT = 12  # Studies actually left out, one after another: the largest contributions.
 _TIE = 1e-3  # Share of the contribution in the influence: it orders studies that move nothing.
+
+
+def explained(planner: Planner, question: Question, rng: np.random.Generator) -> Explanation:
+    """Why a planner answers a question as it does; leaves planner and generator as they are."""
+    suggestion = planner.copy().suggest(question, copy.deepcopy(rng))
+    n_trials = len(question.rows)
+    return Explanation(
+        source_of(n_trials, suggestion.trust),
+        suggestion.trust,
+        question.space.params(suggestion.row),
+        influences(planner, question, suggestion, rng),
+        reason_of(len(planner.fitted), n_trials, suggestion.trust),
+    )
 
 
 def influences(

@@ -35,7 +35,7 @@ from optuna_meta.surrogate.target import TargetModel
 from optuna_meta.surrogate.trust import initial_trust
 
 
-__all__ = ["Planner", "Question", "Suggestion", "new_planner"]
+__all__ = ["MOST_AHEAD", "Planner", "Question", "Suggestion", "new_planner"]
 
 _SPREAD = 400  # Random rows of the pool, drawn once for a space.
 _REMEMBERED = 300  # Best trials of the prior studies in the pool, at most ...
@@ -44,7 +44,7 @@ _LOCAL = 80  # Rows of one round of local search.
 _ROUNDS = 3
 _SMALL = 1000  # A space of no more rows is searched whole.
 _MOST_POOLS = 8
-_MOST_AHEAD = 8
+MOST_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Planner:
         if not question.space.dimensions:  # Nothing has been asked for yet that anyone knows of.
             nothing = np.zeros(len(self.weights))
             return Suggestion(np.zeros(0), self.trust, nothing, nothing)
-        for _ in range(min(question.ahead, _MOST_AHEAD)):
+        for _ in range(min(question.ahead, MOST_AHEAD)):
             taken = self._best(question, rng).row
             question = replace(question, pending=np.vstack([question.pending, taken]))
         return self._best(question, rng)
@@ -192,10 +192,11 @@ class Planner:
 
     def _new_pool(self, question: Question, rng: np.random.Generator) -> _Pool:
         space = question.space
+        # Drawn first: whichever prior studies there are, the spread is the same.
+        spread = enumerated(space) if space.size <= _SMALL else uniform(_SPREAD, space, rng)
         remembered = space.translate(_best_rows(self.fitted.prior), self.fitted.space)
         unknown = np.isnan(remembered) | (remembered < 0)
         remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
-        spread = enumerated(space) if space.size <= _SMALL else uniform(_SPREAD, space, rng)
         rows = fixed(np.vstack([space.snap(remembered), spread]), question.fixed)
         rows = apply_conditions(rows, question.conditions)
         Z = np.full((len(rows), len(self.fitted)), np.nan)

@@ -19,6 +19,7 @@ from optuna_meta.conditions import learn_conditions
 from optuna_meta.conditions import obeyed
 from optuna_meta.conditions import parents_first
 from optuna_meta.conditions import translated
+from optuna_meta.planner import MOST_AHEAD
 from optuna_meta.planner import Question
 from optuna_meta.prior import Prior
 from optuna_meta.space import Array
@@ -128,8 +129,11 @@ def _plan_of(trial: FrozenTrial) -> Mapping[str, Any]:
 
 
 def _comes_before(trial: FrozenTrial, number: int) -> bool:
-    """Whether an older trial's configuration is not known yet."""
-    return trial.number < number and not _plan_of(trial)
+    """Whether a slightly older trial's configuration is not known yet.
+
+    One that has been without for long belongs to a worker that has died.
+    """
+    return number - MOST_AHEAD <= trial.number < number and not _plan_of(trial)
 
 
 def _expected(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import copy
 from dataclasses import replace
 import logging
 import threading
@@ -25,7 +24,7 @@ from optuna.trial import TrialState
 from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta.features.record import clean_meta_features
-from optuna_meta.influence import influences
+from optuna_meta.influence import explained
 from optuna_meta.planner import Planner
 from optuna_meta.planner import Question
 from optuna_meta.plans import fitting
@@ -42,7 +41,6 @@ from optuna_meta.question import was_taken
 from optuna_meta.report import Explanation
 from optuna_meta.report import facts
 from optuna_meta.report import LEAST_TRUST
-from optuna_meta.report import reason_of
 from optuna_meta.report import source_of
 from optuna_meta.space import NOTHING
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -196,14 +194,7 @@ class MetaSampler(BaseSampler):
         question = read_question(
             trials, study.direction, planner.fitted.prior, own_space(trials), decided, number
         )
-        suggestion = planner.copy().suggest(question, copy.deepcopy(self._rng))
-        return Explanation(
-            source_of(len(question.rows), suggestion.trust),
-            suggestion.trust,
-            question.space.params(suggestion.row),
-            influences(planner, question, suggestion, self._rng),
-            reason_of(len(planner.fitted), len(question.rows), suggestion.trust),
-        )
+        return explained(planner, question, self._rng)
 
     def _host(self, study: Study) -> BaseSampler:
         return self._constrained if len(study.directions) == 1 else self._several

@@ -42,6 +42,7 @@ ORDER = [
     "surrogate.prior_gps",
     "surrogate.fitted",
     "surrogate.own",
+    "surrogate.posterior",
     "surrogate.target",
     "surrogate.mixture",
     "surrogate.trust",

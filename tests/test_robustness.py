@@ -14,7 +14,6 @@ from conftest import meta_sampler
 from conftest import run
 import numpy as np
 import optuna
-from optuna.samplers import GPSampler
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 import pytest

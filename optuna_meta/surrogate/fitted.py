@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +72,12 @@ class FittedPrior:
         """
         if absent is None or not absent.any():
             return self.gps.predict(design(rows, self.space))
-        filled = [np.where(absent, typical, rows) for typical in typical_rows(self.prior)]
+        filled = [np.where(absent, typical, rows) for typical in self._typical_rows]
         return self.gps.predict(np.stack([design(r, self.space) for r in filled]))
+
+    @cached_property
+    def _typical_rows(self) -> Array:
+        return typical_rows(self.prior)
 
     def select(self, tasks: NDArray[np.int64]) -> FittedPrior:
         """The surrogate of some prior studies, by their indices."""

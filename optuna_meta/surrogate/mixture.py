@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
-from optuna_meta.surrogate.target import Component
+from optuna_meta.surrogate.posterior import Component
 
 
 __all__ = ["components"]

@@ -11,7 +11,7 @@ from sklearn.gaussian_process.kernels import Matern
 
 from optuna_meta.space import Array
 from optuna_meta.surrogate.mixture import components
-from optuna_meta.surrogate.target import Component
+from optuna_meta.surrogate.posterior import Component
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
 from optuna_meta.surrogate.target import Scales
