@@ -29,11 +29,11 @@ def explained(planner: Planner, question: Question, rng: np.random.Generator) ->
     suggestion = planner.copy().suggest(question, copy.deepcopy(rng))
     n_trials = len(question.rows)
     return Explanation(
-        source_of(n_trials, suggestion.trust),
+        source_of(n_trials, suggestion.trust, suggestion.tests),
         suggestion.trust,
         question.space.params(suggestion.row),
         influences(planner, question, suggestion, rng),
-        reason_of(len(planner.fitted), n_trials, suggestion.trust),
+        reason_of(len(planner.fitted), n_trials, suggestion.trust, suggestion.tests),
     )
 
 

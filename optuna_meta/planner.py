@@ -45,6 +45,9 @@ _ROUNDS = 3
 _SMALL = 1000  # A space of no more rows is searched whole.
 _MOST_POOLS = 8
 MOST_AHEAD = 8
+_TEST_EVERY = 5
+_CLEARLY = 1.0  # In normal quantiles of the ranks.
+_ENOUGH_TESTS = 2
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,14 @@ class Suggestion:
         coefficients: Signed weight of each prior study in the posterior mean.  # (T,)
         contributions: Each study's part of the predicted advantage over the average candidate,
             in the priors' units.  # (T,)
+        tests: Whether the cold arm chose it, to test what the prior studies say.
     """
 
     row: Array  # (D,)
     trust: float
     coefficients: Array  # (T,)
     contributions: Array  # (T,)
+    tests: bool = False
 
 
 @dataclass
@@ -160,12 +165,14 @@ class Planner:
         model = _model(self.trust, lens, weights, question, y)
         pool = self._pool(question, rng)
         inputs = pool.inputs(self.fitted, question.space, active)
-        row = _search(model, lens, question, pool, inputs, rng)
+        tests = model.trust > 0.5 and _is_untested(model.observed.Z[: len(y)] @ weights)
+        arm = model.cold_arm() if tests else model
+        row = _search(arm, lens, question, pool, inputs, rng)
         coefficients, contributions = np.zeros((2, len(self.weights)))
         coefficients[active] = model.coefficients()
         advantage = inputs.Z.mean(axis=0) - lens.expectations(row[None])[0]
         contributions[active] = coefficients[active] * advantage
-        return Suggestion(row, model.trust, coefficients, contributions)
+        return Suggestion(row, model.trust, coefficients, contributions, tests)
 
     def _selected(self, active: NDArray[np.int64]) -> FittedPrior:
         return self.fitted if len(active) == len(self.fitted) else self.fitted.select(active)
@@ -215,6 +222,20 @@ def _model(trust: float, lens: Lens, weights: Array, question: Question, y: Arra
     pending = lens.inputs(question.pending) if len(question.pending) else None
     scales = lens.scales(observed.X, y)
     return condition(components(trust), observed, y, weights, scales, pending)
+
+
+def _is_untested(m: Array) -> bool:
+    """Whether the next trial is due to test the prior studies.
+
+    Trials that the prior studies all call good cannot refute them: were they wrong, their choices
+    would be equally bad. So every fifth trial is the cold arm's, until two trials are among
+    those that the prior studies call clearly worse.
+
+    Args:
+        m: What the prior studies expect of the trials so far.  # (n,)
+    """
+    n = len(m)
+    return n > 0 and n % _TEST_EVERY == 0 and int(np.sum(m > m.min() + _CLEARLY)) < _ENOUGH_TESTS
 
 
 def _search(

@@ -23,7 +23,12 @@ __all__ = [
 ]
 
 LEAST_TRUST = 0.1  # Below it the priors have lost.
-SOURCES = ("prior studies", "prior studies and own trials", "cold start")
+SOURCES = (
+    "prior studies",
+    "prior studies and own trials",
+    "cold start",
+    "test of the prior studies",
+)
 
 
 @dataclass(frozen=True)
@@ -80,15 +85,19 @@ class Explanation:
         return "\n".join(lines)
 
 
-def source_of(n_trials: int, trust: float) -> str:
+def source_of(n_trials: int, trust: float, tests: bool = False) -> str:
     """Where the suggestion after ``n_trials`` finished trials comes from."""
+    if tests:
+        return SOURCES[3]
     if trust < LEAST_TRUST:
         return SOURCES[2]
     return SOURCES[1] if n_trials else SOURCES[0]
 
 
-def reason_of(n_priors: int, n_trials: int, trust: float) -> str:
+def reason_of(n_priors: int, n_trials: int, trust: float, tests: bool = False) -> str:
     """The same as a sentence."""
+    if tests:
+        return "All trials so far are such as the prior studies call good: this one tests them."
     if n_priors == 0:
         return f"There is no prior study: the {n_trials} own trials are all there is."
     if trust < LEAST_TRUST:
@@ -101,10 +110,10 @@ def reason_of(n_priors: int, n_trials: int, trust: float) -> str:
 def facts(prior: Prior, n_trials: int, suggestion: Suggestion) -> dict[str, Any]:
     """The short explanation, as user attributes of the trial."""
     attrs = {
-        "optuna_meta:source": source_of(n_trials, suggestion.trust),
+        "optuna_meta:source": source_of(n_trials, suggestion.trust, suggestion.tests),
         "optuna_meta:trust": round(suggestion.trust, 3),
     }
-    if suggestion.trust < LEAST_TRUST:
+    if suggestion.trust < LEAST_TRUST or suggestion.tests:
         return attrs
     leading = prior.names[int(np.argmax(suggestion.contributions))]
     return attrs | {"optuna_meta:leaned_on": leading}

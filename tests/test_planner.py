@@ -271,3 +271,42 @@ def seconds(asked: Planner, n: int = 6) -> float:
 def test_many_prior_studies_cost_little_more_than_some() -> None:
     some, many = planner(CUBE, 40), planner(CUBE, 400)
     assert min(seconds(many.copy()) for _ in range(2)) < 2.5 * seconds(some)
+
+
+def reversed_question(asked: Planner, n: int) -> tuple[Question, list[Suggestion]]:
+    """A study in which the prior studies' good region is a plateau of equal, bad values."""
+    generator, said = rng(), []
+    rows = np.zeros((0, 3))
+    for _ in range(n):
+        values = np.where(bowl(rows) < 0.1, 1.0, 1.0 - bowl(rows))
+        now = question(CUBE, rows, values=values)
+        said.append(asked.suggest(now, generator))
+        rows = np.vstack([rows, said[-1].row])
+    return question(CUBE, rows, values=np.where(bowl(rows) < 0.1, 1.0, 1.0 - bowl(rows))), said
+
+
+def test_a_plateau_where_priors_promise_most_is_left() -> None:
+    """Equal values cannot refute the priors; the trial that tests them can."""
+    convinced = replace(CUBE_PLANNER, trust=0.95, _pools={}, _answers={})
+    asked, said = reversed_question(convinced, 15)
+    assert asked.values.min() < 0.75
+    assert said[-1].trust < 0.95
+
+
+def test_every_fifth_trial_tests_the_priors_until_two_have() -> None:
+    good, bad = np.full(10, -1.0), np.array([0.5, 0.7])
+    assert planner_module._is_untested(good[:5]) and planner_module._is_untested(good)
+    assert not planner_module._is_untested(good[:4])
+    assert not planner_module._is_untested(np.zeros(0))
+    assert planner_module._is_untested(np.append(good[:9], bad[0]))
+    assert not planner_module._is_untested(np.append(good[:8], bad))
+
+
+def test_the_test_of_the_priors_is_the_cold_arms() -> None:
+    rows = np.tile(CUBE_PLANNER.suggest(question(CUBE), rng()).row, (5, 1))
+    rows[:, 0] += np.linspace(0.0, 0.02, 5)
+    convinced = replace(CUBE_PLANNER, trust=0.9, _pools={}, _answers={})
+    said = convinced.suggest(question(CUBE, rows, values=np.zeros(5)), rng())
+    assert said.tests
+    none = planner(CUBE, 0)
+    assert not none.suggest(question(CUBE, rows, values=np.zeros(5)), rng()).tests

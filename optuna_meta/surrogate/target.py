@@ -133,6 +133,13 @@ class TargetModel:
         transfers = [p.component.transfers for p in self.posteriors]
         return float(self.weights[transfers].sum())
 
+    def cold_arm(self) -> TargetModel:
+        """The mixture of the components that do not use the prior studies."""
+        cold = [k for k, p in enumerate(self.posteriors) if not p.component.transfers]
+        posteriors = tuple(self.posteriors[k] for k in cold)
+        weights = self.weights[cold] / self.weights[cold].sum()
+        return TargetModel(self.observed, self.task_weights, self.scales, posteriors, weights)
+
     def predict(self, candidates: Inputs, least_weight: float = 0.03) -> Predictions:
         """Predictions of the components that carry at least ``least_weight``, arms sharpened."""
         sharpened = self._sharpened_weights()
@@ -200,7 +207,10 @@ def condition(
     relations = _Relations.of(inputs, inputs, task_weights, scales, kinds)
     m = observed.Z @ task_weights
     posteriors = tuple(posterior(h, relations.covariance(h), y, h.slope * m) for h in components)
-    logs = np.array([p.log_evidence + np.log(p.component.odds) for p in posteriors])
+    # Equal values are no evidence: nothing tells a plateau of good ones from one of bad ones.
+    informative = len(y) > 1 and np.ptp(y) > 0.0
+    evidence = [p.log_evidence if informative else 0.0 for p in posteriors]
+    logs = np.array(evidence) + np.log([h.odds for h in components])
     weights = np.exp(logs - logs.max())
     return TargetModel(inputs, task_weights, scales, posteriors, weights / weights.sum())
 

@@ -340,3 +340,29 @@ def test_no_prior_study_at_all_leaves_the_cold_components() -> None:
     expected = fitted(components(0.0), x, y)
     assert model.coefficients().shape == (0,) and model.trust == 0.0
     np.testing.assert_allclose(model.predict(bare).means, expected.predict(candidates).means)
+
+
+def test_equal_values_are_no_evidence() -> None:
+    rng = np.random.default_rng(5)
+    inputs = Inputs(rng.standard_normal((6, 2)), rng.random((6, 3)))
+    pair = (
+        Component(1.0, 1.0, 0.3, 1.0, 0.1, 3.0),
+        Component(0.0, 0.0, 1.0, 1.0, 0.1, 1.0),
+    )
+    scales = Scales(np.ones(3), np.ones(3))
+    model = condition(pair, inputs, np.zeros(6), np.array([0.5, 0.5]), scales)
+    assert model.weights == pytest.approx([0.75, 0.25])
+
+
+def test_the_cold_arm_is_what_knows_no_prior() -> None:
+    rng = np.random.default_rng(6)
+    inputs = Inputs(rng.standard_normal((6, 2)), rng.random((6, 3)))
+    kinds = [(1.0, 0.4), (0.0, 0.0), (0.0, 0.0), (-1.0, 1.0)]
+    mixed = tuple(Component(b, a, 0.5, 1.0, 0.1, 1.0 + i) for i, (b, a) in enumerate(kinds))
+    scales = Scales(np.ones(3), np.ones(3))
+    y = rng.standard_normal(6)
+    cold = condition(mixed, inputs, y, np.array([0.5, 0.5]), scales).cold_arm()
+    alone = condition(mixed[1:3], inputs, y, np.array([0.5, 0.5]), scales)
+    assert cold.trust == 0.0
+    np.testing.assert_allclose(cold.weights, alone.weights)
+    np.testing.assert_allclose(cold.predict(inputs).means, alone.predict(inputs).means)
