@@ -31,6 +31,7 @@ from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture import components
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
+from optuna_meta.surrogate.target import Scales
 from optuna_meta.surrogate.target import TargetModel
 from optuna_meta.surrogate.trust import initial_trust
 
@@ -134,10 +135,11 @@ class Planner:
     features: Mapping[str, float] | None = None
     _pools: dict[str, _Pool] = field(default_factory=dict, repr=False)
     _answers: dict[str, Array] = field(default_factory=dict, repr=False)
+    _learned: dict[str, Scales] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Planner:
         """A planner that answers alike; what it draws anew does not reach this one."""
-        return replace(self, _pools=dict(self._pools), _answers=dict(self._answers))
+        return replace(self, _pools=dict(self._pools), _answers=dict(self._answers), _learned={})
 
     def distance(self, a: Array, b: Array, space: Space) -> float:
         """Distance of two rows (D,) of a space, in length scales."""
@@ -162,7 +164,7 @@ class Planner:
         active = self._active(question, y)
         lens = Lens(self._selected(active), question.space)
         weights = self.weights[active] / (self.weights[active].sum() or 1.0)
-        model = _model(self.trust, lens, weights, question, y)
+        model = self._model(lens, weights, question, y)
         pool = self._pool(question, rng)
         inputs = pool.inputs(self.fitted, question.space, active)
         tests = model.trust > 0.5 and _is_untested(model.observed.Z[: len(y)] @ weights)
@@ -173,6 +175,23 @@ class Planner:
         advantage = inputs.Z.mean(axis=0) - lens.expectations(row[None])[0]
         contributions[active] = coefficients[active] * advantage
         return Suggestion(row, model.trust, coefficients, contributions, tests)
+
+    def _model(self, lens: Lens, weights: Array, question: Question, y: Array) -> TargetModel:
+        """The target's model after the question's trials."""
+        observed = lens.inputs(question.rows)
+        pending = lens.inputs(question.pending) if len(question.pending) else None
+        scales = self._scales(lens, question, observed.X)
+        return condition(components(self.trust), observed, y, weights, scales, pending)
+
+    def _scales(self, lens: Lens, question: Question, X: Array) -> Scales:
+        """Length scales that the first trials show; later ones are waited for until they tell."""
+        n = _last_milestone(len(X))
+        values = question.values[:n]
+        key = repr((question.space, lens.fitted.names)) + repr((X[:n].tobytes(), values.tobytes()))
+        if key not in self._learned:
+            self._learned.clear()  # Only the latest is asked for again.
+            self._learned[key] = lens.scales(X[:n], warp(values))
+        return self._learned[key]
 
     def _selected(self, active: NDArray[np.int64]) -> FittedPrior:
         return self.fitted if len(active) == len(self.fitted) else self.fitted.select(active)
@@ -214,14 +233,6 @@ def new_planner(fitted: FittedPrior, features: Mapping[str, float] | None = None
     """The planner of a target with these meta-features."""
     weights = prior_weights([task.meta_features for task in fitted.prior.tasks], features)
     return Planner(fitted, weights, initial_trust(fitted), features)
-
-
-def _model(trust: float, lens: Lens, weights: Array, question: Question, y: Array) -> TargetModel:
-    """The target's model after the question's trials."""
-    observed = lens.inputs(question.rows)
-    pending = lens.inputs(question.pending) if len(question.pending) else None
-    scales = lens.scales(observed.X, y)
-    return condition(components(trust), observed, y, weights, scales, pending)
 
 
 def _is_untested(m: Array) -> bool:
@@ -280,3 +291,11 @@ def _best_rows(prior: Prior) -> Array:
     tasks = [prior.tasks[t] for t in chosen]
     rows = [task.rows[np.argsort(task.values, kind="stable")[:of_one]] for task in tasks]
     return np.vstack([np.zeros((0, len(prior.space.dimensions))), *rows])
+
+
+def _last_milestone(n: int) -> int:
+    """The last number of trials up to n after which length scales are learned: by tenths."""
+    milestone = n
+    while milestone > 10 and milestone % max(1, milestone // 10) != 0:
+        milestone -= 1
+    return milestone

@@ -30,6 +30,7 @@ from optuna_meta.trials import observe
 
 
 __all__ = [
+    "any_running",
     "decided_params",
     "given_params",
     "own_space",
@@ -104,6 +105,11 @@ def decided_params(
 def given_params(trial: FrozenTrial) -> dict[str, Any]:
     """Values that the trial has, or was enqueued with."""
     return dict(trial.system_attrs.get(_FIXED_KEY, {})) | trial.params
+
+
+def any_running(trials: Sequence[FrozenTrial], number: int) -> bool:
+    """Whether a trial other than this one is under way."""
+    return any(t.state == TrialState.RUNNING and t.number != number for t in trials)
 
 
 def shown_names(trials: Sequence[FrozenTrial]) -> set[str]:

@@ -31,6 +31,7 @@ from optuna_meta.plans import fitting
 from optuna_meta.plans import Plan
 from optuna_meta.plans import Plans
 from optuna_meta.prior import Prior
+from optuna_meta.question import any_running
 from optuna_meta.question import decided_params
 from optuna_meta.question import given_params
 from optuna_meta.question import own_space
@@ -259,10 +260,13 @@ class MetaSampler(BaseSampler):
             plan = Plan(question.space.params(suggestion.row))
             attrs = facts(planner.fitted.prior, len(question.rows), suggestion)
             self._keep(study, trial, plan, attrs)
-            later = read(study.get_trials(deepcopy=False))
+            after = study.get_trials(deepcopy=False)
+            if len(after) == len(trials) and not any_running(after, trial.number):
+                break  # This trial is alone.
+            later = read(after)
             if not was_taken(question, suggestion.row, later):
                 break
-            question = later
+            question, trials = later, after
         if len(planner.fitted) and suggestion.trust < LEAST_TRUST:
             self._tell_once(
                 f"The prior studies contradict study {study.study_name!r}, which goes on as if it "

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve
-from scipy.linalg import cholesky
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpotrf
+from scipy.linalg.lapack import dpotrs
+from scipy.linalg.lapack import dtrtrs
 
 from optuna_meta.space import Array
 
@@ -73,20 +73,20 @@ def posterior(h: Component, K: Array, y: Array, m: Array) -> Posterior:
     if n_all == 0:
         empty = np.zeros(0)
         return Posterior(h, 0.0, 1.0, np.zeros((0, 0)), empty, 0.0, np.inf, empty, 1.0)
-    L = cholesky(K + h.noise**2 * np.eye(n_all), lower=True, check_finite=False)
-    ones = cho_solve((L, True), np.ones(n_all), check_finite=False)
+    L = _cholesky(K + h.noise**2 * np.eye(n_all))
+    ones = dpotrs(L, np.ones(n_all), lower=True)[0]
     if n == 0:
         return Posterior(h, 0.0, 1.0, L, np.zeros(0), 0.0, np.inf, ones, float(ones.sum()))
     L_n = L[:n, :n]  # The factor of the leading block: the observed trials alone.
     columns = np.column_stack([y, m, np.ones(n)])
-    half = solve_triangular(L_n, columns, lower=True, check_finite=False)
+    half = dtrtrs(L_n, columns, lower=True)[0]
     G = half.T @ half  # Inner products of y, m and 1 under Sigma^-1.
     yPy, yPm, mPm = (G[i, j] - G[i, 2] * G[j, 2] / G[2, 2] for i, j in ((0, 0), (0, 1), (1, 1)))
     u = _unit(n, yPy, yPm)
     log_evidence = _log_evidence(n, u, yPy, yPm, mPm)
     log_evidence -= np.log(np.diag(L_n)).sum() + 0.5 * np.log(G[2, 2])
     constant = (u * G[0, 2] - G[1, 2]) / G[2, 2]
-    alpha = cho_solve((L_n, True), u * y - m - constant, check_finite=False)
+    alpha = dpotrs(L_n, u * y - m - constant, lower=True)[0]
     incumbent = float((constant + m + K[:n, :n] @ alpha).min())
     return Posterior(
         h, float(log_evidence), u, L, alpha, constant, incumbent, ones, float(ones.sum())
@@ -106,7 +106,7 @@ def predicted(p: Posterior, cross: Array, m: Array, spread: Array) -> tuple[Arra
     mean = p.constant + h.slope * m + cross[:, : len(p.alpha)] @ p.alpha
     variance = h.residual**2 + h.deviation**2 * spread
     if cross.shape[1]:
-        half = solve_triangular(p.cholesky, cross.T, lower=True, check_finite=False)
+        half = dtrtrs(p.cholesky, cross.T, lower=True)[0]
         # The last term is what the trials leave open of the unknown constant.
         variance = (
             variance - np.sum(half * half, axis=0) + (1.0 - cross @ p.ones) ** 2 / p.precision
@@ -132,3 +132,12 @@ def _log_evidence(n: int, u: float, yPy: float, yPm: float, mPm: float) -> float
         return misfit
     curvature = max(2.0 * u * u * yPy - u * yPm, 1e-12)
     return misfit + (n - 1) * float(np.log(u)) - 0.5 * float(np.log(curvature))
+
+
+def _cholesky(Sigma: Array) -> Array:
+    """Lower factor (n, n). LAPACK's own routine: at this size SciPy's checks cost as much."""
+    L, info = dpotrf(Sigma, lower=True, clean=True)
+    if info != 0:
+        raise np.linalg.LinAlgError(f"Covariance of {len(Sigma)} trials is not positive definite.")
+    factor: Array = L
+    return factor
