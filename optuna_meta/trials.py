@@ -83,21 +83,27 @@ def _likely_final(
     curve: Mapping[int, float], complete: Sequence[tuple[Mapping[int, float], float]]
 ) -> float:
     """The final value (lower is better) that a pruned trial's curve makes likely."""
+    shown = min(curve.values())
     for step in sorted(curve, reverse=True):
         peers = [(c[step], final) for c, final in complete if step in c]
         if peers:
-            return _same_quantile(curve, curve[step], peers)
+            likely = _same_quantile(curve[step], peers)
+            return max(likely, shown) if _is_one_measure(complete) else likely
     finals = [final for _, final in complete]
     # Nothing to compare with: a pruner stops what is worse than the middle.
-    return max(float(np.median(finals)), min(curve.values())) if finals else min(curve.values())
+    return max(float(np.median(finals)), shown) if finals else shown
 
 
-def _same_quantile(
-    curve: Mapping[int, float], value: float, peers: Sequence[tuple[float, float]]
-) -> float:
+def _same_quantile(value: float, peers: Sequence[tuple[float, float]]) -> float:
     at_step, finals = np.array(peers).T
     better = int(np.sum(at_step < value))
     # With k better peers at this step it ranked k-th from the best (from 0): so does its final.
-    likely = float(np.sort(finals)[min(better, len(finals) - 1)])
-    same_scale = finals.min() <= at_step.max() and at_step.min() <= finals.max()
-    return max(likely, min(curve.values())) if same_scale else likely
+    return float(np.sort(finals)[min(better, len(finals) - 1)])
+
+
+def _is_one_measure(complete: Sequence[tuple[Mapping[int, float], float]]) -> bool:
+    """Whether curves report what the final value measures: most finals lie on their own curve."""
+    curves = [(list(c.values()), final) for c, final in complete if c]
+    slack = 1e-9 * max((abs(final) for _, final in curves), default=0.0)
+    within = [min(c) - slack <= final <= max(c) + slack for c, final in curves]
+    return 2 * sum(within) >= len(within)

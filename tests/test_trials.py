@@ -143,7 +143,9 @@ def test_pruned_trials_alone_are_ranked_by_their_best() -> None:
 
 def test_trials_of_a_real_study_are_observed() -> None:
     study = optuna.create_study(
-        direction="maximize", pruner=optuna.pruners.MedianPruner(n_startup_trials=3)
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
+        sampler=optuna.samplers.RandomSampler(seed=0),
     )
 
     def objective(trial: optuna.Trial) -> float:
