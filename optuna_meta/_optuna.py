@@ -21,6 +21,7 @@ __all__ = [
     "contains",
     "set_trial_system_attr",
     "set_trial_user_attr",
+    "study_key",
     "study_trials",
     "study_user_attrs",
 ]
@@ -29,6 +30,11 @@ __all__ = [
 def study_user_attrs(study: Study) -> Mapping[str, Any]:
     """User attributes of a study, also under ``HyperbandPruner``, whose wrapper hides them."""
     return study._storage.get_study_user_attrs(study._study_id)
+
+
+def study_key(study: Study) -> tuple[int, int, str]:
+    """What tells a study from all others of this process: names can be the same."""
+    return id(study._storage), study._study_id, study.study_name
 
 
 def study_trials(study: Study, states: Container[TrialState]) -> list[FrozenTrial]:

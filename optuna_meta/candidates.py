@@ -11,7 +11,7 @@ from optuna_meta.space import Space
 from optuna_meta.space import UNSEEN
 
 
-__all__ = ["enumerated", "fixed", "neighbours", "uniform", "unseen"]
+__all__ = ["apart", "enumerated", "fixed", "is_unseen", "neighbours", "uniform", "unseen"]
 
 _FINEST, _COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
 
@@ -45,7 +45,7 @@ def neighbours(rows: Array, n: int, space: Space, rng: np.random.Generator) -> A
     n_dims = len(space.dimensions)
     base = rows[rng.integers(len(rows), size=n)]
     fresh = uniform(n, space, rng)
-    base = np.where(np.isnan(base) | _is_unseen(base, space), fresh, base)
+    base = np.where(np.isnan(base) | is_unseen(base, space), fresh, base)
     moved = rng.random((n, n_dims)) < min(0.5, 1.5 / max(n_dims, 1))
     moved[np.arange(n), rng.integers(max(n_dims, 1), size=n)] = True
     scale = np.exp(rng.uniform(np.log(_FINEST), np.log(_COARSEST), size=n))
@@ -82,18 +82,36 @@ def unseen(rows: Array, seen: Array, *, or_all: bool = True) -> NDArray[np.int64
     return fresh if len(fresh) or not or_all else first
 
 
+def apart(rows: Array, pending: Array, space: Space, radius: float) -> NDArray[np.bool_]:
+    """Which rows (n, D) are farther than ``radius`` from every pending one (p, D).  # (n,)
+
+    Distances are Euclidean in cells; another choice, or none, is a whole range away.
+    """
+    far = np.ones(len(rows), dtype=bool)
+    categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
+    for row in pending:
+        missing = np.isnan(rows) | np.isnan(row)
+        other = np.where(categorical, rows != row, np.isnan(rows) != np.isnan(row))
+        other &= ~(np.isnan(rows) & np.isnan(row))
+        steps = np.where(missing | categorical, 0.0, rows - row)
+        squared = np.sum(steps**2, axis=1) + other.sum(axis=1)
+        far &= squared > radius**2
+    return far
+
+
+def is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:
+    """Which cells (n, D) hold a choice that the space does not know."""
+    categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
+    unseen_choice: NDArray[np.bool_] = categorical & (rows == UNSEEN)
+    return unseen_choice
+
+
 def _all_cells(dimension: Dimension) -> Array:
     """The cells of all values of a finite dimension, in order."""
     if dimension.choices is not None:
         return np.arange(len(dimension.choices), dtype=float)
     numbers = dimension.low + dimension.step * np.arange(int(dimension.size), dtype=np.float64)
     return dimension.snap(dimension.cells(numbers.astype(np.float64)))
-
-
-def _is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:
-    categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
-    unseen_choice: NDArray[np.bool_] = categorical & (rows == UNSEEN)
-    return unseen_choice
 
 
 def _reflected(cells: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Which prior study moves the suggestion: each left out in turn."""
+"""Which prior study moves the suggestion: the leading ones are left out in turn."""
 
 from __future__ import annotations
 

@@ -56,12 +56,6 @@ class Lens:
         """Length scales of the residual after values y (n,) at designs X (n, W)."""
         return residual_scales(X, y, column_owners(self.space), self._precisions())
 
-    def distance(self, a: Array, b: Array) -> float:
-        """Distance of two rows (D,), in length scales."""
-        columns = design(np.array([a, b]), self.space)
-        roots = np.sqrt(self._precisions())[column_owners(self.space)]
-        return float(np.linalg.norm((columns[0] - columns[1]) * roots))
-
     def _precisions(self) -> Array:
         """The prior studies' precisions in the target's units.  # (D,)"""
         cube, known = self.fitted.space, typical_precisions(self.fitted)

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta.acquisition import mixture_score
+from optuna_meta.candidates import apart
 from optuna_meta.candidates import enumerated
 from optuna_meta.candidates import fixed
+from optuna_meta.candidates import is_unseen
 from optuna_meta.candidates import neighbours
 from optuna_meta.candidates import uniform
 from optuna_meta.candidates import unseen
@@ -27,6 +29,7 @@ from optuna_meta.similarity import prior_weights
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.fitted import representative
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture import components
 from optuna_meta.surrogate.target import condition
@@ -46,9 +49,13 @@ _ROUNDS = 3
 _SMALL = 1000  # A space of no more rows is searched whole.
 _MOST_POOLS = 8
 MOST_AHEAD = 8
+_MOST_ANSWERS = 5000
+_MOST_TRIALS = 200  # Of the target, in the model: its price grows with their cube.
 _TEST_EVERY = 5
 _CLEARLY = 1.0  # In normal quantiles of the ranks.
 _ENOUGH_TESTS = 2
+_INDIFFERENT = 0.2  # Prior studies that expect the same everywhere say nothing to test.
+_APART = 0.05  # Of a range, for each root of the dimensions: between running trials.
 
 
 @dataclass(frozen=True)
@@ -141,10 +148,6 @@ class Planner:
         """A planner that answers alike; what it draws anew does not reach this one."""
         return replace(self, _pools=dict(self._pools), _answers=dict(self._answers), _learned={})
 
-    def distance(self, a: Array, b: Array, space: Space) -> float:
-        """Distance of two rows (D,) of a space, in length scales."""
-        return Lens(self.fitted, space).distance(a, b)
-
     def suggest(self, question: Question, rng: np.random.Generator) -> Suggestion:
         """The best candidate; in a space with unseen rows, one of those.
 
@@ -160,6 +163,9 @@ class Planner:
         return self._best(question, rng)
 
     def _best(self, question: Question, rng: np.random.Generator) -> Suggestion:
+        seen = np.vstack([question.rows, question.pending])
+        kept = representative(question.values, _MOST_TRIALS)
+        question = replace(question, rows=question.rows[kept], values=question.values[kept])
         y = warp(question.values)
         active = self._active(question, y)
         lens = Lens(self._selected(active), question.space)
@@ -167,9 +173,10 @@ class Planner:
         model = self._model(lens, weights, question, y)
         pool = self._pool(question, rng)
         inputs = pool.inputs(self.fitted, question.space, active)
-        tests = model.trust > 0.5 and _is_untested(model.observed.Z[: len(y)] @ weights)
+        m = model.observed.Z[: len(y)] @ weights
+        tests = model.trust > 0.5 and _is_untested(m, float(np.ptp(inputs.Z @ weights)))
         arm = model.cold_arm() if tests else model
-        row = _search(arm, lens, question, pool, inputs, rng)
+        row = _search(arm, lens, question, seen, pool, inputs, rng)
         coefficients, contributions = np.zeros((2, len(self.weights)))
         coefficients[active] = model.coefficients()
         advantage = inputs.Z.mean(axis=0) - lens.expectations(row[None])[0]
@@ -201,6 +208,8 @@ class Planner:
         if len(self.fitted) <= MOST_ACTIVE:
             return np.arange(len(self.fitted))
         lens, Z = Lens(self.fitted, question.space), []
+        if len(self._answers) > _MOST_ANSWERS:
+            self._answers.clear()
         for row in question.rows:
             key = repr((question.space, row.tolist()))
             if key not in self._answers:
@@ -214,6 +223,7 @@ class Planner:
             while len(self._pools) >= _MOST_POOLS:
                 self._pools.pop(next(iter(self._pools)))
             self._pools[key] = self._new_pool(question, rng)
+        self._pools[key] = self._pools.pop(key)  # The least recently used one goes first.
         return self._pools[key]
 
     def _new_pool(self, question: Question, rng: np.random.Generator) -> _Pool:
@@ -221,7 +231,7 @@ class Planner:
         # Drawn first: whichever prior studies there are, the spread is the same.
         spread = enumerated(space) if space.size <= _SMALL else uniform(_SPREAD, space, rng)
         remembered = space.translate(_best_rows(self.fitted.prior), self.fitted.space)
-        unknown = np.isnan(remembered) | (remembered < 0)
+        unknown = np.isnan(remembered) | is_unseen(remembered, space)
         remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
         rows = fixed(np.vstack([space.snap(remembered), spread]), question.fixed)
         rows = apply_conditions(rows, question.conditions)
@@ -235,7 +245,7 @@ def new_planner(fitted: FittedPrior, features: Mapping[str, float] | None = None
     return Planner(fitted, weights, initial_trust(fitted), features)
 
 
-def _is_untested(m: Array) -> bool:
+def _is_untested(m: Array, spread: float) -> bool:
     """Whether the next trial is due to test the prior studies.
 
     Trials that the prior studies all call good cannot refute them: were they wrong, their choices
@@ -244,32 +254,43 @@ def _is_untested(m: Array) -> bool:
 
     Args:
         m: What the prior studies expect of the trials so far.  # (n,)
+        spread: How far apart they expect the best and the worst candidates to be.
     """
     n = len(m)
-    return n > 0 and n % _TEST_EVERY == 0 and int(np.sum(m > m.min() + _CLEARLY)) < _ENOUGH_TESTS
+    if n == 0 or n % _TEST_EVERY != 0 or spread < _INDIFFERENT:
+        return False
+    clearly = min(_CLEARLY, 0.5 * spread)
+    return int(np.sum(m > m.min() + clearly)) < _ENOUGH_TESTS
 
 
 def _search(
     model: TargetModel,
     lens: Lens,
     question: Question,
+    seen: Array,
     pool: _Pool,
     inputs: Inputs,
     rng: np.random.Generator,
 ) -> Array:
     """The best row of the pool and, once there are trials, around its best and the best trials."""
-    seen = np.vstack([question.rows, question.pending])
+    space, n_trials = question.space, len(question.rows)
     fresh = unseen(pool.rows, seen)
-    if not len(seen) and pool.n_remembered:
+    if n_trials == 0 and (fresh < pool.n_remembered).any():
         # Before any trial a configuration that a prior study has tried is safer than a new one.
         fresh = fresh[fresh < pool.n_remembered]
+    # Their values unknown, running trials do not tell the model to look elsewhere: they are kept
+    # at a distance.
+    radius = _APART * np.sqrt(len(space.dimensions))
+    away = apart(pool.rows[fresh], question.pending, space, radius)
+    fresh = fresh[away] if away.any() else fresh
     rows, scores = pool.rows[fresh], _scores(model, inputs.select(fresh))
     trials = question.rows[np.argsort(question.values, kind="stable")[:3]]
-    for _ in range(_ROUNDS if len(seen) and question.space.size > _SMALL else 0):
+    for _ in range(_ROUNDS if n_trials and space.size > _SMALL else 0):
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
-        local = fixed(neighbours(starts, _LOCAL, question.space, rng), question.fixed)
+        local = fixed(neighbours(starts, _LOCAL, space, rng), question.fixed)
         local = apply_conditions(local, question.conditions)
         local = local[unseen(local, seen, or_all=False)]
+        local = local[apart(local, question.pending, space, radius)]
         if not len(local):
             break
         rows = np.vstack([rows, local])

@@ -42,8 +42,6 @@ __all__ = [
 
 PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be asked for.
 _FIXED_KEY = "fixed_params"  # System attribute of Optuna: what an enqueued trial was given.
-# A failed trial has no value either: as pending it is not tried again, and says nothing more.
-_WITHOUT_VALUE = (TrialState.RUNNING, TrialState.FAIL)
 
 
 def read_question(
@@ -64,22 +62,24 @@ def read_question(
         decided: Values that the trial already has.
         number: The trial's number; running trials with others are pending.
     """
-    observed = observe([t for t in trials if t.state in FINISHED], direction)
-    others = [t for t in trials if t.number != number and t.state in _WITHOUT_VALUE]
+    others = [t for t in trials if t.number != number]
+    running = [t for t in others if t.state == TrialState.RUNNING]
+    whole = observe([t for t in others if t.state in FINISHED], direction)
+    observed = observe(others, direction, failures=True)
     shown: dict[str, BaseDistribution] = {}
-    for distributions in [*observed.distributions, *(t.distributions for t in others)]:
-        shown |= distributions
-    known = _expected(prior, observed, shown) | shown | dict(asked)
+    for trial in sorted(others, key=lambda t: t.number):
+        shown |= trial.distributions
+    known = _expected(prior, whole, shown) | shown | dict(asked)
     space = Space.from_distributions(known)
-    rows = space.rows(observed.params)
     return Question(
         space,
-        rows,
+        space.rows(observed.params),
         observed.values,
-        space.rows([plan for t in others if (plan := _plan_of(t))]),
+        space.rows([plan for t in running if (plan := _plan_of(t))]),
         space.row(decided),
-        _conditions(prior, space, rows),
-        ahead=sum(t.state == TrialState.RUNNING and _comes_before(t, number) for t in others),
+        # A trial that failed half-way lacks parameters for no reason of the space's.
+        _conditions(prior, space, space.rows(whole.params)),
+        ahead=sum(_comes_before(t, number) for t in running),
     )
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "source_of",
 ]
 
+_NOTHING = 1e-9  # A contribution that rounding alone makes.
 LEAST_TRUST = 0.1  # Below it the priors have lost.
 SOURCES = (
     "prior studies",
@@ -101,7 +102,7 @@ def reason_of(n_priors: int, n_trials: int, trust: float, tests: bool = False) -
     if n_priors == 0:
         return f"There is no prior study: the {n_trials} own trials are all there is."
     if trust < LEAST_TRUST:
-        return f"The {n_trials} trials so far contradict the prior studies: they have no say."
+        return f"After {n_trials} trials nothing speaks for the prior studies: they have no say."
     if n_trials == 0:
         return "No trial yet: the configuration that the prior studies together expect to be best."
     return f"Expected improvement under the prior studies, corrected by {n_trials} own trials."
@@ -113,9 +114,14 @@ def facts(prior: Prior, n_trials: int, suggestion: Suggestion) -> dict[str, Any]
         "optuna_meta:source": source_of(n_trials, suggestion.trust, suggestion.tests),
         "optuna_meta:trust": round(suggestion.trust, 3),
     }
-    if suggestion.trust < LEAST_TRUST or suggestion.tests:
+    contributions = suggestion.contributions
+    if (
+        suggestion.trust < LEAST_TRUST
+        or suggestion.tests
+        or contributions.max(initial=0.0) < _NOTHING
+    ):
         return attrs
-    leading = prior.names[int(np.argmax(suggestion.contributions))]
+    leading = prior.names[int(np.argmax(contributions))]
     return attrs | {"optuna_meta:leaned_on": leading}
 
 

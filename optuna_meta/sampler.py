@@ -261,8 +261,9 @@ class MetaSampler(BaseSampler):
             attrs = facts(planner.fitted.prior, len(question.rows), suggestion)
             self._keep(study, trial, plan, attrs)
             after = study.get_trials(deepcopy=False)
-            if len(after) == len(trials) and not any_running(after, trial.number):
-                break  # This trial is alone.
+            alone = not any_running([*trials, *after], trial.number)
+            if alone and len(after) == len(trials):
+                break
             later = read(after)
             if not was_taken(question, suggestion.row, later):
                 break

@@ -10,6 +10,8 @@ from optuna_meta.space import Array
 
 __all__ = ["finite_values", "rank_normal", "warp"]
 
+_FAREST = 1e12  # Units beyond the median; what is worse is equally bad.
+
 
 def finite_values(values: Array) -> Array:
     """Values (n,) with each infinite one replaced by the worst finite one.
@@ -43,9 +45,11 @@ def warp(values: Array) -> Array:
     n = len(values)
     if n < 2 or values.min() == values.max():
         return np.zeros(n)
+    values = values / np.abs(values).max()  # Differences of the largest floats would overflow.
     median = np.median(values)
     unit = median - values.min() or np.ptp(values)
-    excess = np.maximum(values - median, 0.0) / unit
+    with np.errstate(over="ignore"):
+        excess = np.minimum(np.maximum(values - median, 0.0) / unit, _FAREST)
     warped = np.minimum(values - median, 0.0) / unit + np.log1p(excess)
     spread: Array = (warped - warped.mean()) / warped.std()
     return spread

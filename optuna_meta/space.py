@@ -120,6 +120,9 @@ def _merged(dimensions: Sequence[Dimension]) -> Dimension:
     if 2 * categorical > len(dimensions):
         return _merged_choices([d for d in dimensions if d.is_categorical])
     numeric = [d for d in dimensions if not d.is_categorical]
+    if any(d.log for d in numeric):
+        # A single value such as 0, "it was off", does not make the others' scale linear.
+        numeric = [d for d in numeric if d.low < d.high or d.low > 0]
     low, high = min(d.low for d in numeric), max(d.high for d in numeric)
     log = any(d.log for d in numeric) and low > 0
     integer = all(d.integer for d in numeric)

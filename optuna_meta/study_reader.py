@@ -38,7 +38,7 @@ def mark_of(trials: Sequence[FrozenTrial]) -> str:
     """Number and start of the first trial: the same for a study wherever it is read from."""
     if not trials or trials[0].datetime_start is None:
         return ""
-    return f"{trials[0].number}@{trials[0].datetime_start.isoformat()}"
+    return f"{trials[0].number}@{trials[0].datetime_start.timestamp():.6f}"
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import FrozenTrial
 
+from optuna_meta._optuna import study_key
 from optuna_meta._optuna import study_trials
 from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import read_meta_features
@@ -45,7 +47,11 @@ class Transfer:
         self.fitted = fitted
         self._meta_features = meta_features
         self._planners: OrderedDict[str, Planner] = OrderedDict()
-        self._own: dict[str, tuple[str, ...]] = {}
+        self._own: dict[tuple[int, int, str], tuple[str, ...]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Storages have other identities in another process.
+        return {**self.__dict__, "_own": {}}
 
     def refusal(self, study: Study, trials: Sequence[FrozenTrial]) -> str:
         """Why a study with these trials is for a host sampler; empty where it is not."""
@@ -80,16 +86,18 @@ class Transfer:
     def _own_names(self, study: Study) -> tuple[str, ...]:
         """Names under which the study itself is among the priors.
 
-        Read once: a trial that marks a prior study had ended before that study was read.
+        Read once there are trials: one that marks a prior study had ended before that was read.
         """
-        name = study.study_name
-        if name not in self._own:
+        key = study_key(study)
+        if key not in self._own:
             tasks = [task for task in self.fitted.prior.tasks if task.mark]
             # HyperbandPruner's wrapper shows some of the trials, perhaps not the marked one.
             trials = study_trials(study, FINISHED)
+            if not trials:
+                return ()
             marks = {mark_of([trial]) for trial in trials}
-            self._own[name] = tuple(task.name for task in tasks if task.mark in marks)
-        return self._own[name]
+            self._own[key] = tuple(task.name for task in tasks if task.mark in marks)
+        return self._own[key]
 
 
 def fitted_prior(

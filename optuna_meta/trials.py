@@ -46,23 +46,49 @@ class Observations:
         return len(self.params)
 
 
-def observe(trials: Sequence[FrozenTrial], direction: StudyDirection) -> Observations:
-    """The observations of a single-objective study's trials."""
+def observe(
+    trials: Sequence[FrozenTrial], direction: StudyDirection, *, failures: bool = False
+) -> Observations:
+    """The observations of a single-objective study's trials.
+
+    Args:
+        trials: Trials of any state.
+        direction: The study's.
+        failures: Whether trials that ended without any value rank last, in place of being left
+            out: a study that goes on must not go on failing in the same place.
+    """
     sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
     complete = [t for t in trials if t.state == TrialState.COMPLETE and _has_value(t)]
     pruned = [t for t in trials if t.state == TrialState.PRUNED and _curve(t, sign)]
-    values = finite_values(np.array([sign * t.values[0] for t in complete], dtype=float))
+    values = finite_values(np.array([_value(t, sign) for t in complete], dtype=float))
     finals = {t.number: float(v) for t, v in zip(complete, values, strict=True)}
     curves = [(_curve(t, sign), finals[t.number]) for t in complete]
-    likely = {t.number: _likely_final(_curve(t, sign), curves) for t in pruned}
-    kept = sorted([*complete, *pruned], key=lambda t: t.number)
-    known = finals | likely
+    one_measure = _is_one_measure(curves)
+    likely = {t.number: _likely_final(_curve(t, sign), curves, one_measure) for t in pruned}
+    failed = [t for t in trials if failures and _has_failed(t)]
+    kept = sorted([*complete, *pruned, *failed], key=lambda t: t.number)
+    known = finals | likely | {t.number: math.inf for t in failed}
     values = np.array([known[t.number] for t in kept], dtype=float)
     return Observations(
         tuple(t.params for t in kept),
         tuple(t.distributions for t in kept),
         finite_values(values),
     )
+
+
+def _value(trial: FrozenTrial, sign: float) -> float:
+    """The trial's value, lower is better; infinite where it violates a constraint."""
+    if any(violation > 0 for violation in trial.constraints.values()):
+        return math.inf
+    return sign * float(trial.values[0])
+
+
+def _has_failed(trial: FrozenTrial) -> bool:
+    """Whether the trial has ended and says of its configuration only that it is no good."""
+    if not trial.params:
+        return False
+    silent = trial.state == TrialState.PRUNED and not _curve(trial, 1.0)
+    return silent or trial.state == TrialState.FAIL
 
 
 def _has_value(trial: FrozenTrial) -> bool:
@@ -80,7 +106,9 @@ def _curve(trial: FrozenTrial, sign: float) -> dict[int, float]:
 
 
 def _likely_final(
-    curve: Mapping[int, float], complete: Sequence[tuple[Mapping[int, float], float]]
+    curve: Mapping[int, float],
+    complete: Sequence[tuple[Mapping[int, float], float]],
+    one_measure: bool,
 ) -> float:
     """The final value (lower is better) that a pruned trial's curve makes likely."""
     shown = min(curve.values())
@@ -88,7 +116,7 @@ def _likely_final(
         peers = [(c[step], final) for c, final in complete if step in c]
         if peers:
             likely = _same_quantile(curve[step], peers)
-            return max(likely, shown) if _is_one_measure(complete) else likely
+            return max(likely, shown) if one_measure else likely
     finals = [final for _, final in complete]
     # Nothing to compare with: a pruner stops what is worse than the middle.
     return max(float(np.median(finals)), shown) if finals else shown

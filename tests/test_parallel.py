@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+import itertools
+import math
 from pathlib import Path
 import subprocess
 import sys
@@ -166,15 +168,18 @@ def test_a_worker_that_was_overtaken_plans_again() -> None:
     assert own.params != wanted
 
 
-def test_pending_trials_of_a_continuum_are_kept_away_from() -> None:
+@pytest.mark.parametrize("n_before", [0, 5])
+def test_pending_trials_of_a_continuum_are_kept_away_from(n_before: int) -> None:
     space = {
         "rate": FloatDistribution(1e-4, 1.0, log=True),
         "width": FloatDistribution(0.0, 1.0),
         "kind": CategoricalDistribution(["a", "b", "c"]),
     }
-    study = run(bowl(), 5, sampler=meta_sampler(bowl_prior()))
-    asked = [study.ask(space).params for _ in range(4)]
-    assert len({tuple(params.values()) for params in asked}) == 4
+    study = run(bowl(), n_before, sampler=meta_sampler(bowl_prior()))
+    asked = [study.ask(space).params for _ in range(6)]
+    cells = [[math.log10(p["rate"]) / 4 + 1, p["width"], 9.0 * ord(p["kind"])] for p in asked]
+    for a, b in itertools.combinations(cells, 2):
+        assert math.dist(a, b) > 0.05
 
 
 def test_a_saved_prior_serves_several_workers(tmp_path: Path) -> None:

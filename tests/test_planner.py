@@ -295,11 +295,12 @@ def test_a_plateau_where_priors_promise_most_is_left() -> None:
 
 def test_every_fifth_trial_tests_the_priors_until_two_have() -> None:
     good, bad = np.full(10, -1.0), np.array([0.5, 0.7])
-    assert planner_module._is_untested(good[:5]) and planner_module._is_untested(good)
-    assert not planner_module._is_untested(good[:4])
-    assert not planner_module._is_untested(np.zeros(0))
-    assert planner_module._is_untested(np.append(good[:9], bad[0]))
-    assert not planner_module._is_untested(np.append(good[:8], bad))
+    due = planner_module._is_untested
+    assert due(good[:5], 3.0) and due(good, 3.0)
+    assert not due(good[:4], 3.0) and not due(np.zeros(0), 3.0)
+    assert due(np.append(good[:9], bad[0]), 3.0)
+    assert not due(np.append(good[:8], bad), 3.0)
+    assert not due(good, 0.0)  # Priors that expect the same everywhere cannot be tested.
 
 
 def test_the_test_of_the_priors_is_the_cold_arms() -> None:

@@ -105,14 +105,15 @@ def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
     assert question_of(study, number=unknown.number).ahead == 0
 
 
-def test_failed_trials_are_not_tried_again_and_have_no_value() -> None:
+def test_failed_trials_rank_last() -> None:
     study = run(bowl(), 2)
     study.tell(study.ask(SPACE), state=TrialState.FAIL)
     with pytest.warns(match="nan is not acceptable"):
         study.tell(study.ask(SPACE), float("nan"))
     question = question_of(study)
-    assert len(question.values) == 2
-    assert len(question.pending) == 2
+    assert len(question.values) == 4
+    assert (question.values[2:] == question.values[:2].max()).all()
+    assert len(question.pending) == 0
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e308, -1e308])

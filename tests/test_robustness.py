@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 import statistics
+import sys
 import time
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_negated_priors_cost_little() -> None:
     assert misled < 2.0 * alone + 0.01
 
 
-def test_permuted_priors_are_left_behind(logged: Any) -> None:
+def test_permuted_priors_are_left_behind() -> None:
     """Their values say nothing: the model finds the optimum, and says when they have lost."""
     rng = np.random.default_rng(0)
     studies = []
@@ -130,9 +131,8 @@ def test_permuted_priors_are_left_behind(logged: Any) -> None:
         studies.append(study)
     study = run(bowl(), 25, sampler=meta_sampler(studies))
     assert study.best_value < 0.1
-    cold = [source == "cold start" for source in sources_of(study)]
-    told = [m for m in logged.messages if "contradict" in m]
-    assert len(told) == any(cold)
+    trusted = [trial.user_attrs["optuna_meta:trust"] for trial in study.trials]
+    assert min(trusted) < 0.5 * trusted[0]
 
 
 def test_contradicting_priors_are_left_behind(logged: Any) -> None:
@@ -203,7 +203,8 @@ def test_the_target_is_not_its_own_prior_under_hyperband() -> None:
         study_name="target", storage=storage, sampler=sampler, pruner=pruner
     )
     target.optimize(bowl(), n_trials=8)
-    assert {t.user_attrs["optuna_meta:leaned_on"] for t in target.trials[2:]} == {"prior"}
+    leaned_on = {t.user_attrs.get("optuna_meta:leaned_on") for t in target.trials[2:]}
+    assert leaned_on - {None} == {"prior"}
 
 
 def test_only_itself_as_a_prior() -> None:
@@ -234,20 +235,57 @@ def test_bad_trials_of_the_target(bad: float | None) -> None:
 
 
 @pytest.mark.plan_may_fail
-@pytest.mark.parametrize("method", ["suggest", "distance"])
 def test_an_error_in_planning_costs_only_the_transfer(
-    monkeypatch: pytest.MonkeyPatch, logged: Any, method: str
+    monkeypatch: pytest.MonkeyPatch, logged: Any
 ) -> None:
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(Planner, method, broken)
+    monkeypatch.setattr(Planner, "suggest", broken)
     study = run(bowl(), 6, sampler=meta_sampler(bowl_prior()))
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
-    if method == "suggest":
-        assert sources_of(study) == [None] * 6
-        assert len(logged.messages) == 1
-        assert "a bug" in logged.messages[0]
+    assert sources_of(study) == [None] * 6
+    assert len(logged.messages) == 1
+    assert "a bug" in logged.messages[0]
+
+
+def failures_of(sampler: MetaSampler, how: BaseException) -> int:
+    """How many of 20 trials hit a region in which every trial fails, where the priors are best."""
+
+    def fragile(trial: optuna.Trial) -> float:
+        value = bowl()(trial)
+        if trial.params["width"] > 0.4:
+            raise how
+        return value
+
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(fragile, n_trials=20, catch=ArithmeticError)
+    return sum(trial.state != TrialState.COMPLETE for trial in study.trials)
+
+
+@pytest.mark.parametrize("how", [ArithmeticError(), optuna.TrialPruned()], ids=["fail", "prune"])
+def test_a_region_that_fails_is_left(how: BaseException) -> None:
+    """Failed trials, and pruned ones that reported nothing, count as the worst."""
+    assert failures_of(meta_sampler(bowl_prior()), how) <= 10
+    assert failures_of(MetaSampler(seed=0), how) <= 10
+
+
+def test_the_largest_float_blinds_nobody() -> None:
+    def explosive(trial: optuna.Trial) -> float:
+        return sys.float_info.max if trial.number == 2 else 1e-2 * bowl()(trial)
+
+    values = [t.value for t in run(explosive, 12, sampler=meta_sampler(bowl_prior())).trials]
+    assert min(values[3:]) <= min(values[:2])
+
+
+def test_priors_of_other_parameters_are_not_leaned_on() -> None:
+    study = run(
+        lambda trial: trial.suggest_float("unknown", 0.0, 1.0) ** 2,
+        8,
+        sampler=meta_sampler(bowl_prior()),
+    )
+    assert "test of the prior studies" not in sources_of(study)
+    assert all("optuna_meta:leaned_on" not in t.user_attrs for t in study.trials[2:])
 
 
 @pytest.mark.plan_may_fail

@@ -28,7 +28,7 @@ from optuna_meta.surrogate.prior_gps import GPParameters
 from optuna_meta.surrogate.prior_gps import PriorGPs
 
 
-__all__ = ["FittedPrior", "fit_prior"]
+__all__ = ["FittedPrior", "fit_prior", "representative"]
 
 _FORMAT = "optuna_meta.fitted_prior"
 _VERSION = 1
@@ -149,7 +149,7 @@ class _Padded:
 
 def _padded(prior: Prior) -> _Padded:
     owners = column_owners(prior.space)
-    kept = [_representative(task.values) for task in prior.tasks]
+    kept = [representative(task.values, _MOST_TRIALS) for task in prior.tasks]
     longest = max((len(k) for k in kept), default=0)
     designs = np.zeros((len(prior), longest, len(owners)))
     values = np.zeros((len(prior), longest))
@@ -164,13 +164,21 @@ def _padded(prior: Prior) -> _Padded:
     return _Padded(designs, values, mask, tuned, owners)
 
 
-def _representative(values: Array) -> NDArray[np.int64]:
-    """Trials to train on: all of them or, of many, the best half and an even spread of ranks."""
+def representative(values: Array, most: int) -> NDArray[np.int64]:
+    """Trials to learn from: all of them or, of many, the best half and an even spread of ranks.
+
+    Args:
+        values: The trials' values.  # (n,)
+        most: How many at most.
+
+    Returns:
+        Their indices, in order.
+    """
     order = np.argsort(values, kind="stable")
-    if len(values) <= _MOST_TRIALS:
+    if len(values) <= most:
         return np.arange(len(values))
-    best, rest = order[: _MOST_TRIALS // 2], order[_MOST_TRIALS // 2 :]
-    spread = np.linspace(0, len(rest) - 1, _MOST_TRIALS - len(best)).round().astype(int)
+    best, rest = order[: most // 2], order[most // 2 :]
+    spread = np.linspace(0, len(rest) - 1, most - len(best)).round().astype(int)
     return np.sort(np.concatenate([best, rest[spread]]))
 
 

@@ -183,11 +183,11 @@ def test_of_long_studies_the_best_and_a_spread_of_the_rest_are_read(
 ) -> None:
     monkeypatch.setattr(fitted_module, "_MOST_TRIALS", 10)
     values = np.random.default_rng(3).permutation(57).astype(float)
-    chosen = fitted_module._representative(values)
+    chosen = fitted_module.representative(values, 10)
     assert len(set(chosen.tolist())) == 10 and (np.diff(chosen) > 0).all()
     assert set(range(5)) <= set(values[chosen]) and values[chosen].max() == 56.0
     gaps = np.diff(np.sort(values[chosen])[5:])
     assert gaps.max() <= gaps.min() + 1.0
-    assert fitted_module._representative(values[:10]).tolist() == list(range(10))
+    assert fitted_module.representative(values[:10], 10).tolist() == list(range(10))
     fitted = fit_prior(prior((57, 4)))
     assert fitted.gps.alpha.shape == (2, 10) and np.isfinite(fitted.predict(candidates())).all()
