@@ -170,7 +170,7 @@ class Planner:
         active = self._active(question, y)
         lens = Lens(self._selected(active), question.space)
         weights = self.weights[active] / (self.weights[active].sum() or 1.0)
-        model = self._model(lens, weights, question, y)
+        model = self._model(lens, weights, question, y, self._trust_in(question.space))
         pool = self._pool(question, rng)
         inputs = pool.inputs(self.fitted, question.space, active)
         m = model.observed.Z[: len(y)] @ weights
@@ -183,12 +183,18 @@ class Planner:
         contributions[active] = coefficients[active] * advantage
         return Suggestion(row, model.trust, coefficients, contributions, tests)
 
-    def _model(self, lens: Lens, weights: Array, question: Question, y: Array) -> TargetModel:
+    def _trust_in(self, space: Space) -> float:
+        """Trust before any trial; none where the target shares no parameter with any prior."""
+        return 0.0 if set(space.names).isdisjoint(self.fitted.space.names) else self.trust
+
+    def _model(
+        self, lens: Lens, weights: Array, question: Question, y: Array, trust: float
+    ) -> TargetModel:
         """The target's model after the question's trials."""
         observed = lens.inputs(question.rows)
         pending = lens.inputs(question.pending) if len(question.pending) else None
         scales = self._scales(lens, question, observed.X)
-        return condition(components(self.trust), observed, y, weights, scales, pending)
+        return condition(components(trust), observed, y, weights, scales, pending)
 
     def _scales(self, lens: Lens, question: Question, X: Array) -> Scales:
         """Length scales that the first trials show; later ones are waited for until they tell."""

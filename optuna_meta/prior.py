@@ -95,7 +95,9 @@ class Prior:
             ValueError: The SQLite file or one of ``study_names`` does not exist.
         """
         adaptation = Adaptation(rename or {}, defaults or {})
-        return _encoded(read_storage(storage, study_names, where, adaptation))
+        prior = _encoded(read_storage(storage, study_names, where, adaptation))
+        adaptation.warn_of_unknown()
+        return prior
 
     @classmethod
     def from_studies(
@@ -112,7 +114,10 @@ class Prior:
             rename: New names of parameters by their old ones.
             defaults: Values that studies without these parameters (by their new names) ran with.
         """
-        return _encoded(read_studies(studies, Adaptation(rename or {}, defaults or {})))
+        adaptation = Adaptation(rename or {}, defaults or {})
+        prior = _encoded(read_studies(studies, adaptation))
+        adaptation.warn_of_unknown()
+        return prior
 
     @classmethod
     def from_dataframe(

@@ -79,7 +79,7 @@ class Explanation:
             width = max(len("prior study"), *(len(p.study) for p in self.priors))
             lines.append(f"{'prior study':{width}}  influence  coefficient  prior weight")
             lines += [
-                f"{p.study:{width}}  {p.weight:9.2f}  {p.coefficient:11.2f}"
+                f"{p.study:{width}}  {p.weight:9.2f}  {round(p.coefficient, 2) + 0.0:11.2f}"
                 f"  {p.prior_weight:12.2f}"
                 for p in self.priors
             ]

@@ -181,6 +181,11 @@ class MetaSampler(BaseSampler):
     def explain(self, study: Study) -> Explanation:
         """Why the next suggestion will be what it is; changes neither study nor sampler.
 
+        Printed, it has a line for each prior study: its influence (the share of how far the
+        suggestion would move if this study alone were left out), its coefficient (its signed
+        weight in the model's mean: negative where the target rewards what it punishes) and its
+        prior weight (before any trial of the target, from the meta-features).
+
         Args:
             study: The target, whose next trial is explained as if it were asked for now.
         """

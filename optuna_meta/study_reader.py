@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from functools import partial
 import os
@@ -53,9 +54,23 @@ class Adaptation:
 
     rename: Mapping[str, str]
     defaults: Mapping[str, Any]
+    _met: set[str] = field(default_factory=set, repr=False)
+
+    def warn_of_unknown(self) -> None:
+        """Warn of old names that no study read so far has."""
+        if unknown := sorted(self.rename.keys() - self._met):
+            warnings.warn(
+                f"No prior study has a parameter named {', '.join(map(repr, unknown))}, which "
+                "rename= names: check the spelling.",
+                stacklevel=3,
+            )
 
     def apply(self, observations: Observations) -> tuple[Observations, list[Dimension]]:
         """The observations with today's parameters, and every range that these had."""
+        names = {name for params in observations.params for name in params}
+        self._met.update(names)
+        if len({self.rename.get(name, name) for name in names}) < len(names):
+            raise ValueError("rename gives two of its parameters one name")
         renamed = [
             {self.rename.get(name, name): value for name, value in params.items()}
             for params in observations.params
@@ -137,6 +152,10 @@ def _meta_features(study: optuna.Study) -> dict[str, float]:
 
 def _open(storage: str | BaseStorage) -> BaseStorage:
     if isinstance(storage, str):
+        if os.path.isfile(storage) and not storage.endswith(".log"):
+            raise ValueError(
+                f"{storage!r} is a file, a storage URL is wanted: 'sqlite:///{storage}'."
+            )
         _require_sqlite_file(storage)
     return optuna.storages.get_storage(storage)
 

@@ -29,8 +29,8 @@ class Task:
     """
 
     name: str
-    rows: Array  # (n, D)
-    values: Array  # (n,)
+    rows: Array = field(repr=False)  # (n, D)
+    values: Array = field(repr=False)  # (n,)
     meta_features: Mapping[str, float] = field(default_factory=dict)
     mark: str = ""
 

@@ -108,11 +108,11 @@ def fitted_prior(
         return priors
     if isinstance(priors, Prior):
         return fit_prior(priors, device)
-    if isinstance(priors, str | bytes) or not all(
-        isinstance(s, optuna.Study) for s in priors or ()
-    ):
+    several = isinstance(priors, Sequence) and not isinstance(priors, str | bytes)
+    if priors is not None and not (several and all(isinstance(s, optuna.Study) for s in priors)):
+        kinds = [type(s).__name__ for s in priors] if several else type(priors).__name__
         raise ValueError(
-            "prior_studies must be studies, a Prior or a FittedPrior, "
-            f"got {priors!r}; read a storage with Prior.from_storage(url)."
+            "prior_studies must be a sequence of studies, a Prior or a FittedPrior, "
+            f"got {kinds}; read a storage with Prior.from_storage(url)."
         )
     return fit_prior(Prior.from_studies(priors or ()), device)

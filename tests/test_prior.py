@@ -202,7 +202,7 @@ def test_conditional_parameters_are_absent_where_they_were() -> None:
 def test_renamed_parameters_share_a_dimension() -> None:
     old = study_of([({"lr": (v, FloatDistribution(0, 2))}, v) for v in (1.0, 2.0)], "old")
     new = study_of([({"rate": (v, X)}, v) for v in (0.5, 1.0)], "new")
-    prior = Prior.from_studies([old, new], rename={"lr": "rate", "never": "seen"})
+    prior = Prior.from_studies([old, new], rename={"lr": "rate"})
     assert prior.space.names == ("rate",) and range_of(prior, "rate") == FloatDistribution(0, 2)
     assert [p["rate"] for i in (0, 1) for p in params_of(prior, i)] == [1.0, 2.0, 0.5, 1.0]
 
@@ -358,3 +358,31 @@ def test_choices_that_no_file_can_hold_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'act' has choices that no file can hold .*name them"):
         prior.save(tmp_path / "prior")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rename_of_nothing_is_told() -> None:
+    study = optuna.create_study()
+    study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=3)
+    with pytest.warns(match="No prior study has a parameter named 'y'"):
+        prior = Prior.from_studies([study], rename={"y": "z"})
+    assert prior.space.names == ("x",)
+
+
+def test_a_rename_that_makes_two_parameters_one_leaves_the_study_out() -> None:
+    study = optuna.create_study()
+    study.optimize(
+        lambda trial: trial.suggest_float("x", 0.0, 1.0) + trial.suggest_float("y", 0.0, 1.0),
+        n_trials=3,
+    )
+    with pytest.warns(match="two of its parameters one name"):
+        assert len(Prior.from_studies([study], rename={"x": "y"})) == 0
+    swapped = Prior.from_studies([study], rename={"x": "y", "y": "x"})
+    first = study.trials[0].params
+    assert swapped.space.params(swapped.tasks[0].rows[0])["x"] == pytest.approx(first["y"])
+
+
+def test_a_path_is_no_url(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    path.touch()
+    with pytest.raises(ValueError, match="sqlite:///"):
+        Prior.from_storage(str(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -46,8 +47,8 @@ class FittedPrior:
     """
 
     prior: Prior
-    parameters: GPParameters
-    gps: PriorGPs
+    parameters: GPParameters = field(repr=False)
+    gps: PriorGPs = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.prior)
