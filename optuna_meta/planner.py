@@ -12,25 +12,23 @@ from numpy.typing import NDArray
 
 from optuna_meta.acquisition import mixture_score
 from optuna_meta.candidates import apart
-from optuna_meta.candidates import enumerated
 from optuna_meta.candidates import fixed
-from optuna_meta.candidates import is_unseen
 from optuna_meta.candidates import neighbours
-from optuna_meta.candidates import uniform
 from optuna_meta.candidates import unseen
 from optuna_meta.conditions import apply_conditions
 from optuna_meta.conditions import Condition
 from optuna_meta.lens import active_tasks
 from optuna_meta.lens import Lens
 from optuna_meta.lens import MOST_ACTIVE
-from optuna_meta.prior import Prior
+from optuna_meta.pool import new_pool
+from optuna_meta.pool import Pool
+from optuna_meta.pool import SMALL
 from optuna_meta.scaling import warp
 from optuna_meta.similarity import prior_weights
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.fitted import representative
-from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture import components
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
@@ -41,12 +39,8 @@ from optuna_meta.surrogate.trust import initial_trust
 
 __all__ = ["MOST_AHEAD", "Planner", "Question", "Suggestion", "new_planner"]
 
-_SPREAD = 400  # Random rows of the pool, drawn once for a space.
-_REMEMBERED = 300  # Best trials of the prior studies in the pool, at most ...
-_OF_ONE = 15  # ... and of one study.
 _LOCAL = 80  # Rows of one round of local search.
 _ROUNDS = 3
-_SMALL = 1000  # A space of no more rows is searched whole.
 _MOST_POOLS = 8
 MOST_AHEAD = 8
 _MOST_ANSWERS = 5000
@@ -102,30 +96,6 @@ class Suggestion:
 
 
 @dataclass
-class _Pool:
-    """Candidates that serve every trial of a study.
-
-    Args:
-        rows: The candidates, the prior studies' best trials first.  # (M, D)
-        X: Their design.  # (M, W)
-        Z: What the prior studies expect, NaN for studies not asked so far.  # (M, T)
-        n_remembered: How many of the rows are prior studies' best trials.
-    """
-
-    rows: Array
-    X: Array
-    Z: Array
-    n_remembered: int
-
-    def inputs(self, fitted: FittedPrior, space: Space, active: NDArray[np.int64]) -> Inputs:
-        """What the model reads of the candidates through the active studies."""
-        new = active[np.isnan(self.Z[0, active])]
-        if len(new):
-            self.Z[:, new] = Lens(fitted.select(new), space).expectations(self.rows)
-        return Inputs(self.Z[:, active], self.X)
-
-
-@dataclass
 class Planner:
     """Answers questions from a trained prior; keeps the candidates of each space.
 
@@ -140,7 +110,7 @@ class Planner:
     weights: Array  # (T,)
     trust: float
     features: Mapping[str, float] | None = None
-    _pools: dict[str, _Pool] = field(default_factory=dict, repr=False)
+    _pools: dict[str, Pool] = field(default_factory=dict, repr=False)
     _answers: dict[str, Array] = field(default_factory=dict, repr=False)
     _learned: dict[str, Scales] = field(default_factory=dict, repr=False)
 
@@ -223,26 +193,16 @@ class Planner:
             Z.append(self._answers[key])
         return active_tasks(self.weights, np.array(Z).reshape(len(Z), len(self.fitted)), y)
 
-    def _pool(self, question: Question, rng: np.random.Generator) -> _Pool:
+    def _pool(self, question: Question, rng: np.random.Generator) -> Pool:
         key = repr((question.space, question.conditions, question.fixed.tolist()))
         if key not in self._pools:
             while len(self._pools) >= _MOST_POOLS:
                 self._pools.pop(next(iter(self._pools)))
-            self._pools[key] = self._new_pool(question, rng)
+            self._pools[key] = new_pool(
+                self.fitted, question.space, question.fixed, question.conditions, rng
+            )
         self._pools[key] = self._pools.pop(key)  # The least recently used one goes first.
         return self._pools[key]
-
-    def _new_pool(self, question: Question, rng: np.random.Generator) -> _Pool:
-        space = question.space
-        # Drawn first: whichever prior studies there are, the spread is the same.
-        spread = enumerated(space) if space.size <= _SMALL else uniform(_SPREAD, space, rng)
-        remembered = space.translate(_best_rows(self.fitted.prior), self.fitted.space)
-        unknown = np.isnan(remembered) | is_unseen(remembered, space)
-        remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
-        rows = fixed(np.vstack([space.snap(remembered), spread]), question.fixed)
-        rows = apply_conditions(rows, question.conditions)
-        Z = np.full((len(rows), len(self.fitted)), np.nan)
-        return _Pool(rows, design(rows, space), Z, len(remembered))
 
 
 def new_planner(fitted: FittedPrior, features: Mapping[str, float] | None = None) -> Planner:
@@ -274,7 +234,7 @@ def _search(
     lens: Lens,
     question: Question,
     seen: Array,
-    pool: _Pool,
+    pool: Pool,
     inputs: Inputs,
     rng: np.random.Generator,
 ) -> Array:
@@ -291,7 +251,7 @@ def _search(
     fresh = fresh[away] if away.any() else fresh
     rows, scores = pool.rows[fresh], _scores(model, inputs.select(fresh))
     trials = question.rows[np.argsort(question.values, kind="stable")[:3]]
-    for _ in range(_ROUNDS if n_trials and space.size > _SMALL else 0):
+    for _ in range(_ROUNDS if n_trials and space.size > SMALL else 0):
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
         local = fixed(neighbours(starts, _LOCAL, space, rng), question.fixed)
         local = apply_conditions(local, question.conditions)
@@ -308,16 +268,6 @@ def _search(
 def _scores(model: TargetModel, inputs: Inputs) -> Array:
     p = model.predict(inputs)
     return mixture_score(p.means, p.deviations, p.incumbents, p.weights)
-
-
-def _best_rows(prior: Prior) -> Array:
-    """The best trials of the prior studies, in the prior's space.  # (B, D)"""
-    n_tasks = len(prior)
-    of_one = min(_OF_ONE, max(1, _REMEMBERED // max(n_tasks, 1)))
-    chosen = np.linspace(0, n_tasks - 1, min(n_tasks, _REMEMBERED)).round().astype(int)
-    tasks = [prior.tasks[t] for t in chosen]
-    rows = [task.rows[np.argsort(task.values, kind="stable")[:of_one]] for task in tasks]
-    return np.vstack([np.zeros((0, len(prior.space.dimensions))), *rows])
 
 
 def _last_milestone(n: int) -> int:

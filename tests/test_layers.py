@@ -48,6 +48,7 @@ ORDER = [
     "surrogate.trust",
     "surrogate",
     "lens",
+    "pool",
     "planner",
     "report",
     "influence",

@@ -91,7 +91,7 @@ def test_a_finite_space_is_searched_without_repetition(n_tasks: int) -> None:
 
 
 def test_local_search_repeats_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planner_module, "_SMALL", 1)
+    monkeypatch.setattr(planner_module, "SMALL", 1)
     everything = enumerated(SMALL)
     assert as_set(run(planner(SMALL), SMALL, len(everything))) == as_set(everything)
 
