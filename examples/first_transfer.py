@@ -224,7 +224,8 @@ def print_table(meta: list[optuna.Study], tpe: list[optuna.Study]) -> None:
 
 def print_sources(studies: list[optuna.Study], sampler: MetaSampler) -> None:
     trials = [trial for study in studies for trial in study.trials]
-    leaned_on = Counter(trial.user_attrs.get("optuna_meta:leaned_on", "none") for trial in trials)
+    no_study = "none (a test of the prior studies, or a cold start)"
+    leaned_on = Counter(t.user_attrs.get("optuna_meta:leaned_on", no_study) for t in trials)
     print("\nThe prior study each of MetaSampler's trials leaned on most:")
     for name, count in leaned_on.most_common():
         print(f"  {count:3d} of {len(trials)} trials: {name}")
