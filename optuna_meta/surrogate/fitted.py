@@ -23,8 +23,8 @@ from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.surrogate.kernel import column_owners
 from optuna_meta.surrogate.kernel import design
+from optuna_meta.surrogate.prior_fit import fit_prior_gps
 from optuna_meta.surrogate.prior_gps import condition_prior_gps
-from optuna_meta.surrogate.prior_gps import fit_prior_gps
 from optuna_meta.surrogate.prior_gps import GPParameters
 from optuna_meta.surrogate.prior_gps import PriorGPs
 
