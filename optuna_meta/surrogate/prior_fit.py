@@ -35,8 +35,8 @@ _LEAST_DECREASE = 1e-9
 # always likely, and elsewhere they predict worse.
 _CENTRE_SPREAD = 0.7
 _OWN_SPREAD = 0.55  # of a study's precision around the centre
-_AMPLITUDE, _AMPLITUDE_SPREAD = 1.4, 0.35
-_NOISE, _NOISE_SPREAD = 0.06, 0.45
+_AMPLITUDE, _AMPLITUDE_SPREAD = 1.2, 0.4
+_NOISE, _NOISE_SPREAD = 0.05, 0.5
 # What a trial adds to the curvature of the likelihood in log amplitude and log noise, roughly.
 _CURVATURE = (0.1, 0.05)
 
