@@ -24,7 +24,7 @@ from benchmarks.jobs import be_quiet
 from benchmarks.pool import run_all
 
 
-__all__ = ["Timing", "main", "measure"]
+__all__ = ["Timing", "main", "measure", "random_study", "suggest"]
 
 _PRIOR_TRIALS = 50
 _UNTIMED = 44  # trials of random search that each study begins with
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure(counts: Sequence[int]) -> list[Timing]:
     """Time three samplers with ``counts[0]`` prior studies, then ours with each other number."""
     be_quiet()
-    priors = [_random_study(seed, _PRIOR_TRIALS) for seed in range(max(counts))]
+    priors = [random_study(seed, _PRIOR_TRIALS) for seed in range(max(counts))]
     _time("MetaSampler", priors[:1])  # imports and first calls are not to be timed
     timings = [_time(name, priors[: counts[0]]) for name in ("TPESampler", "GPSampler")]
     return timings + [_time("MetaSampler", priors[:count]) for count in (counts[0], *counts[1:])]
@@ -97,7 +97,7 @@ def _time(name: str, priors: Sequence[optuna.Study]) -> Timing:
     sampler = _sampler(name, priors)
     setup = time.process_time() - start
     study = optuna.create_study(sampler=sampler)
-    study.add_trials(_random_study(seed=10_000, n_trials=_UNTIMED).trials)
+    study.add_trials(random_study(seed=10_000, n_trials=_UNTIMED).trials)
     task = _Bowl(seed=10_000)
     seconds = [_one_suggestion(study, task) for _ in range(_TIMED)]
     return Timing(name, len(priors), setup, 1000 * statistics.median(seconds))
@@ -124,7 +124,8 @@ def _sampler(name: str, priors: Sequence[optuna.Study]) -> BaseSampler:
     return MetaSampler(prior_studies=fit_prior(Prior.from_studies(list(priors))), seed=0)
 
 
-def _random_study(seed: int, n_trials: int) -> optuna.Study:
+def random_study(seed: int, n_trials: int) -> optuna.Study:
+    """A study ``bowl-{seed}`` of random trials."""
     study = optuna.create_study(study_name=f"bowl-{seed}", sampler=RandomSampler(seed=seed))
     study.optimize(_Bowl(seed), n_trials=n_trials)
     return study

@@ -153,6 +153,8 @@ def _merged_choices(dimensions: Sequence[Dimension]) -> Dimension:
 
 
 def _translated(cells: Array, source: Dimension, target: Dimension) -> Array:
+    if source == target and not source.integer and _same_choices(source, target):
+        return cells
     if source.choices is not None:
         # One slot more: the index -1 of an unseen choice reads the last one.
         unseen = UNSEEN if target.is_categorical else math.nan
@@ -170,3 +172,8 @@ def _translated(cells: Array, source: Dimension, target: Dimension) -> Array:
     same = np.isclose(numbers[:, None], choices, rtol=1e-9, atol=0.0)
     found = np.where(same.any(axis=1), same.argmax(axis=1), UNSEEN)
     return np.where(np.isnan(cells), np.nan, found)
+
+
+def _same_choices(a: Dimension, b: Dimension) -> bool:
+    """Whether equal choices are of equal kinds, as 1 and True are not."""
+    return [type(c) for c in a.choices or ()] == [type(c) for c in b.choices or ()]

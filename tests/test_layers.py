@@ -43,6 +43,8 @@ ORDER = [
     "prior",
     "surrogate.kernel",
     "surrogate.prior_gps",
+    "surrogate.prior_likelihood",
+    "surrogate.prior_fit",
     "surrogate.fitted",
     "surrogate.own",
     "surrogate.posterior",

@@ -353,3 +353,17 @@ def test_the_nearest_value_of_a_valid_one_is_itself(kind: str) -> None:
     for value in grid_of(NUMERIC[kind]):
         # Optuna keeps integers as floats: beyond 2 ** 53 it does not tell neighbours apart.
         assert nearest(NUMERIC[kind], value) == pytest.approx(value, rel=1e-15, abs=0)
+
+
+def test_translation_to_the_same_space_is_exact() -> None:
+    dimensions = (Dimension("x", 1e-5, 0.3, log=True), Dimension("c", choices=("a", 2, None)))
+    space, rows = Space(dimensions), np.array([[0.123456789, 2.0], [1.5, UNSEEN], [np.nan] * 2])
+    np.testing.assert_array_equal(Space(tuple(dimensions)).translate(rows, space), rows)
+    rows[0, 0] = 0.0
+    assert space.translate(rows, space)[0, 0] == 0.0
+
+
+def test_equal_choices_of_different_kinds_are_not_the_same() -> None:
+    truths, numbers = (Space((Dimension("c", choices=c),)) for c in ((True, False), (1, 0)))
+    assert truths == numbers  # To Python.
+    assert numbers.translate(np.array([[0.0], [1.0]]), truths).tolist() == [[UNSEEN], [UNSEEN]]

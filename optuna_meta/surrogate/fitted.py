@@ -8,10 +8,10 @@ from dataclasses import field
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-import torch
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
@@ -26,9 +26,12 @@ from optuna_meta.space import Space
 from optuna_meta.surrogate.kernel import column_owners
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.prior_gps import condition_prior_gps
-from optuna_meta.surrogate.prior_gps import fit_prior_gps
 from optuna_meta.surrogate.prior_gps import GPParameters
 from optuna_meta.surrogate.prior_gps import PriorGPs
+
+
+if TYPE_CHECKING:
+    import torch
 
 
 __all__ = ["FittedPrior", "fit_prior", "representative"]
@@ -130,6 +133,9 @@ def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedP
         prior: The records.
         device: Where to compute, as torch names it; the CPU by default.
     """
+    # Torch takes a second to import, and whoever loads a fitted prior needs none of it.
+    from optuna_meta.surrogate.prior_fit import fit_prior_gps
+
     data = _padded(prior)
     parameters = fit_prior_gps(
         data.designs, data.values, data.mask, data.tuned, data.owners, device

@@ -39,7 +39,8 @@ def initial_trust(fitted: FittedPrior) -> float:
         return _UNINFORMED
     asked = np.linspace(0, len(fitted) - 1, min(len(fitted), _MOST_STUDIES)).round().astype(int)
     few = fitted.select(asked)
-    answers = [_trust_of_others(few, t) for t in range(len(few))]
+    precisions = typical_precisions(few)
+    answers = [_trust_of_others(few, t, precisions) for t in range(len(few))]
     total = sum(answers) + _PSEUDO_STUDIES * _UNINFORMED
     return float(total / (len(answers) + _PSEUDO_STUDIES))
 
@@ -47,10 +48,9 @@ def initial_trust(fitted: FittedPrior) -> float:
 def typical_precisions(fitted: FittedPrior) -> Array:
     """Precision of each dimension: the median of the studies that tuned it.  # (D,)"""
     precisions = fitted.parameters.precisions
-    known = np.where(precisions > 0, precisions, np.nan)
     default = 8.0 / max(precisions.shape[1], 1)
-    medians = [np.nanmedian(k) if np.isfinite(k).any() else default for k in known.T]
-    return np.array(medians)
+    known = [column[column > 0.0] for column in precisions.T]
+    return np.array([np.median(k) if len(k) else default for k in known])
 
 
 def residual_scales(X: Array, y: Array, owners: NDArray[np.int64], precisions: Array) -> Scales:
@@ -60,7 +60,7 @@ def residual_scales(X: Array, y: Array, owners: NDArray[np.int64], precisions: A
     return Scales(np.sqrt(precisions)[owners], np.sqrt(own)[owners])
 
 
-def _trust_of_others(fitted: FittedPrior, t: int) -> float:
+def _trust_of_others(fitted: FittedPrior, t: int, precisions: Array) -> float:
     task = fitted.prior.tasks[t]
     n = len(task.values)
     trials = np.linspace(0, n - 1, min(n, _MOST_TRIALS)).round().astype(int)
@@ -69,5 +69,5 @@ def _trust_of_others(fitted: FittedPrior, t: int) -> float:
     others = np.delete(np.arange(len(fitted)), t)
     inputs = Inputs(fitted.predict(rows)[:, others], design(rows, fitted.space))
     uniform = np.full(len(others), 1.0 / len(others))
-    scales = residual_scales(inputs.X, y, column_owners(fitted.space), typical_precisions(fitted))
+    scales = residual_scales(inputs.X, y, column_owners(fitted.space), precisions)
     return condition(components(0.5), inputs, y, uniform, scales).trust
