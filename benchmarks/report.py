@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.figure import draw
 from benchmarks.jobs import SHARED
 from benchmarks.methods import METHODS
-from benchmarks.priors import REGIMES
+from benchmarks.regimes import REGIMES
 from benchmarks.results import read_origin
 from benchmarks.summary import compare
 from benchmarks.summary import Comparison
