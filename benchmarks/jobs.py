@@ -18,6 +18,7 @@ from benchmarks.priors import meta_features
 from benchmarks.priors import prior_studies
 from benchmarks.priors import stable_seed
 from benchmarks.record import Family
+from benchmarks.record import PRUNED_SUITE
 from benchmarks.regimes import Conditions
 from benchmarks.regimes import REGIMES
 from benchmarks.regimes import SHARED
@@ -27,6 +28,7 @@ from benchmarks.trials import run_trials
 
 
 __all__ = [
+    "ARENA_TRIALS",
     "SHARED",
     "Budget",
     "Job",
@@ -80,6 +82,9 @@ class Budget(NamedTuple):
     def __str__(self) -> str:
         exceptions = [f"{suite}={trials}" for suite, trials in self.exceptions.items()]
         return ",".join([str(self.trials), *exceptions])
+
+
+ARENA_TRIALS = Budget(50, {"lcbench": 100, PRUNED_SUITE: 100})
 
 
 class Settings(NamedTuple):

@@ -22,6 +22,7 @@ import sys
 import traceback
 from typing import Any
 
+from benchmarks.jobs import ARENA_TRIALS
 from benchmarks.jobs import Budget
 from benchmarks.jobs import Job
 from benchmarks.jobs import PriorJob
@@ -37,7 +38,6 @@ from benchmarks.plans import PLANS
 from benchmarks.plans import Stage
 from benchmarks.pool import run_all
 from benchmarks.progress import Forecast
-from benchmarks.record import PRUNED_SUITE
 from benchmarks.regimes import REGIMES
 from benchmarks.results import append_rows
 from benchmarks.results import append_skip
@@ -51,7 +51,6 @@ from benchmarks.tasks import SUITES
 __all__ = ["Run", "main"]
 
 _HERE = Path(__file__).parent
-_TRIALS = Budget(50, {"lcbench": 100, PRUNED_SUITE: 100})
 _SMOKE = {
     "suite": [SUITES[0]],
     "plan": None,
@@ -232,7 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--methods", type=_names(METHODS), help="separated by commas; all by default")
     add("--regimes", type=_names(REGIMES), default=["base"], help="of no plan; by commas")
     add("--seeds", type=int, help="replicates of each task; 5, or as the plan says, by default")
-    add("--trials", type=Budget.parse, default=_TRIALS, help="such as 50,lcbench=100")
+    add("--trials", type=Budget.parse, default=ARENA_TRIALS, help="such as 50,lcbench=100")
     add("--prior-trials", type=int, default=50, help="trials of each prior study")
     add("--max-priors", type=int, default=20, help="prior studies of each task, at most")
     add("--tasks", type=int, help="target tasks of each family, at most")
