@@ -1,7 +1,7 @@
 """Merge files of results: ``python -m benchmarks.merge OUTPUT.csv.xz FILE.csv...``.
 
-An output that ends in ``.xz`` is packed and its numbers are rounded: small enough to be shared, so
-that others can add to it. A run goes on from ``NAME.csv.xz`` where ``NAME.csv`` is missing.
+An output that ends in ``.xz`` is packed, its numbers are rounded, and values of trials that did not
+improve are left out: small enough to be shared, so that others can add to it. A run goes on from ``NAME.csv.xz`` where ``NAME.csv`` is missing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.jobs import ARENA_TRIALS
 from benchmarks.jobs import Budget
 from benchmarks.jobs import Job
-from benchmarks.jobs import Row
+from benchmarks.results import COLUMNS
 from benchmarks.results import job_of
 from benchmarks.results import read_lines
 from benchmarks.results import read_origin
@@ -36,6 +36,7 @@ _DIGITS = {  # of each number of a row where the output is packed
     "cpu_seconds_of_suggestion": 2,
     "cpu_seconds_of_setup": 3,
 }
+_VALUE, _REGRET = COLUMNS.index("value"), COLUMNS.index("regret_so_far")
 _SAME = ("prior_trials", "max_priors")  # settings that must agree; versions are noted
 
 
@@ -113,12 +114,18 @@ def _origin(files: Sequence[Path], trials: Budget) -> Mapping[str, Any]:
 
 
 def _rounded(lines: Sequence[Line]) -> Iterator[Line]:
-    n_names = len(Job._fields)
-    digits = [_DIGITS.get(field) for field in Row._fields]
+    before: tuple[str, ...] = ()
     for line in lines:
-        numbers = zip(line[n_names:], digits, strict=True)
-        short = [text if n is None else f"{float(text):.{n}g}" for text, n in numbers]
-        yield [*line[:n_names], *short]
+        short = [_round(name, text) for name, text in zip(COLUMNS, line, strict=True)]
+        same = (*line[: len(Job._fields)], line[_REGRET])
+        if same == before:
+            short[_VALUE] = ""
+        yield short
+        before = same
+
+
+def _round(name: str, text: str) -> str:
+    return f"{float(text):.{_DIGITS[name]}g}" if name in _DIGITS and text else text
 
 
 if __name__ == "__main__":

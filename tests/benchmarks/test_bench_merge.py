@@ -92,6 +92,15 @@ def test_packed_numbers_are_rounded(tmp_path, parts):
     assert first["cpu_seconds_of_suggestion"] == "0.012"
 
 
+def test_packed_files_lack_the_values_of_trials_that_did_not_improve(tmp_path):
+    path = tmp_path / "a.csv"
+    append_rows(path, SHORT, [Row(1, 0.5, 0.5, 0.1, 0.1), Row(2, 0.7, 0.5, 0.1, 0.1)])
+    append_rows(path, SHORT._replace(seed=1), [Row(i, 0.5, 0.5, 0.1, 0.1) for i in (1, 2)])
+    merge(tmp_path / "all.csv.xz", [path], BUDGET)
+    lines = read_lines(tmp_path / "all.csv.xz")
+    assert [line[COLUMNS.index("value")] for line in lines] == ["0.5", "", "0.5", ""]
+
+
 def test_a_file_with_other_columns_is_refused(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("suite,task\n")
