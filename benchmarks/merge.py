@@ -1,7 +1,8 @@
 """Merge files of results: ``python -m benchmarks.merge OUTPUT.csv.xz FILE.csv...``.
 
-An output that ends in ``.xz`` is packed, its numbers are rounded, and values of trials that did not
-improve are left out: small enough to be shared, so that others can add to it. A run goes on from ``NAME.csv.xz`` where ``NAME.csv`` is missing.
+An output that ends in ``.xz`` is packed, its numbers are rounded, and values of trials that did
+not improve are left out: small enough to be shared, so that others can add to it. A run goes on
+from ``NAME.csv.xz`` where ``NAME.csv`` is missing.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def read_origin(path: Path) -> dict[str, Any]:
 def beside(path: Path, suffix: str) -> Path:
     """The file that lies next to a file of results, packed or not, with another suffix."""
     unpacked = path.with_suffix("") if path.suffix == _PACKED else path
-    return unpacked.with_suffix(suffix)
+    return unpacked.with_name(unpacked.stem + suffix)
 
 
 def job_of(line: Sequence[str]) -> Job:
