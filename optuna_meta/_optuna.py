@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "contains",
+    "metric_names",
     "set_trial_system_attr",
     "set_trial_user_attr",
     "study_key",
@@ -30,6 +32,14 @@ __all__ = [
 def study_user_attrs(study: Study) -> Mapping[str, Any]:
     """User attributes of a study, also under ``HyperbandPruner``, whose wrapper hides them."""
     return study._storage.get_study_user_attrs(study._study_id)
+
+
+def metric_names(study: Study) -> Sequence[str] | None:
+    """Names of a study's objectives, where they are set; also under ``HyperbandPruner``."""
+    names: Sequence[str] | None = study._storage.get_study_system_attrs(study._study_id).get(
+        "study:metric_names"
+    )
+    return names
 
 
 def study_key(study: Study) -> tuple[int, int, str]:

@@ -1,16 +1,35 @@
-"""Expected improvement of a mixture (Jones et al., 1998), lower values are better."""
+"""Expected improvement of mixtures (Jones et al., 1998), lower values are better.
+
+With several objectives the improvement is one of hypervolume. In polar coordinates around the
+reference point it is an integral over directions of an integral along each ray, from where the
+front crosses the ray outward: there every point counts with the probability that the candidate
+dominates it, a product over independent objectives. (For the coordinates see Deng and Zhang,
+2019.)
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.special import erfcx
 from scipy.special import log_ndtr
+from scipy.special import ndtr
+from scipy.special import ndtri
+from scipy.stats import qmc
 
 from optuna_meta.space import Array
 
 
-__all__ = ["log_expected_improvement", "mixture_score"]
+__all__ = [
+    "directions",
+    "log_expected_improvement",
+    "log_feasibility",
+    "log_hypervolume_improvement",
+    "mixture_score",
+]
 
+_NODES, _SHARES = np.polynomial.legendre.leggauss(7)  # On [-1, 1], along a ray.
+_OPTIMISM = 3.0  # Standard deviations: what a candidate may reach at best.
+_LEAST = 1e-300
 _LOG_ROOT_TWO_PI = 0.5 * np.log(2.0 * np.pi)
 
 
@@ -54,6 +73,52 @@ def mixture_score(means: Array, deviations: Array, incumbents: Array, weights: A
         lowest: Array = -weights @ means
         return lowest
     logs = log_expected_improvement(means, deviations, incumbents[:, None])
-    logs = logs + np.log(np.maximum(weights, 1e-300))[:, None]
+    logs = logs + np.log(np.maximum(weights, _LEAST))[:, None]
     score: Array = np.logaddexp.reduce(logs, axis=0)
+    return score
+
+
+def log_feasibility(means: Array, deviations: Array, weights: Array) -> Array:
+    """Log probability (M,) that a constraint is at most 0 under a mixture (as above)."""
+    logs = log_ndtr(-means / deviations) + np.log(np.maximum(weights, _LEAST))[:, None]
+    result: Array = np.logaddexp.reduce(logs, axis=0)
+    return result
+
+
+def directions(n_objectives: int) -> Array:
+    """Evenly spread unit vectors (L, K) with positive coordinates."""
+    if n_objectives == 2:
+        angles = (np.arange(24) + 0.5) / 24 * (np.pi / 2.0)
+        return np.column_stack([np.cos(angles), np.sin(angles)])
+    points = qmc.Sobol(n_objectives, seed=0).random(64)
+    normal = np.abs(ndtri(0.5 + 0.499 * points))
+    spread: Array = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    return spread
+
+
+def log_hypervolume_improvement(
+    means: Array, deviations: Array, front: Array, reference: Array, rays: Array
+) -> Array:
+    """Log expected hypervolume improvement (M,), up to a constant.
+
+    Args:
+        means: Means of the objectives.  # (M, K)
+        deviations: Their standard deviations, positive.  # (M, K)
+        front: Values of the non-dominated trials; none before the first.  # (P, K)
+        reference: The worst values that count.  # (K,)
+        rays: Unit vectors with positive coordinates.  # (L, K)
+    """
+    start = np.zeros(len(rays))
+    if len(front):
+        start = np.maximum(((reference - front)[:, None, :] / rays).min(axis=2).max(axis=0), 0.0)
+    ideal = (means - _OPTIMISM * deviations).min(axis=0)
+    end = ((reference - ideal) / rays).min(axis=1)
+    half = 0.5 * np.maximum(end - start, 1e-3)
+    radii = start[:, None] + half[:, None] * (1.0 + _NODES)  # (L, R)
+    points = reference - radii[:, :, None] * rays[:, None, :]  # (L, R, K)
+    shares = half[:, None] * _SHARES * radii ** (len(reference) - 1)
+    dominated = np.ones((len(means), radii.size))
+    for k, column in enumerate(points.reshape(radii.size, -1).T):
+        dominated *= ndtr((column - means[:, k, None]) / deviations[:, k, None])
+    score: Array = np.log(np.maximum(dominated @ shares.ravel(), _LEAST))
     return score

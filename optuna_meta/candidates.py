@@ -11,7 +11,17 @@ from optuna_meta.space import Space
 from optuna_meta.space import UNSEEN
 
 
-__all__ = ["apart", "enumerated", "fixed", "is_unseen", "neighbours", "uniform", "unseen"]
+__all__ = [
+    "apart",
+    "enumerated",
+    "fixed",
+    "is_among",
+    "is_unseen",
+    "neighbours",
+    "positions",
+    "uniform",
+    "unseen",
+]
 
 _FINEST, _COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
 
@@ -80,6 +90,22 @@ def unseen(rows: Array, seen: Array, *, or_all: bool = True) -> NDArray[np.int64
     first = np.sort(first)
     fresh = first[~np.isin(keys[first], _keys(seen))]
     return fresh if len(fresh) or not or_all else first
+
+
+def is_among(rows: Array, others: Array) -> NDArray[np.bool_]:
+    """Which rows (n, D) are also among others (m, D).  # (n,)"""
+    return positions(rows, others) >= 0
+
+
+def positions(rows: Array, others: Array) -> NDArray[np.int64]:
+    """For each row (n, D) the index of an equal one among others (m, D), -1 where none is."""
+    if rows.shape[1] == 0 or not len(others):
+        return np.full(len(rows), -1)
+    known, wanted = _keys(others), _keys(rows)
+    order = np.argsort(known, kind="stable")
+    place = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
+    found: NDArray[np.int64] = np.where(known[order][place] == wanted, order[place], -1)
+    return found
 
 
 def apart(rows: Array, pending: Array, space: Space, radius: float) -> NDArray[np.bool_]:

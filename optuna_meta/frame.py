@@ -50,11 +50,11 @@ def read_frame(
         if name is None:
             raise ValueError(f"Column {study!r} is empty in some rows: name their study.")
         own = [t for t, s in zip(trials, studies, strict=True) if s == name and t is not None]
-        observed = observe(own, StudyDirection[direction.upper()])
+        observed = observe(own, [StudyDirection[direction.upper()]])
         tuned = sorted({n for params in observed.params for n in params})
         dimensions = [Dimension.from_distribution(n, known[n]) for n in tuned]
         features = clean_meta_features(meta_features.get(str(name), {}))
-        yield RawStudy(str(name), observed, dimensions, features)
+        yield RawStudy(str(name), observed, dimensions=dimensions, meta_features=features)
 
 
 def _check(frame: pd.DataFrame, wanted: Sequence[str], direction: str) -> None:

@@ -6,7 +6,6 @@ import copy
 
 import numpy as np
 
-from optuna_meta.planner import new_planner
 from optuna_meta.planner import Planner
 from optuna_meta.planner import Question
 from optuna_meta.planner import Suggestion
@@ -28,12 +27,13 @@ def explained(planner: Planner, question: Question, rng: np.random.Generator) ->
     """Why a planner answers a question as it does; leaves planner and generator as they are."""
     suggestion = planner.copy().suggest(question, copy.deepcopy(rng))
     n_trials = len(question.rows)
+    n_priors = int(np.count_nonzero(suggestion.weights))
     return Explanation(
         source_of(n_trials, suggestion.trust, suggestion.tests),
         suggestion.trust,
         question.space.params(suggestion.row),
         influences(planner, question, suggestion, rng),
-        reason_of(len(planner.fitted), n_trials, suggestion.trust, suggestion.tests),
+        reason_of(n_priors, n_trials, suggestion.trust, suggestion.tests),
     )
 
 
@@ -48,33 +48,32 @@ def influences(
         suggestion: What was answered.
         rng: The generator before the answer; left as it is.
     """
-    if not len(planner.fitted):
-        return ()
+    names = planner.fitted.prior.names
     contributions = np.abs(suggestion.contributions)
-    moved = np.zeros(len(planner.fitted))
+    moved = np.zeros(len(names))
     for t in np.argsort(-contributions, kind="stable")[:_MOST_LEFT_OUT]:
-        moved[t] = _moved_without(planner, int(t), question, suggestion.row, rng)
-    influence = moved + _TIE * contributions / max(contributions.max(), 1e-12)
+        moved[t] = _moved_without(planner, names[t], question, suggestion.row, rng)
+    influence = moved + _TIE * contributions / max(contributions.max(initial=0.0), 1e-12)
     shares = influence / (influence.sum() or 1.0)
     return tuple(
         PriorInfluence(
-            planner.fitted.names[t],
+            names[t],
             float(shares[t]),
             float(suggestion.coefficients[t]),
-            float(planner.weights[t]),
+            float(suggestion.weights[t]),
         )
         for t in np.argsort(-shares, kind="stable")
+        if suggestion.weights[t] > 0.0
     )
 
 
 def _moved_without(
-    planner: Planner, t: int, question: Question, row: Array, rng: np.random.Generator
+    planner: Planner, name: str, question: Question, row: Array, rng: np.random.Generator
 ) -> float:
-    """Distance between the suggestions with and without study t; 0 where it is the only one."""
-    if len(planner.fitted) < 2:
+    """Distance between the suggestions with and without a study; 0 where it is the only one."""
+    if len(planner.fitted.prior) < 2:
         return 0.0
-    others = planner.fitted.without([planner.fitted.names[t]])
-    without = new_planner(others, planner.features)
+    without = Planner(planner.fitted.without([name]), planner.features)
     other = without.suggest(question, copy.deepcopy(rng)).row
     return _distance(row, other, question.space)
 

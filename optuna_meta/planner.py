@@ -1,8 +1,9 @@
-"""One suggestion: candidates, their score under the target's model, the best of them."""
+"""One suggestion: candidates, their score under the target's models, the best of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -10,45 +11,37 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.acquisition import mixture_score
 from optuna_meta.candidates import apart
 from optuna_meta.candidates import fixed
 from optuna_meta.candidates import neighbours
 from optuna_meta.candidates import unseen
 from optuna_meta.conditions import apply_conditions
 from optuna_meta.conditions import Condition
-from optuna_meta.lens import active_tasks
-from optuna_meta.lens import Lens
-from optuna_meta.lens import MOST_ACTIVE
+from optuna_meta.goal import Goal
+from optuna_meta.measure import Measure
+from optuna_meta.outlook import new_outlook
+from optuna_meta.outlook import Outlook
+from optuna_meta.pareto import best_first
+from optuna_meta.pareto import feasible
+from optuna_meta.pool import given_pool
 from optuna_meta.pool import new_pool
 from optuna_meta.pool import Pool
 from optuna_meta.pool import SMALL
-from optuna_meta.scaling import warp
-from optuna_meta.similarity import prior_weights
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.fitted import representative
-from optuna_meta.surrogate.mixture import components
-from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
-from optuna_meta.surrogate.target import Scales
-from optuna_meta.surrogate.target import TargetModel
-from optuna_meta.surrogate.trust import initial_trust
 
 
-__all__ = ["MOST_AHEAD", "Planner", "Question", "Suggestion", "new_planner"]
+__all__ = ["MOST_AHEAD", "Planner", "Question", "Suggestion"]
 
 _LOCAL = 80  # Rows of one round of local search.
 _ROUNDS = 3
+_STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
 _MOST_POOLS = 8
 MOST_AHEAD = 8
-_MOST_ANSWERS = 5000
 _MOST_TRIALS = 200  # Of the target, in the model: its price grows with their cube.
-_TEST_EVERY = 5
-_CLEARLY = 1.0  # In normal quantiles of the ranks.
-_ENOUGH_TESTS = 2
-_INDIFFERENT = 0.2  # Prior studies that expect the same everywhere say nothing to test.
 _APART = 0.05  # Of a range, for each root of the dimensions: between running trials.
 
 
@@ -59,29 +52,49 @@ class Question:
     Args:
         space: The target's space.
         rows: The finished trials.  # (n, D)
-        values: Their values, lower is better, finite.  # (n,)
+        values: Their objective values, lower is better, finite.  # (n, K)
         pending: Running trials.  # (p, D)
         fixed: Cells that are already decided, NaN for the others.  # (D,)
         conditions: Which dimensions exist under which others.
         ahead: Running trials whose configuration is not known yet.
+        limits: The trials' constraint values, NaN where one reports none.  # (n, J)
+        measures: The K objectives, then the J constraints.
+        candidates: The only rows that may be suggested; ``None`` for all.  # (C, D)
+        tried: Rows planned for earlier trials, which may have run with others.  # (q, D)
     """
 
     space: Space
     rows: Array  # (n, D)
-    values: Array  # (n,)
+    values: Array  # (n, K)
     pending: Array  # (p, D)
     fixed: Array  # (D,)
     conditions: tuple[Condition, ...] = ()
     ahead: int = 0
+    limits: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (n, J)
+    measures: tuple[Measure, ...] = (Measure(),)
+    candidates: Array | None = None  # (C, D)
+    tried: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (q, D)
+
+    def __post_init__(self) -> None:
+        n_constraints = len(self.measures) - self.values.shape[1]
+        if self.limits.shape != (len(self.rows), n_constraints):
+            assert n_constraints == 0, "Each constraint needs a column of limits."
+            object.__setattr__(self, "limits", np.zeros((len(self.rows), 0)))
+
+    def of_trials(self, kept: NDArray[np.int64]) -> Question:
+        """The question with some of the finished trials."""
+        rows, values, limits = self.rows[kept], self.values[kept], self.limits[kept]
+        return replace(self, rows=rows, values=values, limits=limits)
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A chosen configuration and why.
+    """A chosen configuration and why; what is said of prior studies is a mean over objectives.
 
     Args:
         row: Its cells in the question's space.  # (D,)
         trust: Posterior probability that the prior studies inform the target.
+        weights: Weight of each prior study before any trial.  # (T,)
         coefficients: Signed weight of each prior study in the posterior mean.  # (T,)
         contributions: Each study's part of the predicted advantage over the average candidate,
             in the priors' units.  # (T,)
@@ -90,6 +103,7 @@ class Suggestion:
 
     row: Array  # (D,)
     trust: float
+    weights: Array  # (T,)
     coefficients: Array  # (T,)
     contributions: Array  # (T,)
     tests: bool = False
@@ -101,22 +115,24 @@ class Planner:
 
     Args:
         fitted: The prior studies' surrogates.
-        weights: Weight of each prior study, sum 1.  # (T,)
-        trust: Probability, before any trial, that the prior studies inform the target.
         features: The target's meta-features.
     """
 
     fitted: FittedPrior
-    weights: Array  # (T,)
-    trust: float
     features: Mapping[str, float] | None = None
+    _outlooks: dict[Measure, Outlook] = field(default_factory=dict, repr=False)
     _pools: dict[str, Pool] = field(default_factory=dict, repr=False)
-    _answers: dict[str, Array] = field(default_factory=dict, repr=False)
-    _learned: dict[str, Scales] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Planner:
         """A planner that answers alike; what it draws anew does not reach this one."""
-        return replace(self, _pools=dict(self._pools), _answers=dict(self._answers), _learned={})
+        outlooks = {measure: outlook.copy() for measure, outlook in self._outlooks.items()}
+        return replace(self, _outlooks=outlooks, _pools=dict(self._pools))
+
+    def outlook(self, measure: Measure) -> Outlook:
+        """What the prior studies say of a measure."""
+        if measure not in self._outlooks:
+            self._outlooks[measure] = new_outlook(self.fitted, measure, self.features)
+        return self._outlooks[measure]
 
     def suggest(self, question: Question, rng: np.random.Generator) -> Suggestion:
         """The best candidate; in a space with unseen rows, one of those.
@@ -125,117 +141,93 @@ class Planner:
         ones to the trials ahead of it.
         """
         if not question.space.dimensions:  # Nothing has been asked for yet that anyone knows of.
-            nothing = np.zeros(len(self.weights))
-            return Suggestion(np.zeros(0), self.trust, nothing, nothing)
+            return self._nothing(question)
         for _ in range(min(question.ahead, MOST_AHEAD)):
             taken = self._best(question, rng).row
             question = replace(question, pending=np.vstack([question.pending, taken]))
         return self._best(question, rng)
 
+    def _nothing(self, question: Question) -> Suggestion:
+        aims = [self.outlook(m) for m in question.measures if not m.is_constraint]
+        nothing = np.zeros(len(self.fitted.prior))
+        trust = _mean([aim.trust for aim in aims])
+        return Suggestion(np.zeros(0), trust, nothing, nothing, nothing)
+
     def _best(self, question: Question, rng: np.random.Generator) -> Suggestion:
         seen = np.vstack([question.rows, question.pending])
-        kept = representative(question.values, _MOST_TRIALS)
-        question = replace(question, rows=question.rows[kept], values=question.values[kept])
-        y = warp(question.values)
-        active = self._active(question, y)
-        lens = Lens(self._selected(active), question.space)
-        weights = self.weights[active] / (self.weights[active].sum() or 1.0)
-        model = self._model(lens, weights, question, y, self._trust_in(question.space))
+        if question.candidates is not None:
+            seen = np.vstack([seen, question.tried])
         pool = self._pool(question, rng)
-        inputs = pool.inputs(self.fitted, question.space, active)
-        m = model.observed.Z[: len(y)] @ weights
-        tests = model.trust > 0.5 and _is_untested(m, float(np.ptp(inputs.Z @ weights)))
-        arm = model.cold_arm() if tests else model
-        row = _search(arm, lens, question, seen, pool, inputs, rng)
-        coefficients, contributions = np.zeros((2, len(self.weights)))
-        coefficients[active] = model.coefficients()
-        advantage = inputs.Z.mean(axis=0) - lens.expectations(row[None])[0]
-        contributions[active] = coefficients[active] * advantage
-        return Suggestion(row, model.trust, coefficients, contributions, tests)
+        goal, inputs = self._goal(_thinned(question), pool)
+        row = _search(goal, question, seen, pool, inputs, rng)
+        return self._explained(row, question, goal, inputs)
 
-    def _trust_in(self, space: Space) -> float:
-        """Trust before any trial; none where the target shares no parameter with any prior."""
-        return 0.0 if set(space.names).isdisjoint(self.fitted.space.names) else self.trust
+    def _goal(self, question: Question, pool: Pool) -> tuple[Goal, list[Inputs]]:
+        """What to look for after the question's trials, and what the pool's inputs are."""
+        space, n_aims = question.space, question.values.shape[1]
+        views, inputs = [], []
+        columns = np.hstack([question.values, question.limits]).T
+        for measure, values in zip(question.measures, columns, strict=True):
+            outlook, told = self.outlook(measure), ~np.isnan(values)
+            view = outlook.view(space, question.rows[told], values[told], question.pending)
+            inputs.append(pool.inputs(outlook, space, view.active))
+            views.append(view if measure.is_constraint else view.testing_if_due(inputs[-1]))
+        return Goal(tuple(views), n_aims, feasible(question.limits)), inputs
 
-    def _model(
-        self, lens: Lens, weights: Array, question: Question, y: Array, trust: float
-    ) -> TargetModel:
-        """The target's model after the question's trials."""
-        observed = lens.inputs(question.rows)
-        pending = lens.inputs(question.pending) if len(question.pending) else None
-        scales = self._scales(lens, question, observed.X)
-        return condition(components(trust), observed, y, weights, scales, pending)
-
-    def _scales(self, lens: Lens, question: Question, X: Array) -> Scales:
-        """Length scales that the first trials show; later ones are waited for until they tell."""
-        n = _last_milestone(len(X))
-        values = question.values[:n]
-        key = repr((question.space, lens.fitted.names)) + repr((X[:n].tobytes(), values.tobytes()))
-        if key not in self._learned:
-            self._learned.clear()  # Only the latest is asked for again.
-            self._learned[key] = lens.scales(X[:n], warp(values))
-        return self._learned[key]
-
-    def _selected(self, active: NDArray[np.int64]) -> FittedPrior:
-        return self.fitted if len(active) == len(self.fitted) else self.fitted.select(active)
-
-    def _active(self, question: Question, y: Array) -> NDArray[np.int64]:
-        """The prior studies to ask; of many, all are asked about each trial once."""
-        if len(self.fitted) <= MOST_ACTIVE:
-            return np.arange(len(self.fitted))
-        lens, Z = Lens(self.fitted, question.space), []
-        if len(self._answers) > _MOST_ANSWERS:
-            self._answers.clear()
-        for row in question.rows:
-            key = repr((question.space, row.tolist()))
-            if key not in self._answers:
-                self._answers[key] = lens.expectations(row[None])[0]
-            Z.append(self._answers[key])
-        return active_tasks(self.weights, np.array(Z).reshape(len(Z), len(self.fitted)), y)
+    def _explained(
+        self, row: Array, question: Question, goal: Goal, inputs: Sequence[Inputs]
+    ) -> Suggestion:
+        aims = goal.views[: goal.n_objectives]
+        index = {name: t for t, name in enumerate(self.fitted.prior.names)}
+        said = np.zeros((3, len(index)))
+        for view, candidates, measure in zip(aims, inputs, question.measures, strict=False):
+            outlook, full = self.outlook(measure), view.full
+            advantage = candidates.Z.mean(axis=0) - view.lens.expectations(row[None])[0]
+            told = [index[name] for name in outlook.fitted.names]
+            said[0, told] += outlook.weights / len(aims)
+            active = np.array(told, dtype=np.int64)[view.active]
+            said[1, active] += full.coefficients() / len(aims)
+            said[2, active] += full.coefficients() * advantage / len(aims)
+        tests = any(view.tests for view in aims)
+        trust = _mean([view.trust for view in aims])
+        return Suggestion(row, trust, said[0], said[1], said[2], tests)
 
     def _pool(self, question: Question, rng: np.random.Generator) -> Pool:
         key = repr((question.space, question.conditions, question.fixed.tolist()))
+        if question.candidates is not None:
+            key += repr(question.candidates.tobytes())
         if key not in self._pools:
             while len(self._pools) >= _MOST_POOLS:
                 self._pools.pop(next(iter(self._pools)))
-            self._pools[key] = new_pool(
-                self.fitted, question.space, question.fixed, question.conditions, rng
-            )
+            self._pools[key] = self._new_pool(question, rng)
         self._pools[key] = self._pools.pop(key)  # The least recently used one goes first.
         return self._pools[key]
 
+    def _new_pool(self, question: Question, rng: np.random.Generator) -> Pool:
+        space, decided = question.space, question.fixed
+        if question.candidates is not None:
+            return given_pool(self.fitted, space, question.candidates, decided)
+        return new_pool(self.fitted, space, decided, question.conditions, rng)
 
-def new_planner(fitted: FittedPrior, features: Mapping[str, float] | None = None) -> Planner:
-    """The planner of a target with these meta-features."""
-    weights = prior_weights([task.meta_features for task in fitted.prior.tasks], features)
-    return Planner(fitted, weights, initial_trust(fitted), features)
+
+def _mean(values: Sequence[float]) -> float:
+    return float(sum(values) / len(values))
 
 
-def _is_untested(m: Array, spread: float) -> bool:
-    """Whether the next trial is due to test the prior studies.
-
-    Trials that the prior studies all call good cannot refute them: were they wrong, their choices
-    would be equally bad. So every fifth trial is the cold arm's, until two trials are among
-    those that the prior studies call clearly worse.
-
-    Args:
-        m: What the prior studies expect of the trials so far.  # (n,)
-        spread: How far apart they expect the best and the worst candidates to be.
-    """
-    n = len(m)
-    if n == 0 or n % _TEST_EVERY != 0 or spread < _INDIFFERENT:
-        return False
-    clearly = min(_CLEARLY, 0.5 * spread)
-    return int(np.sum(m > m.min() + clearly)) < _ENOUGH_TESTS
+def _thinned(question: Question) -> Question:
+    """The question with the trials that the models learn from."""
+    order = best_first(question.values, question.limits)
+    places = np.empty(len(order))
+    places[order] = np.arange(len(order))
+    return question.of_trials(representative(places, _MOST_TRIALS))
 
 
 def _search(
-    model: TargetModel,
-    lens: Lens,
+    goal: Goal,
     question: Question,
     seen: Array,
     pool: Pool,
-    inputs: Inputs,
+    inputs: Sequence[Inputs],
     rng: np.random.Generator,
 ) -> Array:
     """The best row of the pool and, once there are trials, around its best and the best trials."""
@@ -249,9 +241,11 @@ def _search(
     radius = _APART * np.sqrt(len(space.dimensions))
     away = apart(pool.rows[fresh], question.pending, space, radius)
     fresh = fresh[away] if away.any() else fresh
-    rows, scores = pool.rows[fresh], _scores(model, inputs.select(fresh))
-    trials = question.rows[np.argsort(question.values, kind="stable")[:3]]
-    for _ in range(_ROUNDS if n_trials and space.size > SMALL else 0):
+    rows, scores = pool.rows[fresh], goal.scores([i.select(fresh) for i in inputs])
+    is_local = n_trials and space.size > SMALL and question.candidates is None
+    trials = question.rows[best_first(question.values, question.limits)]
+    trials = trials[: _STARTS * question.values.shape[1]]
+    for _ in range(_ROUNDS if is_local else 0):
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
         local = fixed(neighbours(starts, _LOCAL, space, rng), question.fixed)
         local = apply_conditions(local, question.conditions)
@@ -260,19 +254,6 @@ def _search(
         if not len(local):
             break
         rows = np.vstack([rows, local])
-        scores = np.concatenate([scores, _scores(model, lens.inputs(local))])
+        scores = np.concatenate([scores, goal.scores(goal.inputs(local))])
     best: Array = rows[int(np.argmax(scores))]
     return best
-
-
-def _scores(model: TargetModel, inputs: Inputs) -> Array:
-    p = model.predict(inputs)
-    return mixture_score(p.means, p.deviations, p.incumbents, p.weights)
-
-
-def _last_milestone(n: int) -> int:
-    """The last number of trials up to n after which length scales are learned: by tenths."""
-    milestone = n
-    while milestone > 10 and milestone % max(1, milestone // 10) != 0:
-        milestone -= 1
-    return milestone

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta.candidates import enumerated
 from optuna_meta.candidates import fixed
+from optuna_meta.candidates import is_among
 from optuna_meta.candidates import is_unseen
+from optuna_meta.candidates import positions
 from optuna_meta.candidates import uniform
 from optuna_meta.conditions import apply_conditions
 from optuna_meta.conditions import Condition
 from optuna_meta.lens import Lens
+from optuna_meta.measure import Measure
+from optuna_meta.outlook import Outlook
+from optuna_meta.pareto import best_first
 from optuna_meta.prior import Prior
+from optuna_meta.prior import Task
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -23,7 +30,7 @@ from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.target import Inputs
 
 
-__all__ = ["new_pool", "Pool", "SMALL"]
+__all__ = ["given_pool", "new_pool", "Pool", "SMALL"]
 
 SMALL = 1000  # A space of no more rows is searched whole.
 _SPREAD = 400  # Random rows of the pool, drawn once for a space.
@@ -38,21 +45,24 @@ class Pool:
     Args:
         rows: The candidates, the prior studies' best trials first.  # (M, D)
         X: Their design.  # (M, W)
-        Z: What the prior studies expect, NaN for studies not asked so far.  # (M, T)
         n_remembered: How many of the rows are prior studies' best trials.
+        Z: By measure, what the prior studies expect, NaN for studies not asked so far.  # (M, T)
     """
 
     rows: Array
     X: Array
-    Z: Array
     n_remembered: int
+    Z: dict[Measure, Array] = field(default_factory=dict)
 
-    def inputs(self, fitted: FittedPrior, space: Space, active: NDArray[np.int64]) -> Inputs:
-        """What the model reads of the candidates through the active studies."""
-        new = active[np.isnan(self.Z[0, active])]
+    def inputs(self, outlook: Outlook, space: Space, active: NDArray[np.int64]) -> Inputs:
+        """What the model of a measure reads of the candidates through the active studies."""
+        if outlook.measure not in self.Z:
+            self.Z[outlook.measure] = np.full((len(self.rows), len(outlook.fitted)), np.nan)
+        Z = self.Z[outlook.measure]
+        new = active[np.isnan(Z[0, active])]
         if len(new):
-            self.Z[:, new] = Lens(fitted.select(new), space).expectations(self.rows)
-        return Inputs(self.Z[:, active], self.X)
+            Z[:, new] = Lens(outlook.fitted.select(new), space).expectations(self.rows)
+        return Inputs(Z[:, active], self.X)
 
 
 def new_pool(
@@ -78,15 +88,45 @@ def new_pool(
     remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
     rows = fixed(np.vstack([space.snap(remembered), spread]), decided)
     rows = apply_conditions(rows, conditions)
-    Z = np.full((len(rows), len(fitted)), np.nan)
-    return Pool(rows, design(rows, space), Z, len(remembered))
+    return Pool(rows, design(rows, space), len(remembered))
+
+
+def given_pool(fitted: FittedPrior, space: Space, candidates: Array, decided: Array) -> Pool:
+    """The candidates (C, D) that a user allows, of which those come first that were tried before.
+
+    Where none has the cells that are decided, all serve.
+    """
+    agree = ((candidates == decided) | np.isnan(decided)).all(axis=1)
+    rows = candidates[agree] if agree.any() else candidates
+    tried = is_among(rows, space.translate(_best_rows(fitted.prior), fitted.space))
+    rows = np.vstack([rows[tried], rows[~tried]])
+    return Pool(rows, design(rows, space), int(tried.sum()))
 
 
 def _best_rows(prior: Prior) -> Array:
     """The best trials of the prior studies, in the prior's space.  # (B, D)"""
-    n_tasks = len(prior)
-    of_one = min(_OF_ONE, max(1, _REMEMBERED // max(n_tasks, 1)))
-    chosen = np.linspace(0, n_tasks - 1, min(n_tasks, _REMEMBERED)).round().astype(int)
-    tasks = [prior.tasks[t] for t in chosen]
-    rows = [task.rows[np.argsort(task.values, kind="stable")[:of_one]] for task in tasks]
+    n_studies = len(prior)
+    of_one = min(_OF_ONE, max(1, _REMEMBERED // max(n_studies, 1)))
+    chosen = np.linspace(0, n_studies - 1, min(n_studies, _REMEMBERED)).round().astype(int)
+    names = {prior.names[t] for t in chosen}
+    by_study: dict[str, list[Task]] = {}
+    for task in prior.tasks:
+        if task.name in names:
+            by_study.setdefault(task.name, []).append(task)
+    rows = [_best_of(tasks)[:of_one] for tasks in by_study.values()]
     return np.vstack([np.zeros((0, len(prior.space.dimensions))), *rows])
+
+
+def _best_of(tasks: Sequence[Task]) -> Array:
+    """The trials of one study, best first.  # (n, D)"""
+    aims = [task for task in tasks if not task.measure.is_constraint]
+    if not aims:
+        return np.zeros((0, tasks[0].rows.shape[1]))
+    rows = aims[0].rows  # All objectives of a study have the same trials.
+    values = np.column_stack([task.values for task in aims])
+    limits = np.full((len(rows), len(tasks) - len(aims)), np.nan)
+    for j, task in enumerate(t for t in tasks if t.measure.is_constraint):
+        where = positions(rows, task.rows)
+        limits[where >= 0, j] = task.values[where[where >= 0]]
+    best: Array = rows[best_first(values, limits)]
+    return best

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import astuple
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from typing import TYPE_CHECKING
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
@@ -24,6 +27,7 @@ from optuna_meta._files import write_arrays
 from optuna_meta.conditions import Condition
 from optuna_meta.conditions import learn_conditions
 from optuna_meta.frame import read_frame
+from optuna_meta.measure import Measure
 from optuna_meta.raw_study import RawStudy
 from optuna_meta.raw_study import usable
 from optuna_meta.space import Array
@@ -44,6 +48,7 @@ __all__ = ["Prior", "Task", "mark_of", "prior_from_header", "prior_header"]
 
 _FORMAT = "optuna_meta.prior"
 _VERSION = 1
+_LARGEST = 1e300  # A constraint violated without bound.
 
 
 @dataclass(frozen=True)
@@ -52,24 +57,26 @@ class Prior:
 
     Args:
         space: The union of the studies' search spaces.
-        tasks: The studies, with different names.
+        tasks: What the studies say: a task for each measure of each study.
     """
 
     space: Space = field(default_factory=Space)
     tasks: tuple[Task, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.tasks)
+        return len(self.names)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the prior studies."""
-        return tuple(task.name for task in self.tasks)
+        return tuple(dict.fromkeys(task.name for task in self.tasks))
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """Which parameters exist under which values of others, as all studies' trials show."""
-        return learn_conditions([task.rows for task in self.tasks], self.space)
+        # All objectives of a study have the same trials.
+        first = {t.name: t.rows for t in reversed(self.tasks) if not t.measure.is_constraint}
+        return learn_conditions(list(reversed(first.values())), self.space)
 
     @classmethod
     def from_storage(
@@ -110,7 +117,7 @@ class Prior:
         """Read prior studies; one that cannot serve is left out with a warning.
 
         Args:
-            studies: Single-objective studies.
+            studies: The studies; each objective and each constraint of one is learned from.
             rename: New names of parameters by their old ones.
             defaults: Values that studies without these parameters (by their new names) ran with.
         """
@@ -181,7 +188,12 @@ def prior_header(prior: Prior) -> dict[str, Any]:
     return {
         "dimensions": [vars(d) for d in prior.space.dimensions],
         "tasks": [
-            {"name": t.name, "meta_features": dict(t.meta_features), "mark": t.mark}
+            {
+                "name": t.name,
+                "meta_features": dict(t.meta_features),
+                "mark": t.mark,
+                "measure": list(astuple(t.measure)),
+            }
             for t in prior.tasks
         ],
     }
@@ -194,7 +206,14 @@ def prior_from_header(header: Mapping[str, Any], arrays: Mapping[str, Array]) ->
         for d in header["dimensions"]
     )
     tasks = tuple(
-        Task(t["name"], arrays[f"{i}.rows"], arrays[f"{i}.values"], t["meta_features"], t["mark"])
+        Task(
+            t["name"],
+            arrays[f"{i}.rows"],
+            arrays[f"{i}.values"],
+            t["meta_features"],
+            t["mark"],
+            Measure(*t["measure"]),
+        )
         for i, t in enumerate(header["tasks"])
     )
     return Prior(Space(dimensions), tasks)
@@ -214,14 +233,15 @@ def _encoded(raw: Iterable[RawStudy]) -> Prior:
     """The studies that can serve, in the union of their spaces."""
     studies = usable(raw)
     space = Space.union([study.dimensions for study in studies])
-    tasks = [
-        Task(
-            study.name,
-            space.rows(study.observations.params),
-            study.observations.values,
-            study.meta_features,
-            study.mark,
-        )
-        for study in studies
-    ]
-    return Prior(space, tuple(tasks))
+    return Prior(space, tuple(task for study in studies for task in _tasks(study, space)))
+
+
+def _tasks(study: RawStudy, space: Space) -> Iterator[Task]:
+    """A task for each measure of a study that its trials do not all share one value of."""
+    rows = space.rows(study.observations.params)
+    columns = np.hstack([study.observations.values, study.observations.limits]).T
+    for measure, values in zip(study.measures, columns, strict=True):
+        known = ~np.isnan(values)
+        finite = np.clip(values[known], -_LARGEST, _LARGEST)
+        if len(finite) and np.ptp(finite) > 0.0:
+            yield Task(study.name, rows[known], finite, study.meta_features, study.mark, measure)

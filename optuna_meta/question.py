@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -14,22 +16,31 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._optuna import metric_names
 from optuna_meta.conditions import Condition
 from optuna_meta.conditions import learn_conditions
 from optuna_meta.conditions import obeyed
 from optuna_meta.conditions import parents_first
 from optuna_meta.conditions import translated
+from optuna_meta.given import Given
+from optuna_meta.measure import constraint_keys
+from optuna_meta.measure import Measure
+from optuna_meta.measure import objectives
 from optuna_meta.planner import MOST_AHEAD
 from optuna_meta.planner import Question
 from optuna_meta.prior import Prior
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.trials import FINISHED
-from optuna_meta.trials import Observations
 from optuna_meta.trials import observe
 
 
+if TYPE_CHECKING:
+    from optuna import Study
+
+
 __all__ = [
+    "Aims",
     "any_running",
     "decided_params",
     "given_params",
@@ -44,42 +55,73 @@ PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be 
 _FIXED_KEY = "fixed_params"  # System attribute of Optuna: what an enqueued trial was given.
 
 
+@dataclass(frozen=True)
+class Aims:
+    """What a study optimises.
+
+    Args:
+        directions: One for each objective.
+        measures: What each objective is.
+    """
+
+    directions: tuple[StudyDirection, ...]
+    measures: tuple[Measure, ...]
+
+    @classmethod
+    def of(cls, study: Study) -> Aims:
+        """The aims of a study."""
+        directions = tuple(study.directions)
+        return cls(directions, objectives(len(directions), metric_names(study)))
+
+
 def read_question(
     trials: Sequence[FrozenTrial],
-    direction: StudyDirection,
+    aims: Aims,
     prior: Prior,
     asked: Mapping[str, BaseDistribution],
     decided: Mapping[str, Any],
     number: int,
+    given: Given | None = None,
 ) -> Question:
-    """What a trial of a single-objective study asks of the planner.
+    """What a trial asks of the planner.
 
     Args:
         trials: The target's, all of them.
-        direction: The target's.
+        aims: The target's objectives.
         prior: The prior studies, which stand in for what the target has not shown yet.
         asked: Distributions that the trial is known to ask for; they overrule earlier trials'.
         decided: Values that the trial already has.
         number: The trial's number; running trials with others are pending.
+        given: The only configurations to choose from; any by default.
     """
     others = [t for t in trials if t.number != number]
     running = [t for t in others if t.state == TrialState.RUNNING]
-    whole = observe([t for t in others if t.state in FINISHED], direction)
-    observed = observe(others, direction, failures=True)
+    finished = [t for t in others if t.state in FINISHED]
+    # A trial that failed half-way lacks parameters for no reason of the space's.
+    whole = [t.params for t in finished if t.values or t.intermediate_values]
+    keys = _constraints(finished, prior)
+    observed = observe(others, aims.directions, keys, failures=True)
     shown: dict[str, BaseDistribution] = {}
     for trial in sorted(others, key=lambda t: t.number):
         shown |= trial.distributions
-    known = _expected(prior, whole, shown) | shown | dict(asked)
-    space = Space.from_distributions(known)
+    shown |= asked
+    expected = _expected(prior, whole, shown)
+    space = Space.from_distributions(expected | shown)
+    if given is not None:
+        given = given.fitting(shown)
+        space = given.space(shown, expected)
     return Question(
         space,
         space.rows(observed.params),
         observed.values,
         space.rows([plan for t in running if (plan := _plan_of(t))]),
         space.row(decided),
-        # A trial that failed half-way lacks parameters for no reason of the space's.
-        _conditions(prior, space, space.rows(whole.params)),
+        _conditions(prior, space, space.rows(whole)),
         ahead=sum(_comes_before(t, number) for t in running),
+        limits=observed.limits,
+        measures=(*aims.measures, *map(Measure.constraint, keys)),
+        candidates=None if given is None else given.rows(space),
+        tried=space.rows([planned for t in others if (planned := t.system_attrs.get(PLAN_KEY))]),
     )
 
 
@@ -143,7 +185,7 @@ def _comes_before(trial: FrozenTrial, number: int) -> bool:
 
 
 def _expected(
-    prior: Prior, observed: Observations, shown: Mapping[str, BaseDistribution]
+    prior: Prior, whole: Sequence[Mapping[str, Any]], shown: Mapping[str, BaseDistribution]
 ) -> dict[str, BaseDistribution]:
     """Parameters of the priors that the target may still ask for.
 
@@ -151,9 +193,9 @@ def _expected(
     """
     cube = prior.space
     ranges = {d.name: d.distribution() for d in cube.dimensions}
-    if not len(observed):
+    if not whole:
         return ranges
-    rows = cube.rows(observed.params)
+    rows = cube.rows(whole)
     expected = {}
     for condition in prior.conditions:
         child, parent = cube.names[condition.child], cube.names[condition.parent]
@@ -165,6 +207,14 @@ def _expected(
         ):
             expected[child] = ranges[child]
     return expected
+
+
+def _constraints(finished: Sequence[FrozenTrial], prior: Prior) -> tuple[str, ...]:
+    """The constraints of the target: before any trial, those of the prior studies."""
+    if finished:
+        return constraint_keys(finished)
+    known = {task.measure.name for task in prior.tasks if task.measure.is_constraint}
+    return tuple(sorted(known))
 
 
 def _conditions(prior: Prior, space: Space, rows: Array) -> tuple[Condition, ...]:

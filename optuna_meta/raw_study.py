@@ -14,6 +14,7 @@ import warnings
 
 import numpy as np
 
+from optuna_meta.measure import Measure
 from optuna_meta.space import Dimension
 from optuna_meta.trials import Observations
 
@@ -28,6 +29,7 @@ class RawStudy:
     Args:
         name: The study's name.
         observations: Its trials.
+        measures: What the columns of their values, then of their limits, mean: K + J of them.
         dimensions: Every range that its trials had; a parameter may have several.
         meta_features: Named numbers of its data set.
         mark: Number and start of its first trial; empty for trials that never were in Optuna.
@@ -36,6 +38,7 @@ class RawStudy:
 
     name: str
     observations: Observations
+    measures: Sequence[Measure] = (Measure(),)
     dimensions: Sequence[Dimension] = ()
     meta_features: Mapping[str, float] = field(default_factory=dict)
     mark: str = ""
@@ -44,21 +47,23 @@ class RawStudy:
     @property
     def useless(self) -> str:
         """Why the study cannot serve as a prior; empty where it can."""
-        values = self.observations.values
+        values = self.observations.values  # (n, K)
         if self.problem:
             return self.problem
         if len(values) == 0:
             return "it has no finished trial with a value"
         if not any(len(params) for params in self.observations.params):
             return "its trials have no parameters"
-        if values.min() == values.max():
-            return f"all its usable trials ({len(values)}) have one value, {values[0]:g}"
+        if (values == values[0]).all():
+            shown = ", ".join(f"{value:g}" for value in values[0])
+            return f"all its usable trials ({len(values)}) have one value, {shown}"
         return ""
 
 
 def unreadable(name: str, problem: str) -> RawStudy:
     """A study of which nothing is known but why."""
-    return RawStudy(name, Observations((), (), np.zeros(0)), problem=problem)
+    nothing = np.zeros((0, 1))
+    return RawStudy(name, Observations((), (), nothing, nothing), problem=problem)
 
 
 def usable(studies: Iterable[RawStudy]) -> list[RawStudy]:

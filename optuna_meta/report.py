@@ -100,7 +100,7 @@ def reason_of(n_priors: int, n_trials: int, trust: float, tests: bool = False) -
     if tests:
         return "All trials so far are such as the prior studies call good: this one tests them."
     if n_priors == 0:
-        return f"There is no prior study: the {n_trials} own trials are all there is."
+        return f"No prior study has these objectives: the {n_trials} own trials are all there is."
     if trust < LEAST_TRUST:
         return f"After {n_trials} trials nothing speaks for the prior studies: they have no say."
     if n_trials == 0:

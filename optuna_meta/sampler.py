@@ -15,15 +15,14 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.samplers import GPSampler
 from optuna.samplers import RandomSampler
-from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta.features.record import clean_meta_features
+from optuna_meta.given import read_candidates
 from optuna_meta.influence import explained
 from optuna_meta.planner import Planner
 from optuna_meta.planner import Question
@@ -31,6 +30,7 @@ from optuna_meta.plans import fitting
 from optuna_meta.plans import Plan
 from optuna_meta.plans import Plans
 from optuna_meta.prior import Prior
+from optuna_meta.question import Aims
 from optuna_meta.question import any_running
 from optuna_meta.question import decided_params
 from optuna_meta.question import given_params
@@ -42,7 +42,7 @@ from optuna_meta.question import was_taken
 from optuna_meta.report import Explanation
 from optuna_meta.report import facts
 from optuna_meta.report import LEAST_TRUST
-from optuna_meta.report import source_of
+from optuna_meta.space import Array
 from optuna_meta.space import NOTHING
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.transfer import fitted_prior
@@ -71,9 +71,10 @@ class MetaSampler(BaseSampler):
     all there is without any. Prior studies may differ in ranges, scales, choices and parameters;
     what they share by name and value is used.
 
-    Studies with several objectives or with constraints are passed to a host sampler, without
-    transfer: ``TPESampler`` for several objectives, ``GPSampler`` for constraints, unless
-    ``host_sampler`` is given.
+    Each objective and each constraint of the study (``trial.set_constraint``) is learned from the
+    prior studies that have it too: objectives are the same where their metric names are, else
+    where their positions are; constraints by their keys. With several objectives the sampler
+    improves the hypervolume.
 
     Example:
         .. code-block:: python
@@ -88,9 +89,14 @@ class MetaSampler(BaseSampler):
         meta_features: Named numbers of the new study's data set; by default those recorded on it
             with :func:`record_meta_features`, if any.
         seed: Seed of all random draws.
+        candidates: The only configurations that may be suggested, each once before any comes
+            again: ``[{"lr": 0.1, "kernel": "rbf"}, {"lr": 0.1, "kernel": "linear"}]``. Parameters
+            that they do not name are drawn by ``independent_sampler``.
         independent_sampler: Draws parameters that nothing is known of yet; random by default.
-        host_sampler: Takes studies with several objectives or with constraints.
         device: Where prior studies are fitted, as torch names it; the CPU by default.
+
+    Raises:
+        ValueError: An argument is not what is wanted here.
     """
 
     def __init__(
@@ -99,30 +105,26 @@ class MetaSampler(BaseSampler):
         prior_studies: FittedPrior | Prior | Sequence[optuna.Study] | None = None,
         meta_features: Mapping[str, float] | None = None,
         seed: int | None = None,
+        candidates: Sequence[Mapping[str, Any]] | None = None,
         independent_sampler: BaseSampler | None = None,
-        host_sampler: BaseSampler | None = None,
         device: str | None = None,
     ) -> None:
         features = None if meta_features is None else clean_meta_features(meta_features)
         self._transfer = Transfer(fitted_prior(prior_studies, device), features)
         self._rng = np.random.default_rng(seed)
+        self._given = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
-        self._constrained = host_sampler or GPSampler(seed=seed, warn_independent_sampling=False)
-        self._several = host_sampler or TPESampler(seed=seed)
         self._plans = Plans()
         self._told: set[str] = set()
 
     def reseed_rng(self) -> None:
-        """Draw differently from now on, also in the samplers that this one falls back to."""
+        """Draw differently from now on, also in the independent sampler."""
         self._rng = np.random.default_rng()
-        for sampler in {
-            id(s): s for s in (self._independent, self._constrained, self._several)
-        }.values():
-            sampler.reseed_rng()
+        self._independent.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Pass on to the host sampler."""
-        self._host(study).before_trial(study, trial)
+        """Pass on to the independent sampler."""
+        self._independent.before_trial(study, trial)
 
     def after_trial(
         self,
@@ -131,18 +133,15 @@ class MetaSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Forget the trial's plan and pass on to the host sampler."""
+        """Forget the trial's plan and pass on to the independent sampler."""
         self._plans.drop(study.study_name, trial.number)
-        self._host(study).after_trial(study, trial, state, values)
+        self._independent.after_trial(study, trial, state, values)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """The study's own common parameters: never a prior study's, which may differ."""
-        trials = study.get_trials(deepcopy=False)
-        if self._transfer.refusal(study, trials):
-            return self._host_space(study, trial)
-        space = own_space(trials)
+        space = own_space(study.get_trials(deepcopy=False))
         self._plans.put(study.study_name, trial.number, Plan(offered=frozenset(space)))
         return space
 
@@ -151,11 +150,6 @@ class MetaSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Plan the whole configuration and serve what is in ``search_space``."""
         plan = self._plan(study, trial, search_space)
-        if plan is None:
-            trials = study.get_trials(deepcopy=False)
-            unwanted = own_space(trials).keys() - self._host_space(study, trial).keys()
-            wanted = {n: d for n, d in search_space.items() if n not in unwanted}
-            return self._host(study).sample_relative(study, trial, wanted)
         served = {n: fitting(d, plan.params.get(n, NOTHING)) for n, d in search_space.items()}
         return {name: value for name, value in served.items() if value is not NOTHING}
 
@@ -167,10 +161,7 @@ class MetaSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Serve the plan's value; where the plan did not foresee what is asked, renew it."""
-        plan = self._plans.get(study.study_name, trial.number)
-        if plan is None:
-            host = self._host(study)
-            return host.sample_independent(study, trial, param_name, param_distribution)
+        plan = self._plans.get(study.study_name, trial.number) or Plan()
         if not plan.holds(param_name, param_distribution, trial.params):
             plan = self._renewed(study, trial, param_name, param_distribution, plan)
         value = fitting(param_distribution, plan.params.get(param_name, NOTHING))
@@ -190,34 +181,14 @@ class MetaSampler(BaseSampler):
             study: The target, whose next trial is explained as if it were asked for now.
         """
         trials = study.get_trials(deepcopy=False)
-        planner = self._planner(study, trials)
-        if planner is None:
-            reason = f"Nothing is transferred: {self._transfer.refusal(study, trials)}."
-            return Explanation(source_of(len(trials), 0.0), 0.0, {}, (), reason)
+        planner = self._planner(study)
         waiting = [t for t in trials if t.state == TrialState.WAITING]
         number = waiting[0].number if waiting else len(trials)
         decided = given_params(waiting[0]) if waiting else {}
-        question = read_question(
-            trials, study.direction, planner.fitted.prior, own_space(trials), decided, number
-        )
+        question = self._question(study, planner, trials, own_space(trials), decided, number)
         return explained(planner, question, self._rng)
 
-    def _host(self, study: Study) -> BaseSampler:
-        return self._constrained if len(study.directions) == 1 else self._several
-
-    def _host_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        try:
-            return self._host(study).infer_relative_search_space(study, trial)
-        except ValueError:  # Optuna's own samplers serve one study each, this one any number.
-            return own_space(study.get_trials(deepcopy=False))
-
-    def _planner(self, study: Study, trials: Sequence[FrozenTrial]) -> Planner | None:
-        if reason := self._transfer.refusal(study, trials):
-            self._tell_once(
-                f"Study {study.study_name!r} goes to {type(self._host(study)).__name__}, "
-                f"without transfer: {reason}."
-            )
-            return None
+    def _planner(self, study: Study) -> Planner:
         try:
             return self._transfer.planner(study)
         except ValueError as error:
@@ -225,31 +196,40 @@ class MetaSampler(BaseSampler):
             self._tell_once(f"The meta-features of study {name!r} are not used: {error}")
             return self._transfer.planner_of(study, None)
 
+    def _question(
+        self,
+        study: Study,
+        planner: Planner,
+        trials: Sequence[FrozenTrial],
+        asked: Mapping[str, BaseDistribution],
+        decided: Mapping[str, Any],
+        number: int,
+    ) -> Question:
+        prior = planner.fitted.prior
+        return read_question(trials, Aims.of(study), prior, asked, decided, number, self._given)
+
     def _plan(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
-    ) -> Plan | None:
-        """The trial's new plan; ``None`` where there is nothing to transfer."""
+    ) -> Plan:
+        """The trial's new plan; an empty one where planning fails."""
         offered = self._plans.get(study.study_name, trial.number) or Plan()
         self._plans.drop(study.study_name, trial.number)
         withheld = sorted(offered.offered - search_space.keys())
         try:
             with _ONE_BY_ONE:
                 trials = study.get_trials(deepcopy=False)
-                planner = self._planner(study, trials)
-                if planner is None:
-                    return None
+                planner = self._planner(study)
                 decided = decided_params(trials, trial, withheld)
-                prior = planner.fitted.prior
 
                 def read(trials: Sequence[FrozenTrial]) -> Question:
-                    return read_question(
-                        trials, study.direction, prior, search_space, decided, trial.number
+                    return self._question(
+                        study, planner, trials, search_space, decided, trial.number
                     )
 
                 return self._new_plan(study, trial, planner, read, trials)
         except Exception as error:  # A prior study is never worth the user's trial.
             self._tell_failure(study, "Planning", error)
-            return None
+            return Plan()
 
     def _new_plan(
         self,
@@ -262,7 +242,7 @@ class MetaSampler(BaseSampler):
         question = read(trials)
         for _ in range(_MOST_CLASHES):
             suggestion = planner.suggest(question, self._rng)
-            plan = Plan(question.space.params(suggestion.row))
+            plan = Plan(self._params(question, suggestion.row))
             attrs = facts(planner.fitted.prior, len(question.rows), suggestion)
             self._keep(study, trial, plan, attrs)
             after = study.get_trials(deepcopy=False)
@@ -293,24 +273,30 @@ class MetaSampler(BaseSampler):
         with _ONE_BY_ONE:
             try:
                 trials = study.get_trials(deepcopy=False)
-                planner = self._planner(study, trials)
-                if planner is None or name in plan.renewed:
+                planner = self._planner(study)
+                if name in plan.renewed:
                     return plan
-                if name not in shown_names(trials).union(planner.fitted.space.names):
+                known = self._given.names if self._given else planner.fitted.space.names
+                if name not in shown_names(trials).union(known):
                     return plan  # Nothing is known of it.
                 asked = {**trial.distributions, name: distribution}
                 given = given_params(trial)
-                question = read_question(
-                    trials, study.direction, planner.fitted.prior, asked, given, trial.number
-                )
+                question = self._question(study, planner, trials, asked, given, trial.number)
                 row = planner.suggest(question, self._rng).row
             except Exception as error:
                 self._tell_failure(study, "Planning", error)
                 return plan
-            params = {**plan.params, **question.space.params(row), **trial.params}
+            kept = {} if self._given else plan.params
+            params = {**kept, **self._params(question, row), **trial.params}
             renewed = replace(plan, params=params, renewed=plan.renewed | {name})
             self._keep(study, trial, renewed, {})
         return renewed
+
+    def _params(self, question: Question, row: Array) -> Mapping[str, Any]:
+        """The configuration of a suggested row; a candidate's as the user gave it."""
+        if self._given is None:
+            return question.space.params(row)
+        return self._given.at(row, question.space)
 
     def _keep(
         self, study: Study, trial: FrozenTrial, plan: Plan, attrs: Mapping[str, Any]

@@ -8,8 +8,10 @@ from scipy.special import ndtri
 from optuna_meta.space import Array
 
 
-__all__ = ["finite_values", "rank_normal", "warp"]
+__all__ = ["finite_values", "rank_normal", "signed", "warp"]
 
+_GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
+_WORST = 4.0
 _FAREST = 1e12  # Units beyond the median; what is worse is equally bad.
 
 
@@ -53,3 +55,16 @@ def warp(values: Array) -> Array:
     warped = np.minimum(values - median, 0.0) / unit + np.log1p(excess)
     spread: Array = (warped - warped.mean()) / warped.std()
     return spread
+
+
+def signed(values: Array) -> Array:
+    """Constraint values (n,) on one scale for all studies: at most 0 where feasible, as before.
+
+    In units of their median size, large ones drawn in; the map is monotone.
+    """
+    if len(values) == 0:
+        return np.zeros(0)
+    sizes = np.abs(values[values != 0.0])
+    scaled = np.arcsinh(values / (np.median(sizes) if len(sizes) else 1.0))
+    drawn: Array = np.clip(scaled + np.where(values > 0.0, _GAP, -_GAP), -_WORST, _WORST)
+    return drawn

@@ -21,9 +21,13 @@ from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import study_user_attrs
 from optuna_meta.dimension import plain
 from optuna_meta.features.record import read_meta_features
+from optuna_meta.measure import constraint_keys
+from optuna_meta.measure import Measure
+from optuna_meta.measure import objectives
 from optuna_meta.raw_study import RawStudy
 from optuna_meta.raw_study import unreadable
 from optuna_meta.space import Dimension
@@ -130,12 +134,13 @@ def _read_guarded(name: str, load: Callable[[], optuna.Study], adaptation: Adapt
 
 
 def _read(study: optuna.Study, adaptation: Adaptation) -> RawStudy:
-    name = study.study_name
-    if len(study.directions) != 1:
-        return unreadable(name, f"it has {len(study.directions)} objectives where one is wanted")
     trials = study.get_trials(deepcopy=False, states=FINISHED)
-    observations, dimensions = adaptation.apply(observe(trials, study.direction))
-    raw = RawStudy(name, observations, dimensions, mark=mark_of(trials))
+    keys = constraint_keys(trials)
+    observed = observe(trials, study.directions, keys)
+    observations, dimensions = adaptation.apply(observed)
+    measures = [*objectives(len(study.directions), metric_names(study))]
+    measures += [Measure.constraint(key) for key in keys]
+    raw = RawStudy(study.study_name, observations, measures, dimensions, mark=mark_of(trials))
     return raw if raw.useless else replace(raw, meta_features=_meta_features(study))
 
 

@@ -1,4 +1,4 @@
-"""One prior study as a frozen record of arrays."""
+"""What one prior study says of one measure, as a frozen record of arrays."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import field
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.measure import Measure
 from optuna_meta.space import Array
 
 
@@ -17,15 +18,16 @@ __all__ = ["Task"]
 
 @dataclass(frozen=True)
 class Task:
-    """One prior study as arrays.
+    """One measure of a prior study: a study of two objectives and a constraint is three tasks.
 
     Args:
         name: The study's name.
         rows: Cells of the n trials in the prior's space.  # (n, D)
-        values: Objective values, lower is better, finite.  # (n,)
+        values: Their values, lower is better, finite.  # (n,)
         meta_features: Named numbers of the study's data set; empty where none are known.
         mark: Number and start of the study's first usable trial, by which a study recognises
             itself among the priors; empty for trials that never were in Optuna.
+        measure: What the values mean.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Task:
     values: Array = field(repr=False)  # (n,)
     meta_features: Mapping[str, float] = field(default_factory=dict)
     mark: str = ""
+    measure: Measure = Measure()
 
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or self.values.shape != (len(self.rows),):

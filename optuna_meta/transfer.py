@@ -9,13 +9,11 @@ from typing import Any
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.trial import FrozenTrial
 
 from optuna_meta._optuna import study_key
 from optuna_meta._optuna import study_trials
 from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import read_meta_features
-from optuna_meta.planner import new_planner
 from optuna_meta.planner import Planner
 from optuna_meta.prior import mark_of
 from optuna_meta.prior import Prior
@@ -53,16 +51,8 @@ class Transfer:
         # Storages have other identities in another process.
         return {**self.__dict__, "_own": {}}
 
-    def refusal(self, study: Study, trials: Sequence[FrozenTrial]) -> str:
-        """Why a study with these trials is for a host sampler; empty where it is not."""
-        if len(study.directions) > 1:
-            return "the study has several objectives"
-        if any(t.constraints for t in trials if t.state in FINISHED):
-            return "the study has constraints"
-        return ""
-
     def planner(self, study: Study) -> Planner:
-        """The planner of a study that :meth:`refusal` does not refuse.
+        """The planner of a study.
 
         Raises:
             ValueError: The meta-features on the study are malformed.
@@ -78,7 +68,7 @@ class Transfer:
         key = repr((own, features))
         if key not in self._planners:
             fitted = self.fitted.without(own) if own else self.fitted
-            self._planners[key] = new_planner(fitted, features)
+            self._planners[key] = Planner(fitted, features)
             if len(self._planners) > _MOST_PLANNERS:
                 self._planners.popitem(last=False)
         return self._planners[key]

@@ -1,6 +1,6 @@
-"""Trials of one study -> configurations with one comparable value each.
+"""Trials of one study -> configurations with comparable values.
 
-Complete trials keep their value. Failed trials and NaN are left out, as Optuna's own samplers do.
+Complete trials keep their values. Failed trials and NaN are left out, as Optuna's own samplers do.
 A pruned trial gets the final value that its curve makes likely: the quantile it held, at the last
 step that it shares with complete trials, among their final values; never better than its curve.
 """
@@ -35,52 +35,86 @@ class Observations:
     Args:
         params: The configurations, n of them.
         distributions: For each configuration its parameters' distributions.
-        values: Objective values, lower is better, finite.  # (n,)
+        values: Values of the K objectives, lower is better, finite.  # (n, K)
+        limits: Values of the J constraints, at most 0 where a trial is feasible; NaN where it
+            reports none.  # (n, J)
     """
 
     params: tuple[Mapping[str, Any], ...]
     distributions: tuple[Mapping[str, BaseDistribution], ...]
-    values: Array  # (n,)
+    values: Array  # (n, K)
+    limits: Array  # (n, J)
 
     def __len__(self) -> int:
         return len(self.params)
 
 
 def observe(
-    trials: Sequence[FrozenTrial], direction: StudyDirection, *, failures: bool = False
+    trials: Sequence[FrozenTrial],
+    directions: Sequence[StudyDirection],
+    keys: Sequence[str] = (),
+    *,
+    failures: bool = False,
 ) -> Observations:
-    """The observations of a single-objective study's trials.
+    """The observations of a study's trials.
 
     Args:
         trials: Trials of any state.
-        direction: The study's.
+        directions: The study's, one for each objective.
+        keys: The constraints to read.
         failures: Whether trials that ended without any value rank last, in place of being left
             out: a study that goes on must not go on failing in the same place.
     """
-    sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
-    complete = [t for t in trials if t.state == TrialState.COMPLETE and _has_value(t)]
-    pruned = [t for t in trials if t.state == TrialState.PRUNED and _curve(t, sign)]
-    values = finite_values(np.array([_value(t, sign) for t in complete], dtype=float))
-    finals = {t.number: float(v) for t, v in zip(complete, values, strict=True)}
-    curves = [(_curve(t, sign), finals[t.number]) for t in complete]
-    one_measure = _is_one_measure(curves)
-    likely = {t.number: _likely_final(_curve(t, sign), curves, one_measure) for t in pruned}
-    failed = [t for t in trials if failures and _has_failed(t)]
-    kept = sorted([*complete, *pruned, *failed], key=lambda t: t.number)
-    known = finals | likely | {t.number: math.inf for t in failed}
-    values = np.array([known[t.number] for t in kept], dtype=float)
+    signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and _has_values(t)]
+    finals = _final_values(complete, signs)
+    known = {t.number: row for t, row in zip(complete, finals, strict=True)}
+    if len(signs) == 1:  # Optuna prunes studies of one objective only.
+        known |= _likely_values(trials, complete, finals[:, 0], float(signs[0]))
+    if failures:
+        known |= {t.number: np.full(len(signs), np.inf) for t in trials if _has_failed(t)}
+    kept = sorted((t for t in trials if t.number in known), key=lambda t: t.number)
+    values = np.array([known[t.number] for t in kept]).reshape(len(kept), len(signs))
     return Observations(
         tuple(t.params for t in kept),
         tuple(t.distributions for t in kept),
-        finite_values(values),
+        _finite_columns(values),
+        _limits(kept, keys),
     )
 
 
-def _value(trial: FrozenTrial, sign: float) -> float:
-    """The trial's value, lower is better; infinite where it violates a constraint."""
-    if any(violation > 0 for violation in trial.constraints.values()):
-        return math.inf
-    return sign * float(trial.values[0])
+def _final_values(complete: Sequence[FrozenTrial], signs: Array) -> Array:
+    """Values (n, K) of complete trials, lower is better, finite."""
+    values = [[float(value) for value in t.values] for t in complete]
+    return _finite_columns(np.array(values).reshape(len(complete), len(signs)) * signs)
+
+
+def _finite_columns(values: Array) -> Array:
+    return np.column_stack([finite_values(column) for column in values.T])
+
+
+def _limits(trials: Sequence[FrozenTrial], keys: Sequence[str]) -> Array:
+    """Constraint values (n, J), NaN where a trial reports none."""
+    limits = np.full((len(trials), len(keys)), np.nan)
+    if keys:
+        for i, trial in enumerate(trials):
+            reported = trial.constraints
+            limits[i] = [reported.get(key, np.nan) for key in keys]
+    return limits
+
+
+def _likely_values(
+    trials: Sequence[FrozenTrial], complete: Sequence[FrozenTrial], finals: Array, sign: float
+) -> dict[int, Array]:
+    """Likely final value, (1,), of each pruned trial by its number."""
+    pruned = [t for t in trials if t.state == TrialState.PRUNED and _curve(t, sign)]
+    if not pruned:
+        return {}
+    curves = [(_curve(t, sign), float(v)) for t, v in zip(complete, finals, strict=True)]
+    one_measure = _is_one_measure(curves)
+    return {
+        t.number: np.array([_likely_final(_curve(t, sign), curves, one_measure)]) for t in pruned
+    }
 
 
 def _has_failed(trial: FrozenTrial) -> bool:
@@ -91,8 +125,8 @@ def _has_failed(trial: FrozenTrial) -> bool:
     return silent or trial.state == TrialState.FAIL
 
 
-def _has_value(trial: FrozenTrial) -> bool:
-    return trial.values is not None and not math.isnan(trial.values[0])
+def _has_values(trial: FrozenTrial) -> bool:
+    return trial.values is not None and not any(math.isnan(value) for value in trial.values)
 
 
 def _curve(trial: FrozenTrial, sign: float) -> dict[int, float]:

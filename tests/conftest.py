@@ -130,6 +130,5 @@ def grid_prior() -> FittedPrior:
 
 
 def meta_sampler(prior_studies: Any, **options: Any) -> MetaSampler:
-    """A sampler whose cold start is cheap."""
-    options = {"seed": 0, "host_sampler": optuna.samplers.TPESampler(seed=0)} | options
-    return MetaSampler(prior_studies=prior_studies, **options)
+    """A sampler with a seed."""
+    return MetaSampler(prior_studies=prior_studies, **{"seed": 0} | options)

@@ -91,11 +91,7 @@ def _hostile() -> FittedPrior:
 
 
 def _sampler(prior: Callable[[], FittedPrior] | None) -> MetaSampler:
-    return MetaSampler(
-        prior_studies=prior() if prior else None,
-        seed=0,
-        host_sampler=optuna.samplers.TPESampler(n_startup_trials=0, seed=0),
-    )
+    return MetaSampler(prior_studies=prior() if prior else None, seed=0)
 
 
 def _id(prior: Callable[[], FittedPrior] | None) -> str:

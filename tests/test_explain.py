@@ -88,8 +88,8 @@ def test_the_text_is_a_table() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"directions": ["minimize", "maximize"]}, "several objectives"),
-        ({}, "no prior study"),
+        ({"directions": ["minimize", "maximize"]}, "No prior study has these objectives"),
+        ({}, "No prior study"),
     ],
 )
 def test_without_transfer_the_reason_is_given(options: dict[str, Any], reason: str) -> None:
@@ -98,7 +98,6 @@ def test_without_transfer_the_reason_is_given(options: dict[str, Any], reason: s
     assert reason in explained.reason
     assert explained.source == "cold start"
     assert explained.trust == 0.0
-    assert explained.params == {}
     assert "cold start" in str(explained)
 
 

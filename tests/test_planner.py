@@ -9,7 +9,8 @@ import pytest
 from optuna_meta import planner as planner_module
 from optuna_meta.candidates import enumerated
 from optuna_meta.conditions import Condition
-from optuna_meta.planner import new_planner
+from optuna_meta.measure import Measure
+from optuna_meta.outlook import is_untested
 from optuna_meta.planner import Planner
 from optuna_meta.planner import Question
 from optuna_meta.planner import Suggestion
@@ -51,7 +52,7 @@ def prior(space: Space, n_tasks: int, n: int, seed: int = 0) -> Prior:
 
 
 def planner(space: Space = CUBE, n_tasks: int = 3, n: int = 8) -> Planner:
-    return new_planner(fit_prior(prior(space, n_tasks, n)))
+    return Planner(fit_prior(prior(space, n_tasks, n)))
 
 
 CUBE_PLANNER = planner()
@@ -60,7 +61,8 @@ CUBE_PLANNER = planner()
 def question(space: Space, rows: Array | None = None, **more: object) -> Question:
     n_dims = len(space.dimensions)
     rows = np.zeros((0, n_dims)) if rows is None else rows
-    asked = Question(space, rows, bowl(rows), np.zeros((0, n_dims)), np.full(n_dims, np.nan))
+    values = np.asarray(more.pop("values", bowl(rows)))[:, None]
+    asked = Question(space, rows, values, np.zeros((0, n_dims)), np.full(n_dims, np.nan))
     return replace(asked, **more)  # type: ignore[arg-type]
 
 
@@ -169,15 +171,15 @@ def test_simultaneous_workers_get_different_rows(space: Space, n: int) -> None:
 
 def test_equal_generators_get_equal_suggestions() -> None:
     fitted = CUBE_PLANNER.fitted
-    first, second = (run(new_planner(fitted), CUBE, 5) for _ in range(2))
+    first, second = (run(Planner(fitted), CUBE, 5) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("n_tasks", [3, 30])
 def test_a_copy_leaves_the_original_alone(n_tasks: int) -> None:
     fitted = fit_prior(prior(CUBE, n_tasks, 5))
-    expected = run(new_planner(fitted), CUBE, 5)
-    original, generator = new_planner(fitted), rng()
+    expected = run(Planner(fitted), CUBE, 5)
+    original, generator = Planner(fitted), rng()
     rows = expected[:3]
     for n in range(3):
         original.suggest(question(CUBE, expected[:n]), generator)
@@ -218,20 +220,22 @@ def test_what_the_priors_know_by_other_ranges_is_valid_here() -> None:
 
 def test_a_space_without_parameters_has_an_empty_row() -> None:
     suggestion = CUBE_PLANNER.suggest(question(Space()), rng())
-    assert suggestion.row.shape == (0,) and suggestion.trust == CUBE_PLANNER.trust
+    assert (
+        suggestion.row.shape == (0,) and suggestion.trust == CUBE_PLANNER.outlook(Measure()).trust
+    )
     assert suggestion.coefficients.tolist() == [0.0] * 3
 
 
 def explained(asked: Planner, rows: Array) -> Suggestion:
     suggestion = asked.suggest(question(asked.fitted.space, rows), rng())
     assert 0.0 <= suggestion.trust <= 1.0
-    assert suggestion.coefficients.shape == suggestion.contributions.shape == asked.weights.shape
+    assert suggestion.coefficients.shape == suggestion.contributions.shape == (len(asked.fitted),)
     return suggestion
 
 
 def test_suggestions_explain_themselves() -> None:
     first = explained(CUBE_PLANNER, np.zeros((0, 3)))
-    assert first.trust == pytest.approx(CUBE_PLANNER.trust)
+    assert first.trust == pytest.approx(CUBE_PLANNER.outlook(Measure()).trust)
     # Before any trial each study speaks by its weight, for better than average.
     assert np.ptp(first.coefficients) < 1e-9 and first.coefficients.sum() > 0.0
     assert first.contributions.sum() > 0.0
@@ -273,6 +277,11 @@ def test_many_prior_studies_cost_little_more_than_some() -> None:
     assert min(seconds(many.copy()) for _ in range(2)) < 2.5 * seconds(some)
 
 
+def planner_of_trust(trust: float) -> Planner:
+    outlook = replace(CUBE_PLANNER.outlook(Measure()), trust=trust)
+    return Planner(CUBE_PLANNER.fitted, _outlooks={Measure(): outlook})
+
+
 def reversed_question(asked: Planner, n: int) -> tuple[Question, list[Suggestion]]:
     """A study in which the prior studies' good region is a plateau of equal, bad values."""
     generator, said = rng(), []
@@ -287,7 +296,7 @@ def reversed_question(asked: Planner, n: int) -> tuple[Question, list[Suggestion
 
 def test_a_plateau_where_priors_promise_most_is_left() -> None:
     """Equal values cannot refute the priors; the trial that tests them can."""
-    convinced = replace(CUBE_PLANNER, trust=0.95, _pools={}, _answers={})
+    convinced = planner_of_trust(0.95)
     asked, said = reversed_question(convinced, 15)
     assert asked.values.min() < 0.75
     assert said[-1].trust < 0.95
@@ -295,7 +304,7 @@ def test_a_plateau_where_priors_promise_most_is_left() -> None:
 
 def test_every_fifth_trial_tests_the_priors_until_two_have() -> None:
     good, bad = np.full(10, -1.0), np.array([0.5, 0.7])
-    due = planner_module._is_untested
+    due = is_untested
     assert due(good[:5], 3.0) and due(good, 3.0)
     assert not due(good[:4], 3.0) and not due(np.zeros(0), 3.0)
     assert due(np.append(good[:9], bad[0]), 3.0)
@@ -306,7 +315,7 @@ def test_every_fifth_trial_tests_the_priors_until_two_have() -> None:
 def test_the_test_of_the_priors_is_the_cold_arms() -> None:
     rows = np.tile(CUBE_PLANNER.suggest(question(CUBE), rng()).row, (5, 1))
     rows[:, 0] += np.linspace(0.0, 0.02, 5)
-    convinced = replace(CUBE_PLANNER, trust=0.9, _pools={}, _answers={})
+    convinced = planner_of_trust(0.9)
     said = convinced.suggest(question(CUBE, rows, values=np.zeros(5)), rng())
     assert said.tests
     none = planner(CUBE, 0)

@@ -88,7 +88,7 @@ USELESS = {
     r"usable trials \(1\) have one value, 2": lambda: study_of([({"x": (0.1, X)}, 2.0)], "bad"),
     r"usable trials \(2\) have one": lambda: study_of([({"x": (0.1, X)}, math.inf)] * 2, "bad"),
     "trials have no parameters": lambda: study_of([({}, 1.0), ({}, 2.0)], "bad"),
-    "2 objectives where one is wanted": lambda: optuna.create_study(
+    "it has no finished trial with": lambda: optuna.create_study(
         study_name="bad", directions=["minimize", "maximize"]
     ),
     "reading it failed: .*finite bounds": broken_study,

@@ -22,6 +22,7 @@ import pytest
 from optuna_meta import fit_prior
 from optuna_meta import Prior
 from optuna_meta.planner import Question
+from optuna_meta.question import Aims
 from optuna_meta.question import decided_params
 from optuna_meta.question import own_space
 from optuna_meta.question import PLAN_KEY
@@ -39,7 +40,7 @@ SPACE = {
 def question_of(study: optuna.Study, number: int | None = None, **decided: Any) -> Question:
     asked = own_space(study.trials)
     number = len(study.trials) if number is None else number
-    return read_question(study.trials, study.direction, bowl_prior().prior, asked, decided, number)
+    return read_question(study.trials, Aims.of(study), bowl_prior().prior, asked, decided, number)
 
 
 def params_of_rows(question: Question, rows: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -55,7 +56,7 @@ def test_before_any_trial_the_prior_space_stands_in() -> None:
 def test_finished_trials_are_rows_with_lower_better_values() -> None:
     study = run(bowl(sign=-1.0), 4, direction="maximize")
     question = question_of(study)
-    assert question.values == pytest.approx([-trial.value for trial in study.trials])
+    assert question.values[:, 0] == pytest.approx([-trial.value for trial in study.trials])
     for params, trial in zip(params_of_rows(question, question.rows), study.trials, strict=True):
         assert params == {n: pytest.approx(v) for n, v in trial.params.items()}
 
@@ -77,7 +78,7 @@ def test_a_conditional_parameter_stays_expected_until_its_condition_was_met() ->
         params = {"cost": 1.0, "kernel": kernel}
         study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
         return read_question(
-            study.trials, study.direction, prior, own_space(study.trials), {}, 1
+            study.trials, Aims.of(study), prior, own_space(study.trials), {}, 1
         ).space.names
 
     assert space_after("linear") == ("cost", "gamma", "kernel")
@@ -187,12 +188,12 @@ def test_the_priors_conditions_hold_until_the_target_contradicts_them() -> None:
         "gamma": FloatDistribution(1e-4, 1.0, log=True),
     }
     study = optuna.create_study()
-    assert len(read_question(study.trials, study.direction, prior, {}, {}, 0).conditions) == 1
+    assert len(read_question(study.trials, Aims.of(study), prior, {}, {}, 0).conditions) == 1
     params = {"cost": 1.0, "kernel": "linear", "gamma": 0.1}
     study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
     assert (
         read_question(
-            study.trials, study.direction, prior, own_space(study.trials), {}, 1
+            study.trials, Aims.of(study), prior, own_space(study.trials), {}, 1
         ).conditions
         == ()
     )
@@ -202,5 +203,5 @@ def test_a_prior_without_shared_parameters_asks_nothing() -> None:
     other = run(lambda trial: trial.suggest_float("other", 0.0, 1.0), 5)
     study = run(bowl(), 1)
     prior = fit_prior(Prior.from_studies([other])).prior
-    question = read_question(study.trials, study.direction, prior, own_space(study.trials), {}, 1)
+    question = read_question(study.trials, Aims.of(study), prior, own_space(study.trials), {}, 1)
     assert question.space.names == ("kind", "rate", "width")

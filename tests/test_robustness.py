@@ -15,7 +15,6 @@ from conftest import meta_sampler
 from conftest import run
 import numpy as np
 import optuna
-from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 import pytest
 
@@ -54,31 +53,6 @@ def test_no_prior_is_a_cold_start() -> None:
     assert params_of(none) == params_of(empty) == params_of(record)
     assert set(sources_of(none)) == {"cold start"}
     assert none.best_value < run(bowl(), 12, seed=3).best_value
-
-
-def test_several_objectives_are_the_host_samplers(logged: Any) -> None:
-    def two(trial: optuna.Trial) -> tuple[float, float]:
-        return bowl()(trial), trial.params["width"]
-
-    directions = ["minimize", "maximize"]
-    study = run(
-        two, 15, sampler=MetaSampler(prior_studies=bowl_prior(), seed=3), directions=directions
-    )
-    host = run(two, 15, sampler=TPESampler(seed=3), directions=directions)
-    assert params_of(study) == params_of(host)
-    assert len(logged.messages) == 1
-    assert "several objectives" in logged.messages[0]
-
-
-def test_constraints_end_the_transfer(logged: Any) -> None:
-    def constrained(trial: optuna.Trial) -> float:
-        value = bowl()(trial)
-        trial.set_constraint("width", trial.params["width"] - 0.5)
-        return value
-
-    study = run(constrained, 5, sampler=meta_sampler(bowl_prior()))
-    assert sources_of(study) == ["prior studies", None, None, None, None]
-    assert len([m for m in logged.messages if "constraints" in m]) == 1
 
 
 @pytest.mark.parametrize("n_trials", [2, 10])

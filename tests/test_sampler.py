@@ -84,12 +84,6 @@ def test_reseed_rng_changes_suggestions() -> None:
     assert study.sampler._rng.random() != copied._rng.random()
 
 
-def test_reseed_rng_reaches_the_host_sampler() -> None:
-    a, b = (MetaSampler(seed=0, host_sampler=optuna.samplers.RandomSampler(0)) for _ in range(2))
-    b.reseed_rng()
-    assert params_of(run(bowl(), 2, sampler=a)) != params_of(run(bowl(), 2, sampler=b))
-
-
 @pytest.mark.parametrize("n_before", [0, 3])
 def test_a_pickled_sampler_goes_on_identically(n_before: int) -> None:
     study = run(bowl(), n_before, sampler=meta_sampler(bowl_prior()))

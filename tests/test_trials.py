@@ -53,7 +53,7 @@ def mirrored(trials: list[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def values_of(trials: list[FrozenTrial], direction: StudyDirection = DOWN) -> list[float]:
-    values: list[float] = observe(trials, direction).values.tolist()
+    values: list[float] = observe(trials, [direction]).values[:, 0].tolist()
     return values
 
 
@@ -62,8 +62,8 @@ COMPLETE = [trial(i, i / 10, {1: i / 10 + 0.4, 5: i / 10 + 0.2, 9: i / 10}) for 
 
 
 def test_complete_trials_keep_their_values_and_their_order() -> None:
-    observed = observe([trial(2, 0.5), trial(0, 3.0), trial(1, -1.0)], DOWN)
-    assert observed.values.tolist() == [3.0, -1.0, 0.5] and len(observed) == 3
+    observed = observe([trial(2, 0.5), trial(0, 3.0), trial(1, -1.0)], [DOWN])
+    assert observed.values.tolist() == [[3.0], [-1.0], [0.5]] and len(observed) == 3
     assert [p["x"] for p in observed.params] == [0.0, 1.0, 2.0]
     assert [list(d) for d in observed.distributions] == [["x"]] * 3
 
@@ -71,8 +71,8 @@ def test_complete_trials_keep_their_values_and_their_order() -> None:
 def test_failed_and_unfinished_trials_are_left_out() -> None:
     others = [s for s in TrialState if s not in FINISHED]
     trials = [trial(i, state=state) for i, state in enumerate(others)]
-    assert len(observe([*trials, pruned(8, {}), pruned(9, {1: math.nan})], DOWN)) == 0
-    assert observe([], DOWN).values.shape == (0,)
+    assert len(observe([*trials, pruned(8, {}), pruned(9, {1: math.nan})], [DOWN])) == 0
+    assert observe([], [DOWN]).values.shape == (0, 1)
 
 
 @pytest.mark.parametrize("worst", [math.inf, -math.inf])
@@ -160,9 +160,9 @@ def test_trials_of_a_real_study_are_observed() -> None:
 
     study.optimize(objective, n_trials=25, catch=ArithmeticError)
     states: list[Any] = [t.state for t in study.trials]
-    observed = observe(study.trials, UP)
+    observed = observe(study.trials, [UP])
     assert TrialState.PRUNED in states and len(observed) == 24
     best = int(np.argmin(observed.values))
     assert observed.params[best] == study.best_params
     x = np.array([p["x"] for p in observed.params])
-    assert (observed.values >= -3.0 * x - 1e-12).all()
+    assert (observed.values[:, 0] >= -3.0 * x - 1e-12).all()

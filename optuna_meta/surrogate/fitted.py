@@ -15,10 +15,12 @@ import torch
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
+from optuna_meta.measure import Measure
 from optuna_meta.prior import Prior
 from optuna_meta.prior import prior_from_header
 from optuna_meta.prior import prior_header
 from optuna_meta.scaling import rank_normal
+from optuna_meta.scaling import signed
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.surrogate.kernel import column_owners
@@ -51,7 +53,7 @@ class FittedPrior:
     gps: PriorGPs = field(repr=False)
 
     def __len__(self) -> int:
-        return len(self.prior)
+        return len(self.prior.tasks)
 
     @property
     def space(self) -> Space:
@@ -60,8 +62,8 @@ class FittedPrior:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the prior studies."""
-        return self.prior.names
+        """The prior study of each task."""
+        return tuple(task.name for task in self.prior.tasks)
 
     def predict(self, rows: Array, absent: NDArray[np.bool_] | None = None) -> Array:
         """Values Z (M, T) that the prior studies expect, as normal quantiles of their ranks.
@@ -86,6 +88,11 @@ class FittedPrior:
         fields = (self.parameters.precisions, self.parameters.amplitude, self.parameters.noise)
         parameters = GPParameters(*(array[tasks] for array in fields))
         return FittedPrior(prior, parameters, self.gps.select(tasks))
+
+    def of(self, measure: Measure) -> FittedPrior:
+        """The surrogate of the tasks that measure the same."""
+        same = [i for i, task in enumerate(self.prior.tasks) if task.measure.matches(measure)]
+        return self.select(np.array(same, dtype=np.int64))
 
     def without(self, names: Iterable[str]) -> FittedPrior:
         """The surrogate without the studies of these names."""
@@ -142,7 +149,7 @@ def typical_rows(prior: Prior) -> Array:
 @dataclass(frozen=True)
 class _Padded:
     designs: Array  # (T, n, W)
-    values: Array  # (T, n), rank-normal
+    values: Array  # (T, n), comparable across studies
     mask: NDArray[np.bool_]  # (T, n)
     tuned: NDArray[np.bool_]  # (T, D)
     owners: NDArray[np.int64]  # (W,)
@@ -152,14 +159,16 @@ def _padded(prior: Prior) -> _Padded:
     owners = column_owners(prior.space)
     kept = [representative(task.values, _MOST_TRIALS) for task in prior.tasks]
     longest = max((len(k) for k in kept), default=0)
-    designs = np.zeros((len(prior), longest, len(owners)))
-    values = np.zeros((len(prior), longest))
-    mask = np.zeros((len(prior), longest), dtype=bool)
-    tuned = np.zeros((len(prior), len(prior.space.dimensions)), dtype=bool)
+    n_tasks = len(prior.tasks)
+    designs = np.zeros((n_tasks, longest, len(owners)))
+    values = np.zeros((n_tasks, longest))
+    mask = np.zeros((n_tasks, longest), dtype=bool)
+    tuned = np.zeros((n_tasks, len(prior.space.dimensions)), dtype=bool)
     for t, (task, trials) in enumerate(zip(prior.tasks, kept, strict=True)):
         n = len(trials)
         designs[t, :n] = design(task.rows[trials], prior.space)
-        values[t, :n] = rank_normal(task.values)[trials]
+        scaled = signed if task.measure.is_constraint else rank_normal
+        values[t, :n] = scaled(task.values)[trials]
         mask[t, :n] = True
         tuned[t] = task.tuned
     return _Padded(designs, values, mask, tuned, owners)

@@ -62,7 +62,7 @@ class Posterior:
     cholesky: Array  # (n, n)
     alpha: Array  # (n,), Sigma^-1 (u y - b m - c)
     constant: float  # c
-    incumbent: float  # lowest posterior mean among the trials, infinite before the first
+    fitted: Array  # (n,), posterior means at the trials
     ones: Array  # (n + p,), Sigma^-1 1
     precision: float  # 1' Sigma^-1 1
 
@@ -72,11 +72,11 @@ def posterior(h: Component, K: Array, y: Array, m: Array) -> Posterior:
     n, n_all = len(y), len(K)
     if n_all == 0:
         empty = np.zeros(0)
-        return Posterior(h, 0.0, 1.0, np.zeros((0, 0)), empty, 0.0, np.inf, empty, 1.0)
+        return Posterior(h, 0.0, 1.0, np.zeros((0, 0)), empty, 0.0, empty, empty, 1.0)
     L = _cholesky(K + h.noise**2 * np.eye(n_all))
     ones = dpotrs(L, np.ones(n_all), lower=True)[0]
     if n == 0:
-        return Posterior(h, 0.0, 1.0, L, np.zeros(0), 0.0, np.inf, ones, float(ones.sum()))
+        return Posterior(h, 0.0, 1.0, L, np.zeros(0), 0.0, np.zeros(0), ones, float(ones.sum()))
     L_n = L[:n, :n]  # The factor of the leading block: the observed trials alone.
     columns = np.column_stack([y, m, np.ones(n)])
     half = dtrtrs(L_n, columns, lower=True)[0]
@@ -87,9 +87,9 @@ def posterior(h: Component, K: Array, y: Array, m: Array) -> Posterior:
     log_evidence -= np.log(np.diag(L_n)).sum() + 0.5 * np.log(G[2, 2])
     constant = (u * G[0, 2] - G[1, 2]) / G[2, 2]
     alpha = dpotrs(L_n, u * y - m - constant, lower=True)[0]
-    incumbent = float((constant + m + K[:n, :n] @ alpha).min())
+    fitted = constant + m + K[:n, :n] @ alpha
     return Posterior(
-        h, float(log_evidence), u, L, alpha, constant, incumbent, ones, float(ones.sum())
+        h, float(log_evidence), u, L, alpha, constant, fitted, ones, float(ones.sum())
     )
 
 

@@ -67,19 +67,31 @@ class Scales:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of K components at M candidates, in units of y.
+    """Predictions of H components at M candidates, in units of y.
 
     Args:
-        means: Posterior means of f.  # (K, M)
-        deviations: Posterior standard deviations of f.  # (K, M)
-        incumbents: Lowest posterior mean among the observed trials.  # (K,)
-        weights: Sharpened probabilities of the components, sum 1.  # (K,)
+        means: Posterior means of f.  # (H, M)
+        deviations: Posterior standard deviations of f.  # (H, M)
+        fitted: Posterior means of f at the n observed trials.  # (H, n)
+        weights: Sharpened probabilities of the components, sum 1.  # (H,)
     """
 
-    means: Array  # (K, M)
-    deviations: Array  # (K, M)
-    incumbents: Array  # (K,)
-    weights: Array  # (K,)
+    means: Array  # (H, M)
+    deviations: Array  # (H, M)
+    fitted: Array  # (H, n)
+    weights: Array  # (H,)
+
+    @property
+    def incumbents(self) -> Array:
+        """Lowest posterior mean among the observed trials, infinite before the first.  # (H,)"""
+        lowest: Array = self.fitted.min(axis=1, initial=np.inf)
+        return lowest
+
+    def moments(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of the mixture at the candidates.  # (M,), (M,)"""
+        mean = self.weights @ self.means
+        square = self.weights @ (self.deviations**2 + (self.means - mean) ** 2)
+        return mean, np.sqrt(square)
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,11 @@ class TargetModel:
         transfers = [p.component.transfers for p in self.posteriors]
         return float(self.weights[transfers].sum())
 
+    @property
+    def n_trials(self) -> int:
+        """How many finished trials the mixture has seen."""
+        return len(self.posteriors[0].fitted)
+
     def cold_arm(self) -> TargetModel:
         """The mixture of the components that do not use the prior studies."""
         cold = [k for k, p in enumerate(self.posteriors) if not p.component.transfers]
@@ -154,9 +171,9 @@ class TargetModel:
             *(predicted(p, relations.covariance(p.component), m, spread) for p in posteriors),
             strict=True,
         )
-        incumbents = np.array([p.incumbent / p.unit for p in posteriors])
+        fitted = np.array([p.fitted / p.unit for p in posteriors])
         weights = sharpened[chosen] / sharpened[chosen].sum()
-        return Predictions(np.array(means), np.array(deviations), incumbents, weights)
+        return Predictions(np.array(means), np.array(deviations), fitted, weights)
 
     def _sharpened_weights(self) -> Array:
         """Weights (K,) with the odds of the two arms, transferring and cold, squared.

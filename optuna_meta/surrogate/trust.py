@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.scaling import signed
 from optuna_meta.scaling import warp
 from optuna_meta.space import Array
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -64,7 +65,7 @@ def _trust_of_others(fitted: FittedPrior, t: int) -> float:
     n = len(task.values)
     trials = np.linspace(0, n - 1, min(n, _MOST_TRIALS)).round().astype(int)
     rows = task.rows[trials]
-    y = warp(task.values[trials])
+    y = (signed if task.measure.is_constraint else warp)(task.values[trials])
     others = np.delete(np.arange(len(fitted)), t)
     inputs = Inputs(fitted.predict(rows)[:, others], design(rows, fitted.space))
     uniform = np.full(len(others), 1.0 / len(others))

@@ -1,0 +1,189 @@
+"""What the prior studies say of one measure of the target, corrected by the target's trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta.lens import active_tasks
+from optuna_meta.lens import Lens
+from optuna_meta.lens import MOST_ACTIVE
+from optuna_meta.measure import Measure
+from optuna_meta.scaling import signed
+from optuna_meta.scaling import warp
+from optuna_meta.similarity import prior_weights
+from optuna_meta.space import Array
+from optuna_meta.space import Space
+from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.mixture import components
+from optuna_meta.surrogate.target import condition
+from optuna_meta.surrogate.target import Inputs
+from optuna_meta.surrogate.target import Scales
+from optuna_meta.surrogate.target import TargetModel
+from optuna_meta.surrogate.trust import initial_trust
+
+
+__all__ = ["Outlook", "View", "is_untested", "new_outlook"]
+
+_MOST_ANSWERS = 5000
+_TEST_EVERY = 5
+_CLEARLY = 1.0  # In normal quantiles of the ranks.
+_ENOUGH_TESTS = 2
+_INDIFFERENT = 0.2  # Prior studies that expect the same everywhere say nothing to test.
+
+
+@dataclass(frozen=True)
+class View:
+    """One measure of the target after its trials.
+
+    Args:
+        model: The mixture that chooses the next trial.
+        full: The mixture after the trials: the same, unless the next trial is a test.
+        lens: How the studies that are asked see the target's space.
+        active: These studies, by their index among all.
+    """
+
+    model: TargetModel
+    full: TargetModel
+    lens: Lens
+    active: NDArray[np.int64]
+
+    @property
+    def trust(self) -> float:
+        """Posterior probability that the prior studies inform the measure."""
+        return self.full.trust
+
+    @property
+    def tests(self) -> bool:
+        """Whether the next trial is to test what the prior studies say."""
+        return self.model is not self.full
+
+    def testing_if_due(self, candidates: Inputs) -> View:
+        """The view of the cold arm if the next trial is due to test the prior studies."""
+        model, w = self.model, self.model.task_weights
+        m = model.observed.Z[: model.n_trials] @ w
+        if self.trust <= 0.5 or not is_untested(m, float(np.ptp(candidates.Z @ w))):
+            return self
+        return replace(self, model=model.cold_arm())
+
+
+@dataclass
+class Outlook:
+    """The prior studies' surrogates of one measure, and how far they are believed.
+
+    Args:
+        measure: The target's.
+        fitted: The surrogates of the T tasks that measure the same.
+        weights: Weight of each task, sum 1.  # (T,)
+        trust: Probability, before any trial, that they inform the target.
+    """
+
+    measure: Measure
+    fitted: FittedPrior
+    weights: Array  # (T,)
+    trust: float
+    _answers: dict[str, Array] = field(default_factory=dict, repr=False)
+    _learned: dict[str, Scales] = field(default_factory=dict, repr=False)
+
+    def copy(self) -> Outlook:
+        """An outlook that says the same; what it learns does not reach this one."""
+        return replace(self, _answers=dict(self._answers), _learned={})
+
+    def view(self, space: Space, rows: Array, values: Array, pending: Array) -> View:
+        """The measure after the target's trials.
+
+        Args:
+            space: The target's space.
+            rows: Finished trials that report the measure.  # (n, D)
+            values: What they report, lower is better.  # (n,)
+            pending: Running trials.  # (p, D)
+        """
+        y = self._scaled(values)
+        active = self._active(space, rows, y)
+        lens = Lens(self._selected(active), space)
+        weights = self.weights[active] / (self.weights[active].sum() or 1.0)
+        observed = lens.inputs(rows)
+        waiting = lens.inputs(pending) if len(pending) else None
+        scales = self._scales(lens, observed.X, values)
+        parts = components(self._trust_in(space))
+        model = condition(parts, observed, y, weights, scales, waiting)
+        return View(model, model, lens, active)
+
+    def _scaled(self, values: Array) -> Array:
+        return signed(values) if self.measure.is_constraint else warp(values)
+
+    def _trust_in(self, space: Space) -> float:
+        """Trust before any trial; none where the target shares no parameter with any prior."""
+        return 0.0 if set(space.names).isdisjoint(self.fitted.space.names) else self.trust
+
+    def _scales(self, lens: Lens, X: Array, values: Array) -> Scales:
+        """Length scales that the first trials show; later ones are waited for until they tell."""
+        n = _last_milestone(len(X))
+        key = repr((lens.space, lens.fitted.names)) + repr((X[:n].tobytes(), values[:n].tobytes()))
+        if key not in self._learned:
+            self._learned.clear()  # Only the latest is asked for again.
+            self._learned[key] = lens.scales(X[:n], self._scaled(values[:n]))
+        return self._learned[key]
+
+    def _selected(self, active: NDArray[np.int64]) -> FittedPrior:
+        return self.fitted if len(active) == len(self.fitted) else self.fitted.select(active)
+
+    def _active(self, space: Space, rows: Array, y: Array) -> NDArray[np.int64]:
+        """The studies to ask; of many, all are asked about each trial once."""
+        if len(self.fitted) <= MOST_ACTIVE:
+            return np.arange(len(self.fitted))
+        lens, Z = Lens(self.fitted, space), []
+        if len(self._answers) > _MOST_ANSWERS:
+            self._answers.clear()
+        for row in rows:
+            key = repr((space, row.tolist()))
+            if key not in self._answers:
+                self._answers[key] = lens.expectations(row[None])[0]
+            Z.append(self._answers[key])
+        return active_tasks(self.weights, np.array(Z).reshape(len(Z), len(self.fitted)), y)
+
+
+def new_outlook(
+    fitted: FittedPrior, measure: Measure, features: Mapping[str, float] | None = None
+) -> Outlook:
+    """The outlook on a measure of a target with these meta-features.
+
+    Args:
+        fitted: The surrogates of all measures.
+        measure: The target's.
+        features: The target's meta-features, where they are known.
+    """
+    own = fitted.of(measure)
+    weights = prior_weights([task.meta_features for task in own.prior.tasks], features)
+    return Outlook(measure, own, weights, initial_trust(own))
+
+
+def is_untested(m: Array, spread: float) -> bool:
+    """Whether the next trial is due to test the prior studies.
+
+    Trials that the prior studies all call good cannot refute them: were they wrong, their choices
+    would be equally bad. So every fifth trial is the cold arm's, until two trials are among
+    those that the prior studies call clearly worse.
+
+    Args:
+        m: What the prior studies expect of the trials so far.  # (n,)
+        spread: How far apart they expect the best and the worst candidates to be.
+    """
+    n = len(m)
+    if n == 0 or n % _TEST_EVERY != 0 or spread < _INDIFFERENT:
+        return False
+    clearly = min(_CLEARLY, 0.5 * spread)
+    return int(np.sum(m > m.min() + clearly)) < _ENOUGH_TESTS
+
+
+def _last_milestone(n: int) -> int:
+    """The last number of trials up to n after which length scales are learned: by tenths."""
+    milestone = n
+    while milestone > 10 and milestone % max(1, milestone // 10) != 0:
+        milestone -= 1
+    return milestone
