@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import importlib
 from typing import Any
 from typing import NamedTuple
 
@@ -18,10 +19,14 @@ from benchmarks.portfolio import best_configurations
 from benchmarks.portfolio import greedy_portfolio
 
 
-__all__ = ["METHODS", "Built", "Method", "PriorSet"]
+__all__ = ["METHODS", "Built", "Method", "PriorSet", "Unsupported"]
 
 PriorSet = Sequence[optuna.Study]
 _N_FIRST = 5  # configurations tried before a method that knows nothing of priors takes over
+
+
+class Unsupported(ValueError):
+    """What a method raises for a search space or priors that it cannot serve."""
 
 
 class Built(NamedTuple):
@@ -73,6 +78,16 @@ def _meta(priors: PriorSet, seed: int) -> Built:
     return Built(MetaSampler(prior_studies=fitted, seed=seed), [])
 
 
+def _peer(module: str, build: str = "build") -> Callable[[PriorSet, int], Built]:
+    """A method of ``benchmarks.peers``, imported when it is used."""
+
+    def built(priors: PriorSet, seed: int) -> Built:
+        peer = importlib.import_module(f"benchmarks.peers.{module}")
+        return Built(getattr(peer, build)(priors, seed), [])
+
+    return built
+
+
 METHODS: Mapping[str, Method] = {
     "random": Method(_random, uses_priors=False),
     "tpe": Method(_tpe, uses_priors=False),
@@ -80,4 +95,7 @@ METHODS: Mapping[str, Method] = {
     "enqueue-best-then-tpe": Method(_enqueue_best_then_tpe, uses_priors=True),
     "portfolio-then-gp": Method(_portfolio_then_gp, uses_priors=True),
     "meta": Method(_meta, uses_priors=True),
+    "rgpe": Method(_peer("rgpe"), uses_priors=True),
+    "pooled-copula-gp": Method(_peer("copula"), uses_priors=True),
+    "cma-es-warm-start": Method(_peer("cma"), uses_priors=True),
 }
