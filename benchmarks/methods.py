@@ -98,4 +98,8 @@ METHODS: Mapping[str, Method] = {
     "rgpe": Method(_peer("rgpe"), uses_priors=True),
     "pooled-copula-gp": Method(_peer("copula"), uses_priors=True),
     "cma-es-warm-start": Method(_peer("cma"), uses_priors=True),
+    "syne-quantile": Method(_peer("syne", "quantile"), uses_priors=True),
+    "syne-zero-shot": Method(_peer("syne", "zero_shot"), uses_priors=True),
+    "syne-bounding-box": Method(_peer("syne", "bounding_box"), uses_priors=True),
+    "syne-bounding-box-gp": Method(_peer("syne", "bounding_box_gp"), uses_priors=True),
 }

@@ -72,7 +72,8 @@ def ranking_weights(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     lowest = losses == losses[kept].min(axis=0)
     wins = np.where(kept[:, None], lowest, False).astype(float)
     wins[:-1, wins[-1] > 0] = 0.0  # the target's own model wins ties
-    return np.mean(wins / wins.sum(axis=0), axis=1)
+    weights: NDArray[np.float64] = np.mean(wins / wins.sum(axis=0), axis=1)
+    return weights
 
 
 def bootstrap_losses(
@@ -99,11 +100,11 @@ class _Planner:
     def __init__(self, priors: Sequence[History]) -> None:
         self._priors = priors
         self._space = merge(space for prior in priors for space in prior.spaces)
-        self._encoder = Encoder({})
-        self._models: list[GP] = []
+        self._fit_priors({})
 
     def suggest(self, target: Target, rng: np.random.Generator) -> Params:
-        self._fit_priors(target.space.distributions)
+        if self._encoder.distributions != {**target.space.distributions, **self._space}:
+            self._fit_priors(target.space.distributions)
         pool = candidates(target, self._priors, rng)
         ensemble = self._ensemble(target, rng)
         mean, std = ensemble.predict(self._encoder.rows(pool))
@@ -116,8 +117,6 @@ class _Planner:
     def _fit_priors(self, known: Distributions) -> None:
         """Fit the prior studies' models: once, or again where the target has new parameters."""
         distributions = {**known, **self._space}
-        if self._encoder.distributions == distributions and self._models:
-            return
         self._encoder = Encoder(distributions)
         self._models = [self._fit(prior) for prior in self._priors]
 

@@ -96,7 +96,8 @@ class Space:
         fresh = self._drawn(n, rng)
         picks = rng.integers(len(bases), size=n)
         moved = rng.random((n, n_names)) < min(0.5, _CHANGES / n_names)
-        sizes = np.exp(rng.uniform(*np.log(_STEPS), size=n)) * rng.standard_normal(n)
+        lengths = np.exp(rng.uniform(np.log(_STEPS[0]), np.log(_STEPS[1]), size=n))
+        sizes = lengths * rng.standard_normal(n)
         return [
             self.active(self._moved(bases[pick], other, mask, size))
             for pick, other, mask, size in zip(picks, fresh, moved, sizes, strict=True)
