@@ -102,4 +102,6 @@ METHODS: Mapping[str, Method] = {
     "syne-zero-shot": Method(_peer("syne", "zero_shot"), uses_priors=True),
     "syne-bounding-box": Method(_peer("syne", "bounding_box"), uses_priors=True),
     "syne-bounding-box-gp": Method(_peer("syne", "bounding_box_gp"), uses_priors=True),
+    "botorch-multitask": Method(_peer("multitask"), uses_priors=True),  # costly
+    "ax-botl": Method(_peer("botl"), uses_priors=True),  # costly
 }

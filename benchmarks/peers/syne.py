@@ -21,11 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
-import contextlib
-import io
-import logging
 from typing import Any
-import warnings
 
 import numpy as np
 import optuna
@@ -34,28 +30,28 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 from sklearn.ensemble import ExtraTreesRegressor
-import torch
 
+from benchmarks.peers.flat import FlatSpace
 from benchmarks.peers.history import History
 from benchmarks.peers.history import require_priors
 from benchmarks.peers.packages import require
 from benchmarks.peers.parameters import choice_key
 from benchmarks.peers.parameters import Distributions
-from benchmarks.peers.parameters import fit
 from benchmarks.peers.parameters import merge
 from benchmarks.peers.planned import PlannedSampler
 from benchmarks.peers.planned import Target
+from benchmarks.peers.quiet import quiet_and_seeded
 from benchmarks.peers.space import Encoder
 from benchmarks.record import Params
 
 
-__all__ = ["FlatSpace", "bounding_box", "bounding_box_gp", "quantile", "zero_shot"]
+__all__ = ["bounding_box", "bounding_box_gp", "quantile", "zero_shot"]
 
 _METRIC = "loss"
 _TRANSFER = "syne_tune.optimizer.schedulers.transfer_learning"
 _BLOCK = 10_000  # candidates drawn at once
 Next = Callable[[Target], Params]  # a configuration of a flat space
-Make = Callable[["FlatSpace", Sequence[History], int], Next]
+Make = Callable[[FlatSpace, Sequence[History], int], Next]
 
 
 def quantile(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
@@ -79,42 +75,6 @@ def bounding_box_gp(studies: Sequence[optuna.Study], seed: int) -> PlannedSample
     return _sampler(studies, seed, _box("BOTorch"), "Syne Tune's BoundingBox")
 
 
-class FlatSpace:
-    """A search space for Syne Tune: all parameters active, choices as text.
-
-    Args:
-        distributions:
-            The parameters.
-    """
-
-    def __init__(self, distributions: Distributions) -> None:
-        self.distributions = dict(distributions)
-
-    def domains(self) -> dict[str, Any]:
-        """Syne Tune's own description."""
-        space = require("syne_tune.config_space")
-        return {name: _domain(space, d) for name, d in self.distributions.items()}
-
-    def flat(self, params: Params) -> dict[str, Any]:
-        """A configuration with all parameters."""
-        known = fit(params, self.distributions)
-        return {
-            name: _text(known.get(name, _default(d)), d) for name, d in self.distributions.items()
-        }
-
-    def params(self, config: Params) -> dict[str, Any]:
-        """The configuration behind a flat one, in plain Python values."""
-        result: dict[str, Any] = {}
-        for name, distribution in self.distributions.items():
-            value = config[name]
-            if isinstance(distribution, CategoricalDistribution):
-                by_key = {choice_key(choice): choice for choice in distribution.choices}
-                result[name] = by_key[value]
-            else:
-                result[name] = value.item() if isinstance(value, np.generic) else value
-        return result
-
-
 class _Planner:
     def __init__(self, priors: Sequence[History], make: Make, seed: int) -> None:
         self._priors = priors
@@ -125,12 +85,12 @@ class _Planner:
     def suggest(self, target: Target, rng: np.random.Generator) -> Params:
         if self._space.distributions != target.space.distributions:
             self._prepare(target.space.distributions)
-        with _quiet_and_seeded(int(rng.integers(2**31))):
+        with quiet_and_seeded(int(rng.integers(2**31))):
             return self._space.params(self._next(target))
 
     def _prepare(self, distributions: Distributions) -> None:
         self._space = FlatSpace(distributions)
-        with _quiet_and_seeded(self._seed):
+        with quiet_and_seeded(self._seed):
             self._next = self._make(self._space, self._priors, self._seed)
 
 
@@ -154,7 +114,7 @@ def _quantile(space: FlatSpace, priors: Sequence[History], seed: int) -> Next:
                 self._blocks = _drawn(self.config_space, self.random_state)
             return next(self._blocks)
 
-    searcher = Searcher(space.domains(), _evaluations(space, priors), random_seed=seed)
+    searcher = Searcher(_domains(space), _evaluations(space, priors), random_seed=seed)
     return lambda target: dict(searcher.suggest())
 
 
@@ -168,7 +128,7 @@ def _drawn(domains: dict[str, Any], random_state: Any) -> Iterator[dict[str, Any
 def _zero_shot(space: FlatSpace, priors: Sequence[History], seed: int) -> Next:
     module = require(f"{_TRANSFER}.zero_shot")
     scheduler = module.ZeroShotTransfer(
-        space.domains(),
+        _domains(space),
         _METRIC,
         _evaluations(space, _completed(space, priors, seed)),
         sort_transfer_learning_evaluations=False,
@@ -217,7 +177,7 @@ def _box(kind: str) -> Make:
             return baselines.RandomSearch(domains, [metric], **options)
 
         box = require(f"{_TRANSFER}.bounding_box").BoundingBox(
-            *(scheduler, space.domains(), _METRIC, _evaluations(space, priors)), random_seed=seed
+            *(scheduler, _domains(space), _METRIC, _evaluations(space, priors)), random_seed=seed
         )
 
         def following(target: Target) -> Params:
@@ -247,7 +207,7 @@ def _tell(scheduler: Any, space: FlatSpace, target: Target) -> None:
 def _evaluations(space: FlatSpace, priors: Sequence[History]) -> dict[str, Any]:
     pandas = require("pandas")
     module = require(f"{_TRANSFER}.transfer_learning_task_evaluation")
-    domains = space.domains()
+    domains = _domains(space)
     return {
         str(i): module.TransferLearningTaskEvaluations(
             configuration_space=domains,
@@ -259,44 +219,15 @@ def _evaluations(space: FlatSpace, priors: Sequence[History]) -> dict[str, Any]:
     }
 
 
-def _domain(space: Any, distribution: BaseDistribution) -> Any:
+def _domains(space: FlatSpace) -> dict[str, Any]:
+    module = require("syne_tune.config_space")
+    return {name: _domain(module, d) for name, d in space.distributions.items()}
+
+
+def _domain(module: Any, distribution: BaseDistribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
-        return space.choice([choice_key(choice) for choice in distribution.choices])
+        return module.choice([choice_key(choice) for choice in distribution.choices])
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     integer = isinstance(distribution, IntDistribution)
-    kinds = {True: (space.randint, space.lograndint), False: (space.uniform, space.loguniform)}
+    kinds = {True: (module.randint, module.lograndint), False: (module.uniform, module.loguniform)}
     return kinds[integer][distribution.log](distribution.low, distribution.high)
-
-
-def _default(distribution: BaseDistribution) -> Any:
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[0]
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    low, high = distribution.low, distribution.high
-    middle = (low * high) ** 0.5 if distribution.log else (low + high) / 2
-    return fit({"": middle}, {"": distribution})[""]
-
-
-def _text(value: Any, distribution: BaseDistribution) -> Any:
-    return choice_key(value) if isinstance(distribution, CategoricalDistribution) else value
-
-
-@contextlib.contextmanager
-def _quiet_and_seeded(seed: int) -> Iterator[None]:
-    """Nothing printed or logged below an error, and global generators seeded and put back."""
-    logger, state = logging.getLogger("syne_tune"), np.random.get_state()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    np.random.seed(seed)
-    try:
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            torch.random.fork_rng(devices=[]),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            torch.manual_seed(seed)
-            yield
-    finally:
-        np.random.set_state(state)
-        logger.setLevel(level)
