@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import importlib
 from typing import Any
 from typing import NamedTuple
 
@@ -28,6 +29,10 @@ __all__ = ["COSTLY", "METHODS", "Built", "Limits", "Method", "PriorSet", "Unsupp
 PriorSet = Sequence[optuna.Study]
 _N_FIRST = 5  # configurations tried before a method that knows nothing of priors takes over
 _POPULATION = 10  # Optuna's 50 would make the first 50 trials random search
+
+
+class Unsupported(ValueError):
+    """What a method raises for a search space or priors that it cannot serve."""
 
 
 class Unsupported(ValueError):
@@ -126,6 +131,16 @@ def _require_one_objective(priors: PriorSet) -> None:
         raise Unsupported("It needs prior studies with one objective.")
 
 
+def _peer(module: str, build: str = "build") -> Callable[[PriorSet, int], Built]:
+    """A method of ``benchmarks.peers``, imported when it is used."""
+
+    def built(priors: PriorSet, seed: int) -> Built:
+        peer = importlib.import_module(f"benchmarks.peers.{module}")
+        return Built(getattr(peer, build)(priors, seed), [])
+
+    return built
+
+
 METHODS: Mapping[str, Method] = {
     "random": Method(_random, uses_priors=False),
     "tpe": Method(_tpe, uses_priors=False),
@@ -137,4 +152,13 @@ METHODS: Mapping[str, Method] = {
     "meta-drops-pruned": Method(
         _meta_drops_pruned, uses_priors=True, limits=Limits(suites=(PRUNED_SUITE,))
     ),
+    "rgpe": Method(_peer("rgpe"), uses_priors=True),
+    "pooled-copula-gp": Method(_peer("copula"), uses_priors=True),
+    "cma-es-warm-start": Method(_peer("cma"), uses_priors=True),
+    "syne-quantile": Method(_peer("syne", "quantile"), uses_priors=True),
+    "syne-zero-shot": Method(_peer("syne", "zero_shot"), uses_priors=True),
+    "syne-bounding-box": Method(_peer("syne", "bounding_box"), uses_priors=True),
+    "syne-bounding-box-gp": Method(_peer("syne", "bounding_box_gp"), uses_priors=True),
+    "botorch-multitask": Method(_peer("multitask"), uses_priors=True, limits=COSTLY),
+    "ax-botl": Method(_peer("botl"), uses_priors=True, limits=COSTLY),
 }

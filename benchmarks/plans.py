@@ -41,7 +41,7 @@ _ARENA = (
     Stage(_SINGLE),
     Stage(_SINGLE, ("half-permuted",), seeds=3),
     Stage(_SINGLE, ("none", "three", "random-priors", "permuted", "negated"), _FIRST, seeds=3),
-    Stage(_SINGLE, ("one",), (*_FIRST, "portfolio-then-gp", "cmaes-warm-start"), seeds=3),
+    Stage(_SINGLE, ("one",), (*_FIRST, "portfolio-then-gp", "cma-es-warm-start"), seeds=3),
     Stage(_SINGLE, ("features", "features-permuted"), ("meta",), seeds=3),
     Stage(_SINGLE, ("given-5", "noise", "workers-4"), (*_FIRST, "random", "tpe", "gp"), seeds=2),
     Stage(OBJECTIVES_SUITES, methods=("meta", "random", "tpe", "gp", "nsgaii"), seeds=3),

@@ -110,11 +110,11 @@ def test_the_report_has_a_section_for_everything_in_the_file(tmp_path):
     add(path, "toy", ["base", "negated", "noise"], {"meta": 0.2, "gp": 0.4})
     add(path, "nmt-2", ["base"], {"meta": 0.2, "nsgaii": 0.4})
     add(path, "lcbench-pruned", ["base"], {"meta": 0.2, "meta-drops-pruned": 0.4})
-    skipped = Job("toy", "toy", "A", 0, "base", "cmaes-warm-start")
+    skipped = Job("toy", "toy", "A", 0, "base", "cma-es-warm-start")
     append_skip(path, skipped, "categories")
     append_skip(path, skipped._replace(task="B"), "categories")
     text = report(path)
-    assert "| cmaes-warm-start | toy | base | categories | 2 |" in text
+    assert "| cma-es-warm-start | toy | base | categories | 2 |" in text
     assert "| toy | yes (1.00; gp 2.00) |" in text
     assert "below all on 0 of 1" in text  # 0.2 / 5 against 0.4 / 15
     assert "### negated\n\n2 tasks, 1 replicates. Best in mean rank at trial 10: yes" in text
