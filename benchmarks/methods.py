@@ -35,10 +35,6 @@ class Unsupported(ValueError):
     """What a method raises for a search space or priors that it cannot serve."""
 
 
-class Unsupported(ValueError):
-    """What a method raises for a search space or priors that it cannot serve."""
-
-
 class Built(NamedTuple):
     """A method ready for one study."""
 

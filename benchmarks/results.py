@@ -71,8 +71,9 @@ def read_skips(path: Path) -> dict[Job, str]:
 
 
 def write_skips(path: Path, skips: Mapping[Job, str]) -> None:
-    """Replace the file of skipped jobs; none is written where there are none."""
+    """Replace the file of skipped jobs; there is none where nothing was skipped."""
     if not skips:
+        beside(path, ".skipped.csv").unlink(missing_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with beside(path, ".skipped.csv").open("w", newline="") as file:

@@ -43,6 +43,7 @@ from benchmarks.results import append_rows
 from benchmarks.results import append_skip
 from benchmarks.results import finished_jobs
 from benchmarks.results import record_origin
+from benchmarks.results import write_skips
 from benchmarks.tasks import Family
 from benchmarks.tasks import load_suite
 from benchmarks.tasks import SUITES
@@ -72,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     families = [family for suite in args.suite for family in load_suite(suite, args.data)]
     families = families[:1] if args.smoke else families
     record_origin(args.output, _command(argv), _origin(args))
+    if args.retry_skipped:
+        write_skips(args.output, {})
     done = finished_jobs(args.output, args.trials)
     jobs = [job for job in _jobs(families, args) if job not in done]
     print(f"{len(jobs)} jobs to run, {len(done)} jobs in {args.output.name}", flush=True)
@@ -239,6 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--budget-hours", type=float, help="stop after so much time; a rerun goes on")
     add("--output", type=Path, default=None)
     add("--cache", type=Path, default=_HERE / "cache", help="prior studies made before")
+    add("--retry-skipped", action="store_true", help="as when a package was missing")
     add("--smoke", action="store_true", help="one task, a few trials: does it run at all?")
     return parser
 

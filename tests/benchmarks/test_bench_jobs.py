@@ -82,6 +82,10 @@ def test_a_method_that_cannot_serve_is_skipped_with_its_reason(command, tmp_path
     assert {row["method"] for row in rows} == {"tpe"}
     job = Job(SUITE, "toy", "3", 0, "base", "gp")
     assert read_skips(tmp_path / "r.csv") == {job: "no categories, please"}
+    monkeypatch.undo()
+    again = "--methods gp,tpe --tasks 1 --seeds 1 --trials 2 --retry-skipped"
+    assert {row["method"] for row in command(*again.split())} == {"tpe", "gp"}
+    assert read_skips(tmp_path / "r.csv") == {}
 
 
 def test_our_sampler_without_pruned_trials_runs_where_trials_are_pruned(command):
