@@ -71,7 +71,7 @@ class Comparison(NamedTuple):
 
 def read_results(path: Path) -> pd.DataFrame:
     """The rows of a file of results, packed or not; of a job that is there twice, the last."""
-    texts = {"task": str, "regime": str, "value": str}
+    texts = {"family": str, "task": str, "regime": str, "value": str}
     rows = pd.read_csv(path, keep_default_na=False, dtype=texts)
     rows["regret_so_far"] = rows["regret_so_far"].round(_DIGITS)
     if "cost" not in rows:
