@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +22,10 @@ __all__ = [
     "is_unseen",
     "neighbours",
     "positions",
+    "row_keys",
     "uniform",
     "unseen",
+    "unseen_keys",
 ]
 
 _FINEST, _COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
@@ -83,13 +88,22 @@ def unseen(rows: Array, seen: Array, *, or_all: bool = True) -> NDArray[np.int64
 
     Where all of them are in ``seen``, all different ones if ``or_all``, else none.
     """
-    if rows.shape[1] == 0:
-        return np.zeros(min(len(rows), 1), dtype=np.int64)
-    keys = _keys(rows)
-    _, first = np.unique(keys, return_index=True)
-    first = np.sort(first)
-    fresh = first[~np.isin(keys[first], _keys(seen))]
-    return fresh if len(fresh) or not or_all else first
+    return unseen_keys(row_keys(rows), set(row_keys(seen)), or_all=or_all)
+
+
+def unseen_keys(
+    keys: Sequence[bytes], seen: Set[bytes], *, or_all: bool = True
+) -> NDArray[np.int64]:
+    """The same for rows of which the keys are known."""
+    first = {key: i for i, key in reversed(list(enumerate(keys)))}
+    fresh = sorted(i for key, i in first.items() if key not in seen)
+    return np.array(fresh if fresh or not or_all else sorted(first.values()), dtype=np.int64)
+
+
+def row_keys(rows: Array) -> list[bytes]:
+    """One comparable value per row; cells that differ by rounding alone are the same."""
+    rounded = np.round(np.nan_to_num(rows, nan=-9.0), 7) + 0.0
+    return [row.tobytes() for row in rounded]
 
 
 def is_among(rows: Array, others: Array) -> NDArray[np.bool_]:
@@ -99,13 +113,8 @@ def is_among(rows: Array, others: Array) -> NDArray[np.bool_]:
 
 def positions(rows: Array, others: Array) -> NDArray[np.int64]:
     """For each row (n, D) the index of an equal one among others (m, D), -1 where none is."""
-    if rows.shape[1] == 0 or not len(others):
-        return np.full(len(rows), -1)
-    known, wanted = _keys(others), _keys(rows)
-    order = np.argsort(known, kind="stable")
-    place = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
-    found: NDArray[np.int64] = np.where(known[order][place] == wanted, order[place], -1)
-    return found
+    known = {key: i for i, key in enumerate(row_keys(others))}
+    return np.array([known.get(key, -1) for key in row_keys(rows)], dtype=np.int64)
 
 
 def apart(rows: Array, pending: Array, space: Space, radius: float) -> NDArray[np.bool_]:
@@ -144,9 +153,3 @@ def _reflected(cells: Array) -> Array:
     """Cells mirrored at the borders: clipping would pile them up there."""
     inside = np.abs(cells)
     return np.clip(np.where(inside > 1.0, 2.0 - inside, inside), 0.0, 1.0)
-
-
-def _keys(rows: Array) -> NDArray[np.void]:
-    """One comparable value per row; cells that differ by rounding alone are the same."""
-    rounded = np.ascontiguousarray(np.round(np.nan_to_num(rows, nan=-9.0), 7) + 0.0)
-    return rounded.view([("", rounded.dtype)] * max(rounded.shape[1], 1)).ravel()

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from optuna_meta.lens import active_tasks
 from optuna_meta.lens import Lens
-from optuna_meta.lens import MOST_ACTIVE
 from optuna_meta.measure import Measure
 from optuna_meta.scaling import signed
 from optuna_meta.scaling import warp
@@ -20,6 +19,7 @@ from optuna_meta.similarity import prior_weights
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture import components
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
@@ -87,12 +87,13 @@ class Outlook:
     fitted: FittedPrior
     weights: Array  # (T,)
     trust: float
-    _answers: dict[str, Array] = field(default_factory=dict, repr=False)
+    _answers: dict[str, dict[bytes, Array]] = field(default_factory=dict, repr=False)
     _learned: dict[str, Scales] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Outlook:
         """An outlook that says the same; what it learns does not reach this one."""
-        return replace(self, _answers=dict(self._answers), _learned={})
+        answers = {space: dict(known) for space, known in self._answers.items()}
+        return replace(self, _answers=answers, _learned={})
 
     def view(self, space: Space, rows: Array, values: Array, pending: Array) -> View:
         """The measure after the target's trials.
@@ -104,10 +105,11 @@ class Outlook:
             pending: Running trials.  # (p, D)
         """
         y = self._scaled(values)
-        active = self._active(space, rows, y)
+        Z = self._expected(space, rows)
+        active = active_tasks(self.weights, Z, y)
         lens = Lens(self._selected(active), space)
         weights = self.weights[active] / (self.weights[active].sum() or 1.0)
-        observed = lens.inputs(rows)
+        observed = Inputs(Z[:, active], design(rows, space))
         waiting = lens.inputs(pending) if len(pending) else None
         scales = self._scales(lens, observed.X, values)
         parts = components(self._trust_in(space))
@@ -133,19 +135,20 @@ class Outlook:
     def _selected(self, active: NDArray[np.int64]) -> FittedPrior:
         return self.fitted if len(active) == len(self.fitted) else self.fitted.select(active)
 
-    def _active(self, space: Space, rows: Array, y: Array) -> NDArray[np.int64]:
-        """The studies to ask; of many, all are asked about each trial once."""
-        if len(self.fitted) <= MOST_ACTIVE:
-            return np.arange(len(self.fitted))
-        lens, Z = Lens(self.fitted, space), []
-        if len(self._answers) > _MOST_ANSWERS:
-            self._answers.clear()
-        for row in rows:
-            key = repr((space, row.tolist()))
-            if key not in self._answers:
-                self._answers[key] = lens.expectations(row[None])[0]
-            Z.append(self._answers[key])
-        return active_tasks(self.weights, np.array(Z).reshape(len(Z), len(self.fitted)), y)
+    def _expected(self, space: Space, rows: Array) -> Array:
+        """What all studies expect of the target's trials (n, D), each asked once.  # (n, T)"""
+        key = repr(space)
+        if key not in self._answers:
+            self._answers.clear()  # Only the latest space is asked for again.
+        answers = self._answers.setdefault(key, {})
+        if len(answers) > _MOST_ANSWERS:
+            answers.clear()
+        keys = [row.tobytes() for row in rows]
+        new = [i for i, key in enumerate(keys) if key not in answers]
+        if new:
+            found = Lens(self.fitted, space).expectations(rows[new])
+            answers.update(zip((keys[i] for i in new), found, strict=True))
+        return np.array([answers[key] for key in keys]).reshape(len(rows), len(self.fitted))
 
 
 def new_outlook(

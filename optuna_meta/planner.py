@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from optuna_meta.candidates import apart
 from optuna_meta.candidates import fixed
 from optuna_meta.candidates import neighbours
+from optuna_meta.candidates import row_keys
 from optuna_meta.candidates import unseen
+from optuna_meta.candidates import unseen_keys
 from optuna_meta.conditions import apply_conditions
 from optuna_meta.conditions import Condition
 from optuna_meta.goal import Goal
@@ -181,13 +183,13 @@ class Planner:
         index = {name: t for t, name in enumerate(self.fitted.prior.names)}
         said = np.zeros((3, len(index)))
         for view, candidates, measure in zip(aims, inputs, question.measures, strict=False):
-            outlook, full = self.outlook(measure), view.full
+            outlook, coefficients = self.outlook(measure), view.full.coefficients()
             advantage = candidates.Z.mean(axis=0) - view.lens.expectations(row[None])[0]
             told = [index[name] for name in outlook.fitted.names]
             said[0, told] += outlook.weights / len(aims)
             active = np.array(told, dtype=np.int64)[view.active]
-            said[1, active] += full.coefficients() / len(aims)
-            said[2, active] += full.coefficients() * advantage / len(aims)
+            said[1, active] += coefficients / len(aims)
+            said[2, active] += coefficients * advantage / len(aims)
         tests = any(view.tests for view in aims)
         trust = _mean([view.trust for view in aims])
         return Suggestion(row, trust, said[0], said[1], said[2], tests)
@@ -232,7 +234,7 @@ def _search(
 ) -> Array:
     """The best row of the pool and, once there are trials, around its best and the best trials."""
     space, n_trials = question.space, len(question.rows)
-    fresh = unseen(pool.rows, seen)
+    fresh = unseen_keys(pool.keys, set(row_keys(seen)))
     if n_trials == 0 and (fresh < pool.n_remembered).any():
         # Before any trial a configuration that a prior study has tried is safer than a new one.
         fresh = fresh[fresh < pool.n_remembered]

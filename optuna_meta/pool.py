@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from optuna_meta.candidates import fixed
 from optuna_meta.candidates import is_among
 from optuna_meta.candidates import is_unseen
 from optuna_meta.candidates import positions
+from optuna_meta.candidates import row_keys
 from optuna_meta.candidates import uniform
 from optuna_meta.conditions import apply_conditions
 from optuna_meta.conditions import Condition
@@ -53,6 +55,11 @@ class Pool:
     X: Array
     n_remembered: int
     Z: dict[Measure, Array] = field(default_factory=dict)
+
+    @cached_property
+    def keys(self) -> list[bytes]:
+        """What tells the candidates apart."""
+        return row_keys(self.rows)
 
     def inputs(self, outlook: Outlook, space: Space, active: NDArray[np.int64]) -> Inputs:
         """What the model of a measure reads of the candidates through the active studies."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.distributions import BaseDistribution
-from optuna.search_space import intersection_search_space
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
@@ -26,6 +25,7 @@ from optuna_meta.given import Given
 from optuna_meta.measure import constraint_keys
 from optuna_meta.measure import Measure
 from optuna_meta.measure import objectives
+from optuna_meta.memory import Memory
 from optuna_meta.planner import MOST_AHEAD
 from optuna_meta.planner import Question
 from optuna_meta.prior import Prior
@@ -44,7 +44,6 @@ __all__ = [
     "any_running",
     "decided_params",
     "given_params",
-    "own_space",
     "PLAN_KEY",
     "read_question",
     "shown_names",
@@ -82,6 +81,7 @@ def read_question(
     decided: Mapping[str, Any],
     number: int,
     given: Given | None = None,
+    memory: Memory | None = None,
 ) -> Question:
     """What a trial asks of the planner.
 
@@ -93,42 +93,40 @@ def read_question(
         decided: Values that the trial already has.
         number: The trial's number; running trials with others are pending.
         given: The only configurations to choose from; any by default.
+        memory: What was read of the target before.
     """
+    memory = memory or Memory()
     others = [t for t in trials if t.number != number]
     running = [t for t in others if t.state == TrialState.RUNNING]
     finished = [t for t in others if t.state in FINISHED]
     # A trial that failed half-way lacks parameters for no reason of the space's.
-    whole = [t.params for t in finished if t.values or t.intermediate_values]
+    told = [t for t in finished if t.values or t.intermediate_values]
+    whole = [t.number for t in told], [t.params for t in told]
     keys = _constraints(finished, prior)
     observed = observe(others, aims.directions, keys, failures=True)
     shown: dict[str, BaseDistribution] = {}
     for trial in sorted(others, key=lambda t: t.number):
         shown |= trial.distributions
     shown |= asked
-    expected = _expected(prior, whole, shown)
+    expected = _expected(prior, memory.rows(prior.space, *whole), shown)
     space = Space.from_distributions(expected | shown)
     if given is not None:
         given = given.fitting(shown)
         space = given.space(shown, expected)
+    planned = [t.system_attrs.get(PLAN_KEY) for t in others] if given is not None else []
     return Question(
         space,
-        space.rows(observed.params),
+        memory.rows(space, observed.numbers, observed.params),
         observed.values,
         space.rows([plan for t in running if (plan := _plan_of(t))]),
         space.row(decided),
-        _conditions(prior, space, space.rows(whole)),
+        _conditions(prior, space, memory.rows(space, *whole)),
         ahead=sum(_comes_before(t, number) for t in running),
         limits=observed.limits,
         measures=(*aims.measures, *map(Measure.constraint, keys)),
         candidates=None if given is None else given.rows(space),
-        tried=space.rows([planned for t in others if (planned := t.system_attrs.get(PLAN_KEY))]),
+        tried=space.rows([plan for plan in planned if plan]),
     )
-
-
-def own_space(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
-    """The parameters that all complete trials have in common, in one range."""
-    space = intersection_search_space([t for t in trials if t.state == TrialState.COMPLETE])
-    return {name: d for name, d in space.items() if not d.single()}
 
 
 def decided_params(
@@ -185,17 +183,17 @@ def _comes_before(trial: FrozenTrial, number: int) -> bool:
 
 
 def _expected(
-    prior: Prior, whole: Sequence[Mapping[str, Any]], shown: Mapping[str, BaseDistribution]
+    prior: Prior, rows: Array, shown: Mapping[str, BaseDistribution]
 ) -> dict[str, BaseDistribution]:
     """Parameters of the priors that the target may still ask for.
 
-    Before any trial these are all; then only those whose condition no trial has met yet.
+    Before any trial these are all; then only those whose condition no trial, a row (n, D) of the
+    priors' space, has met yet.
     """
     cube = prior.space
     ranges = {d.name: d.distribution() for d in cube.dimensions}
-    if not whole:
+    if not len(rows):
         return ranges
-    rows = cube.rows(whole)
     expected = {}
     for condition in prior.conditions:
         child, parent = cube.names[condition.child], cube.names[condition.parent]

@@ -21,9 +21,11 @@ from optuna.trial import TrialState
 
 from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
+from optuna_meta._optuna import study_key
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.given import read_candidates
 from optuna_meta.influence import explained
+from optuna_meta.memory import Memory
 from optuna_meta.planner import Planner
 from optuna_meta.planner import Question
 from optuna_meta.plans import fitting
@@ -34,7 +36,6 @@ from optuna_meta.question import Aims
 from optuna_meta.question import any_running
 from optuna_meta.question import decided_params
 from optuna_meta.question import given_params
-from optuna_meta.question import own_space
 from optuna_meta.question import PLAN_KEY
 from optuna_meta.question import read_question
 from optuna_meta.question import shown_names
@@ -57,6 +58,7 @@ __all__ = ["MetaSampler"]
 
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
 _MOST_CLASHES = 5
+_MOST_MEMORIES = 4
 # One trial of a process is planned after the other, so that each sees the plans before it. (Not
 # the sampler's own lock: samplers are pickled.)
 _ONE_BY_ONE = threading.RLock()
@@ -115,7 +117,12 @@ class MetaSampler(BaseSampler):
         self._given = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
         self._plans = Plans()
+        self._memories: dict[tuple[int, int, str], Memory] = {}
         self._told: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Storages have other identities in another process.
+        return {**self.__dict__, "_memories": {}}
 
     def reseed_rng(self) -> None:
         """Draw differently from now on, also in the independent sampler."""
@@ -141,7 +148,7 @@ class MetaSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """The study's own common parameters: never a prior study's, which may differ."""
-        space = own_space(study.get_trials(deepcopy=False))
+        space = self._memory(study).common_space(study)
         self._plans.put(study.study_name, trial.number, Plan(offered=frozenset(space)))
         return space
 
@@ -185,7 +192,8 @@ class MetaSampler(BaseSampler):
         waiting = [t for t in trials if t.state == TrialState.WAITING]
         number = waiting[0].number if waiting else len(trials)
         decided = given_params(waiting[0]) if waiting else {}
-        question = self._question(study, planner, trials, own_space(trials), decided, number)
+        asked = self._memory(study).common_space(study)
+        question = self._question(study, planner, trials, asked, decided, number)
         return explained(planner, question, self._rng)
 
     def _planner(self, study: Study) -> Planner:
@@ -205,8 +213,16 @@ class MetaSampler(BaseSampler):
         decided: Mapping[str, Any],
         number: int,
     ) -> Question:
-        prior = planner.fitted.prior
-        return read_question(trials, Aims.of(study), prior, asked, decided, number, self._given)
+        aims, prior, memory = Aims.of(study), planner.fitted.prior, self._memory(study)
+        return read_question(trials, aims, prior, asked, decided, number, self._given, memory)
+
+    def _memory(self, study: Study) -> Memory:
+        key = study_key(study)
+        if key not in self._memories:
+            while len(self._memories) >= _MOST_MEMORIES:
+                self._memories.pop(next(iter(self._memories)))
+            self._memories[key] = Memory()
+        return self._memories[key]
 
     def _plan(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]

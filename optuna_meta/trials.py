@@ -33,6 +33,7 @@ class Observations:
     """What a study's finished trials say, in the order of the trials.
 
     Args:
+        numbers: The trials' numbers.
         params: The configurations, n of them.
         distributions: For each configuration its parameters' distributions.
         values: Values of the K objectives, lower is better, finite.  # (n, K)
@@ -40,6 +41,7 @@ class Observations:
             reports none.  # (n, J)
     """
 
+    numbers: tuple[int, ...]
     params: tuple[Mapping[str, Any], ...]
     distributions: tuple[Mapping[str, BaseDistribution], ...]
     values: Array  # (n, K)
@@ -76,6 +78,7 @@ def observe(
     kept = sorted((t for t in trials if t.number in known), key=lambda t: t.number)
     values = np.array([known[t.number] for t in kept]).reshape(len(kept), len(signs))
     return Observations(
+        tuple(t.number for t in kept),
         tuple(t.params for t in kept),
         tuple(t.distributions for t in kept),
         _finite_columns(values),

@@ -55,6 +55,7 @@ ORDER = [
     "goal",
     "pool",
     "planner",
+    "memory",
     "report",
     "influence",
     "question",
