@@ -156,5 +156,6 @@ METHODS: Mapping[str, Method] = {
     "syne-bounding-box": Method(_peer("syne", "bounding_box"), uses_priors=True),
     "syne-bounding-box-gp": Method(_peer("syne", "bounding_box_gp"), uses_priors=True),
     "botorch-multitask": Method(_peer("multitask"), uses_priors=True, limits=COSTLY),
+    "meta-learn-tpe": Method(_peer("hub"), uses_priors=True, limits=Limits(regimes=("base",))),
     "ax-botl": Method(_peer("botl"), uses_priors=True, limits=COSTLY),
 }
