@@ -81,7 +81,9 @@ def test_unknown_methods_are_named(capsys):
     assert "got magic" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if not name.startswith("meta")])
+@pytest.mark.parametrize(
+    "name", ["random", "tpe", "gp", "nsgaii", "enqueue-best-then-tpe", "portfolio-then-gp"]
+)
 def test_methods_work_without_priors(name):
     built = METHODS[name].build((), 0)
     study = optuna.create_study(sampler=built.sampler)
