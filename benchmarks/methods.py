@@ -154,7 +154,9 @@ METHODS: Mapping[str, Method] = {
     "syne-quantile": Method(_peer("syne", "quantile"), uses_priors=True),
     "syne-zero-shot": Method(_peer("syne", "zero_shot"), uses_priors=True),
     "syne-bounding-box": Method(_peer("syne", "bounding_box"), uses_priors=True),
-    "syne-bounding-box-gp": Method(_peer("syne", "bounding_box_gp"), uses_priors=True),
+    "syne-bounding-box-gp": Method(
+        _peer("syne", "bounding_box_gp"), uses_priors=True, limits=Limits(regimes=("base",))
+    ),
     "botorch-multitask": Method(_peer("multitask"), uses_priors=True, limits=COSTLY),
     "meta-learn-tpe": Method(_peer("hub"), uses_priors=True, limits=Limits(regimes=("base",))),
     "ax-botl": Method(_peer("botl"), uses_priors=True, limits=COSTLY),

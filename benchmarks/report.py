@@ -31,6 +31,7 @@ from benchmarks.report_regimes import regime_section
 from benchmarks.results import beside
 from benchmarks.results import read_origin
 from benchmarks.results import read_skips
+from benchmarks.summary import cpu_hours
 from benchmarks.summary import in_regime
 from benchmarks.summary import median_suggestion_ms
 from benchmarks.summary import read_results
@@ -141,7 +142,9 @@ def _time(rows: pd.DataFrame) -> str:
         for method in methods_of(rows)
     ]
     head = ["method", "CPU ms a suggestion", "CPU ms before the first trial"]
-    text = "Medians; suggestions in the last third of the trials, in all suites and regimes."
+    hours = cpu_hours(rows)
+    text = f"""Medians; suggestions in the last third of the trials, in all suites and regimes.
+All suggestions and setups together took {hours:.1f} hours of CPU time."""
     return f"{text}\n\n{table(head, lines)}"
 
 

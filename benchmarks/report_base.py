@@ -51,8 +51,9 @@ def base_sections(rows: pd.DataFrame) -> Iterator[str]:
         text = duels(regret_by_task(rows), methods_of(rows), _RANKED)
         yield f"### Wins / ties / losses of `{OURS}` over tasks\n\n{text}"
     for family in families if len(families) > 1 else ():
-        part = regret_by_task(rows[rows["family"] == family])
-        yield f"### Mean regret, {family}\n\n{means(part, _TRIALS)}"
+        part = rows[rows["family"] == family]
+        yield f"### Mean regret, {family}\n\n{means(regret_by_task(part), _TRIALS)}"
+        yield f"### Mean rank, {family}\n\n{means(rank_by_task(part), _RANKED)}"
 
 
 def partial_section(rows: pd.DataFrame, regime: str) -> str:

@@ -24,11 +24,18 @@ from benchmarks.jobs import be_quiet
 from benchmarks.pool import run_all
 
 
-__all__ = ["Timing", "main", "measure", "random_study", "suggest"]
+__all__ = ["Load", "Timing", "main", "measure", "random_study", "suggest"]
 
-_PRIOR_TRIALS = 50
-_UNTIMED = 44  # trials of random search that each study begins with
-_TIMED = 11  # then trials 45 to 55 are timed
+_TIMED = 11  # suggestions, of which the median counts
+
+
+class Load(NamedTuple):
+    """What is timed."""
+
+    n_priors: int  # of the comparison of samplers
+    growth: tuple[int, ...]  # other numbers of prior studies, for ours
+    prior_trials: int  # of each prior study
+    trial: int  # the middle one of those that are timed; before them comes random search
 
 
 class Timing(NamedTuple):
@@ -72,32 +79,37 @@ def suggest(trial: optuna.Trial) -> Any:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--priors", type=int, default=14, help="for the comparison of samplers")
-    parser.add_argument("--growth", type=int, nargs="*", default=[1, 14, 100, 300])
+    parser.add_argument("--priors", type=int, default=20, help="for the comparison of samplers")
+    parser.add_argument("--growth", type=int, nargs="*", default=[1, 20, 100, 300])
+    parser.add_argument("--prior-trials", type=int, default=100, help="of each prior study")
+    parser.add_argument("--trial", type=int, default=100, help="the middle one of those timed")
     args = parser.parse_args(argv)
-    counts = [args.priors, *args.growth]
-    for _, outcome in run_all(measure, [counts], n_processes=1):
+    load = Load(args.priors, tuple(args.growth), args.prior_trials, args.trial)
+    for _, outcome in run_all(measure, [load], n_processes=1):
         if isinstance(outcome, Exception):
             raise outcome
-        print(_comparison(outcome[:3]))
+        print(_comparison(load, outcome[:3]))
         print(_growth(outcome[3:]))
 
 
-def measure(counts: Sequence[int]) -> list[Timing]:
-    """Time three samplers with ``counts[0]`` prior studies, then ours with each other number."""
+def measure(load: Load) -> list[Timing]:
+    """Time three samplers, then ours with each other number of prior studies."""
     be_quiet()
-    priors = [random_study(seed, _PRIOR_TRIALS) for seed in range(max(counts))]
-    _time("MetaSampler", priors[:1])  # imports and first calls are not to be timed
-    timings = [_time(name, priors[: counts[0]]) for name in ("TPESampler", "GPSampler")]
-    return timings + [_time("MetaSampler", priors[:count]) for count in (counts[0], *counts[1:])]
+    most = max(load.n_priors, *load.growth, 1)
+    priors = [random_study(seed, load.prior_trials) for seed in range(most)]
+    _time("MetaSampler", priors[:1], 2 * _TIMED)  # imports and first calls are not to be timed
+    samplers = ("TPESampler", "GPSampler", "MetaSampler")
+    timings = [_time(name, priors[: load.n_priors], load.trial) for name in samplers]
+    return timings + [_time("MetaSampler", priors[:n], load.trial) for n in load.growth]
 
 
-def _time(name: str, priors: Sequence[optuna.Study]) -> Timing:
+def _time(name: str, priors: Sequence[optuna.Study], trial: int) -> Timing:
     start = time.process_time()
     sampler = _sampler(name, priors)
     setup = time.process_time() - start
     study = optuna.create_study(sampler=sampler)
-    study.add_trials(random_study(seed=10_000, n_trials=_UNTIMED).trials)
+    untimed = max(0, trial - 1 - _TIMED // 2)
+    study.add_trials(random_study(seed=10_000, n_trials=untimed).trials)
     task = _Bowl(seed=10_000)
     seconds = [_one_suggestion(study, task) for _ in range(_TIMED)]
     return Timing(name, len(priors), setup, 1000 * statistics.median(seconds))
@@ -131,15 +143,15 @@ def random_study(seed: int, n_trials: int) -> optuna.Study:
     return study
 
 
-def _comparison(timings: Sequence[Timing]) -> str:
-    ours = timings[-1].suggestion_ms
+def _comparison(load: Load, timings: Sequence[Timing]) -> str:
+    tpe = timings[0].suggestion_ms
     lines = [
-        f"| {t.sampler} | {t.suggestion_ms:.1f} | {t.suggestion_ms / ours:.2f} |" for t in timings
+        f"| {t.sampler} | {t.suggestion_ms:.1f} | {t.suggestion_ms / tpe:.2f} |" for t in timings
     ]
     head = [
-        f"CPU time of a suggestion: median of trials 45 to 55, 8 parameters, "
-        f"{timings[-1].n_priors} prior studies of {_PRIOR_TRIALS} trials\n",
-        "| sampler | ms | times ours |",
+        f"CPU time of a suggestion: median of {_TIMED} around trial {load.trial}, 8 parameters, "
+        f"{load.n_priors} prior studies of {load.prior_trials} trials\n",
+        "| sampler | ms | times TPE's |",
         "| --- | --- | --- |",
     ]
     return "\n".join([*head, *lines, ""])

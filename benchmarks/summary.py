@@ -25,6 +25,7 @@ __all__ = [
     "beside",
     "common",
     "compare",
+    "cpu_hours",
     "estimate",
     "in_regime",
     "median_suggestion_ms",
@@ -199,3 +200,10 @@ def median_suggestion_ms(rows: pd.DataFrame) -> pd.DataFrame:
     columns = ["cpu_seconds_of_suggestion", "cpu_seconds_of_setup"]
     medians: pd.DataFrame = late.groupby("method")[columns].median() * 1000
     return medians
+
+
+def cpu_hours(rows: pd.DataFrame) -> float:
+    """CPU time of all suggestions and, once a run, of its setup."""
+    suggestions = rows["cpu_seconds_of_suggestion"].sum()
+    setups = rows.loc[rows["trial"] == 1, "cpu_seconds_of_setup"].sum()
+    return float(suggestions + setups) / 3600

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from typing import Any
+import warnings
 
 from benchmarks.methods import Unsupported
 
@@ -28,4 +29,6 @@ def require(module: str) -> Any:
             f"Expected the package {package!r}, which is not installed. "
             "Install the extra 'peers': pip install -c constraints.txt '.[benchmarks,peers]'."
         )
-    return importlib.import_module(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of their use of other packages, when they are imported
+        return importlib.import_module(module)

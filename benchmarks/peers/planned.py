@@ -110,7 +110,9 @@ class PlannedSampler(BaseSampler):
         """The plan's value, moved into the range that is asked for."""
         key = (study.study_name, trial.number)
         if key not in self._plans:
-            self._plans[key] = self._planner.suggest(self._target(study, trial), self._rng)
+            target = self._target(study, trial)
+            known = bool(target.space.distributions)
+            self._plans[key] = self._planner.suggest(target, self._rng) if known else {}
         plan = self._plans[key]
         if param_name in plan and (value := fitted(plan[param_name], param_distribution)):
             return value[0]

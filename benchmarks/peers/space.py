@@ -26,6 +26,7 @@ _MIDDLE = 0.5  # stands for a number that is inactive, as the RGPE paper's imput
 _STEPS = (0.01, 0.3)  # shortest and longest step to a neighbour, as shares of a range
 _CHANGES = 2.0  # parameters changed at a step, on average
 
+_NOTHING = object()  # None may be a choice
 _Shown = dict[tuple[str, str], set[str]]  # (category's name, choice) -> names seen beside it
 
 
@@ -46,7 +47,7 @@ class Encoder:
     def rows(self, configurations: Sequence[Params]) -> NDArray[np.float64]:
         """Rows (n, width); an inactive number is 0.5, an inactive or unknown choice -1."""
         columns = [
-            _cells([params.get(name) for params in configurations], distribution)
+            _cells([params.get(name, _NOTHING) for params in configurations], distribution)
             for name, distribution in self.distributions.items()
         ]
         return np.array(columns).reshape(len(columns), len(configurations)).T.copy()

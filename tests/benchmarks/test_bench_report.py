@@ -17,6 +17,7 @@ from benchmarks.results import append_rows  # noqa: E402
 from benchmarks.results import append_skip  # noqa: E402
 from benchmarks.results import record_origin  # noqa: E402
 from benchmarks.summary import compare  # noqa: E402
+from benchmarks.summary import cpu_hours  # noqa: E402
 from benchmarks.summary import estimate  # noqa: E402
 from benchmarks.summary import in_regime  # noqa: E402
 from benchmarks.summary import rank_by_task  # noqa: E402
@@ -95,6 +96,11 @@ def test_the_report_says_where_it_comes_from_and_what_came_out(path):
     assert "| meta | 0.500 ± 0.200 | 0.300 ± 0.200 |" in text
     assert "| base | 2 | 0.3000 | 0.5000 | 0.60 | -0.2000 ± 0.2000 | 1 / 1 / 0 | 0.5" in text
     assert "| meta | 20.0 | 500.0 |" in text  # milliseconds
+
+
+def test_cpu_hours_count_a_setup_once(path):
+    # Twelve runs of 0.01 + 0.02 seconds of suggestions and half a second of setup.
+    assert cpu_hours(read_results(path)) == pytest.approx(12 * 0.53 / 3600)
 
 
 def add(path, suite, regimes, methods, trials=20):
