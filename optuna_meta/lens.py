@@ -52,6 +52,10 @@ class Lens:
         """What the target's model reads of rows (n, D)."""
         return Inputs(self.expectations(rows), design(rows, self.space))
 
+    def without_priors(self, rows: Array) -> Inputs:
+        """The inputs of rows (n, D) for a model that does not ask the prior studies."""
+        return Inputs(np.zeros((len(rows), len(self.fitted))), design(rows, self.space))
+
     def scales(self, X: Array, y: Array) -> Scales:
         """Length scales of the residual after values y (n,) at designs X (n, W)."""
         return residual_scales(X, y, column_owners(self.space), self._precisions())

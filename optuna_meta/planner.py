@@ -35,12 +35,15 @@ from optuna_meta.surrogate.target import Inputs
 from optuna_meta.surrogate.target import Scales
 from optuna_meta.surrogate.target import TargetModel
 from optuna_meta.surrogate.trust import initial_trust
+from optuna_meta.surrogate.trust import signal_weights
+from optuna_meta.surrogate.trust import standing_of
 
 
 __all__ = ["MOST_AHEAD", "Planner", "Question", "Suggestion", "new_planner"]
 
 _LOCAL = 80  # Rows of one round of local search.
-_ROUNDS = 3
+_LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
+_STEPS = ((0.01, 0.3), (0.01, 0.3), (0.01, 0.3), (0.002, 0.03))  # Of its rounds.
 _MOST_POOLS = 8
 MOST_AHEAD = 8
 _MOST_ANSWERS = 5000
@@ -208,7 +211,9 @@ class Planner:
 def new_planner(fitted: FittedPrior, features: Mapping[str, float] | None = None) -> Planner:
     """The planner of a target with these meta-features."""
     weights = prior_weights([task.meta_features for task in fitted.prior.tasks], features)
-    return Planner(fitted, weights, initial_trust(fitted), features)
+    standing = standing_of(fitted)
+    weights = weights * signal_weights(standing)
+    return Planner(fitted, weights / (weights.sum() or 1.0), initial_trust(standing), features)
 
 
 def _is_untested(m: Array, spread: float) -> bool:
@@ -251,16 +256,18 @@ def _search(
     fresh = fresh[away] if away.any() else fresh
     rows, scores = pool.rows[fresh], _scores(model, inputs.select(fresh))
     trials = question.rows[np.argsort(question.values, kind="stable")[:3]]
-    for _ in range(_ROUNDS if n_trials and space.size > SMALL else 0):
+    asked = model.asks_priors()
+    n_local, read = (_LOCAL, lens.inputs) if asked else (_LOCAL_ALONE, lens.without_priors)
+    for step in _STEPS if n_trials and space.size > SMALL else ():
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
-        local = fixed(neighbours(starts, _LOCAL, space, rng), question.fixed)
+        local = fixed(neighbours(starts, n_local, space, rng, step), question.fixed)
         local = apply_conditions(local, question.conditions)
         local = local[unseen(local, seen, or_all=False)]
         local = local[apart(local, question.pending, space, radius)]
         if not len(local):
             break
         rows = np.vstack([rows, local])
-        scores = np.concatenate([scores, _scores(model, lens.inputs(local))])
+        scores = np.concatenate([scores, _scores(model, read(local))])
     best: Array = rows[int(np.argmax(scores))]
     return best
 
