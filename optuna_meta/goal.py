@@ -40,10 +40,15 @@ class Goal:
     n_objectives: int
     feasible: NDArray[np.bool_]
 
+    @property
+    def asks_priors(self) -> bool:
+        """Whether any score depends on what the prior studies expect."""
+        return any(view.model.asks_priors() for view in self.views)
+
     def inputs(self, rows: Array) -> list[Inputs]:
         """What the model of each measure reads of rows (M, D)."""
         X = design(rows, self.views[0].lens.space)
-        return [Inputs(view.lens.expectations(rows), X) for view in self.views]
+        return [Inputs(_expectations(view, rows), X) for view in self.views]
 
     def scores(self, inputs: Sequence[Inputs]) -> Array:
         """Scores (M,) of candidates, higher is better, from the inputs of each measure."""
@@ -67,6 +72,13 @@ class Goal:
         front = reached[is_on_front(reached)]
         rays = directions(len(aims))
         return log_hypervolume_improvement(means, deviations, front, _reference(known), rays)
+
+
+def _expectations(view: View, rows: Array) -> Array:
+    """What the prior studies expect of rows (M, D); 0 where nothing depends on it.  # (M, T)"""
+    if view.model.asks_priors():
+        return view.lens.expectations(rows)
+    return np.zeros((len(rows), len(view.lens.fitted)))
 
 
 def _improvement(p: Predictions, feasible: NDArray[np.bool_]) -> Array:

@@ -27,6 +27,8 @@ from optuna_meta.surrogate.target import Inputs
 from optuna_meta.surrogate.target import Scales
 from optuna_meta.surrogate.target import TargetModel
 from optuna_meta.surrogate.trust import initial_trust
+from optuna_meta.surrogate.trust import signal_weights
+from optuna_meta.surrogate.trust import standing_of
 
 
 __all__ = ["Outlook", "View", "is_untested", "new_outlook"]
@@ -197,8 +199,10 @@ def new_outlook(
         features: The target's meta-features, where they are known.
     """
     own = fitted.of(measure)
+    standing = standing_of(own)
     weights = prior_weights([task.meta_features for task in own.prior.tasks], features)
-    return Outlook(measure, own, weights, initial_trust(own))
+    weights = weights * signal_weights(standing)
+    return Outlook(measure, own, weights / (weights.sum() or 1.0), initial_trust(standing))
 
 
 def is_untested(m: Array, spread: float) -> bool:
