@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 import time
-from typing import Any
 from typing import NamedTuple
 import warnings
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.distributions import CategoricalDistribution
-from optuna.distributions import FloatDistribution
-from optuna.distributions import IntDistribution
 
-from benchmarks.methods import Built
 from benchmarks.methods import METHODS
+from benchmarks.methods import PriorSet
+from benchmarks.methods import Unsupported
 from benchmarks.priors import make_study
+from benchmarks.priors import meta_features
 from benchmarks.priors import prior_studies
 from benchmarks.priors import stable_seed
-from benchmarks.tasks import BenchmarkTask
-from benchmarks.tasks import Family
+from benchmarks.record import Family
+from benchmarks.record import PRUNED_SUITE
+from benchmarks.regimes import Conditions
+from benchmarks.regimes import REGIMES
+from benchmarks.regimes import SHARED
 from benchmarks.tasks import load_suite
+from benchmarks.trials import Row
+from benchmarks.trials import run_trials
 
 
 __all__ = [
+    "ARENA_TRIALS",
     "SHARED",
+    "Budget",
     "Job",
     "PriorJob",
     "Row",
     "Settings",
     "be_quiet",
-    "fit_to_space",
     "run_job",
     "run_prior",
 ]
-
-SHARED = "shared"  # the regime of methods that use no priors, whose rows count in every regime
 
 
 class Job(NamedTuple):
@@ -62,24 +62,39 @@ class PriorJob(NamedTuple):
     sampler: str
 
 
+class Budget(NamedTuple):
+    """Trials of a study, by suite: ``50,lcbench=100`` on the command line."""
+
+    trials: int
+    exceptions: Mapping[str, int]
+
+    def of(self, suite: str) -> int:
+        """Trials in a suite."""
+        return self.exceptions.get(suite, self.trials)
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read what ``str`` writes."""
+        first, *others = text.split(",")
+        pairs = [other.split("=") for other in others]
+        return cls(int(first), {suite: int(trials) for suite, trials in pairs})
+
+    def __str__(self) -> str:
+        exceptions = [f"{suite}={trials}" for suite, trials in self.exceptions.items()]
+        return ",".join([str(self.trials), *exceptions])
+
+
+ARENA_TRIALS = Budget(50, {"lcbench": 100, PRUNED_SUITE: 100})
+
+
 class Settings(NamedTuple):
     """What all jobs of a file share."""
 
-    trials: int
+    trials: Budget
     prior_trials: int
     max_priors: int
     cache: Path
     data: Path | None
-
-
-class Row(NamedTuple):
-    """One trial of a job."""
-
-    trial: int  # from 1
-    value: float
-    regret_so_far: float
-    cpu_seconds_of_suggestion: float
-    cpu_seconds_of_setup: float  # of the whole job, the same in each of its rows
 
 
 def run_job(job: Job, settings: Settings) -> list[Row]:
@@ -90,15 +105,29 @@ def run_job(job: Job, settings: Settings) -> list[Row]:
             Which method on which task.
         settings:
             How many trials, and where data and prior studies lie.
+
+    Raises:
+        Unsupported:
+            The method cannot serve the task, or the regime needs what is not known of it.
     """
     be_quiet()
     family = _family(job.suite, job.family, settings)
     task = family.load(job.task)
+    features = _features(family, job, settings)
     priors = _priors(family, job, settings)
     start = time.process_time()
     built = METHODS[job.method].build(priors, stable_seed("run", job.family, job.task, job.seed))
     setup = time.process_time() - start
-    return list(_trials(task, built, settings.trials, setup))
+    rows = run_trials(
+        task,
+        built,
+        settings.trials.of(job.suite),
+        setup=setup,
+        conditions=Conditions() if job.regime == SHARED else REGIMES[job.regime].conditions,
+        seed=stable_seed("conditions", job.family, job.task, job.seed),
+        features=features,
+    )
+    return list(rows)
 
 
 def run_prior(job: PriorJob, settings: Settings) -> None:
@@ -114,32 +143,14 @@ def run_prior(job: PriorJob, settings: Settings) -> None:
     )
 
 
-def fit_to_space(
-    params: dict[str, Any], distributions: dict[str, BaseDistribution]
-) -> dict[str, Any]:
-    """A configuration of another space, moved to the nearest values that this one allows.
-
-    A category that is unknown here is left out. Parameters without a distribution stay as they
-    are: they may be active in this configuration though they were not in the one that was asked.
-    """
-    result: dict[str, Any] = {}
-    for name, value in params.items():
-        distribution = distributions.get(name)
-        if isinstance(distribution, IntDistribution | FloatDistribution):
-            value = min(max(value, distribution.low), distribution.high)
-        if not isinstance(distribution, CategoricalDistribution) or value in distribution.choices:
-            result[name] = value
-    return result
-
-
 def be_quiet() -> None:
     """Silence what would come thousands of times, in this process."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
 
 
-def _priors(family: Family, job: Job, settings: Settings) -> Sequence[optuna.Study]:
-    if job.regime == SHARED:
+def _priors(family: Family, job: Job, settings: Settings) -> PriorSet:
+    if not METHODS[job.method].uses_priors:
         return ()
     return prior_studies(
         family,
@@ -152,30 +163,16 @@ def _priors(family: Family, job: Job, settings: Settings) -> Sequence[optuna.Stu
     )
 
 
-def _trials(task: BenchmarkTask, built: Built, n_trials: int, setup: float) -> Iterator[Row]:
-    study = optuna.create_study(direction=task.direction, sampler=built.sampler)
-    _enqueue(study, task, built.enqueue)
-    regret = float("inf")
-    for number in range(1, n_trials + 1):
-        start = time.process_time()  # of all threads of this process
-        trial = study.ask()
-        params = task.suggest(trial)
-        seconds = time.process_time() - start
-        value = task.evaluate(params)
-        study.tell(trial, value)
-        regret = min(regret, task.regret(value))
-        yield Row(number, value, regret, seconds, setup)
-
-
-def _enqueue(
-    study: optuna.Study, task: BenchmarkTask, configurations: list[dict[str, Any]]
-) -> None:
-    if not configurations:
-        return
-    probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
-    task.suggest(probe)
-    for params in configurations:
-        study.enqueue_trial(fit_to_space(params, probe.distributions))
+def _features(family: Family, job: Job, settings: Settings) -> Mapping[str, float]:
+    """Meta-features of the target, where the regime has any."""
+    if job.regime == SHARED or REGIMES[job.regime].features is None:
+        return {}
+    known = meta_features(
+        family, job.task, regime=job.regime, seed=job.seed, limit=settings.max_priors
+    )
+    if not known.get(job.task):
+        raise Unsupported(f"No meta-features are known of task {job.task}.")
+    return known[job.task]
 
 
 def _family(suite: str, name: str, settings: Settings) -> Family:

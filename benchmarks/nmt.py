@@ -11,6 +11,7 @@ configuration that was trained: in Euclidean distance after each parameter's log
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 import functools
 from pathlib import Path
@@ -21,13 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 import optuna
 
+from benchmarks.objectives import Front
+from benchmarks.objectives import front_of
+from benchmarks.objectives import ObjectivesTask
 from benchmarks.record import BenchmarkTask
 from benchmarks.record import Family
 from benchmarks.record import Params
 from benchmarks.record import Reference
+from benchmarks.record import Task
 
 
-__all__ = ["NMT_SUITE", "Corpus", "nmt_family", "read_corpus"]
+__all__ = ["NMT_SUITE", "Corpus", "nmt_family", "nmt_objectives", "read_corpus"]
 
 NMT_SUITE = "nmt"
 _CORPORA = ("en-ja", "ja-en", "ru-en", "so-en", "sw-en", "zh-en")
@@ -39,6 +44,7 @@ class Corpus(NamedTuple):
 
     X: NDArray[np.float64]  # (n, 6) parameters, in the order of `_NAMES`
     values: NDArray[np.float64]  # (n,) BLEU
+    times: NDArray[np.float64]  # (n,) GPU time
 
     def ranges(self) -> Mapping[str, tuple[float, float]]:
         """Lowest and highest value of each parameter."""
@@ -57,14 +63,27 @@ class Corpus(NamedTuple):
 
     def evaluate(self, params: Params) -> float:
         """BLEU of the nearest configuration that was trained."""
+        return float(self.values[self.nearest(params)])
+
+    def evaluate_both(self, params: Params) -> tuple[float, float]:
+        """BLEU and GPU time of the nearest configuration that was trained."""
+        i = self.nearest(params)
+        return float(self.values[i]), float(self.times[i])
+
+    def nearest(self, params: Params) -> int:
+        """Index of the nearest configuration that was trained."""
         wanted = np.array([float(params[name]) for name in _NAMES])
         widths = np.log(self.X.max(axis=0) / self.X.min(axis=0))
         distances = np.linalg.norm(np.log(self.X / wanted) / widths, axis=1)
-        return float(self.values[np.argmin(np.round(distances, 9))])
+        return int(np.argmin(np.round(distances, 9)))
 
     def reference(self) -> Reference:
         """Best and median over all configurations."""
         return Reference(float(self.values.max()), float(np.median(self.values)))
+
+    def front(self) -> Front:
+        """Reference point and hypervolume of all configurations, by BLEU and GPU time."""
+        return front_of(np.stack([self.values, self.times], axis=1))
 
 
 def nmt_family(folder: Path) -> Family:
@@ -74,16 +93,22 @@ def nmt_family(folder: Path) -> Family:
         folder:
             Folder with the ``*.hyps`` and ``*.evals`` files.
     """
-    load = functools.cache(functools.partial(_load_task, folder))
-    return Family(suite=NMT_SUITE, name=NMT_SUITE, targets=_CORPORA, sources=_CORPORA, load=load)
+    return _family(NMT_SUITE, functools.partial(_load_task, folder))
+
+
+def nmt_objectives(folder: Path) -> Family:
+    """BLEU and GPU time of the same corpora."""
+    return _family("nmt-2", functools.partial(_load_objectives, folder))
 
 
 def read_corpus(folder: Path, name: str) -> Corpus:
     """The table of one corpus."""
-    return Corpus(
-        X=np.loadtxt(folder / f"{name}.hyps"),
-        values=np.loadtxt(folder / f"{name}.evals")[:, 0],
-    )
+    results = np.loadtxt(folder / f"{name}.evals")
+    return Corpus(np.loadtxt(folder / f"{name}.hyps"), results[:, 0], results[:, 1])
+
+
+def _family(name: str, load: Callable[[str], Task]) -> Family:
+    return Family(name, name, targets=_CORPORA, sources=_CORPORA, load=functools.cache(load))
 
 
 def _load_task(folder: Path, name: str) -> BenchmarkTask:
@@ -96,3 +121,9 @@ def _load_task(folder: Path, name: str) -> BenchmarkTask:
         evaluate=corpus.evaluate,
         reference=corpus.reference,
     )
+
+
+def _load_objectives(folder: Path, name: str) -> ObjectivesTask:
+    corpus = read_corpus(folder, name)
+    front = functools.cache(corpus.front)
+    return ObjectivesTask(name, "nmt-2", corpus.suggest, corpus.evaluate_both, front)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import json
 import os
 from pathlib import Path
 from typing import Any
-from typing import NamedTuple
 import zlib
 
 import numpy as np
@@ -17,65 +16,17 @@ import optuna
 from optuna.distributions import distribution_to_json
 from optuna.distributions import json_to_distribution
 from optuna.study import StudyDirection
+from optuna.trial import create_trial
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
-from benchmarks.record import BenchmarkTask
 from benchmarks.record import Family
+from benchmarks.record import Task
+from benchmarks.regimes import Regime
+from benchmarks.regimes import REGIMES
 
 
-__all__ = ["REGIMES", "Regime", "make_study", "prior_studies", "stable_seed", "with_values"]
-
-Values = list[NDArray[np.float64]]  # of the trials of each prior study, (n,) each
-
-
-class Regime(NamedTuple):
-    """What the prior studies are like."""
-
-    choose: Callable[[tuple[str, ...], np.random.Generator], tuple[str, ...]]
-    alter: Callable[[Values, np.random.Generator], Values]
-    sampler: str = "tpe"  # that made the prior trials
-
-
-def negated(values: Values, rng: np.random.Generator) -> Values:
-    """The opposite of the truth."""
-    return [-y for y in values]
-
-
-def permuted(values: Values, rng: np.random.Generator) -> Values:
-    """Values that have nothing to do with their configurations."""
-    return [rng.permutation(y) for y in values]
-
-
-def half_permuted(values: Values, rng: np.random.Generator) -> Values:
-    """Half of the studies (rounded down) are noise, the others intact."""
-    noise = set(rng.permutation(len(values))[: len(values) // 2].tolist())
-    return [rng.permutation(y) if i in noise else y for i, y in enumerate(values)]
-
-
-def _unaltered(values: Values, rng: np.random.Generator) -> Values:
-    return values
-
-
-def _all(names: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...]:
-    return names
-
-
-def _none(names: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...]:
-    return ()
-
-
-def _one(names: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...]:
-    return (names[rng.integers(len(names))],)
-
-
-REGIMES: Mapping[str, Regime] = {
-    "base": Regime(_all, _unaltered),
-    "negated": Regime(_all, negated),
-    "permuted": Regime(_all, permuted),
-    "half-permuted": Regime(_all, half_permuted),
-    "none": Regime(_none, _unaltered),
-    "one": Regime(_one, _unaltered),
-    "random-priors": Regime(_all, _unaltered, sampler="random"),
-}
+__all__ = ["make_study", "meta_features", "prior_studies", "stable_seed", "with_values"]
 
 
 def prior_studies(
@@ -106,15 +57,35 @@ def prior_studies(
         limit:
             Largest number of prior studies.
     """
-    choose, alter, sampler = REGIMES[regime]
+    chosen = REGIMES[regime]
     rng = np.random.default_rng(stable_seed("regime", family.name, target, seed))
-    names = choose(family.priors_of(target)[:limit], rng)
+    names = chosen.choose(family.priors_of(target)[:limit], rng)
     studies = [
-        make_study(family, name, sampler=sampler, seed=seed, trials=trials, cache=cache)
+        make_study(family, name, sampler=chosen.sampler, seed=seed, trials=trials, cache=cache)
         for name in names
     ]
-    values = alter([_values(study) for study in studies], rng)
-    return tuple(with_values(study, y) for study, y in zip(studies, values, strict=True))
+    studies = _altered(family, studies, chosen, rng)
+    if chosen.features:
+        _record(studies, meta_features(family, target, regime=regime, seed=seed, limit=limit))
+    return tuple(studies)
+
+
+def meta_features(
+    family: Family, target: str, *, regime: str, seed: int, limit: int
+) -> Mapping[str, Mapping[str, float]]:
+    """Meta-features of the target and of its prior tasks, by name, as a regime says.
+
+    Where the regime permutes them, each task has those of another, or by chance its own.
+    """
+    kind = REGIMES[regime].features
+    if kind is None or family.features is None:
+        return {}
+    names = [target, *family.priors_of(target)[:limit]]
+    owners = names
+    if kind == "permuted":
+        rng = np.random.default_rng(stable_seed("features", family.name, target, seed))
+        owners = [names[i] for i in rng.permutation(len(names))]
+    return {name: family.features(owner) for name, owner in zip(names, owners, strict=True)}
 
 
 def make_study(
@@ -132,12 +103,10 @@ def make_study(
 def with_values(study: optuna.Study, values: NDArray[np.float64]) -> optuna.Study:
     """A study of the same trials with other values, (n,)."""
     altered = [
-        optuna.trial.create_trial(
-            params=trial.params, distributions=trial.distributions, value=float(value)
-        )
+        create_trial(params=trial.params, distributions=trial.distributions, value=float(value))
         for trial, value in zip(study.trials, values, strict=True)
     ]
-    return _study(study.study_name, study.direction, altered)
+    return _study(study.study_name, study.directions, altered)
 
 
 def stable_seed(*parts: object) -> int:
@@ -145,9 +114,39 @@ def stable_seed(*parts: object) -> int:
     return zlib.crc32("/".join(map(str, parts)).encode())
 
 
-def _run(task: BenchmarkTask, sampler: str, seed: int, trials: int) -> optuna.Study:
-    study = optuna.create_study(direction=task.direction, sampler=_sampler(sampler, seed))
-    study.optimize(lambda trial: task.evaluate(task.suggest(trial)), n_trials=trials)
+def _altered(
+    family: Family, studies: Sequence[optuna.Study], regime: Regime, rng: np.random.Generator
+) -> list[optuna.Study]:
+    if regime.alter is None and not regime.conditions.noise:
+        return list(studies)
+    values = [_values(study) for study in studies]
+    if regime.alter:
+        values = regime.alter(values, rng)
+    if regime.conditions.noise:
+        gaps = [family.load(study.study_name).gap for study in studies]
+        values = [
+            y + regime.conditions.noise * gap * rng.standard_normal(len(y))
+            for y, gap in zip(values, gaps, strict=True)
+        ]
+    return [with_values(study, y) for study, y in zip(studies, values, strict=True)]
+
+
+def _record(studies: Sequence[optuna.Study], features: Mapping[str, Mapping[str, float]]) -> None:
+    from optuna_meta import record_meta_features  # which imports torch, needed here only
+
+    for study in studies:
+        if features.get(study.study_name):
+            record_meta_features(study, features[study.study_name])
+
+
+def _run(task: Task, sampler: str, seed: int, trials: int) -> optuna.Study:
+    study = optuna.create_study(
+        directions=list(task.directions), sampler=_sampler(sampler, seed), pruner=task.pruner
+    )
+    for _ in range(trials):
+        trial = study.ask()
+        values = task.run(trial, task.suggest(trial)).values
+        study.tell(trial, values, TrialState.PRUNED if values is None else None)
     return study
 
 
@@ -162,9 +161,9 @@ def _values(study: optuna.Study) -> NDArray[np.float64]:
 
 
 def _study(
-    name: str, direction: StudyDirection, trials: list[optuna.trial.FrozenTrial]
+    name: str, directions: Sequence[StudyDirection], trials: Sequence[FrozenTrial]
 ) -> optuna.Study:
-    study = optuna.create_study(study_name=name, direction=direction)
+    study = optuna.create_study(study_name=name, directions=directions)
     study.add_trials(trials)
     return study
 
@@ -174,9 +173,9 @@ def _write(path: Path, study: optuna.Study) -> None:
     for trial in study.trials:
         distributions |= {k: distribution_to_json(v) for k, v in trial.distributions.items()}
     record = {
-        "direction": study.direction.name,
+        "direction": ",".join(direction.name for direction in study.directions),
         "distributions": distributions,
-        "trials": [{"params": trial.params, "value": trial.value} for trial in study.trials],
+        "trials": [_entry(trial) for trial in study.trials],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.tmp")
@@ -184,15 +183,30 @@ def _write(path: Path, study: optuna.Study) -> None:
     partial.replace(path)  # at once, as another process may be making the same study
 
 
+def _entry(trial: FrozenTrial) -> dict[str, Any]:
+    entry: dict[str, Any] = {"params": trial.params}
+    if trial.state == TrialState.COMPLETE:
+        entry |= {"value": trial.values[0]} if len(trial.values) == 1 else {"values": trial.values}
+    if trial.intermediate_values:
+        entry["curve"] = list(trial.intermediate_values.items())
+    return entry
+
+
 def _read(path: Path, name: str) -> optuna.Study:
     record: dict[str, Any] = json.loads(path.read_text())
     distributions = {k: json_to_distribution(v) for k, v in record["distributions"].items()}
-    trials = [
-        optuna.trial.create_trial(
-            params=entry["params"],
-            distributions={key: distributions[key] for key in entry["params"]},
-            value=entry["value"],
-        )
-        for entry in record["trials"]
-    ]
-    return _study(name, StudyDirection[record["direction"]], trials)
+    directions = [StudyDirection[word] for word in record["direction"].split(",")]
+    return _study(name, directions, [_trial(entry, distributions) for entry in record["trials"]])
+
+
+def _trial(
+    entry: Mapping[str, Any], distributions: Mapping[str, optuna.distributions.BaseDistribution]
+) -> FrozenTrial:
+    values = entry.get("values") or ([entry["value"]] if "value" in entry else None)
+    return create_trial(
+        params=entry["params"],
+        distributions={key: distributions[key] for key in entry["params"]},
+        values=values,
+        state=TrialState.COMPLETE if values else TrialState.PRUNED,
+        intermediate_values=dict(entry.get("curve", ())),
+    )

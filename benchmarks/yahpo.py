@@ -8,6 +8,7 @@ all fidelities, so they are not maxima of this function.)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 import functools
 import json
@@ -23,6 +24,7 @@ from benchmarks.record import BenchmarkTask
 from benchmarks.record import Family
 from benchmarks.record import Params
 from benchmarks.record import Reference
+from benchmarks.record import Task
 from benchmarks.yahpo_space import Columns
 from benchmarks.yahpo_space import columns
 from benchmarks.yahpo_space import one_row
@@ -30,7 +32,14 @@ from benchmarks.yahpo_space import read_space
 from benchmarks.yahpo_space import suggest
 
 
-__all__ = ["YAHPO_SUITES", "Scenario", "Surrogate", "yahpo_family"]
+__all__ = [
+    "YAHPO_SUITES",
+    "Scenario",
+    "Surrogate",
+    "random_steps",
+    "surrogate_task",
+    "yahpo_family",
+]
 
 _N_TARGETS = 8
 _N_SOURCES = 20
@@ -99,6 +108,10 @@ class Surrogate:
 
     def values(self, task: str, inputs: Columns) -> NDArray[np.float64]:
         """Values, (n,), of n configurations on a task; higher is better."""
+        return self.outputs(task, inputs)[:, self._scenario.output]
+
+    def outputs(self, task: str, inputs: Columns) -> NDArray[np.float64]:
+        """All outputs, (n, outputs), of n configurations; at full fidelity where none is given."""
         n = len(next(iter(inputs.values())))
         fixed = {self._task_input: self._task_codes[task], **self._scenario.fidelity}
         given = {name: np.full(n, value) for name, value in fixed.items()} | inputs
@@ -106,8 +119,7 @@ class Surrogate:
             "x_cat": _matrix(given, self._scenario.categories, n).astype(np.int32),
             "x_cont": _matrix(given, self._scenario.numbers, n).astype(np.float32),
         }
-        outputs = self._session.run(None, feed)[0]
-        return np.asarray(outputs[:, self._scenario.output], dtype=float)
+        return np.asarray(self._session.run(None, feed)[0], dtype=float)
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Draw a configuration."""
@@ -126,7 +138,7 @@ class Surrogate:
         for _ in range(_ROUNDS):
             elite = np.argsort(-y)[:_ELITE]
             U, y = U[elite], y[elite]
-            steps = _random_steps(np.repeat(U, _STEPS, axis=0), rng)
+            steps = random_steps(np.repeat(U, _STEPS, axis=0), rng)
             U = np.concatenate([U, steps])
             y = np.concatenate([y, self.values(task, columns(self.space, steps))])
         return Reference(best=float(y.max()), median=median)
@@ -136,7 +148,14 @@ class Surrogate:
         return self._scenario.categories[0]
 
 
-def yahpo_family(suite: str, folder: Path) -> Family:
+def yahpo_family(
+    suite: str,
+    folder: Path,
+    *,
+    name: str | None = None,
+    make: Callable[[str, Surrogate, str], Task] | None = None,
+    features: Callable[[str], Mapping[str, float]] | None = None,
+) -> Family:
     """The family of a scenario: a fixed draw of target tasks and, apart from them, prior tasks.
 
     Args:
@@ -144,19 +163,29 @@ def yahpo_family(suite: str, folder: Path) -> Family:
             Name of the scenario, one of ``YAHPO_SUITES``.
         folder:
             Folder that contains the scenario's folder.
+        name:
+            Name of the family and its suite, if it is another one.
+        make:
+            Makes a task of the family's name, the surrogate and the task's name, if it is another
+            kind of task.
+        features:
+            Returns the meta-features of a task.
     """
     surrogate = Surrogate(folder / suite, _SCENARIOS[suite])
     names = np.random.default_rng(0).permutation(surrogate.tasks).tolist()
+    family = name or suite
     return Family(
-        suite=suite,
-        name=suite,
+        suite=family,
+        name=family,
         targets=tuple(names[:_N_TARGETS]),
         sources=tuple(names[_N_TARGETS : _N_TARGETS + _N_SOURCES]),
-        load=functools.cache(functools.partial(_task, suite, surrogate)),
+        load=functools.cache(functools.partial(make or surrogate_task, family, surrogate)),
+        features=features,
     )
 
 
-def _task(family: str, surrogate: Surrogate, name: str) -> BenchmarkTask:
+def surrogate_task(family: str, surrogate: Surrogate, name: str) -> BenchmarkTask:
+    """One task of a surrogate."""
     return BenchmarkTask(
         name=name,
         family=family,
@@ -167,7 +196,7 @@ def _task(family: str, surrogate: Surrogate, name: str) -> BenchmarkTask:
     )
 
 
-def _random_steps(U: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+def random_steps(U: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Rows moved in about three coordinates by steps of very different sizes."""
     size = 10.0 ** rng.uniform(-2.5, -0.3, size=(len(U), 1))
     moved = rng.random(U.shape) < 3 / U.shape[1]

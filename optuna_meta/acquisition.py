@@ -27,7 +27,7 @@ __all__ = [
     "mixture_score",
 ]
 
-_NODES, _SHARES = np.polynomial.legendre.leggauss(7)  # On [-1, 1], along a ray.
+_NODES, _SHARES = np.polynomial.legendre.leggauss(10)  # On [-1, 1], along a ray.
 _OPTIMISM = 3.0  # Standard deviations: what a candidate may reach at best.
 _LEAST = 1e-300
 _LOG_ROOT_TWO_PI = 0.5 * np.log(2.0 * np.pi)

@@ -28,7 +28,7 @@ __all__ = [
     "unseen_keys",
 ]
 
-_FINEST, _COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
+FINEST, COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
 
 
 def uniform(n: int, space: Space, rng: np.random.Generator) -> Array:
@@ -48,7 +48,13 @@ def enumerated(space: Space) -> Array:
     return np.column_stack([axis.ravel() for axis in grid]) if grid else np.zeros((1, 0))
 
 
-def neighbours(rows: Array, n: int, space: Space, rng: np.random.Generator) -> Array:
+def neighbours(
+    rows: Array,
+    n: int,
+    space: Space,
+    rng: np.random.Generator,
+    steps: tuple[float, float] = (FINEST, COARSEST),
+) -> Array:
     """Valid rows (n, D), every dimension active, that differ from one of ``rows`` in a few cells.
 
     Args:
@@ -56,6 +62,7 @@ def neighbours(rows: Array, n: int, space: Space, rng: np.random.Generator) -> A
         n: How many.
         space: The rows' space.
         rng: Source of randomness.
+        steps: The smallest and the largest typical step of a number, as shares of its range.
     """
     n_dims = len(space.dimensions)
     base = rows[rng.integers(len(rows), size=n)]
@@ -63,7 +70,7 @@ def neighbours(rows: Array, n: int, space: Space, rng: np.random.Generator) -> A
     base = np.where(np.isnan(base) | is_unseen(base, space), fresh, base)
     moved = rng.random((n, n_dims)) < min(0.5, 1.5 / max(n_dims, 1))
     moved[np.arange(n), rng.integers(max(n_dims, 1), size=n)] = True
-    scale = np.exp(rng.uniform(np.log(_FINEST), np.log(_COARSEST), size=n))
+    scale = np.exp(rng.uniform(np.log(steps[0]), np.log(steps[1]), size=n))
     for i, dimension in enumerate(space.dimensions):
         if dimension.is_categorical:
             changed = fresh[:, i]

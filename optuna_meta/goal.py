@@ -23,7 +23,7 @@ from optuna_meta.surrogate.target import Predictions
 
 __all__ = ["Goal"]
 
-_MARGIN = 0.1  # Of the front's extent, from its worst value to the reference point.
+_MARGIN = 0.1  # Of the trials' extent, from the worst value to the reference point.
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,15 @@ class Goal:
     n_objectives: int
     feasible: NDArray[np.bool_]
 
+    @property
+    def asks_priors(self) -> bool:
+        """Whether any score depends on what the prior studies expect."""
+        return any(view.model.asks_priors() for view in self.views)
+
     def inputs(self, rows: Array) -> list[Inputs]:
         """What the model of each measure reads of rows (M, D)."""
         X = design(rows, self.views[0].lens.space)
-        return [Inputs(view.lens.expectations(rows), X) for view in self.views]
+        return [Inputs(_expectations(view, rows), X) for view in self.views]
 
     def scores(self, inputs: Sequence[Inputs]) -> Array:
         """Scores (M,) of candidates, higher is better, from the inputs of each measure."""
@@ -65,9 +70,15 @@ class Goal:
         known = np.column_stack([p.weights @ p.fitted for p in aims])  # (n, K)
         reached = known[self.feasible]
         front = reached[is_on_front(reached)]
-        reference = _reference(known, front)
         rays = directions(len(aims))
-        return log_hypervolume_improvement(means, deviations, front, reference, rays)
+        return log_hypervolume_improvement(means, deviations, front, _reference(known), rays)
+
+
+def _expectations(view: View, rows: Array) -> Array:
+    """What the prior studies expect of rows (M, D); 0 where nothing depends on it.  # (M, T)"""
+    if view.model.asks_priors():
+        return view.lens.expectations(rows)
+    return np.zeros((len(rows), len(view.lens.fitted)))
 
 
 def _improvement(p: Predictions, feasible: NDArray[np.bool_]) -> Array:
@@ -84,18 +95,13 @@ def _improvement(p: Predictions, feasible: NDArray[np.bool_]) -> Array:
     return score
 
 
-def _reference(known: Array, front: Array) -> Array:
-    """The worst values (K,) that count, from those of all trials (n, K) and of the front (P, K).
+def _reference(known: Array) -> Array:
+    """The worst values (K,) that count: somewhat beyond the worst of all trials (n, K).
 
-    A little worse than the front's worst, and at first, when the front is a point or two, worse
-    than the middling trial.
+    Nearer to the front its ends would count for little, and the search would keep to its middle.
     """
     if not len(known):
-        return np.ones(known.shape[1])
-    middle = np.median(known, axis=0)
-    if not len(front):
-        return np.asarray(known.max(axis=0) + 1.0 / len(known))
-    worst = front.max(axis=0)
-    reached = np.maximum(worst + _MARGIN * (worst - front.min(axis=0)), middle)
-    reference: Array = reached + 1.0 / len(known)
+        return np.ones(known.shape[1])  # One deviation worse than average.
+    worst = known.max(axis=0)
+    reference: Array = worst + _MARGIN * (worst - known.min(axis=0)) + 1.0 / len(known)
     return reference

@@ -21,16 +21,21 @@ from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture import components
+from optuna_meta.surrogate.posterior import Component
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
 from optuna_meta.surrogate.target import Scales
 from optuna_meta.surrogate.target import TargetModel
 from optuna_meta.surrogate.trust import initial_trust
+from optuna_meta.surrogate.trust import signal_weights
+from optuna_meta.surrogate.trust import standing_of
 
 
 __all__ = ["Outlook", "View", "is_untested", "new_outlook"]
 
 _MOST_ANSWERS = 5000
+_ENOUGH_TO_DROP = 20  # Trials after which components that they speak against are left out ...
+_NEGLIGIBLE = 1e-3  # ... if they are this unlikely, in units of the likeliest.
 _TEST_EVERY = 5
 _CLEARLY = 1.0  # In normal quantiles of the ranks.
 _ENOUGH_TESTS = 2
@@ -72,6 +77,14 @@ class View:
         return replace(self, model=model.cold_arm())
 
 
+@dataclass(frozen=True)
+class _Learned:
+    """What holds until the next milestone: length scales, and components that still matter."""
+
+    scales: Scales
+    parts: tuple[Component, ...]
+
+
 @dataclass
 class Outlook:
     """The prior studies' surrogates of one measure, and how far they are believed.
@@ -88,7 +101,7 @@ class Outlook:
     weights: Array  # (T,)
     trust: float
     _answers: dict[str, dict[bytes, Array]] = field(default_factory=dict, repr=False)
-    _learned: dict[str, Scales] = field(default_factory=dict, repr=False)
+    _learned: dict[str, _Learned] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Outlook:
         """An outlook that says the same; what it learns does not reach this one."""
@@ -104,17 +117,25 @@ class Outlook:
             values: What they report, lower is better.  # (n,)
             pending: Running trials.  # (p, D)
         """
-        y = self._scaled(values)
-        Z = self._expected(space, rows)
-        active = active_tasks(self.weights, Z, y)
+        Z, X = self._expected(space, rows), design(rows, space)
+        learned = self._learn(space, Z, X, values)
+        active = active_tasks(self.weights, Z, self._scaled(values))
         lens = Lens(self._selected(active), space)
-        weights = self.weights[active] / (self.weights[active].sum() or 1.0)
-        observed = Inputs(Z[:, active], design(rows, space))
         waiting = lens.inputs(pending) if len(pending) else None
-        scales = self._scales(lens, observed.X, values)
-        parts = components(self._trust_in(space))
-        model = condition(parts, observed, y, weights, scales, waiting)
+        model = self._model(learned, active, Inputs(Z[:, active], X), values, waiting)
         return View(model, model, lens, active)
+
+    def _model(
+        self,
+        learned: _Learned,
+        active: NDArray[np.int64],
+        observed: Inputs,
+        values: Array,
+        pending: Inputs | None = None,
+    ) -> TargetModel:
+        weights = self.weights[active] / (self.weights[active].sum() or 1.0)
+        y = self._scaled(values)
+        return condition(learned.parts, observed, y, weights, learned.scales, pending)
 
     def _scaled(self, values: Array) -> Array:
         return signed(values) if self.measure.is_constraint else warp(values)
@@ -123,13 +144,29 @@ class Outlook:
         """Trust before any trial; none where the target shares no parameter with any prior."""
         return 0.0 if set(space.names).isdisjoint(self.fitted.space.names) else self.trust
 
-    def _scales(self, lens: Lens, X: Array, values: Array) -> Scales:
-        """Length scales that the first trials show; later ones are waited for until they tell."""
-        n = _last_milestone(len(X))
-        key = repr((lens.space, lens.fitted.names)) + repr((X[:n].tobytes(), values[:n].tobytes()))
+    def _learn(self, space: Space, Z: Array, X: Array, values: Array) -> _Learned:
+        """What the first trials tell; later ones are waited for until they can tell more.
+
+        Args:
+            space: The target's space.
+            Z: What all studies expect of the trials.  # (n, T)
+            X: The trials' design.  # (n, W)
+            values: Their values.  # (n,)
+        """
+        n = _last_milestone(len(values))
+        Z, X, values = Z[:n], X[:n], values[:n]
+        key = repr(space) + repr((X.tobytes(), values.tobytes()))
         if key not in self._learned:
+            y = self._scaled(values)
+            scales = Lens(self.fitted, space).scales(X, y)
+            learned = _Learned(scales, components(self._trust_in(space)))
+            if n >= _ENOUGH_TO_DROP:
+                active = active_tasks(self.weights, Z, y)
+                weights = self._model(learned, active, Inputs(Z[:, active], X), values).weights
+                kept = np.flatnonzero(weights >= _NEGLIGIBLE * weights.max())
+                learned = _Learned(scales, tuple(learned.parts[k] for k in kept))
             self._learned.clear()  # Only the latest is asked for again.
-            self._learned[key] = lens.scales(X[:n], self._scaled(values[:n]))
+            self._learned[key] = learned
         return self._learned[key]
 
     def _selected(self, active: NDArray[np.int64]) -> FittedPrior:
@@ -162,8 +199,10 @@ def new_outlook(
         features: The target's meta-features, where they are known.
     """
     own = fitted.of(measure)
+    standing = standing_of(own)
     weights = prior_weights([task.meta_features for task in own.prior.tasks], features)
-    return Outlook(measure, own, weights, initial_trust(own))
+    weights = weights * signal_weights(standing)
+    return Outlook(measure, own, weights / (weights.sum() or 1.0), initial_trust(standing))
 
 
 def is_untested(m: Array, spread: float) -> bool:

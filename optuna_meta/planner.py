@@ -39,7 +39,8 @@ from optuna_meta.surrogate.target import Inputs
 __all__ = ["MOST_AHEAD", "Planner", "Question", "Suggestion"]
 
 _LOCAL = 80  # Rows of one round of local search.
-_ROUNDS = 3
+_LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
+_STEPS = ((0.01, 0.3), (0.01, 0.3), (0.01, 0.3), (0.002, 0.03))  # Of its rounds.
 _STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
 _MOST_POOLS = 8
 MOST_AHEAD = 8
@@ -247,9 +248,10 @@ def _search(
     is_local = n_trials and space.size > SMALL and question.candidates is None
     trials = question.rows[best_first(question.values, question.limits)]
     trials = trials[: _STARTS * question.values.shape[1]]
-    for _ in range(_ROUNDS if is_local else 0):
+    n_local = _LOCAL if goal.asks_priors else _LOCAL_ALONE
+    for steps in _STEPS if is_local else ():
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
-        local = fixed(neighbours(starts, _LOCAL, space, rng), question.fixed)
+        local = fixed(neighbours(starts, n_local, space, rng, steps), question.fixed)
         local = apply_conditions(local, question.conditions)
         local = local[unseen(local, seen, or_all=False)]
         local = local[apart(local, question.pending, space, radius)]

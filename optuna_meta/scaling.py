@@ -12,6 +12,7 @@ __all__ = ["finite_values", "rank_normal", "signed", "warp"]
 
 _GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
 _WORST = 4.0
+_LARGEST = 1e300  # A constraint violated without bound.
 _FAREST = 1e12  # Units beyond the median; what is worse is equally bad.
 
 
@@ -64,6 +65,7 @@ def signed(values: Array) -> Array:
     """
     if len(values) == 0:
         return np.zeros(0)
+    values = np.clip(values, -_LARGEST, _LARGEST)
     sizes = np.abs(values[values != 0.0])
     scaled = np.arcsinh(values / (np.median(sizes) if len(sizes) else 1.0))
     drawn: Array = np.clip(scaled + np.where(values > 0.0, _GAP, -_GAP), -_WORST, _WORST)

@@ -97,6 +97,17 @@ def test_neighbours_are_valid_and_near() -> None:
     assert np.median(steps[steps > 0]) < 0.15
 
 
+def test_neighbours_step_as_far_as_asked() -> None:
+    start = np.where(np.isnan(uniform(1, SPACE, rng())), 0.5, 0.5 * np.ones((1, 6)))
+    start[0, SPACE.index("c")] = 0.0
+    x = SPACE.index("x")
+    medians = []
+    for steps in ((1e-4, 1e-3), (0.1, 0.3)):
+        moves = np.abs(neighbours(start, 400, SPACE, rng(), steps)[:, x] - 0.5)
+        medians.append(np.median(moves[moves > 0]))
+    assert medians[0] < 1e-3 < 0.05 < medians[1]
+
+
 def test_neighbours_fill_what_is_inactive_or_unseen() -> None:
     start = np.full((1, 6), np.nan)
     start[0, SPACE.index("c")] = UNSEEN

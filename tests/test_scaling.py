@@ -7,6 +7,7 @@ from scipy.stats import rankdata
 
 from optuna_meta.scaling import finite_values
 from optuna_meta.scaling import rank_normal
+from optuna_meta.scaling import signed
 from optuna_meta.scaling import warp
 
 
@@ -82,3 +83,19 @@ def test_one_diverged_run_does_not_flatten_the_others() -> None:
     plain = np.append(good, 1e12)
     plain = (plain - plain.mean()) / plain.std()
     assert np.ptp(warped[:10]) > 0.1 and np.ptp(plain[:10]) < 1e-9
+
+
+def test_signed_values_keep_their_sign_and_order() -> None:
+    values = np.array([-1e300, -3.0, -1e-9, 0.0, 1e-9, 0.5, 2.0, 1e300])
+    scaled = signed(values)
+    assert ((scaled <= 0.0) == (values <= 0.0)).all()
+    assert (np.diff(scaled) >= 0.0).all() and np.isfinite(scaled).all()
+    # Feasible and infeasible are apart even where the constraint says no more than that.
+    assert signed(np.array([0.0, 1.0])).tolist() == pytest.approx([-0.25, np.arcsinh(1.0) + 0.25])
+    assert len(signed(np.zeros(0))) == 0
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e5])
+def test_signed_values_do_not_depend_on_the_unit(unit: float) -> None:
+    values = np.random.default_rng(0).normal(0.5, 2.0, 30)
+    np.testing.assert_allclose(signed(unit * values), signed(values), rtol=1e-9)

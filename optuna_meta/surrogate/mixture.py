@@ -19,14 +19,15 @@ def components(trust: float) -> tuple[Component, ...]:
     """
     transferring = [
         Component(1.0, deviation, residual, 1.0, noise, 1.0, own)
-        for deviation, residual, own, noise in product(
-            (0.5, 1.0), (0.2, 0.6), (False, True), (0.05, 0.2)
+        for deviation, (residual, own), noise in product(
+            (0.5, 1.0), ((0.2, False), (0.6, True)), (0.03, 0.15)
         )
     ]
-    reversing = [Component(-1.0, 1.0, residual, 1.0, 0.1, 1.0) for residual in (0.3, 0.8)]
+    reversing = [Component(-1.0, 1.0, 0.5, 1.0, 0.1, 1.0, own=True)]
     cold = [
-        Component(0.0, 0.0, 1.0, stretch, noise, 1.0, own)
-        for own, stretch, noise in product((False, True), (1.0, 2.0), (0.05, 0.2))
+        *(Component(0.0, 0.0, 1.0, 1.0, noise, 1.0, own=True) for noise in (0.01, 0.04, 0.2, 1.0)),
+        Component(0.0, 0.0, 1.0, 2.0, 0.1, 1.0, own=True),
+        Component(0.0, 0.0, 1.0, 1.0, 0.1, 1.0),
     ]
     shares = ((transferring, 0.98 * trust), (reversing, 0.02 * trust), (cold, 1.0 - trust))
     return tuple(

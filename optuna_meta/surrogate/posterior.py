@@ -53,6 +53,11 @@ class Component:
         """Whether the component uses the priors at all."""
         return self.slope != 0.0 or self.deviation != 0.0
 
+    @property
+    def is_noise(self) -> bool:
+        """Whether the component sees as much noise as there is to see."""
+        return not self.transfers and self.noise >= self.residual
+
 
 @dataclass(frozen=True)
 class Posterior:

@@ -30,6 +30,8 @@ from optuna_meta.surrogate.posterior import predicted
 
 __all__ = ["Inputs", "Predictions", "Scales", "TargetModel", "condition"]
 
+LEAST_WEIGHT = 0.03
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -150,6 +152,12 @@ class TargetModel:
         """How many finished trials the mixture has seen."""
         return len(self.posteriors[0].fitted)
 
+    @property
+    def noise(self) -> float:
+        """Posterior probability that the values tell nothing at all, in [0, 1]."""
+        is_noise = [p.component.is_noise for p in self.posteriors]
+        return float(self.weights[is_noise].sum())
+
     def cold_arm(self) -> TargetModel:
         """The mixture of the components that do not use the prior studies."""
         cold = [k for k, p in enumerate(self.posteriors) if not p.component.transfers]
@@ -157,10 +165,10 @@ class TargetModel:
         weights = self.weights[cold] / self.weights[cold].sum()
         return TargetModel(self.observed, self.task_weights, self.scales, posteriors, weights)
 
-    def predict(self, candidates: Inputs, least_weight: float = 0.03) -> Predictions:
+    def predict(self, candidates: Inputs, least_weight: float = LEAST_WEIGHT) -> Predictions:
         """Predictions of the components that carry at least ``least_weight``, arms sharpened."""
         sharpened = self._sharpened_weights()
-        chosen = np.flatnonzero(sharpened >= min(least_weight, sharpened.max()))
+        chosen = self._chosen(least_weight)
         posteriors = [self.posteriors[k] for k in chosen]
         w = self.task_weights
         kinds = [p.component.residual_kind for p in posteriors]
@@ -174,6 +182,18 @@ class TargetModel:
         fitted = np.array([p.fitted / p.unit for p in posteriors])
         weights = sharpened[chosen] / sharpened[chosen].sum()
         return Predictions(np.array(means), np.array(deviations), fitted, weights)
+
+    def asks_priors(self, least_weight: float = LEAST_WEIGHT) -> bool:
+        """Whether :meth:`predict` reads what the prior studies expect at all."""
+        return any(self.posteriors[k].component.transfers for k in self._chosen(least_weight))
+
+    def _chosen(self, least_weight: float) -> NDArray[np.int64]:
+        """The components that count: before any trial all, as only the priors can choose."""
+        sharpened = self._sharpened_weights()
+        if not any(len(p.alpha) for p in self.posteriors):
+            return np.arange(len(sharpened), dtype=np.int64)
+        chosen: NDArray[np.int64] = np.flatnonzero(sharpened >= min(least_weight, sharpened.max()))
+        return chosen
 
     def _sharpened_weights(self) -> Array:
         """Weights (K,) with the odds of the two arms, transferring and cold, squared.

@@ -1,11 +1,13 @@
-"""How far to trust the prior studies before the target's first trial.
+"""How far to trust the prior studies before the target's first trial, and which of them.
 
-Each prior study in turn plays the target: given a few of its own trials, does the mixture believe
-that the other studies inform it? Studies that do not even inform each other will hardly inform a
-new one.
+Each prior study in turn plays the target: given some of its own trials, does the mixture believe
+that the other studies inform it, or that its values are noise? Studies that do not even inform
+each other will hardly inform a new one, and a study of noise has nothing to say.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,26 +25,72 @@ from optuna_meta.surrogate.target import Inputs
 from optuna_meta.surrogate.target import Scales
 
 
-__all__ = ["initial_trust", "residual_scales", "typical_precisions"]
+__all__ = [
+    "Standing",
+    "initial_trust",
+    "residual_scales",
+    "signal_weights",
+    "standing_of",
+    "typical_precisions",
+]
 
 _UNINFORMED = 0.7  # With one prior study there is nobody to ask.
 _PSEUDO_STUDIES = 2.0
 _MOST_STUDIES = 32
-_MOST_TRIALS = 12
+_MOST_TRIALS = 50
+_PASSES = 2
+_LEAST_SIGNAL = 1e-3  # Were all studies noise, they would weigh alike.
 
 
-def initial_trust(fitted: FittedPrior) -> float:
-    """Probability in [0, 1) that the prior studies inform a further study of their kind."""
-    if len(fitted) == 0:
-        return 0.0
-    if len(fitted) == 1:
-        return _UNINFORMED
-    asked = np.linspace(0, len(fitted) - 1, min(len(fitted), _MOST_STUDIES)).round().astype(int)
+class Standing(NamedTuple):
+    """What the prior studies say of each other.
+
+    Args:
+        signal: Probability that a study's values are not all noise.  # (T,)
+        informed: Probability that the others inform it.  # (T,)
+    """
+
+    signal: Array  # (T,)
+    informed: Array  # (T,)
+
+
+def standing_of(fitted: FittedPrior) -> Standing:
+    """Ask every prior study; of many an even spread, whose mean answer the others get."""
+    n_tasks = len(fitted)
+    asked = np.unique(np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int))
     few = fitted.select(asked)
     precisions = typical_precisions(few)
-    answers = [_trust_of_others(few, t, precisions) for t in range(len(few))]
-    total = sum(answers) + _PSEUDO_STUDIES * _UNINFORMED
-    return float(total / (len(answers) + _PSEUDO_STUDIES))
+    played = [_as_target(few, t, precisions) for t in range(len(few))]
+    weights = np.ones(len(few))
+    answers = np.zeros((0, 2))
+    for _ in range(_PASSES):  # First all others count alike, then those that are not noise.
+        answers = np.array([_answer(p, weights, t) for t, p in enumerate(played)]).reshape(-1, 2)
+        weights = _LEAST_SIGNAL + answers[:, 0]
+    everyone = np.tile(answers.mean(axis=0) if n_tasks else np.zeros(2), (n_tasks, 1))
+    everyone[asked] = answers
+    return Standing(everyone[:, 0], everyone[:, 1])
+
+
+def signal_weights(standing: Standing) -> Array:
+    """Weights (T,) of the prior studies, sum 1: none for noise."""
+    weights = _LEAST_SIGNAL + standing.signal
+    normalised: Array = weights / (weights.sum() or 1.0)
+    return normalised
+
+
+def initial_trust(standing: Standing) -> float:
+    """Probability in [0, 1) that the prior studies inform a further study of their kind.
+
+    That is the share of the informed ones among those that are not noise, times the probability
+    that what speaks for the prior studies is no noise itself.
+    """
+    signal, informed = standing
+    if len(signal) == 0:
+        return 0.0
+    asked = min(len(signal), _MOST_STUDIES) / len(signal)  # The others' answers are no evidence.
+    share = asked * float(signal @ informed) + _PSEUDO_STUDIES * _UNINFORMED
+    share /= asked * float(signal.sum()) + _PSEUDO_STUDIES
+    return share * float(signal_weights(standing) @ signal)
 
 
 def typical_precisions(fitted: FittedPrior) -> Array:
@@ -60,14 +108,29 @@ def residual_scales(X: Array, y: Array, owners: NDArray[np.int64], precisions: A
     return Scales(np.sqrt(precisions)[owners], np.sqrt(own)[owners])
 
 
-def _trust_of_others(fitted: FittedPrior, t: int, precisions: Array) -> float:
+class _Played(NamedTuple):
+    """A prior study in the role of the target."""
+
+    inputs: Inputs
+    y: Array  # (n,)
+    scales: Scales
+
+
+def _as_target(fitted: FittedPrior, t: int, precisions: Array) -> _Played:
     task = fitted.prior.tasks[t]
     n = len(task.values)
     trials = np.linspace(0, n - 1, min(n, _MOST_TRIALS)).round().astype(int)
     rows = task.rows[trials]
     y = (signed if task.measure.is_constraint else warp)(task.values[trials])
-    others = np.delete(np.arange(len(fitted)), t)
-    inputs = Inputs(fitted.predict(rows)[:, others], design(rows, fitted.space))
-    uniform = np.full(len(others), 1.0 / len(others))
-    scales = residual_scales(inputs.X, y, column_owners(fitted.space), precisions)
-    return condition(components(0.5), inputs, y, uniform, scales).trust
+    inputs = Inputs(fitted.predict(rows), design(rows, fitted.space))
+    owners = column_owners(fitted.space)
+    return _Played(inputs, y, residual_scales(inputs.X, y, owners, precisions))
+
+
+def _answer(played: _Played, weights: Array, t: int) -> tuple[float, float]:
+    """How surely study t is no noise, and is informed by the others of these weights."""
+    others = np.delete(np.arange(len(weights)), t)
+    inputs = Inputs(played.inputs.Z[:, others], played.inputs.X)
+    share = weights[others] / (weights[others].sum() or 1.0)
+    model = condition(components(0.5), inputs, played.y, share, played.scales)
+    return 1.0 - model.noise, model.trust if len(others) else _UNINFORMED

@@ -31,6 +31,16 @@ def nmt():
     return nmt_family(DATA / "nmt")
 
 
+@pytest.fixture
+def lcbench():
+    pytest.importorskip("onnxruntime")
+    if not (DATA / "yahpo" / "lcbench").is_dir():
+        pytest.skip("set OPTUNA_META_DATA to the folder that contains yahpo/")
+    from benchmarks.tasks import load_suite
+
+    return {n: load_suite(n, DATA)[0] for n in ("lcbench", "lcbench-2", "lcbench-pruned")}
+
+
 def ask(seed=0):
     return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
 
@@ -109,3 +119,48 @@ def test_nmt_snaps_to_the_nearest(nmt):
     task = nmt.load("zh-en")
     values = [task.evaluate(task.suggest(ask(seed))) for seed in range(50)]
     assert task.median <= max(values) <= task.best
+
+
+def test_lcbench_comes_with_one_objective_with_two_and_with_curves(lcbench):
+    assert len({family.targets for family in lcbench.values()}) == 1
+    name = lcbench["lcbench"].targets[0]
+    one, two, curve = (family.load(name) for family in lcbench.values())
+    for seed in range(5):
+        params = one.suggest(ask(seed))
+        accuracy, seconds = two.evaluate(params)
+        assert accuracy == pytest.approx(one.evaluate(params), rel=1e-6)
+        assert curve.curve(params)[-1] == pytest.approx(accuracy, rel=1e-6)
+        assert seconds > 0
+    study = optuna.create_study()
+    outcome = curve.run(study.ask(), one.suggest(ask()))
+    assert outcome.cost == 52
+    assert max(study.trials[0].intermediate_values) == 52
+
+
+def test_lcbench_s_best_front_is_better_than_random(lcbench):
+    task = lcbench["lcbench-2"].load(lcbench["lcbench-2"].targets[1])
+    outcomes = [task.run(None, task.suggest(ask(seed))) for seed in range(100)]
+    assert 0.0 < task.regret_so_far(outcomes) < task.regret_so_far(outcomes[:10]) <= 1.0
+
+
+def test_meta_features_join_most_lcbench_tasks(lcbench):
+    if not (DATA / "openml_metafeatures").is_dir():
+        pytest.skip("set OPTUNA_META_DATA to the folder that contains openml_metafeatures/")
+    family = lcbench["lcbench"]
+    names = [*family.targets, *family.sources]
+    known = [family.features(name) for name in names]
+    assert sum(map(bool, known)) >= 26  # of 28
+    assert all(np.isfinite(list(features.values())).all() for features in known)
+    assert lcbench["lcbench-2"].features is None
+
+
+def test_nmt_with_two_objectives_ends_at_the_front(nmt):
+    from benchmarks.nmt import nmt_objectives
+    from benchmarks.nmt import read_corpus
+
+    corpus, task = read_corpus(DATA / "nmt", "zh-en"), nmt_objectives(DATA / "nmt").load("zh-en")
+    outcomes = [task.run(None, dict(zip(corpus.ranges(), x, strict=True))) for x in corpus.X]
+    assert [outcome.values[0] for outcome in outcomes] == corpus.values.tolist()
+    assert [outcome.values[1] for outcome in outcomes] == corpus.times.tolist()
+    assert task.regret_so_far(outcomes) == pytest.approx(0.0, abs=1e-12)
+    assert task.regret_so_far(outcomes[:3]) > 0.0

@@ -8,11 +8,11 @@ import pytest
 from benchmarks.portfolio import best_configurations
 from benchmarks.portfolio import greedy_portfolio
 from benchmarks.priors import prior_studies
-from benchmarks.priors import REGIMES
 from benchmarks.priors import with_values
 from benchmarks.record import BenchmarkTask
 from benchmarks.record import Family
 from benchmarks.record import Reference
+from benchmarks.regimes import REGIMES
 
 
 def suggest(trial):

@@ -1,5 +1,7 @@
 """A file of two tasks, two seeds and three methods, small enough to work out by hand."""
 
+import lzma
+
 import pytest
 
 
@@ -12,8 +14,10 @@ from benchmarks.jobs import SHARED  # noqa: E402
 from benchmarks.report import main  # noqa: E402
 from benchmarks.report import report  # noqa: E402
 from benchmarks.results import append_rows  # noqa: E402
+from benchmarks.results import append_skip  # noqa: E402
 from benchmarks.results import record_origin  # noqa: E402
 from benchmarks.summary import compare  # noqa: E402
+from benchmarks.summary import cpu_hours  # noqa: E402
 from benchmarks.summary import estimate  # noqa: E402
 from benchmarks.summary import in_regime  # noqa: E402
 from benchmarks.summary import rank_by_task  # noqa: E402
@@ -90,8 +94,49 @@ def test_the_report_says_where_it_comes_from_and_what_came_out(path):
     text = report(path)
     assert "python -m benchmarks.run --toy" in text
     assert "| meta | 0.500 ± 0.200 | 0.300 ± 0.200 |" in text
-    assert "| base | 2 | 0.3000 | 0.5000 | 0.60 | -0.2000 ± 0.2000 | +0.0000 | 1 / 1 / 0 |" in text
+    assert "| base | 2 | 0.3000 | 0.5000 | 0.60 | -0.2000 ± 0.2000 | 1 / 1 / 0 | 0.5" in text
     assert "| meta | 20.0 | 500.0 |" in text  # milliseconds
+
+
+def test_cpu_hours_count_a_setup_once(path):
+    # Twelve runs of 0.01 + 0.02 seconds of suggestions and half a second of setup.
+    assert cpu_hours(read_results(path)) == pytest.approx(12 * 0.53 / 3600)
+
+
+def add(path, suite, regimes, methods, trials=20):
+    for regime in regimes:
+        for method, regret in methods.items():
+            for task in "AB":
+                rows = [Row(i, 0.5, regret / i, 0.01, 0.5, 52.0) for i in range(1, trials + 1)]
+                append_rows(path, Job(suite, suite, task, 0, regime, method), rows)
+
+
+def test_the_report_has_a_section_for_everything_in_the_file(tmp_path):
+    path = tmp_path / "all.csv"
+    add(path, "toy", ["base", "negated", "noise"], {"meta": 0.2, "gp": 0.4})
+    add(path, "nmt-2", ["base"], {"meta": 0.2, "nsgaii": 0.4})
+    add(path, "lcbench-pruned", ["base"], {"meta": 0.2, "meta-drops-pruned": 0.4})
+    skipped = Job("toy", "toy", "A", 0, "base", "cma-es-warm-start")
+    append_skip(path, skipped, "categories")
+    append_skip(path, skipped._replace(task="B"), "categories")
+    text = report(path)
+    assert "| cma-es-warm-start | toy | base | categories | 2 |" in text
+    assert "| toy | yes (1.00; gp 2.00) |" in text
+    assert "below all on 0 of 1" in text  # 0.2 / 5 against 0.4 / 15
+    assert "### negated\n\n2 tasks, 1 replicates. Best in mean rank at trial 10: yes" in text
+    assert "| noise | 10 | 0.0200 | 0.0400 | 0.50 | -0.0200 ± 0.0000 | 2 / 0 / 0 |" in text
+    assert "| negated | 2 | +0.0000 ± 0.0000 |" in text  # from the base regime
+    assert "| nsgaii | 2 / 0 / 0 | 2 / 0 / 0 |" in text
+    assert "| epochs 260 | -0.0400 ± 0.0000 | 2 / 0 / 0 |" in text  # five trials of 52 epochs
+    main([str(path)])
+    for name in ("all.png", "all-objectives.png", "all-pruned.png"):
+        assert (tmp_path / name).stat().st_size > 0
+
+
+def test_a_packed_file_is_reported_as_it_was(path):
+    packed = path.with_suffix(".csv.xz")
+    packed.write_bytes(lzma.compress(path.read_bytes()))
+    assert report(packed) == report(path)
 
 
 def test_the_command_writes_both_files(path):

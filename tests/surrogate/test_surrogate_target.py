@@ -366,3 +366,25 @@ def test_the_cold_arm_is_what_knows_no_prior() -> None:
     assert cold.trust == 0.0
     np.testing.assert_allclose(cold.weights, alone.weights)
     np.testing.assert_allclose(cold.predict(inputs).means, alone.predict(inputs).means)
+
+
+def test_the_priors_are_asked_before_any_trial_and_until_they_have_lost() -> None:
+    rng = np.random.default_rng(5)
+    few = components(0.05)
+    assert fitted(few, inputs(0), np.zeros(0)).asks_priors()
+    x = inputs(30)
+    assert fitted(few, x, x.Z @ W).asks_priors()
+    contradicted = fitted(few, x, np.cos(9.0 * x.X[:, 1]) + 0.01 * rng.standard_normal(30))
+    assert not contradicted.asks_priors()
+    # Then what they expect of candidates is not read at all.
+    at = inputs(7, seed=3)
+    np.testing.assert_array_equal(
+        contradicted.predict(at).means, contradicted.predict(Inputs(0.0 * at.Z, at.X)).means
+    )
+
+
+def test_noise_is_recognised_as_such() -> None:
+    x = inputs(40)
+    noise = np.random.default_rng(6).standard_normal(40)
+    assert fitted(components(0.5), x, noise).noise > 0.6
+    assert fitted(components(0.5), x, target(x)).noise < 0.01

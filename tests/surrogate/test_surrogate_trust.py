@@ -10,8 +10,12 @@ from optuna_meta.space import Dimension
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
+import optuna_meta.surrogate.trust as trust_module
 from optuna_meta.surrogate.trust import initial_trust
 from optuna_meta.surrogate.trust import residual_scales
+from optuna_meta.surrogate.trust import signal_weights
+from optuna_meta.surrogate.trust import Standing
+from optuna_meta.surrogate.trust import standing_of
 from optuna_meta.surrogate.trust import typical_precisions
 
 
@@ -30,27 +34,66 @@ def prior(n_tasks: int, n: int, shuffled: bool = False, seed: int = 0) -> Fitted
     return fit_prior(Prior(SPACE, tuple(tasks)))
 
 
+def trust_in(fitted: FittedPrior) -> float:
+    return initial_trust(standing_of(fitted))
+
+
 def test_related_studies_are_trusted_more_than_shuffled_ones() -> None:
     for seed in range(3):
         related, shuffled = prior(6, 20, seed=seed), prior(6, 20, shuffled=True, seed=seed)
-        trusts = initial_trust(shuffled), initial_trust(related)
-        assert 0.0 < trusts[0] < 0.5 < 0.7 < trusts[1] < 1.0
+        trusts = trust_in(shuffled), trust_in(related)
+        assert 0.0 < trusts[0] < 0.4 < 0.6 < trusts[1] < 1.0
 
 
 def test_nobody_can_be_asked_about_one_study_or_none() -> None:
-    assert initial_trust(fit_prior(Prior(SPACE, ()))) == 0.0
-    alone = initial_trust(prior(1, 10))
+    assert trust_in(fit_prior(Prior(SPACE, ()))) == 0.0
+    alone = trust_in(prior(1, 10))
     assert 0.5 < alone < 1.0
-    assert initial_trust(prior(1, 10, shuffled=True)) == alone
 
 
 def test_studies_of_one_trial_tell_nothing() -> None:
-    few = initial_trust(prior(3, 1))
-    assert few == pytest.approx((3 * 0.5 + 2 * initial_trust(prior(1, 1))) / 5)
+    signal, informed = standing_of(prior(3, 1))
+    assert np.ptp(signal) < 1e-12 and signal[0] > 0.9  # As before any trial.
+    np.testing.assert_allclose(informed, 0.5)
 
 
 def test_more_studies_of_a_kind_are_surer() -> None:
-    assert initial_trust(prior(8, 20)) > initial_trust(prior(2, 20))
+    assert trust_in(prior(8, 20)) > trust_in(prior(2, 20))
+
+
+def test_studies_of_noise_among_good_ones_weigh_next_to_nothing() -> None:
+    good, noise = prior(5, 30), prior(4, 30, shuffled=True, seed=1)
+    mixed = standing_of(fit_prior(Prior(SPACE, good.prior.tasks + noise.prior.tasks)))
+    assert mixed.signal[:5].min() > 0.95 and mixed.signal[5:].max() < 0.5
+    weights = signal_weights(mixed)
+    assert weights[:5].sum() > 0.8 and weights.sum() == pytest.approx(1.0)
+    # Nor do they cost the others their say.
+    assert initial_trust(mixed) > 2.0 * trust_in(noise)
+
+
+def test_one_study_of_noise_is_found_too() -> None:
+    assert trust_in(prior(1, 30, shuffled=True)) < 0.4 < 0.65 < trust_in(prior(1, 30))
+
+
+def test_trust_is_the_share_of_informed_studies_among_those_that_are_no_noise() -> None:
+    ones = np.ones(6)
+    sure = Standing(ones, np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0]))
+    assert initial_trust(sure) == pytest.approx((4.0 + 2 * 0.7) / 8.0)
+    half_noise = Standing(np.repeat([1.0, 0.0], 3), np.repeat([1.0, 0.0], 3))
+    assert initial_trust(half_noise) == pytest.approx((3.0 + 2 * 0.7) / 5.0, abs=2e-3)
+    doubtful = Standing(0.25 * ones, ones)
+    assert initial_trust(doubtful) == pytest.approx(0.25 * (1.5 + 2 * 0.7) / 3.5)
+    np.testing.assert_allclose(signal_weights(Standing(0.0 * ones, ones)), ones / 6)
+
+
+def test_of_many_studies_an_even_spread_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trust_module, "_MOST_STUDIES", 3)
+    fitted = prior(7, 12)
+    few, all_of_them = standing_of(fitted.select(np.array([0, 3, 6]))), standing_of(fitted)
+    for answers, asked in zip(all_of_them, few, strict=True):
+        np.testing.assert_allclose(answers[[0, 3, 6]], asked)
+        np.testing.assert_allclose(answers[[1, 2, 4, 5]], asked.mean())
+    assert initial_trust(all_of_them) == pytest.approx(initial_trust(few), abs=1e-3)
 
 
 def with_precisions(precisions: Array) -> FittedPrior:
