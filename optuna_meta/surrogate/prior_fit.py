@@ -32,6 +32,7 @@ _STEPS = 12
 _BATCH = 32  # Studies whose covariances are factored together: bounds the memory, fits the cache.
 _LONGEST_STEP = 2.0  # In any log hyperparameter.
 _LEAST_DECREASE = 1e-9
+_MOST_FOLLOWED = 0.5
 # Standard deviations of log-normal priors, and the centres of two. They are narrow: in the dense
 # cluster that a good sampler leaves around its best trials, short length scales and no noise are
 # always likely, and elsewhere they predict worse.
@@ -102,7 +103,8 @@ def _maximised(likelihoods: Sequence[PriorLikelihood], tuned: torch.Tensor) -> t
             for search, likelihood in zip(searches, likelihoods, strict=True)
         ]
         theta = torch.cat([search.theta for search in searches])
-        centre = _best_centre(theta[:, :n_dims], tuned)
+        variances = torch.cat([s.inverse.diagonal(dim1=-2, dim2=-1) for s in searches])
+        centre = _moved_centre(centre, theta[:, :n_dims], variances[:, :n_dims], tuned)
     return theta
 
 
@@ -171,11 +173,25 @@ def _beliefs(centre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return centre.new_tensor(mean), centre.new_tensor(spread) ** -2
 
 
-def _best_centre(log_precisions: torch.Tensor, tuned: torch.Tensor) -> torch.Tensor:
-    """The most probable centre (D,) given the log precisions (T, D) of what each study tuned."""
-    typical, weight = _typical_log_precision(tuned.shape[1]), (_CENTRE_SPREAD / _OWN_SPREAD) ** 2
-    total = torch.sum(log_precisions * tuned, dim=0)
-    return (typical + weight * total) / (1.0 + weight * tuned.sum(dim=0))
+def _moved_centre(
+    centre: torch.Tensor,
+    logs: torch.Tensor,
+    variances: torch.Tensor,
+    tuned: torch.Tensor,
+) -> torch.Tensor:
+    """The centre (D,) after a Newton step, given what the studies tuned (T, D).
+
+    The studies follow: of a shift of the centre each makes the share that its own trials leave
+    open, the posterior variance of its log precision over the prior one. Without that the centre
+    would creep where all studies are of one mind.
+    """
+    weight = _OWN_SPREAD**-2
+    typical = _typical_log_precision(tuned.shape[1])
+    pull = (centre - typical) / _CENTRE_SPREAD**2
+    pull += weight * torch.sum(tuned * (centre - logs), dim=0)
+    followed = (weight * variances).clamp(0.0, _MOST_FOLLOWED)
+    curvature = _CENTRE_SPREAD**-2 + weight * torch.sum(tuned * (1.0 - followed), dim=0)
+    return centre - pull / curvature
 
 
 def _typical_log_precision(n_dims: int) -> float:

@@ -50,12 +50,20 @@ def test_fitting_is_deterministic_and_indifferent_to_order_and_batches(
         np.testing.assert_allclose(getattr(batched, name), expected, rtol=1e-7)
 
 
+def best_centre(log_precisions: Array, tuned: Array) -> Array:
+    """The mean of what the studies tuned and the typical value, by inverse variances."""
+    own, all_ = prior_fit._OWN_SPREAD**-2, prior_fit._CENTRE_SPREAD**-2
+    total = all_ * prior_fit._typical_log_precision(N_DIMS) + own * (log_precisions * tuned).sum(0)
+    mean: Array = total / (all_ + own * tuned.sum(0))
+    return mean
+
+
 def negative_log_posterior(some: list[Study], theta: Array) -> float:
     """Of log hyperparameters (T, D + 2), the centre at its best."""
     tuned = np.ones((len(some), N_DIMS), dtype=bool)
     likelihood = PriorLikelihood.of(*padded(some), tuned, OWNERS, "cpu")
     logs = torch.as_tensor(theta)
-    centre = prior_fit._best_centre(logs[:, :N_DIMS], torch.as_tensor(tuned * 1.0))
+    centre = torch.as_tensor(best_centre(theta[:, :N_DIMS], 1.0 * tuned))
     mean, weights = prior_fit._beliefs(centre)
     penalty = 0.5 * torch.sum(weights * (logs - mean) ** 2)
     typical = prior_fit._typical_log_precision(N_DIMS)
@@ -93,16 +101,29 @@ def test_more_steps_gain_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found < negative_log_posterior(some, log_hyperparameters(some)) + 0.1
 
 
-def test_the_centre_is_where_its_posterior_is_flat() -> None:
+def test_the_best_centre_of_given_studies_is_found_at_once_and_kept() -> None:
     rng = np.random.default_rng(0)
-    logs, tuned = rng.standard_normal((4, N_DIMS)), rng.random((4, N_DIMS)) < 0.7
-    tuned[:, 2] = False
-    centre = prior_fit._best_centre(torch.as_tensor(logs), torch.as_tensor(tuned * 1.0)).numpy()
-    typical = prior_fit._typical_log_precision(N_DIMS)
-    pull = (centre - typical) / prior_fit._CENTRE_SPREAD**2
-    pull += (tuned * (centre - logs)).sum(axis=0) / prior_fit._OWN_SPREAD**2
-    np.testing.assert_allclose(pull, 0.0, atol=1e-12)
-    assert centre[2] == typical
+    logs, tuned = rng.standard_normal((4, N_DIMS)), 1.0 * (rng.random((4, N_DIMS)) < 0.7)
+    tuned[:, 2] = 0.0
+    start, arrays = torch.zeros(N_DIMS, dtype=torch.float64), map(torch.as_tensor, (logs, tuned))
+    theta, is_tuned = arrays
+    found = prior_fit._moved_centre(start, theta, torch.zeros_like(theta), is_tuned)
+    np.testing.assert_allclose(found, best_centre(logs, tuned), atol=1e-12)
+    assert found[2] == prior_fit._typical_log_precision(N_DIMS)
+    kept = prior_fit._moved_centre(found, theta, 0.1 * torch.ones_like(theta), is_tuned)
+    np.testing.assert_allclose(kept, found, atol=1e-12)
+
+
+def test_the_centre_foresees_how_the_studies_follow() -> None:
+    # Likelihoods h (theta - a)^2 / 2: the studies' best for a centre c is a mean of a and c.
+    rng, weight = np.random.default_rng(2), prior_fit._OWN_SPREAD**-2
+    h, a = weight * (1.0 + rng.random((5, N_DIMS))), rng.standard_normal((5, N_DIMS))
+    centre, ones = np.zeros(N_DIMS), np.ones((5, N_DIMS))
+    theta = (h * a + weight * centre) / (h + weight)
+    tensors = (torch.as_tensor(array) for array in (centre, theta, 1.0 / (h + weight), ones))
+    found = prior_fit._moved_centre(*tensors).numpy()
+    followed = (h * a + weight * found) / (h + weight)
+    np.testing.assert_allclose(best_centre(followed, ones), found, atol=1e-12)
 
 
 def test_the_inverse_hessian_of_a_quadratic_is_found_in_as_many_steps_as_dimensions() -> None:
