@@ -80,6 +80,15 @@ def test_the_priors_help_from_the_first_trials(name):
     assert target.best_value < sorted(random)[6]  # better than two thirds of random searches
 
 
+@pytest.mark.parametrize("name", OWN)
+def test_trials_that_run_at_the_same_time_differ(name):
+    study = optuna.create_study(sampler=build(name, priors(**SMALL)))
+    running = [study.ask() for _ in range(3)]
+    for trial in running:
+        svm()(trial)
+    assert len({tuple(trial.params.values()) for trial in running}) == 3
+
+
 @pytest.mark.parametrize("name", SYNE[2:])
 def test_the_box_holds_the_best_prior_trials_and_nothing_else(name):
     studies = priors()
