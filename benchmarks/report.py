@@ -151,7 +151,7 @@ def _time(rows: pd.DataFrame) -> str:
     head = ["method", "CPU ms a suggestion", "CPU ms before the first trial"]
     hours = cpu_hours(rows)
     text = f"""Medians; suggestions in the last third of the trials, in all suites and regimes.
-All suggestions and setups together took {hours:.1f} hours of CPU time."""
+All suggestions and setups together took {hours:.2f} hours of CPU time."""
     return f"{text}\n\n{table(head, lines)}"
 
 
