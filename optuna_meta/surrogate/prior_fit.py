@@ -10,7 +10,9 @@ whose best value given the studies is in closed form, follows after each step.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 import math
 
@@ -64,18 +66,29 @@ def fit_prior_gps(
         return GPParameters(np.zeros((0, n_dims)), np.zeros(0), np.zeros(0))
     order = np.argsort(mask.sum(axis=1), kind="stable")  # Equal lengths need no padding.
     likelihoods = []
-    for first in range(0, n_tasks, _BATCH):
-        tasks = order[first : first + _BATCH]
-        longest = mask[tasks].sum(axis=1).max()
-        X, z, is_trial = designs[tasks, :longest], values[tasks, :longest], mask[tasks, :longest]
-        batch = PriorLikelihood.of(X, z, is_trial, tuned[tasks], owners, device or "cpu")
-        likelihoods.append(batch)
-    with torch.no_grad():
+    with torch.no_grad(), _one_thread():
+        for first in range(0, n_tasks, _BATCH):
+            tasks = order[first : first + _BATCH]
+            kept = slice(mask[tasks].sum(axis=1).max())
+            X, z, is_trial = designs[tasks, kept], values[tasks, kept], mask[tasks, kept]
+            batch = PriorLikelihood.of(X, z, is_trial, tuned[tasks], owners, device or "cpu")
+            likelihoods.append(batch)
         found = _maximised(likelihoods, likelihoods[0].values.new_tensor(tuned[order]))
     theta = np.empty((n_tasks, n_dims + 2))
     theta[order] = found.cpu().numpy()
     precisions = np.where(tuned, np.exp(theta[:, :n_dims]), 0.0)
     return GPParameters(precisions, np.exp(theta[:, -2]), LEAST_NOISE + np.exp(theta[:, -1]))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Many small matrices: threads would spend their time waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _maximised(likelihoods: Sequence[PriorLikelihood], tuned: torch.Tensor) -> torch.Tensor:

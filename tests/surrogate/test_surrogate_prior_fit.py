@@ -133,6 +133,29 @@ def test_a_long_study_beside_short_ones_is_fitted_as_alone(
         np.testing.assert_allclose(together.noise[t], alone.noise[0], rtol=1e-3)
 
 
+def test_the_fit_takes_one_thread_and_gives_the_others_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, during = torch.get_num_threads(), []
+    started = prior_fit._started
+
+    def noted(*args: object) -> object:
+        during.append(torch.get_num_threads())
+        return started(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prior_fit, "_started", noted)
+    torch.set_num_threads(2)
+    try:
+        fit(studies([5]))
+        assert torch.get_num_threads() == 2 and during == [1]
+        monkeypatch.setattr(prior_fit, "_started", None)
+        with pytest.raises(TypeError):
+            fit(studies([5]))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_neither_torchs_defaults_nor_its_modes_matter() -> None:
     some = studies([8, 5])
     expected = fit(some)
