@@ -6,7 +6,6 @@ Next to the file, packed or not, come ``FILE.md`` and the figures.
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 
 from benchmarks.figure import draw
 from benchmarks.figure import draw_by_cost
+from benchmarks.jobs import Job
 from benchmarks.markdown import methods_of
 from benchmarks.markdown import table
 from benchmarks.record import OBJECTIVES_SUITES
@@ -125,14 +125,21 @@ def _head(path: Path, rows: pd.DataFrame) -> str:
 
 
 def _skips(path: Path) -> Iterator[str]:
-    """What methods could not serve, a line for each method, family and reason."""
-    counts = Counter(
-        (job.method, job.family, job.regime, reason) for job, reason in read_skips(path).items()
-    )
-    if counts:
-        lines = [[*key, count] for key, count in sorted(counts.items())]
-        head = ["method", "family", "regime", "reason", "runs"]
+    """What methods could not serve, a line for each method and reason."""
+    skipped: dict[tuple[str, str], list[Job]] = {}
+    for job, reason in read_skips(path).items():
+        skipped.setdefault((job.method, reason), []).append(job)
+    if skipped:
+        lines = [
+            [method, reason, *(", ".join(_names(jobs, i)) for i in (1, 4)), len(jobs)]
+            for (method, reason), jobs in sorted(skipped.items())
+        ]
+        head = ["method", "reason", "families", "regimes", "runs"]
         yield f"### What methods could not serve\n\n{table(head, lines)}"
+
+
+def _names(jobs: Sequence[Job], field: int) -> list[str]:
+    return list(dict.fromkeys(str(job[field]) for job in jobs))
 
 
 def _time(rows: pd.DataFrame) -> str:
@@ -144,7 +151,7 @@ def _time(rows: pd.DataFrame) -> str:
     head = ["method", "CPU ms a suggestion", "CPU ms before the first trial"]
     hours = cpu_hours(rows)
     text = f"""Medians; suggestions in the last third of the trials, in all suites and regimes.
-All suggestions and setups together took {hours:.1f} hours of CPU time."""
+All suggestions and setups together took {hours:.2f} hours of CPU time."""
     return f"{text}\n\n{table(head, lines)}"
 
 

@@ -155,11 +155,3 @@ def test_without_prior_studies_there_are_scales_and_no_expectations() -> None:
     assert lens.inputs(rows).Z.shape == (2, 0)
     scales = lens.scales(lens.inputs(rows).X, np.array([0.0, 1.0]))
     assert (scales.prior > 0.0).all() and (scales.own > 0.0).all()
-
-
-def test_inputs_without_priors_have_the_same_design() -> None:
-    lens = Lens(FITTED, CUBE)
-    rows = np.array([[0.0, 0.3, 0.7], [1.0, np.nan, 0.1]])
-    alone = lens.without_priors(rows)
-    np.testing.assert_array_equal(alone.X, lens.inputs(rows).X)
-    assert alone.Z.shape == (2, 2) and not alone.Z.any()

@@ -134,13 +134,14 @@ def _zero_shot(space: FlatSpace, priors: Sequence[History], seed: int) -> Next:
         sort_transfer_learning_evaluations=False,
         random_seed=seed,
     )
+    rng = np.random.default_rng(seed)
 
     def following(target: Target) -> Params:
         config = scheduler.get_config()
         while config is not None and target.is_taken(space.params(config)):
             config = scheduler.get_config()
         if config is None:  # it has suggested all there is
-            return space.flat(target.space.random(1, np.random.default_rng(seed))[0])
+            return space.flat(target.space.random(1, rng)[0])
         return dict(config)
 
     return following

@@ -188,10 +188,11 @@ class TargetModel:
         return any(self.posteriors[k].component.transfers for k in self._chosen(least_weight))
 
     def _chosen(self, least_weight: float) -> NDArray[np.int64]:
-        """The components that count: before any trial all, as only the priors can choose."""
+        """The components that count: before any trial, those that know something at all."""
         sharpened = self._sharpened_weights()
-        if not any(len(p.alpha) for p in self.posteriors):
-            return np.arange(len(sharpened), dtype=np.int64)
+        transfers = np.array([p.component.transfers for p in self.posteriors])
+        if self.n_trials == 0:
+            return np.flatnonzero(transfers if transfers.any() else ~transfers)
         chosen: NDArray[np.int64] = np.flatnonzero(sharpened >= min(least_weight, sharpened.max()))
         return chosen
 

@@ -1,8 +1,9 @@
 """How far to trust the prior studies before the target's first trial, and which of them.
 
-Each prior study in turn plays the target: given some of its own trials, does the mixture believe
-that the other studies inform it, or that its values are noise? Studies that do not even inform
-each other will hardly inform a new one, and a study of noise has nothing to say.
+Each prior study in turn plays the target. Given its trials, are its values noise? Then it has
+nothing to say. Given some of them, does the mixture believe that the other studies inform it?
+Studies that do not even inform each other will hardly inform a new one. Only some, as trust is for
+a target's first trials: of a smooth function that has shown all of itself, no other is needed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from optuna_meta.surrogate.own import own_precisions
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
 from optuna_meta.surrogate.target import Scales
+from optuna_meta.surrogate.target import TargetModel
 
 
 __all__ = [
@@ -38,7 +40,7 @@ _UNINFORMED = 0.7  # With one prior study there is nobody to ask.
 _PSEUDO_STUDIES = 2.0
 _MOST_STUDIES = 32
 _MOST_TRIALS = 50
-_PASSES = 2
+_SOME_TRIALS = 4  # For each dimension: about what a function takes to show its shape.
 _LEAST_SIGNAL = 1e-3  # Were all studies noise, they would weigh alike.
 
 
@@ -60,15 +62,19 @@ def standing_of(fitted: FittedPrior) -> Standing:
     asked = np.unique(np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int))
     few = fitted.select(asked)
     precisions = typical_precisions(few)
-    played = [_as_target(few, t, precisions) for t in range(len(few))]
-    weights = np.ones(len(few))
-    answers = np.zeros((0, 2))
-    for _ in range(_PASSES):  # First all others count alike, then those that are not noise.
-        answers = np.array([_answer(p, weights, t) for t, p in enumerate(played)]).reshape(-1, 2)
-        weights = _LEAST_SIGNAL + answers[:, 0]
-    everyone = np.tile(answers.mean(axis=0) if n_tasks else np.zeros(2), (n_tasks, 1))
-    everyone[asked] = answers
-    return Standing(everyone[:, 0], everyone[:, 1])
+    tasks = range(len(few))
+    whole = [_as_target(few, t, precisions, _MOST_TRIALS) for t in tasks]
+    alike = np.ones(len(few))
+    signal = np.array([1.0 - _given(p, alike, t).noise for t, p in enumerate(whole)])
+    some = min(_SOME_TRIALS * len(fitted.space.dimensions), _MOST_TRIALS)
+    begun = [_as_target(few, t, precisions, some) for t in tasks]
+    informed = np.array([_given(p, signal, t).trust for t, p in enumerate(begun)])
+    if n_tasks == 1:
+        informed = np.array([_UNINFORMED])
+    means = np.array([signal.mean(), informed.mean()]) if n_tasks else np.zeros(2)
+    standing = Standing(*(np.full(n_tasks, mean) for mean in means))
+    standing.signal[asked], standing.informed[asked] = signal, informed
+    return standing
 
 
 def signal_weights(standing: Standing) -> Array:
@@ -116,10 +122,10 @@ class _Played(NamedTuple):
     scales: Scales
 
 
-def _as_target(fitted: FittedPrior, t: int, precisions: Array) -> _Played:
+def _as_target(fitted: FittedPrior, t: int, precisions: Array, most: int) -> _Played:
     task = fitted.prior.tasks[t]
     n = len(task.values)
-    trials = np.linspace(0, n - 1, min(n, _MOST_TRIALS)).round().astype(int)
+    trials = np.linspace(0, n - 1, min(n, most)).round().astype(int)
     rows = task.rows[trials]
     y = (signed if task.measure.is_constraint else warp)(task.values[trials])
     inputs = Inputs(fitted.predict(rows), design(rows, fitted.space))
@@ -127,10 +133,10 @@ def _as_target(fitted: FittedPrior, t: int, precisions: Array) -> _Played:
     return _Played(inputs, y, residual_scales(inputs.X, y, owners, precisions))
 
 
-def _answer(played: _Played, weights: Array, t: int) -> tuple[float, float]:
-    """How surely study t is no noise, and is informed by the others of these weights."""
+def _given(played: _Played, weights: Array, t: int) -> TargetModel:
+    """The mixture for study t, given what the others of these weights expect."""
     others = np.delete(np.arange(len(weights)), t)
     inputs = Inputs(played.inputs.Z[:, others], played.inputs.X)
-    share = weights[others] / (weights[others].sum() or 1.0)
-    model = condition(components(0.5), inputs, played.y, share, played.scales)
-    return 1.0 - model.noise, model.trust if len(others) else _UNINFORMED
+    share = _LEAST_SIGNAL + weights[others]
+    share = share / (share.sum() or 1.0)
+    return condition(components(0.5), inputs, played.y, share, played.scales)

@@ -19,7 +19,7 @@ PEERS = [*OWN, *SYNE, *COSTLY]
 SMALL = {"n_priors": 2, "n_prior_trials": 8}
 
 
-def svm(sign=1.0, low=0.0, seen=None):
+def svm(sign=1.0, low=0.0):
     """A task with a conditional parameter; best at kernel "rbf", gamma 0.25, cost 0.75."""
 
     def objective(trial):
@@ -80,6 +80,15 @@ def test_the_priors_help_from_the_first_trials(name):
     assert target.best_value < sorted(random)[6]  # better than two thirds of random searches
 
 
+@pytest.mark.parametrize("name", OWN)
+def test_trials_that_run_at_the_same_time_differ(name):
+    study = optuna.create_study(sampler=build(name, priors(**SMALL)))
+    running = [study.ask() for _ in range(3)]
+    for trial in running:
+        svm()(trial)
+    assert len({tuple(trial.params.values()) for trial in running}) == 3
+
+
 @pytest.mark.parametrize("name", SYNE[2:])
 def test_the_box_holds_the_best_prior_trials_and_nothing_else(name):
     studies = priors()
@@ -96,8 +105,10 @@ def test_zero_shot_suggests_no_configuration_twice():
 
     studies = [run(grid, 12, RandomSampler(seed=i)) for i in range(2)]
     known = {tuple(trial.params.values()) for study in studies for trial in study.trials}
-    target = run(grid, len(known), build("syne-zero-shot", studies))
-    assert {tuple(trial.params.values()) for trial in target.trials} == known
+    target = run(grid, len(known) + 6, build("syne-zero-shot", studies))
+    tried = [tuple(trial.params.values()) for trial in target.trials]
+    assert set(tried[: len(known)]) == known
+    assert len(set(tried[len(known) :])) > 1  # then it is random search
 
 
 @pytest.mark.parametrize("name", [*SYNE, *COSTLY])

@@ -120,7 +120,7 @@ def test_the_report_has_a_section_for_everything_in_the_file(tmp_path):
     append_skip(path, skipped, "categories")
     append_skip(path, skipped._replace(task="B"), "categories")
     text = report(path)
-    assert "| cma-es-warm-start | toy | base | categories | 2 |" in text
+    assert "| cma-es-warm-start | categories | toy | base | 2 |" in text
     assert "| toy | yes (1.00; gp 2.00) |" in text
     assert "below all on 0 of 1" in text  # 0.2 / 5 against 0.4 / 15
     assert "### negated\n\n2 tasks, 1 replicates. Best in mean rank at trial 10: yes" in text
