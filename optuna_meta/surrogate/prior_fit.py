@@ -33,13 +33,13 @@ _BATCH = 32  # Studies whose covariances are factored together: bounds the memor
 _LONGEST_STEP = 2.0  # In any log hyperparameter.
 _LEAST_DECREASE = 1e-9
 _MOST_FOLLOWED = 0.5
-# Standard deviations of log-normal priors, and the centres of two. They are narrow: in the dense
-# cluster that a good sampler leaves around its best trials, short length scales and no noise are
-# always likely, and elsewhere they predict worse.
-_CENTRE_SPREAD = 0.7
-_OWN_SPREAD = 0.55  # of a study's precision around the centre
-_AMPLITUDE, _AMPLITUDE_SPREAD = 1.2, 0.4
-_NOISE, _NOISE_SPREAD = 0.05, 0.5
+# Standard deviations of log-normal priors, and the centres of two. A study's own are narrow: in
+# the dense cluster that a good sampler leaves around its best trials, short length scales and no
+# noise are always likely, and elsewhere they predict worse.
+_CENTRE_SPREAD = 1.5
+_OWN_SPREAD = 0.6  # of a study's precision around the centre
+_AMPLITUDE, _AMPLITUDE_SPREAD = 1.2, 0.5
+_NOISE, _NOISE_SPREAD = 0.045, 0.6
 # What a trial adds to the curvature of the likelihood in log amplitude and log noise, roughly.
 _CURVATURE = (0.1, 0.05)
 
