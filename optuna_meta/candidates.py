@@ -18,7 +18,6 @@ __all__ = [
     "apart",
     "enumerated",
     "fixed",
-    "is_among",
     "is_unseen",
     "neighbours",
     "positions",
@@ -111,11 +110,6 @@ def row_keys(rows: Array) -> list[bytes]:
     """One comparable value per row; cells that differ by rounding alone are the same."""
     rounded = np.round(np.nan_to_num(rows, nan=-9.0), 7) + 0.0
     return [row.tobytes() for row in rounded]
-
-
-def is_among(rows: Array, others: Array) -> NDArray[np.bool_]:
-    """Which rows (n, D) are also among others (m, D).  # (n,)"""
-    return positions(rows, others) >= 0
 
 
 def positions(rows: Array, others: Array) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +10,23 @@ from functools import cached_property
 import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
+from optuna.distributions import CategoricalDistribution
 
 from optuna_meta._optuna import contains
-from optuna_meta.candidates import positions
 from optuna_meta.dimension import choice_key
 from optuna_meta.dimension import plain
-from optuna_meta.space import Array
 from optuna_meta.space import Dimension
 from optuna_meta.space import Space
 
 
-__all__ = ["Given", "read_candidates"]
+__all__ = ["Given", "NoCandidateError", "read_candidates"]
+
+
+class NoCandidateError(ValueError):
+    """No candidate can be run: the user's list and objective do not go together."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,10 @@ class Given:
 
     configurations: tuple[Mapping[str, Any], ...]
 
-    @property
-    def names(self) -> set[str]:
+    @cached_property
+    def names(self) -> frozenset[str]:
         """All parameters that any of them has."""
-        return {dimension.name for dimension in self._dimensions}
+        return frozenset(name for params in self.configurations for name in params)
 
     def space(
         self,
@@ -46,44 +52,64 @@ class Given:
         """The space of their parameters.
 
         Args:
-            shown: The target's distributions, as far as it has shown them.
-            expected: Those of the prior studies, widened where the configurations go beyond.
+            shown: The target's distributions, where all trials have had the same.
+            expected: Others, widened where the configurations go beyond.
         """
-        ranges = []
+        ranges: list[Dimension] = []
         for own in self._dimensions:
-            known = shown.get(own.name) or expected.get(own.name)
-            if known is None:
-                ranges.append([own])
+            if own.name in shown:
+                ranges.append(Dimension.from_distribution(own.name, shown[own.name]))
             else:
-                dimension = Dimension.from_distribution(own.name, known)
-                ranges.append([dimension] if own.name in shown else [dimension, own])
-        return Space.union([[d for same in ranges for d in same]])
+                ranges.append(own)
+                if own.name in expected:
+                    ranges.append(Dimension.from_distribution(own.name, expected[own.name]))
+        return Space.union([ranges])
 
-    def fitting(self, shown: Mapping[str, BaseDistribution]) -> Given:
-        """Those that the target can run: their values lie in the distributions that it asks.
+    def fitting(
+        self, shown: Mapping[str, BaseDistribution], decided: Mapping[str, Any]
+    ) -> NDArray[np.int64]:
+        """Indices of those that a trial can run.
+
+        Where none has the values that are already decided, as when a user has enqueued others,
+        these are left out of account.
+
+        Args:
+            shown: Distributions in which the values must lie.
+            decided: Values that the trial already has.
 
         Raises:
-            ValueError: There is none.
+            NoCandidateError: There is none.
         """
-        kept = [
-            params
-            for params in self.configurations
-            if all(contains(shown[n], v) for n, v in params.items() if n in shown)
-        ]
+        kept = [i for i in range(len(self.configurations)) if self.may_lie_in(i, shown)]
         if not kept:
-            raise ValueError(
+            raise NoCandidateError(
                 f"None of the {len(self.configurations)} candidates lies in the distributions "
                 f"that the study asks: {dict(shown)}. Correct candidates= or the objective."
             )
-        return Given(tuple(kept))
+        wanted = {n: choice_key(v) for n, v in decided.items() if n in self.names}
+        agreeing = [i for i in kept if wanted.items() <= self._keys[i].items()]
+        return np.array(agreeing or kept, dtype=np.int64)
 
-    def rows(self, space: Space) -> Array:
-        """Their rows (C, D) in a space."""
-        return space.rows(self.configurations)
+    def may_lie_in(self, index: int, shown: Mapping[str, BaseDistribution]) -> bool:
+        """Whether a candidate's values lie in the distributions, as far as there are any."""
+        params = self.configurations[index]
+        return all(_lies_in(shown[n], v) for n, v in params.items() if n in shown)
 
-    def at(self, row: Array, space: Space) -> Mapping[str, Any]:
-        """The configuration of a row (D,) in a space."""
-        return self.configurations[int(positions(row[None], self.rows(space))[0])]
+    def tried(self, configurations: Iterable[Mapping[str, Any]]) -> set[int]:
+        """Indices of those that are among the configurations of trials."""
+        keys = (
+            frozenset((n, choice_key(v)) for n, v in params.items() if n in self.names)
+            for params in configurations
+        )
+        return {self._index[key] for key in keys if key in self._index}
+
+    @cached_property
+    def _keys(self) -> tuple[dict[str, tuple[str, Any]], ...]:
+        return tuple({n: choice_key(v) for n, v in p.items()} for p in self.configurations)
+
+    @cached_property
+    def _index(self) -> dict[frozenset[tuple[str, tuple[str, Any]]], int]:
+        return {frozenset(key.items()): i for i, key in enumerate(self._keys)}
 
     @cached_property
     def _dimensions(self) -> tuple[Dimension, ...]:
@@ -117,6 +143,13 @@ def read_candidates(candidates: Sequence[Mapping[str, Any]]) -> Given:
     }
     kept = reversed(different.values())
     return Given(tuple({str(n): plain(v) for n, v in params.items()} for params in kept))
+
+
+def _lies_in(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value can be served exactly or, on a grid, as the nearest one."""
+    if isinstance(distribution, CategoricalDistribution):
+        return choice_key(value) in map(choice_key, distribution.choices)
+    return contains(distribution, value)
 
 
 def _dimension(name: str, values: Sequence[Any]) -> Dimension:

@@ -72,6 +72,8 @@ class View:
         """The view of the cold arm if the next trial is due to test the prior studies."""
         model, w = self.model, self.model.task_weights
         m = model.observed.Z[: model.n_trials] @ w
+        if not model.has_cold_arm:  # The trials have refuted it: they were test enough.
+            return self
         if self.trust <= 0.5 or not is_untested(m, float(np.ptp(candidates.Z @ w))):
             return self
         return replace(self, model=model.cold_arm())

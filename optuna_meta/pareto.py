@@ -14,8 +14,11 @@ __all__ = ["best_first", "feasible", "is_on_front", "n_dominators"]
 
 def n_dominators(values: Array) -> NDArray[np.int64]:
     """How many rows of values (n, K), lower is better, dominate each.  # (n,)"""
-    no_worse = (values[:, None, :] <= values[None, :, :]).all(axis=2)
-    better = (values[:, None, :] < values[None, :, :]).any(axis=2)
+    no_worse = np.ones((len(values), len(values)), dtype=bool)
+    better = np.zeros_like(no_worse)
+    for column in values.T:  # One by one: numpy is slow at reducing a short last axis.
+        no_worse &= column[:, None] <= column
+        better |= column[:, None] < column
     counts: NDArray[np.int64] = (no_worse & better).sum(axis=0)
     return counts
 

@@ -63,7 +63,8 @@ class Question:
         limits: The trials' constraint values, NaN where one reports none.  # (n, J)
         measures: The K objectives, then the J constraints.
         candidates: The only rows that may be suggested; ``None`` for all.  # (C, D)
-        tried: Rows planned for earlier trials, which may have run with others.  # (q, D)
+        choices: Index of each candidate in the user's list.  # (C,)
+        tried: Which of the candidates an earlier trial has run or will run.  # (C,)
     """
 
     space: Space
@@ -76,13 +77,21 @@ class Question:
     limits: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (n, J)
     measures: tuple[Measure, ...] = (Measure(),)
     candidates: Array | None = None  # (C, D)
-    tried: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (q, D)
+    choices: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # (C,)
+    tried: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))  # (C,)
 
     def __post_init__(self) -> None:
         n_constraints = len(self.measures) - self.values.shape[1]
         if self.limits.shape != (len(self.rows), n_constraints):
             assert n_constraints == 0, "Each constraint needs a column of limits."
             object.__setattr__(self, "limits", np.zeros((len(self.rows), 0)))
+
+    def after(self, taken: Suggestion) -> Question:
+        """The question when another trial has been given a suggestion."""
+        tried = self.tried.copy()
+        if self.candidates is not None:
+            tried[taken.candidate] = True
+        return replace(self, pending=np.vstack([self.pending, taken.row]), tried=tried)
 
     def of_trials(self, kept: NDArray[np.int64]) -> Question:
         """The question with some of the finished trials."""
@@ -102,6 +111,7 @@ class Suggestion:
         contributions: Each study's part of the predicted advantage over the average candidate,
             in the priors' units.  # (T,)
         tests: Whether the cold arm chose it, to test what the prior studies say.
+        candidate: Its index among the question's candidates; -1 where there are none.
     """
 
     row: Array  # (D,)
@@ -110,6 +120,7 @@ class Suggestion:
     coefficients: Array  # (T,)
     contributions: Array  # (T,)
     tests: bool = False
+    candidate: int = -1
 
 
 @dataclass
@@ -146,8 +157,8 @@ class Planner:
         if not question.space.dimensions:  # Nothing has been asked for yet that anyone knows of.
             return self._nothing(question)
         for _ in range(min(question.ahead, MOST_AHEAD)):
-            taken = self._best(question, rng).row
-            question = replace(question, pending=np.vstack([question.pending, taken]))
+            taken = self._best(question, rng)
+            question = question.after(taken)
         return self._best(question, rng)
 
     def _nothing(self, question: Question) -> Suggestion:
@@ -158,12 +169,11 @@ class Planner:
 
     def _best(self, question: Question, rng: np.random.Generator) -> Suggestion:
         seen = np.vstack([question.rows, question.pending])
-        if question.candidates is not None:
-            seen = np.vstack([seen, question.tried])
         pool = self._pool(question, rng)
         goal, inputs = self._goal(_thinned(question), pool)
-        row = _search(goal, question, seen, pool, inputs, rng)
-        return self._explained(row, question, goal, inputs)
+        row, place = _search(goal, question, seen, pool, inputs, rng)
+        said = self._explained(row, question, goal, inputs)
+        return said if question.candidates is None else replace(said, candidate=place)
 
     def _goal(self, question: Question, pool: Pool) -> tuple[Goal, list[Inputs]]:
         """What to look for after the question's trials, and what the pool's inputs are."""
@@ -209,8 +219,9 @@ class Planner:
     def _new_pool(self, question: Question, rng: np.random.Generator) -> Pool:
         space, decided = question.space, question.fixed
         if question.candidates is not None:
-            return given_pool(self.fitted, space, question.candidates, decided)
-        return new_pool(self.fitted, space, decided, question.conditions, rng)
+            return given_pool(space, question.candidates)
+        relevant = self.fitted.prior.of(question.measures)
+        return new_pool(relevant, space, decided, question.conditions, rng)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -232,10 +243,17 @@ def _search(
     pool: Pool,
     inputs: Sequence[Inputs],
     rng: np.random.Generator,
-) -> Array:
-    """The best row of the pool and, once there are trials, around its best and the best trials."""
+) -> tuple[Array, int]:
+    """The best row of the pool and, once there are trials, around its best and the best trials.
+
+    Returns:
+        The row (D,), and where in the pool it is, if it is there.
+    """
     space, n_trials = question.space, len(question.rows)
-    fresh = unseen_keys(pool.keys, set(row_keys(seen)))
+    if question.candidates is None:
+        fresh = unseen_keys(pool.keys, set(row_keys(seen)))
+    else:
+        fresh = np.flatnonzero(~question.tried | question.tried.all())
     if n_trials == 0 and (fresh < pool.n_remembered).any():
         # Before any trial a configuration that a prior study has tried is safer than a new one.
         fresh = fresh[fresh < pool.n_remembered]
@@ -259,5 +277,5 @@ def _search(
             break
         rows = np.vstack([rows, local])
         scores = np.concatenate([scores, goal.scores(goal.inputs(local))])
-    best: Array = rows[int(np.argmax(scores))]
-    return best
+    best = int(np.argmax(scores))
+    return rows[best], int(fresh[best]) if best < len(fresh) else -1

@@ -41,7 +41,9 @@ class Plan:
             choice_key(self.params[n]) == choice_key(given[n]) for n in given if n in self.params
         )
         value = self.params.get(name, NOTHING)
-        return value is not NOTHING and contains(distribution, value) and all(kept)
+        if value is NOTHING or not contains(distribution, value) or not all(kept):
+            return False
+        return nearest(distribution, value) is not NOTHING  # To Optuna, True lies in [0, 1].
 
 
 @dataclass

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from optuna_meta.candidates import enumerated
 from optuna_meta.candidates import fixed
-from optuna_meta.candidates import is_among
 from optuna_meta.candidates import is_unseen
 from optuna_meta.candidates import positions
 from optuna_meta.candidates import row_keys
@@ -27,7 +26,6 @@ from optuna_meta.prior import Prior
 from optuna_meta.prior import Task
 from optuna_meta.space import Array
 from optuna_meta.space import Space
-from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.target import Inputs
 
@@ -73,7 +71,7 @@ class Pool:
 
 
 def new_pool(
-    fitted: FittedPrior,
+    prior: Prior,
     space: Space,
     decided: Array,
     conditions: Sequence[Condition],
@@ -82,7 +80,7 @@ def new_pool(
     """The prior studies' best trials and a spread over a space.
 
     Args:
-        fitted: The prior studies.
+        prior: The prior studies.
         space: The target's space.
         decided: Cells that all candidates have, NaN for the others.  # (D,)
         conditions: Which dimensions exist under which others.
@@ -90,7 +88,7 @@ def new_pool(
     """
     # Drawn first: whichever prior studies there are, the spread is the same.
     spread = enumerated(space) if space.size <= SMALL else uniform(_SPREAD, space, rng)
-    remembered = space.translate(_best_rows(fitted.prior), fitted.space)
+    remembered = space.translate(_best_rows(prior), prior.space)
     unknown = np.isnan(remembered) | is_unseen(remembered, space)
     remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
     rows = fixed(np.vstack([space.snap(remembered), spread]), decided)
@@ -98,16 +96,9 @@ def new_pool(
     return Pool(rows, design(rows, space), len(remembered))
 
 
-def given_pool(fitted: FittedPrior, space: Space, candidates: Array, decided: Array) -> Pool:
-    """The candidates (C, D) that a user allows, of which those come first that were tried before.
-
-    Where none has the cells that are decided, all serve.
-    """
-    agree = ((candidates == decided) | np.isnan(decided)).all(axis=1)
-    rows = candidates[agree] if agree.any() else candidates
-    tried = is_among(rows, space.translate(_best_rows(fitted.prior), fitted.space))
-    rows = np.vstack([rows[tried], rows[~tried]])
-    return Pool(rows, design(rows, space), int(tried.sum()))
+def given_pool(space: Space, candidates: Array) -> Pool:
+    """The candidates (C, D) that a user allows, in order."""
+    return Pool(candidates, design(candidates, space), 0)
 
 
 def _best_rows(prior: Prior) -> Array:

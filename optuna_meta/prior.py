@@ -154,6 +154,13 @@ class Prior:
         raw = read_frame(frame, study, value, distributions or {}, direction, meta_features or {})
         return _encoded(raw)
 
+    def of(self, measures: Iterable[Measure]) -> Prior:
+        """What studies that share an objective with the measures say of these."""
+        wanted = tuple(measures)
+        tasks = [t for t in self.tasks if any(t.measure.matches(m) for m in wanted)]
+        sharing = {t.name for t in tasks if not t.measure.is_constraint}
+        return replace(self, tasks=tuple(t for t in tasks if t.name in sharing))
+
     def without(self, names: Iterable[str]) -> Prior:
         """The prior without the studies of these names, in the same space."""
         left_out = set(names)
@@ -212,7 +219,7 @@ def prior_from_header(header: Mapping[str, Any], arrays: Mapping[str, Array]) ->
             arrays[f"{i}.values"],
             t["meta_features"],
             t["mark"],
-            Measure(*t["measure"]),
+            Measure(*t.get("measure", ())),
         )
         for i, t in enumerate(header["tasks"])
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from optuna_meta.prior import Prior
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.trials import FINISHED
+from optuna_meta.trials import key_of
 from optuna_meta.trials import observe
 
 
@@ -81,6 +83,8 @@ def read_question(
     decided: Mapping[str, Any],
     number: int,
     given: Given | None = None,
+    taken: Collection[int] = (),
+    certain: bool = False,
     memory: Memory | None = None,
 ) -> Question:
     """What a trial asks of the planner.
@@ -93,6 +97,9 @@ def read_question(
         decided: Values that the trial already has.
         number: The trial's number; running trials with others are pending.
         given: The only configurations to choose from; any by default.
+        taken: Those of them, by their index, that other trials have run or will run.
+        certain: Whether the distributions are asked for in fact, not only expected to be: ranges
+            may depend on other parameters.
         memory: What was read of the target before.
     """
     memory = memory or Memory()
@@ -101,22 +108,28 @@ def read_question(
     finished = [t for t in others if t.state in FINISHED]
     # A trial that failed half-way lacks parameters for no reason of the space's.
     told = [t for t in finished if t.values or t.intermediate_values]
-    whole = [t.number for t in told], [t.params for t in told]
+    whole = [key_of(t) for t in told], [t.params for t in told]
     keys = _constraints(finished, prior)
     observed = observe(others, aims.directions, keys, failures=True)
     shown: dict[str, BaseDistribution] = {}
+    changing: set[str] = set()
     for trial in sorted(others, key=lambda t: t.number):
-        shown |= trial.distributions
-    shown |= asked
-    expected = _expected(prior, memory.rows(prior.space, *whole), shown)
-    space = Space.from_distributions(expected | shown)
+        own = trial.distributions
+        changing |= {n for n, d in own.items() if shown.get(n, d) != d} if given else set()
+        shown |= own
+    expected = _expected(prior, memory.rows(prior.space, *whole), {**shown, **asked})
+    space = Space.from_distributions({**expected, **shown, **asked})
+    candidates, choices = None, np.zeros(0, dtype=np.int64)
     if given is not None:
-        given = given.fitting(shown)
-        space = given.space(shown, expected)
-    planned = [t.system_attrs.get(PLAN_KEY) for t in others] if given is not None else []
+        lasting = {n: d for n, d in shown.items() if n not in changing} | dict(asked)
+        space = given.space(lasting, expected | shown)
+        choices = given.fitting(lasting if certain else {}, decided)
+        likely = [i for i in choices.tolist() if given.may_lie_in(i, lasting) and i not in taken]
+        choices = np.array(likely or choices, dtype=np.int64)
+        candidates = space.rows([given.configurations[i] for i in choices])
     return Question(
         space,
-        memory.rows(space, observed.numbers, observed.params),
+        memory.rows(space, observed.keys, observed.params),
         observed.values,
         space.rows([plan for t in running if (plan := _plan_of(t))]),
         space.row(decided),
@@ -124,8 +137,9 @@ def read_question(
         ahead=sum(_comes_before(t, number) for t in running),
         limits=observed.limits,
         measures=(*aims.measures, *map(Measure.constraint, keys)),
-        candidates=None if given is None else given.rows(space),
-        tried=space.rows([plan for plan in planned if plan]),
+        candidates=candidates,
+        choices=choices,
+        tried=np.isin(choices, list(taken)),
     )
 
 

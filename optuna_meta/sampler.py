@@ -22,12 +22,15 @@ from optuna.trial import TrialState
 from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
+from optuna_meta._optuna import study_trials
 from optuna_meta.features.record import clean_meta_features
+from optuna_meta.given import NoCandidateError
 from optuna_meta.given import read_candidates
 from optuna_meta.influence import explained
 from optuna_meta.memory import Memory
 from optuna_meta.planner import Planner
 from optuna_meta.planner import Question
+from optuna_meta.planner import Suggestion
 from optuna_meta.plans import fitting
 from optuna_meta.plans import Plan
 from optuna_meta.plans import Plans
@@ -43,7 +46,6 @@ from optuna_meta.question import was_taken
 from optuna_meta.report import Explanation
 from optuna_meta.report import facts
 from optuna_meta.report import LEAST_TRUST
-from optuna_meta.space import Array
 from optuna_meta.space import NOTHING
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.transfer import fitted_prior
@@ -141,6 +143,13 @@ class MetaSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         """Forget the trial's plan and pass on to the independent sampler."""
+        plan = self._plans.get(study.study_name, trial.number) or Plan()
+        unasked = sorted(plan.params.keys() - trial.params.keys())
+        if self._given is not None and unasked and state == TrialState.COMPLETE:
+            self._tell_once(
+                f"Study {study.study_name!r} did not ask for {', '.join(map(repr, unasked))}, "
+                "which candidates= names: check the spelling."
+            )
         self._plans.drop(study.study_name, trial.number)
         self._independent.after_trial(study, trial, state, values)
 
@@ -148,7 +157,7 @@ class MetaSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """The study's own common parameters: never a prior study's, which may differ."""
-        space = self._memory(study).common_space(study)
+        space = self._memory(study).common_space(study.get_trials(deepcopy=False))
         self._plans.put(study.study_name, trial.number, Plan(offered=frozenset(space)))
         return space
 
@@ -192,7 +201,7 @@ class MetaSampler(BaseSampler):
         waiting = [t for t in trials if t.state == TrialState.WAITING]
         number = waiting[0].number if waiting else len(trials)
         decided = given_params(waiting[0]) if waiting else {}
-        asked = self._memory(study).common_space(study)
+        asked = self._memory(study).common_space(trials)
         question = self._question(study, planner, trials, asked, decided, number)
         return explained(planner, question, self._rng)
 
@@ -212,9 +221,21 @@ class MetaSampler(BaseSampler):
         asked: Mapping[str, BaseDistribution],
         decided: Mapping[str, Any],
         number: int,
+        certain: bool = False,
     ) -> Question:
         aims, prior, memory = Aims.of(study), planner.fitted.prior, self._memory(study)
-        return read_question(trials, aims, prior, asked, decided, number, self._given, memory)
+        given, taken = self._given, self._taken(study, number)
+        return read_question(
+            trials, aims, prior, asked, decided, number, given, taken, certain, memory
+        )
+
+    def _taken(self, study: Study, number: int) -> set[int]:
+        """The candidates of other trials, also of those that HyperbandPruner's wrapper hides."""
+        if self._given is None:
+            return set()
+        others = [t for t in study_trials(study, tuple(TrialState)) if t.number != number]
+        plans = [t.system_attrs.get(PLAN_KEY, {}) for t in others]
+        return self._given.tried([*plans, *(given_params(t) for t in others)])
 
     def _memory(self, study: Study) -> Memory:
         key = study_key(study)
@@ -243,6 +264,8 @@ class MetaSampler(BaseSampler):
                     )
 
                 return self._new_plan(study, trial, planner, read, trials)
+        except NoCandidateError:
+            raise
         except Exception as error:  # A prior study is never worth the user's trial.
             self._tell_failure(study, "Planning", error)
             return Plan()
@@ -258,7 +281,7 @@ class MetaSampler(BaseSampler):
         question = read(trials)
         for _ in range(_MOST_CLASHES):
             suggestion = planner.suggest(question, self._rng)
-            plan = Plan(self._params(question, suggestion.row))
+            plan = Plan(self._params(question, suggestion))
             attrs = facts(planner.fitted.prior, len(question.rows), suggestion)
             self._keep(study, trial, plan, attrs)
             after = study.get_trials(deepcopy=False)
@@ -269,7 +292,13 @@ class MetaSampler(BaseSampler):
             if not was_taken(question, suggestion.row, later):
                 break
             question, trials = later, after
-        if len(planner.fitted) and suggestion.trust < LEAST_TRUST:
+        if len(planner.fitted) and not suggestion.weights.any():
+            self._tell_once(
+                f"No prior study has an objective of study {study.study_name!r}, which starts "
+                "cold. Objectives are the same where their metric names are, else where their "
+                "positions among equally many are."
+            )
+        elif len(planner.fitted) and suggestion.trust < LEAST_TRUST:
             self._tell_once(
                 f"The prior studies contradict study {study.study_name!r}, which goes on as if it "
                 "had none.",
@@ -292,27 +321,32 @@ class MetaSampler(BaseSampler):
                 planner = self._planner(study)
                 if name in plan.renewed:
                     return plan
-                known = self._given.names if self._given else planner.fitted.space.names
-                if name not in shown_names(trials).union(known):
+                known = shown_names(trials).union(planner.fitted.space.names)
+                if name not in (self._given.names if self._given else known):
                     return plan  # Nothing is known of it.
                 asked = {**trial.distributions, name: distribution}
                 given = given_params(trial)
-                question = self._question(study, planner, trials, asked, given, trial.number)
-                row = planner.suggest(question, self._rng).row
+                question = self._question(study, planner, trials, asked, given, trial.number, True)
+                suggestion = planner.suggest(question, self._rng)
+            except NoCandidateError:
+                raise
             except Exception as error:
                 self._tell_failure(study, "Planning", error)
                 return plan
             kept = {} if self._given else plan.params
-            params = {**kept, **self._params(question, row), **trial.params}
+            params = {**kept, **self._params(question, suggestion), **trial.params}
             renewed = replace(plan, params=params, renewed=plan.renewed | {name})
             self._keep(study, trial, renewed, {})
         return renewed
 
-    def _params(self, question: Question, row: Array) -> Mapping[str, Any]:
-        """The configuration of a suggested row; a candidate's as the user gave it."""
-        if self._given is None:
-            return question.space.params(row)
-        return self._given.at(row, question.space)
+    def _params(self, question: Question, suggestion: Suggestion) -> Mapping[str, Any]:
+        """The suggested configuration; a candidate's as the user gave it."""
+        if self._given is None or suggestion.candidate < 0:
+            return question.space.params(suggestion.row)
+        chosen: Mapping[str, Any] = self._given.configurations[
+            int(question.choices[suggestion.candidate])
+        ]
+        return chosen
 
     def _keep(
         self, study: Study, trial: FrozenTrial, plan: Plan, attrs: Mapping[str, Any]

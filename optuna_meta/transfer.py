@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -45,7 +46,7 @@ class Transfer:
         self.fitted = fitted
         self._meta_features = meta_features
         self._planners: OrderedDict[str, Planner] = OrderedDict()
-        self._own: dict[tuple[int, int, str], tuple[str, ...]] = {}
+        self._own: dict[tuple[Hashable, ...], tuple[str, ...]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # Storages have other identities in another process.
@@ -78,13 +79,13 @@ class Transfer:
 
         Read once there are trials: one that marks a prior study had ended before that was read.
         """
-        key = study_key(study)
+        # HyperbandPruner's wrapper shows some of the trials, perhaps not the marked one.
+        trials = study_trials(study, FINISHED)
+        if not trials:
+            return ()
+        key = (*study_key(study), mark_of(trials))
         if key not in self._own:
             tasks = [task for task in self.fitted.prior.tasks if task.mark]
-            # HyperbandPruner's wrapper shows some of the trials, perhaps not the marked one.
-            trials = study_trials(study, FINISHED)
-            if not trials:
-                return ()
             marks = {mark_of([trial]) for trial in trials}
             self._own[key] = tuple(task.name for task in tasks if task.mark in marks)
         return self._own[key]

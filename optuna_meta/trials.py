@@ -7,6 +7,7 @@ step that it shares with complete trials, among their final values; never better
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from optuna_meta.scaling import finite_values
 from optuna_meta.space import Array
 
 
-__all__ = ["FINISHED", "Observations", "observe"]
+__all__ = ["FINISHED", "Observations", "key_of", "observe"]
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -33,7 +34,7 @@ class Observations:
     """What a study's finished trials say, in the order of the trials.
 
     Args:
-        numbers: The trials' numbers.
+        keys: What tells the trials apart, also from those of other studies.
         params: The configurations, n of them.
         distributions: For each configuration its parameters' distributions.
         values: Values of the K objectives, lower is better, finite.  # (n, K)
@@ -41,7 +42,7 @@ class Observations:
             reports none.  # (n, J)
     """
 
-    numbers: tuple[int, ...]
+    keys: tuple[Hashable, ...]
     params: tuple[Mapping[str, Any], ...]
     distributions: tuple[Mapping[str, BaseDistribution], ...]
     values: Array  # (n, K)
@@ -49,6 +50,11 @@ class Observations:
 
     def __len__(self) -> int:
         return len(self.params)
+
+
+def key_of(trial: FrozenTrial) -> Hashable:
+    """What tells a trial apart: its number alone comes again in a study made anew."""
+    return trial.number, trial.datetime_start
 
 
 def observe(
@@ -78,7 +84,7 @@ def observe(
     kept = sorted((t for t in trials if t.number in known), key=lambda t: t.number)
     values = np.array([known[t.number] for t in kept]).reshape(len(kept), len(signs))
     return Observations(
-        tuple(t.number for t in kept),
+        tuple(map(key_of, kept)),
         tuple(t.params for t in kept),
         tuple(t.distributions for t in kept),
         _finite_columns(values),

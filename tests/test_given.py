@@ -13,6 +13,7 @@ from optuna.distributions import FloatDistribution
 import pytest
 
 from optuna_meta import MetaSampler
+from optuna_meta.given import NoCandidateError
 from optuna_meta.given import read_candidates
 
 
@@ -104,16 +105,53 @@ def test_candidates_off_the_grid_are_not_suggested_for_ever() -> None:
     assert {trial.params["x"] for trial in later.trials} == {1.0}
 
 
-@pytest.mark.plan_may_fail
-def test_candidates_that_the_study_cannot_run_are_named(logged: Any) -> None:
-    study = optuna.create_study(sampler=MetaSampler(candidates=[{"x": 5.0}], seed=0))
+@pytest.mark.parametrize("value", [5.0, True, "a"])
+def test_candidates_that_the_study_cannot_run_are_an_error(value: Any) -> None:
+    study = optuna.create_study(sampler=MetaSampler(candidates=[{"x": value}], seed=0))
+    with pytest.raises(NoCandidateError, match="None of the 1 candidates lies in"):
+        study.optimize(lambda t: t.suggest_categorical("x", [0, 1]), n_trials=1)
+
+
+def test_a_misspelt_parameter_is_told(logged: Any) -> None:
+    study = optuna.create_study(sampler=MetaSampler(candidates=[{"X": 0.5}], seed=0))
     study.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=2)
-    assert any("None of the 1 candidates lies in" in message for message in logged.messages)
+    assert len([m for m in logged.messages if "did not ask for 'X'" in m]) == 1
+
+
+def test_ranges_may_depend_on_other_parameters() -> None:
+    candidates = [
+        {"size": size, "units": units}
+        for size, units in (("small", 1), ("small", 2), ("large", 32), ("large", 64))
+    ]
+
+    def objective(trial: optuna.Trial) -> float:
+        is_small = trial.suggest_categorical("size", ["small", "large"]) == "small"
+        return trial.suggest_int("units", *((1, 16) if is_small else (17, 64)))
+
+    study = optuna.create_study(sampler=MetaSampler(candidates=candidates, seed=0))
+    study.optimize(objective, n_trials=4)
+    assert set(ran(study)) == as_set(candidates)
+
+
+def test_candidates_close_together_are_told_apart() -> None:
+    candidates = [{"decay": value} for value in (0.0, 1e-10, 1e-9, 1e-8, 1.0)]
+    study = optuna.create_study(sampler=MetaSampler(candidates=candidates, seed=0))
+    study.optimize(lambda t: t.suggest_float("decay", 0, 1), n_trials=5)
+    assert set(ran(study)) == as_set(candidates)
+
+
+def test_brackets_of_a_pruner_share_the_candidates() -> None:
+    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9)
+    sampler = meta_sampler(bowl_prior(), candidates=BOWLS)
+    study = optuna.create_study(sampler=sampler, pruner=pruner)
+    study.optimize(bowl, n_trials=len(BOWLS))
+    assert set(ran(study)) == as_set(BOWLS)
 
 
 def test_the_space_is_the_targets_where_it_has_shown_it() -> None:
     given = read_candidates([{"x": 1, "kind": "a"}, {"x": 5, "kind": "b"}, {"x": 3}])
     assert given.names == {"x", "kind"}
+    assert given.tried([{"x": 5.0, "kind": "b", "other": 7}, {"x": 5}]) == {1}
     own = given.space({}, {})
     assert [(d.name, d.low, d.high) for d in own.dimensions if d.choices is None] == [("x", 1, 5)]
     wider = given.space({}, {"x": FloatDistribution(0.0, 2.0)})
@@ -121,10 +159,9 @@ def test_the_space_is_the_targets_where_it_has_shown_it() -> None:
     shown = {"x": FloatDistribution(0.0, 4.0), "kind": CategoricalDistribution(["a", "b"])}
     space = given.space(shown, {"x": FloatDistribution(0.0, 9.0)})
     assert space.dimensions[space.index("x")].high == 4.0
-    fitting = given.fitting(shown)
-    assert list(fitting.configurations) == [{"x": 1, "kind": "a"}, {"x": 3}]
-    rows = fitting.rows(space)
-    assert fitting.at(rows[1], space) == {"x": 3} and np.isnan(rows[1, space.index("kind")])
+    assert given.fitting(shown, {}).tolist() == [0, 2]
+    assert given.fitting(shown, {"x": 3}).tolist() == [2]
+    assert given.fitting(shown, {"x": 4, "other": 1}).tolist() == [0, 2]
 
 
 def test_equal_candidates_are_one_and_numpy_scalars_become_plain() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from optuna_meta.memory import Memory
 from optuna_meta.space import Space
+from optuna_meta.trials import key_of
 
 
 def test_rows_are_those_of_the_space_and_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,8 +45,25 @@ def test_spaces_do_not_mix_and_the_oldest_is_forgotten() -> None:
 
 def test_the_common_space_follows_the_study() -> None:
     study, memory = optuna.create_study(), Memory()
-    assert memory.common_space(study) == {}
+    assert memory.common_space(study.trials) == {}
     wide = {"x": FloatDistribution(0, 1), "y": FloatDistribution(0, 1)}
     for space in (wide, wide, {"x": FloatDistribution(0, 1)}):
         study.tell(study.ask(space), 0.0)
-        assert memory.common_space(study) == intersection_search_space(study.trials)
+        assert memory.common_space(study.trials) == intersection_search_space(study.trials)
+
+
+def test_a_study_made_anew_is_not_taken_for_the_old_one() -> None:
+    """Storages give numbers and names again; the trials' starts tell them apart."""
+    storage = optuna.storages.InMemoryStorage()
+    sampler, memory = optuna.samplers.RandomSampler(seed=0), Memory()
+    for names in ("xy", "xz"):
+        study = optuna.create_study(storage=storage, study_name="same", sampler=sampler)
+        space = {name: FloatDistribution(0, 1) for name in names}
+        for _ in range(2):
+            study.tell(study.ask(space), 0.0)
+        trials = study.get_trials(deepcopy=False)
+        assert set(memory.common_space(trials)) == set(names)
+        cube, params = Space.from_distributions({"x": space["x"]}), [t.params for t in trials]
+        rows = memory.rows(cube, [key_of(t) for t in trials], params)
+        np.testing.assert_array_equal(rows, cube.rows(params))
+        optuna.delete_study(study_name="same", storage=storage)

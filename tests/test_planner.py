@@ -11,6 +11,7 @@ from optuna_meta.candidates import enumerated
 from optuna_meta.conditions import Condition
 from optuna_meta.measure import Measure
 from optuna_meta.outlook import is_untested
+from optuna_meta.outlook import View
 from optuna_meta.planner import Planner
 from optuna_meta.planner import Question
 from optuna_meta.planner import Suggestion
@@ -322,3 +323,25 @@ def test_the_test_of_the_priors_is_the_cold_arms() -> None:
     assert said.tests
     none = planner(CUBE, 0)
     assert not none.suggest(question(CUBE, rows, values=np.zeros(5)), rng()).tests
+
+
+def test_a_refuted_cold_arm_tests_nothing() -> None:
+    # All trials lie where the prior studies call it good, so that a test would be due.
+    rows = np.tile(CUBE_PLANNER.suggest(question(CUBE), rng()).row, (5, 1))
+    rows[:, 0] = np.linspace(rows[0, 0] - 0.02, rows[0, 0] + 0.02, 5)
+    outlook = planner_of_trust(0.9).outlook(Measure())
+    view = outlook.view(CUBE, rows, bowl(rows), np.zeros((0, 3)))
+    everywhere = view.lens.inputs(rng().random((50, 3)).round(6) * [1.0, 1.0, 0.0])
+    assert view.testing_if_due(everywhere).tests
+    assert not without_cold_arm(view).testing_if_due(everywhere).tests
+
+
+def without_cold_arm(view: View) -> View:
+    """The view after its cold components have been dropped."""
+    kept = [k for k, p in enumerate(view.full.posteriors) if p.component.transfers]
+    model = replace(
+        view.full,
+        posteriors=tuple(view.full.posteriors[k] for k in kept),
+        weights=view.full.weights[kept] / view.full.weights[kept].sum(),
+    )
+    return replace(view, model=model, full=model)

@@ -38,7 +38,7 @@ SPACE = {
 
 
 def question_of(study: optuna.Study, number: int | None = None, **decided: Any) -> Question:
-    asked = Memory().common_space(study)
+    asked = Memory().common_space(study.trials)
     number = len(study.trials) if number is None else number
     return read_question(study.trials, Aims.of(study), bowl_prior().prior, asked, decided, number)
 
@@ -78,7 +78,7 @@ def test_a_conditional_parameter_stays_expected_until_its_condition_was_met() ->
         params = {"cost": 1.0, "kernel": kernel}
         study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
         return read_question(
-            study.trials, Aims.of(study), prior, Memory().common_space(study), {}, 1
+            study.trials, Aims.of(study), prior, Memory().common_space(study.trials), {}, 1
         ).space.names
 
     assert space_after("linear") == ("cost", "gamma", "kernel")
@@ -140,7 +140,7 @@ def test_own_space_is_what_complete_trials_share() -> None:
     single = {"same": IntDistribution(3, 3)}
     study.tell(study.ask(SPACE | single), 1.0)
     study.tell(study.ask({**SPACE, "rate": FloatDistribution(0.1, 0.2, log=True)} | single), 1.0)
-    assert Memory().common_space(study) == {n: SPACE[n] for n in ("kind", "width")}
+    assert Memory().common_space(study.trials) == {n: SPACE[n] for n in ("kind", "width")}
 
 
 def test_withheld_parameters_stand_where_they_stood_last() -> None:
@@ -193,7 +193,7 @@ def test_the_priors_conditions_hold_until_the_target_contradicts_them() -> None:
     study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
     assert (
         read_question(
-            study.trials, Aims.of(study), prior, Memory().common_space(study), {}, 1
+            study.trials, Aims.of(study), prior, Memory().common_space(study.trials), {}, 1
         ).conditions
         == ()
     )
@@ -204,6 +204,6 @@ def test_a_prior_without_shared_parameters_asks_nothing() -> None:
     study = run(bowl(), 1)
     prior = fit_prior(Prior.from_studies([other])).prior
     question = read_question(
-        study.trials, Aims.of(study), prior, Memory().common_space(study), {}, 1
+        study.trials, Aims.of(study), prior, Memory().common_space(study.trials), {}, 1
     )
     assert question.space.names == ("kind", "rate", "width")

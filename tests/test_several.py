@@ -210,3 +210,26 @@ def test_measures_survive_a_file(tmp_path: Path, kind: Any) -> None:
     prior = loaded.prior if kind is FittedPrior else loaded
     assert [t.measure for t in prior.tasks] == [t.measure for t in fitted.prior.tasks]
     assert Measure.constraint("x") in {t.measure for t in prior.tasks}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_priors_of_other_objectives_are_no_obstacle(named: bool, logged: Any) -> None:
+    """Nor do they choose the first trial: nothing of theirs is known to be good here."""
+    sampler = MetaSampler(prior_studies=limited_prior(), seed=0)
+    target = optuna.create_study(directions=TWO, sampler=sampler)
+    if named:
+        target.set_metric_names(["a", "b"])
+    target.optimize(lambda t: (t.suggest_float("x", 0, 1), t.params["x"]), n_trials=3)
+    assert sampler.explain(target).source == "cold start"
+    assert len([m for m in logged.messages if "No prior study has an objective" in m]) == 1
+
+
+def test_a_constraint_that_no_prior_study_has_leaves_the_objectives_informed() -> None:
+    def other(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        trial.set_constraint("new", 0.3 - x)
+        return (x - 0.7) ** 2
+
+    study = run(other, 4, sampler=MetaSampler(prior_studies=limited_prior(), seed=0))
+    assert study.sampler.explain(study).trust > 0.0
+    assert study.best_value < 0.01

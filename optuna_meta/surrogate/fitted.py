@@ -76,7 +76,7 @@ class FittedPrior:
             absent: Dimensions that the target does not have at all; each prior study then
                 answers for the value that its own best trials had.  # (D,)
         """
-        if absent is None or not absent.any():
+        if not len(self) or absent is None or not absent.any():
             return self.gps.predict(design(rows, self.space))
         filled = [np.where(absent, typical, rows) for typical in self._typical_rows]
         return self.gps.predict(np.stack([design(r, self.space) for r in filled]))

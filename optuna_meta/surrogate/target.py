@@ -158,6 +158,11 @@ class TargetModel:
         is_noise = [p.component.is_noise for p in self.posteriors]
         return float(self.weights[is_noise].sum())
 
+    @property
+    def has_cold_arm(self) -> bool:
+        """Whether any component is left that does not use the prior studies."""
+        return any(not p.component.transfers for p in self.posteriors)
+
     def cold_arm(self) -> TargetModel:
         """The mixture of the components that do not use the prior studies."""
         cold = [k for k, p in enumerate(self.posteriors) if not p.component.transfers]

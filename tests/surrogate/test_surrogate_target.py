@@ -389,3 +389,10 @@ def test_noise_is_recognised_as_such() -> None:
     noise = np.random.default_rng(6).standard_normal(40)
     assert fitted(components(0.5), x, noise).noise > 0.6
     assert fitted(components(0.5), x, target(x)).noise < 0.01
+
+
+def test_without_cold_components_there_is_no_cold_arm() -> None:
+    x = inputs(6)
+    assert fitted(components(0.5), x, target(x)).has_cold_arm
+    transferring = tuple(h for h in components(0.5) if h.transfers)
+    assert not fitted(transferring, x, target(x)).has_cold_arm
