@@ -197,7 +197,7 @@ class MetaSampler(BaseSampler):
             study: The target, whose next trial is explained as if it were asked for now.
         """
         trials = study.get_trials(deepcopy=False)
-        planner = self._planner(study)
+        planner = self._planner(study, trials)
         waiting = [t for t in trials if t.state == TrialState.WAITING]
         number = waiting[0].number if waiting else len(trials)
         decided = given_params(waiting[0]) if waiting else {}
@@ -205,13 +205,13 @@ class MetaSampler(BaseSampler):
         question = self._question(study, planner, trials, asked, decided, number)
         return explained(planner, question, self._rng)
 
-    def _planner(self, study: Study) -> Planner:
+    def _planner(self, study: Study, trials: Sequence[FrozenTrial]) -> Planner:
         try:
-            return self._transfer.planner(study)
+            return self._transfer.planner(study, trials)
         except ValueError as error:
             name = study.study_name
             self._tell_once(f"The meta-features of study {name!r} are not used: {error}")
-            return self._transfer.planner_of(study, None)
+            return self._transfer.planner_of(study, trials, None)
 
     def _question(
         self,
@@ -255,7 +255,7 @@ class MetaSampler(BaseSampler):
         try:
             with _ONE_BY_ONE:
                 trials = study.get_trials(deepcopy=False)
-                planner = self._planner(study)
+                planner = self._planner(study, trials)
                 decided = decided_params(trials, trial, withheld)
 
                 def read(trials: Sequence[FrozenTrial]) -> Question:
@@ -318,7 +318,7 @@ class MetaSampler(BaseSampler):
         with _ONE_BY_ONE:
             try:
                 trials = study.get_trials(deepcopy=False)
-                planner = self._planner(study)
+                planner = self._planner(study, trials)
                 if name in plan.renewed:
                     return plan
                 known = shown_names(trials).union(planner.fitted.space.names)

@@ -10,6 +10,7 @@ from typing import Any
 from typing import TYPE_CHECKING
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from optuna_meta._optuna import study_key
 from optuna_meta._optuna import study_trials
@@ -52,8 +53,8 @@ class Transfer:
         # Storages have other identities in another process.
         return {**self.__dict__, "_own": {}}
 
-    def planner(self, study: Study) -> Planner:
-        """The planner of a study.
+    def planner(self, study: Study, trials: Sequence[FrozenTrial]) -> Planner:
+        """The planner of a study with these trials.
 
         Raises:
             ValueError: The meta-features on the study are malformed.
@@ -61,11 +62,13 @@ class Transfer:
         features = self._meta_features
         if features is None:
             features = read_meta_features(study_user_attrs(study))
-        return self.planner_of(study, features)
+        return self.planner_of(study, trials, features)
 
-    def planner_of(self, study: Study, features: Mapping[str, float] | None) -> Planner:
-        """The planner of a study with these meta-features."""
-        own = self._own_names(study)
+    def planner_of(
+        self, study: Study, trials: Sequence[FrozenTrial], features: Mapping[str, float] | None
+    ) -> Planner:
+        """The planner of a study with these trials and meta-features."""
+        own = self._own_names(study, trials)
         key = repr((own, features))
         if key not in self._planners:
             fitted = self.fitted.without(own) if own else self.fitted
@@ -74,19 +77,19 @@ class Transfer:
                 self._planners.popitem(last=False)
         return self._planners[key]
 
-    def _own_names(self, study: Study) -> tuple[str, ...]:
+    def _own_names(self, study: Study, trials: Sequence[FrozenTrial]) -> tuple[str, ...]:
         """Names under which the study itself is among the priors.
 
         Read once there are trials: one that marks a prior study had ended before that was read.
         """
-        # HyperbandPruner's wrapper shows some of the trials, perhaps not the marked one.
-        trials = study_trials(study, FINISHED)
-        if not trials:
+        first = next((t for t in trials if t.state in FINISHED), None)
+        if first is None:
             return ()
-        key = (*study_key(study), mark_of(trials))
+        key = (*study_key(study), mark_of([first]))  # A study made anew has the old one's key.
         if key not in self._own:
             tasks = [task for task in self.fitted.prior.tasks if task.mark]
-            marks = {mark_of([trial]) for trial in trials}
+            # HyperbandPruner's wrapper shows some of the trials, perhaps not the marked one.
+            marks = {mark_of([trial]) for trial in study_trials(study, FINISHED)}
             self._own[key] = tuple(task.name for task in tasks if task.mark in marks)
         return self._own[key]
 

@@ -148,7 +148,7 @@ def test_a_worker_that_was_overtaken_plans_again() -> None:
     study = run(grid(), 3, sampler=meta_sampler(grid_prior()))
     sampler, other = study.sampler, meta_sampler(grid_prior())
     wanted = sampler.explain(study).params
-    planner = sampler._transfer.planner(study)
+    planner = sampler._transfer.planner(study, study.trials)
     suggest = planner.suggest
     calls = []
 
