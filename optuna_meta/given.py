@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -89,6 +90,25 @@ class Given:
         wanted = {n: choice_key(v) for n, v in decided.items() if n in self.names}
         agreeing = [i for i in kept if wanted.items() <= self._keys[i].items()]
         return np.array(agreeing or kept, dtype=np.int64)
+
+    def offered(
+        self,
+        shown: Mapping[str, BaseDistribution],
+        decided: Mapping[str, Any],
+        taken: Collection[int],
+        certain: bool,
+    ) -> NDArray[np.int64]:
+        """Indices of those to choose from: where any are, untried ones that lie in ``shown``.
+
+        Args:
+            shown: The distributions that the trial asks for, or is expected to.
+            decided: Values that the trial already has.
+            taken: Those that other trials have run or will run.
+            certain: Whether it asks for the distributions in fact: then no others serve.
+        """
+        choices = self.fitting(shown if certain else {}, decided)
+        likely = [i for i in choices.tolist() if self.may_lie_in(i, shown) and i not in taken]
+        return np.array(likely or choices, dtype=np.int64)
 
     def may_lie_in(self, index: int, shown: Mapping[str, BaseDistribution]) -> bool:
         """Whether a candidate's values lie in the distributions, as far as there are any."""

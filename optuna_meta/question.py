@@ -111,21 +111,14 @@ def read_question(
     whole = [key_of(t) for t in told], [t.params for t in told]
     keys = _constraints(finished, prior)
     observed = observe(others, aims.directions, keys, failures=True)
-    shown: dict[str, BaseDistribution] = {}
-    changing: set[str] = set()
-    for trial in sorted(others, key=lambda t: t.number):
-        own = trial.distributions
-        changing |= {n for n, d in own.items() if shown.get(n, d) != d} if given else set()
-        shown |= own
+    shown, changing = _shown(others)
     expected = _expected(prior, memory.rows(prior.space, *whole), {**shown, **asked})
     space = Space.from_distributions({**expected, **shown, **asked})
     candidates, choices = None, np.zeros(0, dtype=np.int64)
     if given is not None:
         lasting = {n: d for n, d in shown.items() if n not in changing} | dict(asked)
         space = given.space(lasting, expected | shown)
-        choices = given.fitting(lasting if certain else {}, decided)
-        likely = [i for i in choices.tolist() if given.may_lie_in(i, lasting) and i not in taken]
-        choices = np.array(likely or choices, dtype=np.int64)
+        choices = given.offered(lasting, decided, taken, certain)
         candidates = space.rows([given.configurations[i] for i in choices])
     return Question(
         space,
@@ -141,6 +134,17 @@ def read_question(
         choices=choices,
         tried=np.isin(choices, list(taken)),
     )
+
+
+def _shown(trials: Iterable[FrozenTrial]) -> tuple[dict[str, BaseDistribution], set[str]]:
+    """The latest distribution of each parameter, and the parameters that have had several."""
+    shown: dict[str, BaseDistribution] = {}
+    changing: set[str] = set()
+    for trial in sorted(trials, key=lambda t: t.number):
+        own = trial.distributions
+        changing |= {n for n, d in own.items() if n in shown and shown[n] != d}
+        shown |= own
+    return shown, changing
 
 
 def decided_params(
