@@ -345,3 +345,13 @@ def without_cold_arm(view: View) -> View:
         weights=view.full.weights[kept] / view.full.weights[kept].sum(),
     )
     return replace(view, model=model, full=model)
+
+
+def test_simultaneous_workers_get_different_candidates() -> None:
+    candidates = rng(2).random((4, 3)).round(2)
+    candidates[:, 2] = 0.0
+    tried = np.array([True, False, False, False])
+    given = {"candidates": candidates, "choices": np.arange(4), "tried": tried}
+    asked = [question(CUBE, candidates[:1], ahead=ahead, **given) for ahead in range(3)]
+    found = [CUBE_PLANNER.suggest(now, rng()).candidate for now in asked]
+    assert sorted(found) == [1, 2, 3]
