@@ -348,7 +348,7 @@ def without_cold_arm(view: View) -> View:
 
 
 def test_simultaneous_workers_get_different_candidates() -> None:
-    candidates = rng(2).random((4, 3)).round(2)
+    candidates = 0.4 + 0.01 * rng(2).random((4, 3))  # Too close together to be kept apart.
     candidates[:, 2] = 0.0
     tried = np.array([True, False, False, False])
     given = {"candidates": candidates, "choices": np.arange(4), "tried": tried}
