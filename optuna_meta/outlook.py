@@ -69,14 +69,14 @@ class View:
         return self.model is not self.full
 
     def testing_if_due(self, candidates: Inputs) -> View:
-        """The view of the cold arm if the next trial is due to test the prior studies."""
+        """The view of the components that doubt the prior studies, if a test of these is due."""
         model, w = self.model, self.model.task_weights
         m = model.observed.Z[: model.n_trials] @ w
-        if not model.has_cold_arm:  # The trials have refuted it: they were test enough.
+        if not model.has_doubt:  # The trials have refuted it: they were test enough.
             return self
         if self.trust <= 0.5 or not is_untested(m, float(np.ptp(candidates.Z @ w))):
             return self
-        return replace(self, model=model.cold_arm())
+        return replace(self, model=model.doubt())
 
 
 @dataclass(frozen=True)
@@ -211,8 +211,8 @@ def is_untested(m: Array, spread: float) -> bool:
     """Whether the next trial is due to test the prior studies.
 
     Trials that the prior studies all call good cannot refute them: were they wrong, their choices
-    would be equally bad. So every fifth trial is the cold arm's, until two trials are among
-    those that the prior studies call clearly worse.
+    would be equally bad. So every fifth trial is chosen by the components that doubt them, until
+    two trials are among those that the prior studies call clearly worse.
 
     Args:
         m: What the prior studies expect of the trials so far.  # (n,)

@@ -110,7 +110,7 @@ class Suggestion:
         coefficients: Signed weight of each prior study in the posterior mean.  # (T,)
         contributions: Each study's part of the predicted advantage over the average candidate,
             in the priors' units.  # (T,)
-        tests: Whether the cold arm chose it, to test what the prior studies say.
+        tests: Whether the components that doubt them chose it, to test what the prior studies say.
         candidate: Its index among the question's candidates; -1 where there are none.
     """
 

@@ -21,6 +21,7 @@ from optuna_meta.space import Array
 from optuna_meta.space import Dimension
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import fit_prior
+from optuna_meta.surrogate.posterior import Arm
 
 
 CUBE = Space((Dimension("a"), Dimension("b"), Dimension("c", choices=("p", "q"))))
@@ -315,7 +316,7 @@ def test_every_fifth_trial_tests_the_priors_until_two_have() -> None:
     assert not due(good, 0.0)  # Priors that expect the same everywhere cannot be tested.
 
 
-def test_the_test_of_the_priors_is_the_cold_arms() -> None:
+def test_a_test_of_the_priors_is_chosen_by_what_doubts_them() -> None:
     rows = np.tile(CUBE_PLANNER.suggest(question(CUBE), rng()).row, (5, 1))
     rows[:, 0] += np.linspace(0.0, 0.02, 5)
     convinced = planner_of_trust(0.9)
@@ -325,7 +326,7 @@ def test_the_test_of_the_priors_is_the_cold_arms() -> None:
     assert not none.suggest(question(CUBE, rows, values=np.zeros(5)), rng()).tests
 
 
-def test_a_refuted_cold_arm_tests_nothing() -> None:
+def test_without_doubt_there_is_no_test() -> None:
     # All trials lie where the prior studies call it good, so that a test would be due.
     rows = np.tile(CUBE_PLANNER.suggest(question(CUBE), rng()).row, (5, 1))
     rows[:, 0] = np.linspace(rows[0, 0] - 0.02, rows[0, 0] + 0.02, 5)
@@ -333,12 +334,12 @@ def test_a_refuted_cold_arm_tests_nothing() -> None:
     view = outlook.view(CUBE, rows, bowl(rows), np.zeros((0, 3)))
     everywhere = view.lens.inputs(rng().random((50, 3)).round(6) * [1.0, 1.0, 0.0])
     assert view.testing_if_due(everywhere).tests
-    assert not without_cold_arm(view).testing_if_due(everywhere).tests
+    assert not without_doubt(view).testing_if_due(everywhere).tests
 
 
-def without_cold_arm(view: View) -> View:
-    """The view after its cold components have been dropped."""
-    kept = [k for k, p in enumerate(view.full.posteriors) if p.component.transfers]
+def without_doubt(view: View) -> View:
+    """The view after its doubting components have been dropped."""
+    kept = [k for k, p in enumerate(view.full.posteriors) if p.component.arm is Arm.FOLLOW]
     model = replace(
         view.full,
         posteriors=tuple(view.full.posteriors[k] for k in kept),

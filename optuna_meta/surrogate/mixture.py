@@ -10,14 +10,17 @@ from optuna_meta.surrogate.posterior import Component
 
 __all__ = ["components"]
 
+# Of the trust. With the arms' odds squared, reversing then chooses no trial before any evidence.
+_REVERSE = 0.15
+
 
 def components(trust: float) -> tuple[Component, ...]:
-    """Components whose transferring ones share the prior probability ``trust``.
+    """Components of which those that use the prior studies share the prior probability ``trust``.
 
     Args:
         trust: Prior probability, in (0, 1), that the prior studies inform the target.
     """
-    transferring = [
+    following = [
         Component(1.0, deviation, residual, 1.0, noise, 1.0, own)
         for deviation, (residual, own), noise in product(
             (0.5, 1.0), ((0.2, False), (0.6, True)), (0.03, 0.15)
@@ -29,7 +32,8 @@ def components(trust: float) -> tuple[Component, ...]:
         Component(0.0, 0.0, 1.0, 2.0, 0.1, 1.0, own=True),
         Component(0.0, 0.0, 1.0, 1.0, 0.1, 1.0),
     ]
-    shares = ((transferring, 0.98 * trust), (reversing, 0.02 * trust), (cold, 1.0 - trust))
+    reverse = _REVERSE * trust
+    shares = ((following, trust - reverse), (reversing, reverse), (cold, 1.0 - trust))
     return tuple(
         replace(component, odds=share / len(group))
         for group, share in shares

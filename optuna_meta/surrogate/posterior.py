@@ -8,6 +8,7 @@ With mean b m(x) + c, c under a flat prior, and the target's unit, 1 / u, unknow
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf
@@ -17,7 +18,15 @@ from scipy.linalg.lapack import dtrtrs
 from optuna_meta.space import Array
 
 
-__all__ = ["Component", "Posterior", "posterior", "predicted"]
+__all__ = ["Arm", "Component", "Posterior", "posterior", "predicted"]
+
+
+class Arm(Enum):
+    """What a component makes of the prior studies."""
+
+    FOLLOW = 1
+    COLD = 0  # nothing
+    REVERSE = -1
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,13 @@ class Component:
     def transfers(self) -> bool:
         """Whether the component uses the priors at all."""
         return self.slope != 0.0 or self.deviation != 0.0
+
+    @property
+    def arm(self) -> Arm:
+        """What the component makes of the priors."""
+        if not self.transfers:
+            return Arm.COLD
+        return Arm.REVERSE if self.slope < 0.0 else Arm.FOLLOW
 
     @property
     def is_noise(self) -> bool:

@@ -6,8 +6,9 @@ Every component h is a process whose mean and covariance come from the prior stu
     a_t ~ N(0, sigma_a^2),  r ~ GP(0, sigma_r^2 k),  noise ~ N(0, sigma_n^2),
 
 with a flat prior on c and the target's unit in closed form (see ``posterior.py``). Components with
-b = 0 and sigma_a = 0 know nothing of the priors: they are the cold arm. The components' marginal
-likelihoods weigh them, so that priors which do not fit lose their say trial by trial.
+b = 0 and sigma_a = 0 know nothing of the priors: they are the cold arm. One with b < 0 expects the
+reverse of what the priors say. The components' marginal likelihoods weigh them, so that priors
+which do not fit lose their say trial by trial.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from optuna_meta.space import Array
 from optuna_meta.surrogate.kernel import matern52
 from optuna_meta.surrogate.kernel import squared_distances
+from optuna_meta.surrogate.posterior import Arm
 from optuna_meta.surrogate.posterior import Component
 from optuna_meta.surrogate.posterior import Posterior
 from optuna_meta.surrogate.posterior import posterior
@@ -159,15 +161,15 @@ class TargetModel:
         return float(self.weights[is_noise].sum())
 
     @property
-    def has_cold_arm(self) -> bool:
-        """Whether any component is left that does not use the prior studies."""
-        return any(not p.component.transfers for p in self.posteriors)
+    def has_doubt(self) -> bool:
+        """Whether any component is left that does not follow the prior studies."""
+        return bool((self._arms() != Arm.FOLLOW).any())
 
-    def cold_arm(self) -> TargetModel:
-        """The mixture of the components that do not use the prior studies."""
-        cold = [k for k, p in enumerate(self.posteriors) if not p.component.transfers]
-        posteriors = tuple(self.posteriors[k] for k in cold)
-        weights = self.weights[cold] / self.weights[cold].sum()
+    def doubt(self) -> TargetModel:
+        """The mixture of the components that do not follow the prior studies."""
+        doubting = np.flatnonzero(self._arms() != Arm.FOLLOW)
+        posteriors = tuple(self.posteriors[k] for k in doubting)
+        weights = self.weights[doubting] / self.weights[doubting].sum()
         return TargetModel(self.observed, self.task_weights, self.scales, posteriors, weights)
 
     def predict(self, candidates: Inputs, least_weight: float = LEAST_WEIGHT) -> Predictions:
@@ -193,27 +195,28 @@ class TargetModel:
         return any(self.posteriors[k].component.transfers for k in self._chosen(least_weight))
 
     def _chosen(self, least_weight: float) -> NDArray[np.int64]:
-        """The components that count: before any trial, those that know something at all."""
+        """The components that count: before any trial, those that follow the prior studies."""
         sharpened = self._sharpened_weights()
-        transfers = np.array([p.component.transfers for p in self.posteriors])
         if self.n_trials == 0:
-            return np.flatnonzero(transfers if transfers.any() else ~transfers)
+            follows = self._arms() == Arm.FOLLOW
+            return np.flatnonzero(follows if follows.any() else ~follows)
         chosen: NDArray[np.int64] = np.flatnonzero(sharpened >= min(least_weight, sharpened.max()))
         return chosen
 
     def _sharpened_weights(self) -> Array:
-        """Weights (K,) with the odds of the two arms, transferring and cold, squared.
+        """Weights (K,) with the odds of the arms squared.
 
-        The arm that knows less promises more improvement: weighed by its probability alone, the
-        less likely one would choose most trials.
+        The arm that knows less promises more improvement, and so does the one that expects the
+        reverse: weighed by their probability alone, the less likely ones would choose most trials.
         """
-        transfers = np.array([p.component.transfers for p in self.posteriors])
-        trust = self.trust
-        kept = trust**2 / (trust**2 + (1.0 - trust) ** 2)
-        factors = np.where(
-            transfers, kept / max(trust, 1e-12), (1.0 - kept) / max(1.0 - trust, 1e-12)
-        )
-        return self.weights * factors
+        arms = self._arms()
+        same = arms[:, None] == arms
+        sharpened = self.weights * (same @ self.weights)
+        total: Array = sharpened / sharpened.sum()
+        return total
+
+    def _arms(self) -> NDArray[np.object_]:
+        return np.array([p.component.arm for p in self.posteriors], dtype=object)
 
     def coefficients(self) -> Array:
         """Signed weight of each z_t in the mixture's mean, in the priors' units.  # (T,)"""

@@ -36,8 +36,8 @@ __all__ = [
     "typical_precisions",
 ]
 
-_UNINFORMED = 0.7  # With one prior study there is nobody to ask.
-_PSEUDO_STUDIES = 2.0
+_UNINFORMED = 0.8  # With one prior study there is nobody to ask.
+_PSEUDO_STUDIES = 4.0
 _MOST_STUDIES = 32
 _MOST_TRIALS = 50
 _SOME_TRIALS = 4  # For each dimension: about what a function takes to show its shape.

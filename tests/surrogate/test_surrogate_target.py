@@ -11,6 +11,7 @@ from sklearn.gaussian_process.kernels import Matern
 
 from optuna_meta.space import Array
 from optuna_meta.surrogate.mixture import components
+from optuna_meta.surrogate.posterior import Arm
 from optuna_meta.surrogate.posterior import Component
 from optuna_meta.surrogate.target import condition
 from optuna_meta.surrogate.target import Inputs
@@ -250,8 +251,8 @@ def test_before_any_trial_the_priors_mean_is_the_answer() -> None:
         assert model.trust == pytest.approx(0.4)
         assert model.weights.sum() == pytest.approx(1.0)
         found = model.predict(candidates, 0.0)
-        informed = [p for p in model.posteriors if p.component.transfers]
-        for p, mean in zip(informed, found.means, strict=True):
+        following = [p for p in model.posteriors if p.component.arm is Arm.FOLLOW]
+        for p, mean in zip(following, found.means, strict=True):
             np.testing.assert_allclose(mean, p.component.slope * candidates.Z @ W)
         assert np.isinf(found.incumbents).all()
         assert np.isfinite(found.deviations).all() and (found.deviations > 0.0).all()
@@ -355,18 +356,19 @@ def test_equal_values_are_no_evidence() -> None:
     assert model.weights == pytest.approx([0.75, 0.25])
 
 
-def test_the_cold_arm_is_what_knows_no_prior() -> None:
+def test_what_does_not_follow_the_priors_doubts_them() -> None:
     rng = np.random.default_rng(6)
     inputs = Inputs(rng.standard_normal((6, 2)), rng.random((6, 3)))
     kinds = [(1.0, 0.4), (0.0, 0.0), (0.0, 0.0), (-1.0, 1.0)]
     mixed = tuple(Component(b, a, 0.5, 1.0, 0.1, 1.0 + i) for i, (b, a) in enumerate(kinds))
     scales = Scales(np.ones(3), np.ones(3))
     y = rng.standard_normal(6)
-    cold = condition(mixed, inputs, y, np.array([0.5, 0.5]), scales).cold_arm()
-    alone = condition(mixed[1:3], inputs, y, np.array([0.5, 0.5]), scales)
+    doubt = condition(mixed, inputs, y, np.array([0.5, 0.5]), scales).doubt()
+    alone = condition(mixed[1:], inputs, y, np.array([0.5, 0.5]), scales)
+    np.testing.assert_allclose(doubt.weights, alone.weights)
+    np.testing.assert_allclose(doubt.predict(inputs).means, alone.predict(inputs).means)
+    cold = condition(mixed[1:3], inputs, y, np.array([0.5, 0.5]), scales)
     assert cold.trust == 0.0
-    np.testing.assert_allclose(cold.weights, alone.weights)
-    np.testing.assert_allclose(cold.predict(inputs).means, alone.predict(inputs).means)
 
 
 def test_the_priors_are_asked_before_any_trial_and_until_they_have_lost() -> None:
@@ -391,8 +393,23 @@ def test_noise_is_recognised_as_such() -> None:
     assert fitted(components(0.5), x, target(x)).noise < 0.01
 
 
-def test_without_cold_components_there_is_no_cold_arm() -> None:
+def test_components_that_all_follow_have_no_doubt() -> None:
     x = inputs(6)
-    assert fitted(components(0.5), x, target(x)).has_cold_arm
-    transferring = tuple(h for h in components(0.5) if h.transfers)
-    assert not fitted(transferring, x, target(x)).has_cold_arm
+    assert fitted(components(0.5), x, target(x)).has_doubt
+    following = tuple(h for h in components(0.5) if h.arm is Arm.FOLLOW)
+    assert not fitted(following, x, target(x)).has_doubt
+
+
+def test_sharpening_squares_the_odds_of_the_three_arms() -> None:
+    rng = np.random.default_rng(6)
+    inputs = Inputs(rng.standard_normal((6, 2)), rng.random((6, 3)))
+    mixed = (
+        Component(1.0, 1.0, 0.3, 1.0, 0.1, 1.0),
+        Component(1.0, 1.0, 0.3, 1.0, 0.2, 2.0),
+        Component(0.0, 0.0, 1.0, 1.0, 0.1, 2.0),
+        Component(-1.0, 1.0, 1.0, 1.0, 0.1, 1.0),
+    )
+    scales = Scales(np.ones(3), np.ones(3))
+    model = condition(mixed, inputs, np.zeros(6), np.array([0.5, 0.5]), scales)
+    weights = model.predict(inputs, least_weight=0.0).weights
+    assert weights == pytest.approx(np.array([3.0, 6.0, 4.0, 1.0]) / 14.0)

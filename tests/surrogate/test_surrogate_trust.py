@@ -78,11 +78,11 @@ def test_one_study_of_noise_is_found_too() -> None:
 def test_trust_is_the_share_of_informed_studies_among_those_that_are_no_noise() -> None:
     ones = np.ones(6)
     sure = Standing(ones, np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0]))
-    assert initial_trust(sure) == pytest.approx((4.0 + 2 * 0.7) / 8.0)
+    assert initial_trust(sure) == pytest.approx((4.0 + 4 * 0.8) / 10.0)
     half_noise = Standing(np.repeat([1.0, 0.0], 3), np.repeat([1.0, 0.0], 3))
-    assert initial_trust(half_noise) == pytest.approx((3.0 + 2 * 0.7) / 5.0, abs=2e-3)
+    assert initial_trust(half_noise) == pytest.approx((3.0 + 4 * 0.8) / 7.0, abs=2e-3)
     doubtful = Standing(0.25 * ones, ones)
-    assert initial_trust(doubtful) == pytest.approx(0.25 * (1.5 + 2 * 0.7) / 3.5)
+    assert initial_trust(doubtful) == pytest.approx(0.25 * (1.5 + 4 * 0.8) / 5.5)
     np.testing.assert_allclose(signal_weights(Standing(0.0 * ones, ones)), ones / 6)
 
 
