@@ -20,6 +20,7 @@ __all__ = [
     "fixed",
     "is_unseen",
     "neighbours",
+    "plateaus",
     "positions",
     "row_keys",
     "uniform",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 FINEST, COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
+_PLATEAU = 0.3  # The largest radius of one, in ranges for each root of the dimensions.
 
 
 def uniform(n: int, space: Space, rng: np.random.Generator) -> Array:
@@ -118,21 +120,52 @@ def positions(rows: Array, others: Array) -> NDArray[np.int64]:
     return np.array([known.get(key, -1) for key in row_keys(rows)], dtype=np.int64)
 
 
-def apart(rows: Array, pending: Array, space: Space, radius: float) -> NDArray[np.bool_]:
-    """Which rows (n, D) are farther than ``radius`` from every pending one (p, D).  # (n,)
+def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> NDArray[np.bool_]:
+    """Which rows (n, D) are farther than ``radius`` from every other one (m, D).  # (n,)
 
-    Distances are Euclidean in cells; another choice, or none, is a whole range away.
+    Args:
+        rows: The rows.
+        others: The others.
+        space: The space of both.
+        radius: One for all, or one for each of the others.  # (m,)
     """
     far = np.ones(len(rows), dtype=bool)
-    categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
-    for row in pending:
-        missing = np.isnan(rows) | np.isnan(row)
-        other = np.where(categorical, rows != row, np.isnan(rows) != np.isnan(row))
-        other &= ~(np.isnan(rows) & np.isnan(row))
-        steps = np.where(missing | categorical, 0.0, rows - row)
-        squared = np.sum(steps**2, axis=1) + other.sum(axis=1)
-        far &= squared > radius**2
+    for row, reach in zip(others, np.broadcast_to(radius, len(others)), strict=True):
+        far &= _squared_distances(rows, row, space) > reach**2
     return far
+
+
+def plateaus(rows: Array, values: Array, space: Space) -> Array:
+    """How far around each trial the values are known to be the same.  # (n,)
+
+    That is the distance to the farthest trial nearby that came to exactly the same; 0 where none
+    did. The worst value does not count, of which there may be many kinds.
+
+    Args:
+        rows: The trials.  # (n, D)
+        values: Their values.  # (n, K)
+        space: The rows' space.
+    """
+    n = len(rows)
+    radii = np.zeros(n)
+    worst = (values == values.max(axis=0, initial=-np.inf)).all(axis=1)
+    same = (values[:, None] == values).all(axis=2) & ~np.eye(n, dtype=bool)
+    most = _PLATEAU**2 * len(space.dimensions)
+    for i in np.flatnonzero(same.any(axis=1) & ~worst):
+        squared = _squared_distances(rows[same[i]], rows[i], space)
+        radii[i] = np.sqrt(squared[squared <= most].max(initial=0.0))
+    return radii
+
+
+def _squared_distances(rows: Array, row: Array, space: Space) -> Array:
+    """Squared Euclidean distances (n,) in cells; another choice, or none, is a range away."""
+    categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
+    missing = np.isnan(rows) | np.isnan(row)
+    other = np.where(categorical, rows != row, np.isnan(rows) != np.isnan(row))
+    other &= ~(np.isnan(rows) & np.isnan(row))
+    steps = np.where(missing | categorical, 0.0, rows - row)
+    squared: Array = np.sum(steps**2, axis=1) + other.sum(axis=1)
+    return squared
 
 
 def is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:

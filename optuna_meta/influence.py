@@ -34,6 +34,7 @@ def explained(planner: Planner, question: Question, rng: np.random.Generator) ->
         question.space.params(suggestion.row),
         influences(planner, question, suggestion, rng),
         reason_of(n_priors, n_trials, suggestion.trust, suggestion.tests),
+        planner.outlook(question.measures[0]).similarity.relevant(),
     )
 
 
@@ -61,10 +62,18 @@ def influences(
             float(shares[t]),
             float(suggestion.coefficients[t]),
             float(suggestion.weights[t]),
+            _close_in(planner, names[t], question),
         )
         for t in np.argsort(-shares, kind="stable")
         if suggestion.weights[t] > 0.0
     )
+
+
+def _close_in(planner: Planner, name: str, question: Question) -> tuple[str, ...]:
+    """Meta-features by which a study is close to the target, as the first objective has it."""
+    outlook = planner.outlook(question.measures[0])
+    names = outlook.fitted.names
+    return outlook.similarity.reasons(names.index(name)) if name in names else ()
 
 
 def _moved_without(

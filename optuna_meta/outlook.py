@@ -15,7 +15,9 @@ from optuna_meta.lens import Lens
 from optuna_meta.measure import Measure
 from optuna_meta.scaling import signed
 from optuna_meta.scaling import warp
-from optuna_meta.similarity import prior_weights
+from optuna_meta.similarity import learned_similarity
+from optuna_meta.similarity import Similarity
+from optuna_meta.similarity import uniform_similarity
 from optuna_meta.space import Array
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -28,6 +30,7 @@ from optuna_meta.surrogate.target import Scales
 from optuna_meta.surrogate.target import TargetModel
 from optuna_meta.surrogate.trust import initial_trust
 from optuna_meta.surrogate.trust import signal_weights
+from optuna_meta.surrogate.trust import Standing
 from optuna_meta.surrogate.trust import standing_of
 
 
@@ -39,6 +42,8 @@ _NEGLIGIBLE = 1e-3  # ... if they are this unlikely, in units of the likeliest.
 _TEST_EVERY = 5
 _CLEARLY = 1.0  # In normal quantiles of the ranks.
 _ENOUGH_TESTS = 2
+_MOST_TEACHERS = 48  # Prior studies from which the relevance of meta-features is learned ...
+_TAUGHT = 15  # ... by what they expect of the best trials of each.
 _INDIFFERENT = 0.2  # Prior studies that expect the same everywhere say nothing to test.
 
 
@@ -96,12 +101,14 @@ class Outlook:
         fitted: The surrogates of the T tasks that measure the same.
         weights: Weight of each task, sum 1.  # (T,)
         trust: Probability, before any trial, that they inform the target.
+        similarity: What the weights owe to meta-features.
     """
 
     measure: Measure
     fitted: FittedPrior
     weights: Array  # (T,)
     trust: float
+    similarity: Similarity
     _answers: dict[str, dict[bytes, Array]] = field(default_factory=dict, repr=False)
     _learned: dict[str, _Learned] = field(default_factory=dict, repr=False)
 
@@ -202,9 +209,28 @@ def new_outlook(
     """
     own = fitted.of(measure)
     standing = standing_of(own)
-    weights = prior_weights([task.meta_features for task in own.prior.tasks], features)
-    weights = weights * signal_weights(standing)
-    return Outlook(measure, own, weights / (weights.sum() or 1.0), initial_trust(standing))
+    similarity = _similarity(own, standing, features)
+    weights = similarity.weights * signal_weights(standing)
+    weights = weights / (weights.sum() or 1.0)
+    return Outlook(measure, own, weights, initial_trust(standing), similarity)
+
+
+def _similarity(
+    fitted: FittedPrior, standing: Standing, features: Mapping[str, float] | None
+) -> Similarity:
+    """What meta-features say; learned from studies that are no noise, an even spread of many."""
+    known = [task.meta_features for task in fitted.prior.tasks]
+    if not features or not any(known):
+        return uniform_similarity(len(known))
+    sound = np.flatnonzero((standing.signal > 0.5) & np.array([bool(f) for f in known]))
+    spread = np.linspace(0, len(sound) - 1, min(len(sound), _MOST_TEACHERS)).round().astype(int)
+    teachers = sound[spread]
+    tasks = [fitted.prior.tasks[t] for t in teachers]
+    best = [task.rows[np.argsort(task.values, kind="stable")[:_TAUGHT]] for task in tasks]
+    rows = np.vstack([np.zeros((0, len(fitted.space.dimensions))), *best])
+    owners = np.repeat(np.arange(len(tasks)), [len(b) for b in best])
+    Z = fitted.select(teachers).predict(rows)
+    return learned_similarity(known, features, teachers, Z, owners)
 
 
 def is_untested(m: Array, spread: float) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from optuna_meta.candidates import apart
 from optuna_meta.candidates import fixed
 from optuna_meta.candidates import neighbours
+from optuna_meta.candidates import plateaus
 from optuna_meta.candidates import row_keys
 from optuna_meta.candidates import unseen
 from optuna_meta.candidates import unseen_keys
@@ -260,8 +261,12 @@ def _search(
     # Their values unknown, running trials do not tell the model to look elsewhere: they are kept
     # at a distance.
     radius = _APART * np.sqrt(len(space.dimensions))
-    away = apart(pool.rows[fresh], question.pending, space, radius)
-    fresh = fresh[away] if away.any() else fresh
+    # On a plateau, such as the nearest point of a grid makes, there is nothing to find either.
+    radii = plateaus(question.rows, question.values, space)
+    flat, radii = question.rows[radii > 0.0], radii[radii > 0.0]
+    for others, reach in ((question.pending, radius), (flat, radii)):
+        away = apart(pool.rows[fresh], others, space, reach)
+        fresh = fresh[away] if away.any() else fresh
     rows, scores = pool.rows[fresh], goal.scores([i.select(fresh) for i in inputs])
     is_local = n_trials and space.size > SMALL and question.candidates is None
     trials = question.rows[best_first(question.values, question.limits)]
@@ -273,6 +278,7 @@ def _search(
         local = apply_conditions(local, question.conditions)
         local = local[unseen(local, seen, or_all=False)]
         local = local[apart(local, question.pending, space, radius)]
+        local = local[apart(local, flat, space, radii)]
         if not len(local):
             break
         rows = np.vstack([rows, local])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,15 @@ class PriorInfluence:
         coefficient: Its signed weight in the model's mean; negative where the target rewards what
             this study punishes.
         prior_weight: Its weight before any trial of the target, from the meta-features.
+        close_in: Meta-features by which its data set is close to the target's, if it weighs more
+            for that; the most relevant first.
     """
 
     study: str
     weight: float
     coefficient: float
     prior_weight: float
+    close_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Explanation:
         params: The next suggestion, as far as it is foreseen; the rest is drawn at random.
         priors: The prior studies, most influential first.
         reason: One sentence.
+        relevance: The meta-features that foretell how far prior studies disagree, as learned from
+            them, with their shares; none where no feature does.
     """
 
     source: str
@@ -68,6 +74,7 @@ class Explanation:
     params: Mapping[str, Any]
     priors: tuple[PriorInfluence, ...]
     reason: str
+    relevance: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [
@@ -75,12 +82,15 @@ class Explanation:
             f"source: {self.source} (trust in the prior studies: {self.trust:.2f})",
             self.reason,
         ]
+        if self.relevance:
+            shares = ", ".join(f"{name} {share:.2f}" for name, share in self.relevance.items())
+            lines.append(f"meta-features that matter: {shares}")
         if self.priors:
             width = max(len("prior study"), *(len(p.study) for p in self.priors))
             lines.append(f"{'prior study':{width}}  influence  coefficient  prior weight")
             lines += [
                 f"{p.study:{width}}  {p.weight:9.2f}  {round(p.coefficient, 2) + 0.0:11.2f}"
-                f"  {p.prior_weight:12.2f}"
+                f"  {p.prior_weight:12.2f}" + _closeness(p.close_in)
                 for p in self.priors
             ]
         return "\n".join(lines)
@@ -123,6 +133,10 @@ def facts(prior: Prior, n_trials: int, suggestion: Suggestion) -> dict[str, Any]
         return attrs
     leading = prior.names[int(np.argmax(contributions))]
     return attrs | {"optuna_meta:leaned_on": leading}
+
+
+def _closeness(names: tuple[str, ...]) -> str:
+    return f"  close in {', '.join(names)}" if names else ""
 
 
 def _shown(params: Mapping[str, Any]) -> str:

@@ -10,9 +10,11 @@ from optuna.distributions import IntDistribution
 import pytest
 
 from optuna_meta._optuna import contains
+from optuna_meta.candidates import apart
 from optuna_meta.candidates import enumerated
 from optuna_meta.candidates import fixed
 from optuna_meta.candidates import neighbours
+from optuna_meta.candidates import plateaus
 from optuna_meta.candidates import uniform
 from optuna_meta.candidates import unseen
 from optuna_meta.space import Array
@@ -151,3 +153,25 @@ def test_rounding_makes_no_configuration_new() -> None:
     assert unseen(rows, np.array([[0.3]])).tolist() == [2]
     assert unseen(rows, np.zeros((0, 1))).tolist() == [0, 2]
     assert unseen(np.zeros((0, 1)), rows).tolist() == []
+
+
+def test_rows_keep_their_distance_from_each_of_the_others() -> None:
+    rows = uniform(200, SPACE, np.random.default_rng(0))
+    others = uniform(4, SPACE, np.random.default_rng(1))
+    radii = np.array([0.0, 0.6, 1.0, 1.4])
+    each = [apart(rows, other[None], SPACE, r) for other, r in zip(others, radii, strict=True)]
+    np.testing.assert_array_equal(apart(rows, others, SPACE, radii), np.all(each, axis=0))
+    np.testing.assert_array_equal(
+        apart(rows, others, SPACE, 0.6), apart(rows, others, SPACE, np.full(4, 0.6))
+    )
+
+
+def test_a_plateau_reaches_to_the_farthest_equal_trial_nearby() -> None:
+    line = Space.from_distributions({"x": FloatDistribution(0.0, 1.0)})
+    rows = np.array([[0.1], [0.15], [0.3], [0.9], [0.5], [0.52]])
+    values = np.array([[1.0], [1.0], [1.0], [1.0], [2.0], [2.0]])
+    # 0.9 is too far away for a plateau, and the worst value may be bad for many reasons.
+    np.testing.assert_allclose(plateaus(rows, values, line), [0.2, 0.15, 0.2, 0.0, 0.0, 0.0])
+    assert not plateaus(rows, np.arange(6.0)[:, None], line).any()
+    assert not plateaus(rows, np.column_stack([values, np.arange(6.0)]), line).any()
+    assert plateaus(rows[:0], values[:0], line).shape == (0,)

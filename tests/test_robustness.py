@@ -300,18 +300,21 @@ def test_malformed_meta_features_are_told_once(logged: Any) -> None:
 
 
 def test_meta_features_weigh_the_priors() -> None:
-    studies = [
-        run(bowl(c), 12, seed=i, study_name=f"{i}") for i, c in enumerate([0.2, 0.8, 0.2, 0.8])
-    ]
-    for study, size in zip(studies, (10.0, 1000.0, 11.0, 1001.0), strict=True):
-        record_meta_features(study, {"size": size})
-    by_argument = meta_sampler(studies, meta_features={"size": 1000.0})
+    studies = [run(bowl(0.8 if i % 2 else 0.2), 12, seed=i, study_name=f"{i}") for i in range(10)]
+    for i, study in enumerate(studies):
+        record_meta_features(study, {"size": (1000.0 if i % 2 else 10.0) + i, "other": i % 3})
+    by_argument = meta_sampler(studies, meta_features={"size": 1004.0, "other": 1.0})
     target = optuna.create_study()
-    weights = {p.study: p.prior_weight for p in by_argument.explain(target).priors}
-    record_meta_features(target, {"size": 1000.0})
+    explained = by_argument.explain(target)
+    weights = {p.study: p.prior_weight for p in explained.priors}
+    record_meta_features(target, {"size": 1004.0, "other": 1.0})
     recorded = {p.study: p.prior_weight for p in meta_sampler(studies).explain(target).priors}
     assert weights == recorded
-    assert weights["1"] + weights["3"] >= 0.5
+    assert sum(weights[f"{i}"] for i in range(1, 10, 2)) > 0.6
+    assert next(iter(explained.relevance)) == "size"
+    assert "meta-features that matter: size" in str(explained)
+    close = next(p for p in explained.priors if int(p.study) % 2)
+    assert close.close_in[0] == "size"
 
 
 def test_logging_obeys_optunas_verbosity() -> None:
