@@ -1,10 +1,10 @@
 """What is known of a study's data set: its meta-features, computed, recorded and read back."""
 
+from optuna_meta.features.extract import extract_meta_features
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.features.record import record_meta_features
-from optuna_meta.features.tabular import extract_meta_features
 
 
 __all__ = [
