@@ -42,6 +42,8 @@ ORDER = [
     "features.tree",
     "features.tabular",
     "features.record",
+    "features.pymfe_set",
+    "features.openml",
     "features.extract",
     "features",
     "raw_study",

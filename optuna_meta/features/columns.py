@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-__all__ = ["as_numpy", "finite", "holds_numbers", "is_numeric", "read_column", "read_texts"]
+__all__ = [
+    "as_numpy",
+    "finite",
+    "holds_numbers",
+    "is_missing",
+    "is_numeric",
+    "read_column",
+    "read_texts",
+]
 
 # By name, for pandas need not be installed.
 _MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
@@ -79,6 +87,13 @@ def is_numeric(column: NDArray[Any]) -> bool:
     return column.dtype.kind == "f"
 
 
+def is_missing(cell: Any) -> bool:
+    """Returns whether a cell is None, NaN, NA or NaT."""
+    if type(cell).__name__ in _MISSING_TYPES:
+        return True
+    return isinstance(cell, float) and cell != cell
+
+
 def finite(array: Any) -> NDArray[np.float64]:
     """Returns a new float64 array of the same shape with NaN where a number is not finite."""
     # A long double may be too large for a float64.
@@ -113,10 +128,4 @@ def _codes(cells: list[Any]) -> NDArray[np.int64]:
 
 
 def _texts(cells: list[Any]) -> list[str | None]:
-    return [None if _is_missing(cell) else str(cell) for cell in cells]
-
-
-def _is_missing(cell: Any) -> bool:
-    if type(cell).__name__ in _MISSING_TYPES:
-        return True
-    return isinstance(cell, float) and cell != cell
+    return [None if is_missing(cell) else str(cell) for cell in cells]

@@ -62,8 +62,9 @@ def _canonical_correlations(numbers: NDArray[np.float64], y: NDArray[Any]) -> ND
     # Indicators of the classes are orthogonal: scaled to length 1 they are a basis, too.
     frequent = counts > 0
     cosines = sums[frequent] / np.sqrt(counts[frequent])[:, None]
-    found: NDArray[Any] = np.linalg.svd(cosines, compute_uv=False)
-    return np.minimum(found[: frequent.sum() - 1], 1.0)
+    found = np.linalg.svd(cosines, compute_uv=False)[: frequent.sum() - 1]
+    correlations: NDArray[np.float64] = np.minimum(found, 1.0)
+    return correlations
 
 
 def _gravity(numbers: NDArray[np.float64], y: NDArray[np.int64]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from itertools import islice
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 from typing import Literal
 from typing import TypeAlias
 
-import numpy as np
+from optuna_meta.features.columns import is_missing
 
 
 __all__ = ["find_kind", "Kind"]
@@ -51,24 +52,20 @@ def _is_dataset(data: Any) -> bool:
 
 
 def _items(data: Any) -> Any:
-    if isinstance(data, str | bytes) or not hasattr(data, "__len__"):
+    if isinstance(data, str | bytes | Mapping) or not hasattr(data, "__len__"):
         return iter(())
     return iter(data)
 
 
 def _kind_of_items(items: Sequence[Any], labelled: bool) -> Kind:
     if any(isinstance(item, str) for item in items):
-        texts = all(isinstance(item, str) or _is_missing(item) for item in items)
+        texts = all(isinstance(item, str) or is_missing(item) for item in items)
         return "text" if texts else "tabular"
     if items and all(len(_shape(item)) in (2, 3) for item in items):
         return "image"
     if items and not labelled and all(_is_pair(item) for item in items):
         return "pair"
     return "tabular"
-
-
-def _is_missing(item: Any) -> bool:
-    return item is None or (isinstance(item, float | np.floating) and bool(np.isnan(item)))
 
 
 def _is_pair(item: Any) -> bool:
