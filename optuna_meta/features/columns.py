@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 import numbers
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "as_numpy",
+    "count_texts",
     "finite",
     "holds_numbers",
     "is_missing",
@@ -70,6 +72,21 @@ def read_texts(values: Any) -> list[str | None]:
         values: A column of n cells: an array, a pandas Series, a list.
     """
     return _texts(_as_array(values).tolist())
+
+
+def count_texts(values: Any) -> Counter[str]:
+    """Returns how often each text of :func:`read_texts` occurs.
+
+    Args:
+        values: A column of n cells: an array, a pandas Series, a list.
+    """
+    cells = _as_array(values).tolist()
+    if {t.__name__ for t in set(map(type, cells))} <= {"str", "float", *_MISSING_TYPES}:
+        # Without a look at each cell, for there may be millions.
+        counts = Counter(cells)
+        if all(isinstance(cell, str) or is_missing(cell) for cell in counts):
+            return Counter({cell: n for cell, n in counts.items() if not is_missing(cell)})
+    return Counter(text for text in _texts(cells) if text is not None)
 
 
 def as_numpy(data: Any) -> Any:

@@ -47,7 +47,7 @@ def extract_meta_features(
     seed: int = 0,
     task: Task | None = None,
     progress: bool = False,
-    extra: Iterable[Extra] = (),
+    extra: Iterable[Extra] | Extra = (),
 ) -> dict[str, float]:
     """Returns the meta-features of a data set: what is known of it before the first trial.
 
@@ -91,9 +91,9 @@ def extract_meta_features(
     return features
 
 
-def _each(extra: Any) -> list[Any]:
+def _each(extra: Iterable[Extra] | Extra) -> list[Extra]:
     """Returns the sources in a list, also where there is but one."""
-    sources = [extra] if isinstance(extra, Mapping) or callable(extra) else list(extra)
+    sources: list[Any] = [extra] if isinstance(extra, Mapping) or callable(extra) else [*extra]
     for source in sources:
         if not isinstance(source, Mapping) and not callable(source):
             raise ValueError(

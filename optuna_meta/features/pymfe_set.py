@@ -35,7 +35,7 @@ def pymfe_meta_features(
     Means and standard deviations summarise what has several values; what is not finite is NaN. At
     most 1,000 rows and 50 columns of each kind are read. Numbers that are missing are the median
     of their column; what is missing in a categorical column is a category. pymfe knows classes
-    alone: of a target to regress on, and without one, come the features that need no target. Also
+    alone: of a target to regress on, or without one, come the features that need no target. Also
     to be had by ``extract_meta_features(X, y, extra=[pymfe_meta_features])``.
 
     Args:
@@ -78,7 +78,9 @@ def _read(
     table = read_table(X, rng)
     values = None if y is None else summarise_target(y, table.rows).values
     kept = np.arange(len(table.rows))
-    if values is not None and not is_numeric(values):
+    if values is not None and (is_numeric(values) or values.max() < 0):
+        values = None
+    if values is not None:
         kept = np.flatnonzero(values >= 0)
     if len(kept) > _MAX_ROWS:
         kept = np.sort(rng.choice(kept, _MAX_ROWS, replace=False))
@@ -88,4 +90,4 @@ def _read(
     codes = table.codes[kept, :_MAX_COLUMNS]
     cells = np.hstack([filled, codes])
     cat_cols = list(range(filled.shape[1], cells.shape[1]))
-    return cells, cat_cols, None if values is None or is_numeric(values) else values[kept]
+    return cells, cat_cols, None if values is None else values[kept]

@@ -195,8 +195,18 @@ def _read(
     kept = np.arange(len(outputs))
     if len(outputs) > _MAX_OUTPUTS:
         kept = np.sort(output_rng.choice(kept, _MAX_OUTPUTS, replace=False))
-    targets = [summarise_target(outputs[j], table.rows, task) for j in kept]
+    targets = [_renumber(summarise_target(outputs[j], table.rows, task)) for j in kept]
     return _Data(table, standardise(table.numbers), targets, len(outputs))
+
+
+def _renumber(target: Target) -> Target:
+    """Returns the target with the numbers of those classes alone that the sample has."""
+    if is_numeric(target.values):
+        return target
+    codes = np.full(len(target.values), -1, dtype=np.int64)
+    present = target.values >= 0
+    codes[present] = np.unique(target.values[present], return_inverse=True)[1]
+    return target._replace(values=codes)
 
 
 def _over_outputs(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta.features.columns import as_numpy
+from optuna_meta.features.columns import count_texts
 from optuna_meta.features.columns import holds_numbers
 from optuna_meta.features.columns import read_column
 from optuna_meta.features.columns import read_texts
@@ -190,7 +191,7 @@ def _classes(y: Any, rows: NDArray[np.int64]) -> Target:
 def _categories(y: Any, rows: NDArray[np.int64]) -> Target:
     count_of: Counter[str] = Counter()
     for chunk in _chunks(y):
-        count_of.update(text for text in read_texts(chunk) if text is not None)
+        count_of.update(count_texts(chunk))
     names = sorted(count_of)
     number_of = {name: i for i, name in enumerate(names)}
     codes = [-1 if text is None else number_of[text] for text in read_texts(_take(y, rows))]

@@ -373,6 +373,19 @@ def test_ten_million_rows_are_not_read(tmp_path: Path) -> None:
         assert seconds < 20
 
 
+def test_classes_that_the_sample_lacks_take_no_room() -> None:
+    n = 300_000
+    y = np.arange(n) % (n // 2)
+    tracemalloc.start()
+    features = extract_meta_features(
+        np.arange(n, dtype=np.float32)[:, None], y, task="classification"
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert features["nr_class"] == n // 2
+    assert peak < 64 * 2**20
+
+
 def cpu_seconds(X: Any, y: Any) -> float:
     times = []
     for _ in range(3):
