@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -7,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from optuna_meta.features.columns import count_texts
 from optuna_meta.features.columns import finite
 from optuna_meta.features.columns import holds_numbers
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.columns import read_column
+from optuna_meta.features.columns import read_texts
 
 
 NAN = np.nan
@@ -88,3 +91,22 @@ def test_finite_returns_a_copy() -> None:
     values = np.array([1.0, np.inf])
     finite(values)
     assert values[1] == np.inf
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["b", "a", None, "b", NAN, pd.NA],
+        ["0.0", 0.0, -0.0, 1.0, 1, True, None],
+        ["a", 0.0, -0.0, NAN],
+        np.array(["x", "y", "x"]),
+        pd.Series(["b", None, "b"], dtype="category"),
+        [[1], [1, 2], [1]],
+        [],
+    ],
+)
+def test_texts_are_counted_as_they_are_read(values: Any) -> None:
+    if isinstance(values, list) and values and isinstance(values[0], list):
+        values = pd.Series(values)
+    counts = count_texts(values)
+    assert counts == Counter(text for text in read_texts(values) if text is not None)
