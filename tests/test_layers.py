@@ -28,6 +28,7 @@ ORDER = [
     "given",
     "acquisition",
     "similarity",
+    "features.budget",
     "features.measures",
     "features.columns",
     "features.table",
