@@ -1,0 +1,86 @@
+"""How well given learners predict the labels of descriptors, in threefold cross-validation.
+
+As :mod:`.landmarkers`, for the descriptors of images and documents, which may be sparse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta.features.columns import is_numeric
+
+
+__all__ = ["learnable", "probe"]
+
+_FOLDS = 3
+
+
+def learnable(y: NDArray[Any]) -> NDArray[np.int64]:
+    """Returns the rows to learn from, ascending: those with a label, of a class with three.
+
+    Empty where there are fewer than six numbers or two classes, or where all labels are equal.
+
+    Args:
+        y: Labels of shape (n,), float64 numbers or int64 class codes.
+    """
+    if is_numeric(y):
+        rows = np.flatnonzero(~np.isnan(y))
+        enough = len(rows) >= 2 * _FOLDS
+    else:
+        rows = np.flatnonzero(y >= 0)
+        rows = rows[np.bincount(y[rows])[y[rows]] >= _FOLDS]
+        enough = True
+    return rows if enough and len(np.unique(y[rows])) > 1 else rows[:0]
+
+
+def probe(
+    design: Any, y: NDArray[Any], learners: Mapping[str, Any], rng: np.random.Generator
+) -> dict[str, float]:
+    """Returns the accuracy, or for numbers R^2 clipped to [-1, 1], of each learner.
+
+    Empty where there is nothing to learn from, see :func:`learnable`.
+
+    Args:
+        design: Descriptors of shape (n, d), an array or a SciPy sparse matrix.
+        y: Labels of shape (n,), float64 numbers or int64 class codes.
+        learners: Classifiers, or for numbers regressors, of scikit-learn by name.
+        rng: Draws the folds.
+    """
+    rows = learnable(y)
+    if not len(rows) or not design.shape[1]:
+        return {}
+    rows = rng.permutation(rows)
+    y = y[rows]
+    fold = np.empty(len(rows), dtype=np.int64)
+    # Dealt out in the order of the labels, each fold has its share of each class or level.
+    fold[np.argsort(y, kind="stable")] = np.arange(len(rows)) % _FOLDS
+    score = _clipped_r2 if is_numeric(y) else _accuracy
+    return {
+        name: score(y, _cross_predict(learner, design[rows], y, fold))
+        for name, learner in learners.items()
+    }
+
+
+def _cross_predict(
+    learner: Any, design: Any, y: NDArray[Any], fold: NDArray[np.int64]
+) -> NDArray[Any]:
+    predicted = np.empty_like(y)
+    for k in range(_FOLDS):
+        learner.fit(design[fold != k], y[fold != k])
+        predicted[fold == k] = learner.predict(design[fold == k])
+    return predicted
+
+
+def _accuracy(y: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
+    return float(np.mean(y == predicted))
+
+
+def _clipped_r2(y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    # A target such as 1e300 would overflow when squared.
+    scale = np.max(np.abs(y))
+    error, spread = (y - predicted) / scale, (y - y.mean()) / scale
+    return float(np.clip(1.0 - np.sum(error**2) / np.sum(spread**2), -1.0, 1.0))
