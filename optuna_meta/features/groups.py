@@ -55,9 +55,7 @@ def compute(
     features: dict[str, float] = {}
     for group in (budget or Budget()).steps(asked, f"{prefix.rstrip('.')} meta-features"):
         features |= steps[group]()
-    return {
-        prefix + name: _finite(features.get(name)) for group in asked for name in names[group]
-    }
+    return {prefix + name: _finite(features.get(name)) for group in asked for name in names[group]}
 
 
 def _finite(value: float | None) -> float:

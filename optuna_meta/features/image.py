@@ -43,6 +43,7 @@ from optuna_meta.features.pixels import describe
 from optuna_meta.features.pixels import describe_pixels
 from optuna_meta.features.pixels import radial_spectrum
 from optuna_meta.features.pixels import spectral_measures
+from optuna_meta.features.probe import NearestCentroid
 from optuna_meta.features.probe import probe
 
 
@@ -129,7 +130,6 @@ def _classifiers() -> dict[str, Any]:
     # Imported here, for scikit-learn takes most of a second and many studies need none of it.
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.neighbors import NearestCentroid
     from sklearn.tree import DecisionTreeClassifier
 
     return {
