@@ -94,7 +94,8 @@ def image_meta_features(
             images, or a group is unknown.
     """
     rng = np.random.default_rng(seed)
-    sample = read_images(images, labels, rng)
+    budget = budget or Budget()
+    sample = read_images(images, labels, rng, budget)
     steps = {
         "simple": lambda: _count(sample),
         "statistical": lambda: describe_pixels(sample.pixels),

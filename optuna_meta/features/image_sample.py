@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.budget import Budget
 from optuna_meta.features.labels import read_labels
 from optuna_meta.features.labels import to_numpy
 
@@ -34,7 +35,7 @@ class ImageSample(NamedTuple):
     all_labels: NDArray[Any]  # those known, of the whole data set where it is cheap
 
 
-def read_images(images: Any, labels: Any, rng: np.random.Generator) -> ImageSample:
+def read_images(images: Any, labels: Any, rng: np.random.Generator, budget: Budget) -> ImageSample:
     """Returns a sample of at most 1,000 images, fewer (at least 64) where they are large.
 
     Sides over 128 pixels are shrunk by averaging. Images of differing sizes are brought to
@@ -49,6 +50,7 @@ def read_images(images: Any, labels: Any, rng: np.random.Generator) -> ImageSamp
             (image, label) pairs: C x H x W, H x W, or of PIL.
         labels: N labels; None to take them from the pairs.
         rng: Draws the sample.
+        budget: While it has time, further items of a ``Dataset`` or a sequence are read.
 
     Raises:
         ValueError: If there are no images, they have another shape, or other numbers of labels.
@@ -56,7 +58,7 @@ def read_images(images: Any, labels: Any, rng: np.random.Generator) -> ImageSamp
     images = to_numpy(images)
     if hasattr(images, "shape"):
         return _read_array(images, labels, rng)
-    return _read_items(images, labels, rng)
+    return _read_items(images, labels, rng, budget)
 
 
 def _read_array(images: Any, labels: Any, rng: np.random.Generator) -> ImageSample:
@@ -74,19 +76,21 @@ def _read_array(images: Any, labels: Any, rng: np.random.Generator) -> ImageSamp
     return ImageSample(n, shape[1], shape[2], _rescale(taken, images.dtype), y[rows], y)
 
 
-def _read_items(items: Any, labels: Any, rng: np.random.Generator) -> ImageSample:
+def _read_items(items: Any, labels: Any, rng: np.random.Generator, budget: Budget) -> ImageSample:
     n = _count(items)
     first, _ = _split(items[0])
-    rows = _draw(n, first.shape, rng)
-    read = [_split(items[int(i)]) for i in rows]
-    own = read_labels([label for _, label in read], len(read))
-    known = _targets(items, n) if labels is None else labels
-    y = own if known is None else read_labels(known, n)
-    arrays = [_shrink(image) for image, _ in read]
-    sizes = np.array([image.shape[1:] for image, _ in read])
-    height, width = np.median(sizes, axis=0)
-    pixels = _rescale(_unify(arrays), read[0][0].dtype)
-    return ImageSample(n, height, width, pixels, own if known is None else y[rows], y)
+    # In random order, for time may run out before all are read.
+    asked = rng.permutation(_draw(n, first.shape, rng))
+    read = {int(i): _split(items[int(i)]) for i in budget.steps(map(str, asked), "images")}
+    read = dict(sorted(read.items())) or {0: _split(items[0])}
+    own = [label for _, label in read.values()]
+    if labels is None:
+        labels = _targets(items, n)
+    y = read_labels(own, len(own)) if labels is None else read_labels(labels, n)
+    images = [image for image, _ in read.values()]
+    height, width = np.median([image.shape[1:] for image in images], axis=0)
+    pixels = _rescale(_unify([_shrink(image) for image in images]), images[0].dtype)
+    return ImageSample(n, height, width, pixels, y if labels is None else y[list(read)], y)
 
 
 def _count(items: Any) -> int:
