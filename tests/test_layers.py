@@ -43,6 +43,7 @@ ORDER = [
     "features.image",
     "features.corpus",
     "features.translation",
+    "features.pairs",
     "features.text",
     "features.interaction_table",
     "features.interaction_measures",

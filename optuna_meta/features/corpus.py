@@ -170,7 +170,7 @@ def _oov_ratio(corpus: Corpus, rng: np.random.Generator) -> float:
     out = np.isin(corpus.document, held_out)
     known = np.zeros(len(corpus.vocabulary), dtype=bool)
     known[corpus.tokens[~out]] = True
-    return ratio(np.count_nonzero(~known[corpus.tokens[out]]), np.count_nonzero(out))
+    return ratio(float(np.sum(~known[corpus.tokens[out]])), float(np.sum(out)))
 
 
 def _bigram_entropy(corpus: Corpus) -> float:

@@ -105,7 +105,7 @@ def _count(items: Any) -> int:
 
 def _targets(items: Any, n: int) -> Any:
     """Returns all labels where a data set holds them as torchvision's do, else None."""
-    targets = getattr(items, "targets", None)
+    targets: Any = getattr(items, "targets", None)
     return targets if hasattr(targets, "__len__") and len(targets) == n else None
 
 
@@ -167,9 +167,9 @@ def pool(images: NDArray[np.float32], height: int, width: int) -> NDArray[np.flo
             images = np.take(images, np.arange(size) * side // size, axis=axis)
             continue
         starts = np.arange(size) * side // size
-        sums = np.add.reduceat(images, starts, axis=axis)
+        sums: NDArray[np.float32] = np.add.reduceat(images, starts, axis=axis)
         counts = np.diff(np.append(starts, side)).astype(np.float32)
-        images = sums / (counts[:, None] if axis == -2 else counts)
+        images = np.divide(sums, counts[:, None] if axis == -2 else counts, dtype=np.float32)
     return images
 
 

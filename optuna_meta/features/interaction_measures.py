@@ -60,7 +60,7 @@ def describe_counts(events: Events) -> dict[str, float]:
 
 def describe_popularity(events: Events) -> dict[str, float]:
     """Returns how unequally interactions fall to users and to items."""
-    features = {}
+    features: dict[str, float] = {}
     for name, codes in (("user", events.users), ("item", events.items)):
         if not len(codes):
             continue

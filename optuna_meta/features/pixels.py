@@ -30,8 +30,8 @@ def luminance(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns grey images of shape (m, H, W): ITU-R BT.601 of three channels, else the mean."""
     if pixels.shape[1] == 3:
         weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-        return np.einsum("ichw,c->ihw", pixels, weights)
-    return pixels.mean(axis=1)
+        return np.asarray(np.einsum("ichw,c->ihw", pixels, weights))
+    return np.asarray(pixels.mean(axis=1))
 
 
 def describe_pixels(pixels: NDArray[np.float32]) -> dict[str, float]:

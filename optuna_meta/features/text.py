@@ -27,6 +27,7 @@ For pairs, ``simple`` is ``nr_inst``; ``length`` and ``vocabulary`` describe eit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -47,10 +48,12 @@ from optuna_meta.features.groups import compute
 from optuna_meta.features.labels import describe_labels
 from optuna_meta.features.labels import LABEL_NAMES
 from optuna_meta.features.labels import read_labels
-from optuna_meta.features.measures import ratio
+from optuna_meta.features.pairs import compare_lengths
+from optuna_meta.features.pairs import compare_vocabularies
+from optuna_meta.features.pairs import score_alignments
+from optuna_meta.features.pairs import SIDES
 from optuna_meta.features.probe import NearestCentroid
 from optuna_meta.features.probe import probe
-from optuna_meta.features.translation import align
 
 
 __all__ = ["pair_meta_features", "text_meta_features"]
@@ -73,15 +76,14 @@ _TEXT_GROUPS = {
     "vocabulary": _VOCABULARY,
     "landmarking": ("naive_bayes", "nearest_centroid", "one_nn", "ridge"),
 }
-_SIDES = ("source", "target")
 _PAIR_GROUPS = {
     "simple": ("nr_inst",),
     "length": (
-        *(f"{side}.{name}" for side in _SIDES for name in _LENGTH),
+        *(f"{side}.{name}" for side in SIDES for name in _LENGTH),
         *("length_ratio.mean", "length_ratio.sd", "length_cor"),
     ),
     "vocabulary": (
-        *(f"{side}.{name}" for side in _SIDES for name in _VOCABULARY),
+        *(f"{side}.{name}" for side in SIDES for name in _VOCABULARY),
         *("vocabulary_ratio", "shared_token_ratio"),
     ),
     "alignment": tuple(
@@ -156,12 +158,12 @@ def pair_meta_features(
     pairs = _as_sequence(pairs, "pairs")
     rows = draw(len(pairs), _MAX_DOCUMENTS, np.random.default_rng(seed))
     texts = [_split(pairs[i]) for i in rows.tolist()]
-    sides = {side: read_corpus([text[j] for text in texts]) for j, side in enumerate(_SIDES)}
-    steps = {
+    sides = {side: read_corpus([text[j] for text in texts]) for j, side in enumerate(SIDES)}
+    steps: dict[str, Callable[[], dict[str, float]]] = {
         "simple": lambda: {"nr_inst": len(pairs)},
-        "length": lambda: _compare_lengths(sides),
-        "vocabulary": lambda: _compare_vocabularies(sides, seed),
-        "alignment": lambda: _align(sides),
+        "length": lambda: compare_lengths(sides),
+        "vocabulary": lambda: compare_vocabularies(sides, seed),
+        "alignment": lambda: score_alignments(sides),
     }
     return compute("pair.", _PAIR_GROUPS, steps, groups, budget)
 
@@ -223,60 +225,3 @@ def _regressors() -> dict[str, Any]:
     from sklearn.neighbors import KNeighborsRegressor
 
     return {"one_nn": KNeighborsRegressor(1), "ridge": Ridge(alpha=1.0)}
-
-
-def _compare_lengths(sides: Mapping[str, Corpus]) -> dict[str, float]:
-    source, target = (sides[side].lengths for side in _SIDES)
-    both = (source > 0) & (target > 0)
-    ratios = target[both] / source[both]
-    varied = both.any() and np.ptp(source[both]) > 0 and np.ptp(target[both]) > 0
-    return {
-        **_prefixed({side: describe_lengths(corpus) for side, corpus in sides.items()}),
-        "length_ratio.mean": float(ratios.mean()) if len(ratios) else np.nan,
-        "length_ratio.sd": float(ratios.std()) if len(ratios) else np.nan,
-        "length_cor": float(np.corrcoef(source[both], target[both])[0, 1]) if varied else np.nan,
-    }
-
-
-def _compare_vocabularies(sides: Mapping[str, Corpus], seed: int) -> dict[str, float]:
-    source, target = (sides[side] for side in _SIDES)
-    described = {
-        side: describe_vocabulary(corpus, np.random.default_rng([seed, 1]))
-        for side, corpus in sides.items()
-    }
-    number_of = {word: i for i, word in enumerate(source.vocabulary)}
-    width = len(number_of) + 1
-    known = np.array([number_of.get(word, -1) for word in target.vocabulary], dtype=np.int64)
-    found = known[target.tokens] if len(known) else target.tokens
-    shared = np.isin(target.document * width + found, source.document * width + source.tokens)
-    shared &= found >= 0
-    return {
-        **_prefixed(described),
-        "vocabulary_ratio": ratio(len(target.vocabulary), len(source.vocabulary)),
-        "shared_token_ratio": ratio(np.count_nonzero(shared), len(shared)),
-    }
-
-
-def _align(sides: Mapping[str, Corpus]) -> dict[str, float]:
-    source, target = (_sentences(sides[side]) for side in _SIDES)
-    scores = {"forward": align(source, target), "backward": align(target, source)}
-    return _prefixed(
-        {
-            direction: {
-                "log_likelihood": score.log_likelihood,
-                "ent": score.entropy,
-                "distortion": score.distortion,
-            }
-            for direction, score in scores.items()
-        }
-    )
-
-
-def _sentences(corpus: Corpus) -> list[NDArray[np.int64]]:
-    return np.split(corpus.tokens, np.cumsum(corpus.lengths)[:-1])
-
-
-def _prefixed(parts: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {
-        f"{part}.{name}": value for part, names in parts.items() for name, value in names.items()
-    }

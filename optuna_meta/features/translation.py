@@ -63,7 +63,7 @@ def align(sources: list[NDArray[np.int64]], targets: list[NDArray[np.int64]]) ->
     bits = -table * np.log2(np.maximum(table, 1e-300))
     entropies = np.bincount(links.source_of, bits, nr_sources)
     return Alignment(
-        # (eq. 15), of one alignment of each token in the mean.
+        # A token's probability: the mean of its translations from all that it could come from.
         log_likelihood=float(np.mean(np.log2(totals / links.choices))),
         entropy=float(entropies @ uses / uses.sum()),
         distortion=_distortion(links, table),
