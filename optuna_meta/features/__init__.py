@@ -1,5 +1,6 @@
 """What is known of a study's data set: its meta-features, computed, recorded and read back."""
 
+from optuna_meta.features.interaction_table import Interactions
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
@@ -8,6 +9,7 @@ from optuna_meta.features.tabular import extract_meta_features
 
 
 __all__ = [
+    "Interactions",
     "META_FEATURES_KEY",
     "clean_meta_features",
     "extract_meta_features",
