@@ -58,9 +58,15 @@ def compare_vocabularies(sides: Mapping[str, Corpus], seed: int) -> dict[str, fl
     }
 
 
-def score_alignments(sides: Mapping[str, Corpus]) -> dict[str, float]:
-    """Returns the scores of alignments in either direction."""
-    source, target = (_sentences(sides[side]) for side in SIDES)
+def score_alignments(sides: Mapping[str, Corpus], rng: np.random.Generator) -> dict[str, float]:
+    """Returns the scores of alignments in either direction.
+
+    Args:
+        sides: The corpora, of as many documents each.
+        rng: Draws which of them to read where they are too many.
+    """
+    order = rng.permutation(len(sides["source"].texts))
+    source, target = (_sentences(sides[side], order) for side in SIDES)
     scores = {"forward": align(source, target), "backward": align(target, source)}
     return _prefixed(
         {
@@ -74,8 +80,10 @@ def score_alignments(sides: Mapping[str, Corpus]) -> dict[str, float]:
     )
 
 
-def _sentences(corpus: Corpus) -> list[NDArray[np.int64]]:
-    return np.split(corpus.tokens, np.cumsum(corpus.lengths)[:-1])
+def _sentences(corpus: Corpus, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Returns the tokens of each document, in this order of the documents."""
+    sentences = np.split(corpus.tokens, np.cumsum(corpus.lengths)[:-1])
+    return [sentences[i] for i in order]
 
 
 def _prefixed(parts: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -150,7 +150,7 @@ def pair_meta_features(
         pairs: A sequence of (source, target) strings, or an array of shape (n, 2).
         groups: Which groups to compute; None for all.
         budget: The time that there is; None for no limit.
-        seed: Of the generators that draw the pairs and the halves.
+        seed: Of the generators that draw the pairs, the halves and what is aligned.
 
     Raises:
         ValueError: If there are no pairs, one is none of two texts, or a group is unknown.
@@ -163,7 +163,7 @@ def pair_meta_features(
         "simple": lambda: {"nr_inst": len(pairs)},
         "length": lambda: compare_lengths(sides),
         "vocabulary": lambda: compare_vocabularies(sides, seed),
-        "alignment": lambda: score_alignments(sides),
+        "alignment": lambda: score_alignments(sides, np.random.default_rng([seed, 2])),
     }
     return compute("pair.", _PAIR_GROUPS, steps, groups, budget)
 
