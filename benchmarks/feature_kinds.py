@@ -16,8 +16,11 @@ import time
 from typing import Any
 from typing import NamedTuple
 
+import numpy as np
+
 from benchmarks.markdown import table
 from benchmarks.raw_data import RAW_DATA
+from optuna_meta.features import Interactions
 from optuna_meta.features.image import image_meta_features
 from optuna_meta.features.interactions import interaction_meta_features
 from optuna_meta.features.text import pair_meta_features
@@ -56,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.feature_kinds", description=__doc__
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of fashion_mnist/ etc.")
+    parser.add_argument("--random-interactions", type=int, help="so many are described, too")
     args = parser.parse_args(argv)
     found: dict[str, dict[str, Described]] = {kind: {} for kind in _EXTRACTORS}
     for name, raw in RAW_DATA.items():
@@ -63,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"{name} is left out: there is no {raw.path} in {args.data}.\n")
             continue
         found[raw.kind][name] = describe(raw.kind, *raw.read(args.data / raw.path))
+    if args.random_interactions:
+        data = _random_interactions(args.random_interactions)
+        found["interaction"]["random interactions"] = describe("interaction", data, None)
     print(_timings(found))
     for described in found.values():
         if described:
@@ -76,6 +83,13 @@ def describe(kind: str, data: Any, labels: Any) -> Described:
     again, _ = _time(extract)
     seconds = {group: _time(partial(extract, groups=[group]))[0] for group in _GROUPS[kind]}
     return Described(features, first, again, seconds)
+
+
+def _random_interactions(n: int) -> Interactions:
+    """A fifth as many users and a fiftieth as many items at most, in Zipf's proportions."""
+    rng = np.random.default_rng(0)
+    users, items = rng.zipf(1.3, n) % (n // 5 + 1), rng.zipf(1.2, n) % (n // 50 + 1)
+    return Interactions(users, items, rng.integers(1, 6, n), rng.random(n))
 
 
 def _time(extract: Callable[[], dict[str, float]]) -> tuple[float, dict[str, float]]:

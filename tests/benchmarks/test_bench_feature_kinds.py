@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_kind_is_shown_and_timed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    feature_kinds.main(["--data", str(folder)])
+    feature_kinds.main(["--data", str(folder), "--random-interactions", "500"])
     output = capsys.readouterr().out
     assert "pros and cons is left out: there is no " in output
     for name, size in [
@@ -50,6 +50,7 @@ def test_every_kind_is_shown_and_timed(folder: Path, capsys: pytest.CaptureFixtu
         ("Multi30k en-de", 2),
         ("Multi30k en-cs", 2),
         ("MovieLens 100k", 30),
+        ("random interactions", 500),
     ]:
         assert f"| {name} | {size} | " in output
     for line in [
