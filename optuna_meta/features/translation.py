@@ -32,7 +32,7 @@ class _Links(NamedTuple):
 
     pair: NDArray[np.int64]  # (l,), the number of each distinct pair of types
     source_of: NDArray[np.int64]  # (pairs,), its source type
-    spot: NDArray[np.int64]  # (l,), the occurrence of the target token
+    spot: NDArray[np.int64]  # (l,), ascending, the occurrence of the target token
     choices: NDArray[np.int64]  # (spots,), source tokens of that sentence, and none
     shift: NDArray[np.float64]  # (l,), distance of relative positions, NaN of none
 
@@ -100,8 +100,10 @@ def _link(sources: list[NDArray[np.int64]], targets: list[NDArray[np.int64]]) ->
 
 def _distortion(links: _Links, table: NDArray[np.float64]) -> float:
     """Returns the mean distance of each target token to its likeliest source token."""
-    order = np.lexsort((links.shift, -table[links.pair], links.spot))
-    first = np.append(True, np.diff(links.spot[order]) > 0)
-    shifts = links.shift[order][first]
+    starts = np.flatnonzero(np.diff(links.spot, prepend=-1))
+    likelihood = table[links.pair]
+    likeliest = np.maximum.reduceat(likelihood, starts)[links.spot]
+    # Of several the nearest; none of them where no word is as likely as no source.
+    shifts = np.fmin.reduceat(np.where(likelihood == likeliest, links.shift, np.nan), starts)
     present = shifts[~np.isnan(shifts)]
     return float(present.mean()) if len(present) else np.nan
