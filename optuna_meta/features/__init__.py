@@ -1,11 +1,13 @@
 """What is known of a study's data set: its meta-features, computed, recorded and read back."""
 
+from optuna_meta.features.extract import extract_meta_features
 from optuna_meta.features.interaction_table import Interactions
+from optuna_meta.features.openml import openml_meta_features
+from optuna_meta.features.pymfe_set import pymfe_meta_features
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.features.record import record_meta_features
-from optuna_meta.features.tabular import extract_meta_features
 
 
 __all__ = [
@@ -13,6 +15,8 @@ __all__ = [
     "META_FEATURES_KEY",
     "clean_meta_features",
     "extract_meta_features",
+    "openml_meta_features",
+    "pymfe_meta_features",
     "read_meta_features",
     "record_meta_features",
 ]

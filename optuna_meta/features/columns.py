@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-__all__ = ["finite", "holds_numbers", "is_numeric", "read_column"]
+__all__ = [
+    "as_numpy",
+    "finite",
+    "holds_numbers",
+    "is_missing",
+    "is_numeric",
+    "read_column",
+    "read_texts",
+]
 
 # By name, for pandas need not be installed.
 _MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
@@ -55,9 +63,35 @@ def read_column(values: Any) -> NDArray[Any]:
     return finite([_to_float(cell) for cell in array.tolist()])
 
 
+def read_texts(values: Any) -> list[str | None]:
+    """Returns a column's cells as texts, None where one is missing.
+
+    Args:
+        values: A column of n cells: an array, a pandas Series, a list.
+    """
+    return _texts(_as_array(values).tolist())
+
+
+def as_numpy(data: Any) -> Any:
+    """Returns a torch tensor as an array, and anything else as it is."""
+    if not hasattr(data, "detach"):
+        return data
+    tensor = data.detach().cpu()
+    if tensor.is_floating_point() and tensor.itemsize < 4:
+        tensor = tensor.float()  # NumPy has no bfloat16.
+    return tensor.numpy()
+
+
 def is_numeric(column: NDArray[Any]) -> bool:
     """Returns whether a column of :func:`read_column` holds numbers rather than codes."""
     return column.dtype.kind == "f"
+
+
+def is_missing(cell: Any) -> bool:
+    """Returns whether a cell is None, NaN, NA or NaT."""
+    if type(cell).__name__ in _MISSING_TYPES:
+        return True
+    return isinstance(cell, float) and cell != cell
 
 
 def finite(array: Any) -> NDArray[np.float64]:
@@ -87,13 +121,11 @@ def _to_float(cell: Any) -> float:
 
 
 def _codes(cells: list[Any]) -> NDArray[np.int64]:
-    texts = [None if _is_missing(cell) else str(cell) for cell in cells]
+    texts = _texts(cells)
     # Sorted, so that neither the order of the rows nor hashing decides the numbers.
     number_of = {text: i for i, text in enumerate(sorted({t for t in texts if t is not None}))}
     return np.array([-1 if t is None else number_of[t] for t in texts], dtype=np.int64)
 
 
-def _is_missing(cell: Any) -> bool:
-    if type(cell).__name__ in _MISSING_TYPES:
-        return True
-    return isinstance(cell, float) and cell != cell
+def _texts(cells: list[Any]) -> list[str | None]:
+    return [None if is_missing(cell) else str(cell) for cell in cells]

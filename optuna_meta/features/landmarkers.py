@@ -3,10 +3,18 @@
 Pfahringer, Bensusan and Giraud-Carrier (2000), "Meta-learning by landmarking various learning
 algorithms". Each learner predicts every row of a sample of at most 500 once, in threefold
 cross-validation.
+
+``best_node`` is a decision stump, ``one_nn`` the nearest neighbour, ``naive_bayes`` a Gaussian one
+and ``linear_discr`` a shrunk linear discriminant (both for classes only), ``ridge`` a ridge
+regression (for numbers only). Three see one column alone: ``random_node`` is a stump on one that
+is drawn, ``worst_node`` a stump on the one that matters least to a decision tree, ``elite_nn``
+the nearest neighbour in the one that matters most.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
 
@@ -14,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta.features.columns import is_numeric
+from optuna_meta.features.design import make_design
 from optuna_meta.features.measures import standardise
 
 
@@ -21,7 +30,6 @@ __all__ = ["landmark"]
 
 _MAX_ROWS = 500
 _MAX_COLUMNS = 50
-_MAX_CATEGORIES = 8
 _FOLDS = 3
 
 
@@ -52,6 +60,7 @@ def landmark(
     if not sample.design.shape[1] or len(np.unique(sample.y)) < 2:
         return {}
     learners = _regressors() if is_numeric(y) else _classifiers()
+    learners |= _on_one_column(learners, int(rng.integers(sample.design.shape[1])))
     score = _clipped_r2 if is_numeric(y) else _accuracy
     return {
         name: score(sample.y, _cross_predict(learner, sample))
@@ -88,6 +97,59 @@ def _regressors() -> dict[str, Any]:
     }
 
 
+def _on_one_column(learners: Mapping[str, Any], random: int) -> dict[str, Any]:
+    return {
+        "random_node": _OneColumn(learners["best_node"], lambda X, y: random),
+        "worst_node": _OneColumn(learners["best_node"], _least_important),
+        "elite_nn": _OneColumn(learners["one_nn"], _most_important),
+    }
+
+
+class _OneColumn:
+    """A learner that is shown one column: the one chosen on the rows to train on."""
+
+    def __init__(
+        self, learner: Any, choose: Callable[[NDArray[np.float64], NDArray[Any]], int]
+    ) -> None:
+        self._learner = learner
+        self._choose = choose
+        self._column = 0
+
+    def fit(self, X: NDArray[np.float64], y: NDArray[Any]) -> None:
+        self._column = self._choose(X, y)
+        self._learner.fit(self._show(X), y)
+
+    def predict(self, X: NDArray[np.float64]) -> NDArray[Any]:
+        predicted: NDArray[Any] = self._learner.predict(self._show(X))
+        return predicted
+
+    def _show(self, X: NDArray[np.float64]) -> NDArray[np.float32]:
+        # In single precision: equal distances stay so whatever the units, and rounding does not
+        # decide between neighbours.
+        return X[:, [self._column]].astype(np.float32)
+
+
+def _least_important(X: NDArray[np.float64], y: NDArray[Any]) -> int:
+    return int(np.argmin(_importances(X, y)))
+
+
+def _most_important(X: NDArray[np.float64], y: NDArray[Any]) -> int:
+    return int(np.argmax(_importances(X, y)))
+
+
+def _importances(X: NDArray[np.float64], y: NDArray[Any]) -> NDArray[np.float64]:
+    from sklearn.tree import DecisionTreeClassifier
+    from sklearn.tree import DecisionTreeRegressor
+
+    if is_numeric(y):
+        # In single precision, so that the rounding of other units does not decide between splits.
+        tree = DecisionTreeRegressor(random_state=0).fit(X, y.astype(np.float32))
+    else:
+        tree = DecisionTreeClassifier(random_state=0).fit(X, y)
+    importances: NDArray[np.float64] = tree.feature_importances_
+    return importances
+
+
 def _draw(
     z: NDArray[np.float64],
     codes: NDArray[np.int64],
@@ -103,7 +165,7 @@ def _draw(
     fold = np.empty(len(rows), dtype=np.int64)
     # Dealt out in the order of the target, each fold has its share of each class or level.
     fold[np.argsort(target, kind="stable")] = np.arange(len(rows)) % _FOLDS
-    design = np.hstack([np.nan_to_num(z[rows]), _one_hot(codes[rows])])
+    design = make_design(z[rows], codes[rows])
     trainable = [np.ptp(design[fold != k], axis=0) > 0 for k in range(_FOLDS)]
     columns = np.flatnonzero(np.all(trainable, axis=0))
     if len(columns) > _MAX_COLUMNS:
@@ -119,16 +181,6 @@ def _learnable(y: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     rows = rows[y[rows] >= 0]
     frequent: NDArray[np.bool_] = np.bincount(y[rows])[y[rows]] >= _FOLDS
     return rows[frequent]
-
-
-def _one_hot(codes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Returns an indicator column for each of the most frequent categories, shape (r, d)."""
-    columns = [np.empty((len(codes), 0))]
-    for column in codes.T[:_MAX_COLUMNS]:
-        counts = np.bincount(column[column >= 0])
-        frequent = np.argsort(-counts, kind="stable")[:_MAX_CATEGORIES]
-        columns.append((column[:, None] == frequent).astype(np.float64))
-    return standardise(np.hstack(columns))
 
 
 def _cross_predict(learner: Any, sample: _Sample) -> NDArray[Any]:

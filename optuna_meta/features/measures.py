@@ -6,6 +6,8 @@ missing, and codes are category numbers with -1 where a cell is missing.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,13 +15,17 @@ from numpy.typing import NDArray
 __all__ = [
     "absolute_correlations",
     "component_shares",
+    "contingency",
     "discretise",
     "entropy",
     "kurtosis",
-    "mutual_information",
+    "mean",
     "outlier_ratio",
     "ratio",
+    "sd",
     "skewness",
+    "sparsity",
+    "spreads",
     "standardise",
 ]
 
@@ -117,17 +123,47 @@ def entropy(counts: NDArray[np.int64]) -> float:
     return abs(float(shares @ np.log2(shares)))
 
 
-def mutual_information(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
-    """Returns H(x) + H(y) - H(x, y) in bits over the rows where both are present.
+def contingency(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns how often each pair of codes occurs, over the rows where both are present.
 
     Args:
         x: Codes of shape (m,).
         y: Codes of shape (m,).
+
+    Returns:
+        Shape (x.max() + 1, y.max() + 1), or (0, 0) where no row has both.
     """
     both = (x >= 0) & (y >= 0)
     if not both.any():
-        return np.nan
-    width = int(y.max()) + 1
-    joint = np.bincount(x[both] * width + y[both])
-    parts = entropy(np.bincount(x[both])) + entropy(np.bincount(y[both]))
-    return max(parts - entropy(joint), 0.0)
+        return np.empty((0, 0), dtype=np.int64)
+    height, width = int(x.max()) + 1, int(y.max()) + 1
+    joint = np.bincount(x[both] * width + y[both], minlength=height * width)
+    return joint.reshape(height, width)
+
+
+def sparsity(column: NDArray[np.float64] | NDArray[np.int64]) -> float:
+    """Returns (n / k - 1) / (n - 1) for n cells that have k values: 0 if all differ, 1 if none.
+
+    Args:
+        column: Shape (m,), without missing cells.
+    """
+    n = len(column)
+    return (n / len(np.unique(column)) - 1.0) / (n - 1.0) if n > 1 else np.nan
+
+
+def spreads(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns each column's interquartile range, and 1.4826 median absolute deviations, (a,)."""
+    if not z.size:
+        return np.empty(0), np.empty(0)
+    low, middle, high = np.nanquantile(z, [0.25, 0.5, 0.75], axis=0)
+    return high - low, 1.4826 * np.nanmedian(np.abs(z - middle), axis=0)
+
+
+def mean(values: NDArray[Any]) -> float:
+    """Returns the mean, NaN of no values."""
+    return float(np.mean(values)) if len(values) else np.nan
+
+
+def sd(values: NDArray[Any]) -> float:
+    """Returns the standard deviation, dividing by n - 1; NaN of fewer than two values."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.columns import as_numpy
 from optuna_meta.features.columns import finite
 from optuna_meta.features.columns import holds_numbers
 from optuna_meta.features.columns import read_column
@@ -48,7 +49,7 @@ def read_table(X: Any, rng: np.random.Generator) -> Table:
     X = _as_two_dimensional(X)
     nr_inst, nr_attr = X.shape
     limit = int(np.clip(_MAX_CELLS // nr_attr, _MIN_ROWS, _MAX_ROWS))
-    rows = _sample(np.arange(nr_inst), limit, rng)
+    rows = _sample_rows(nr_inst, limit, rng)
     cells = X.iloc[rows].iloc if hasattr(X, "iloc") else X[rows]
     numeric = _find_numeric(X, cells)
     nr_num = int(numeric.sum())
@@ -63,6 +64,7 @@ def read_table(X: Any, rng: np.random.Generator) -> Table:
 
 
 def _as_two_dimensional(X: Any) -> Any:
+    X = as_numpy(X)
     if hasattr(X, "tocsr"):
         X = X.tocsr()
     elif not hasattr(X, "iloc"):
@@ -75,6 +77,13 @@ def _as_two_dimensional(X: Any) -> Any:
             "attribute as X.reshape(-1, 1)."
         )
     return X
+
+
+def _sample_rows(nr_inst: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    if nr_inst <= limit:
+        return np.arange(nr_inst)
+    # By their number: a list of ten million indices is never made.
+    return np.sort(rng.choice(nr_inst, limit, replace=False))
 
 
 def _sample(indices: NDArray[np.int64], limit: int, rng: np.random.Generator) -> NDArray[np.int64]:

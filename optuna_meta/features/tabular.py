@@ -2,173 +2,301 @@
 
 Where the definition is the same, the names are those of pymfe (Alcobaca et al. 2020, "MFE:
 Towards reproducible meta-feature extraction"); ``.mean``, ``.sd`` (dividing by n - 1), ``.min``
-and ``.max`` summarise a measure over columns or classes.
+and ``.max`` summarise a measure over columns, classes or nodes. Of several outputs a feature of
+the target is the mean over the outputs, five at most, drawn by the seed.
+
+Group ``simple``:
 
 * ``nr_inst``, ``nr_attr``, ``nr_num``, ``nr_cat``, ``attr_to_inst``: rows, columns, numeric and
-  categorical columns, columns per row.
-* ``is_regression``: 1 or 0. ``nr_class``, ``class_ent`` (bits), ``freq_class.min`` and
-  ``freq_class.max`` (shares): classification only. ``target_skewness``, ``target_kurtosis``:
-  regression only.
-* ``missing_ratio``: share of cells that are missing; ``zero_ratio``, ``outlier_ratio``: shares
-  of the numeric cells present that are 0, and outside Tukey's fences.
-* ``skewness``, ``kurtosis``, ``cor`` (absolute correlation): of numeric columns that vary.
+  categorical columns, columns per row; ``nr_bin``: columns of two values.
+* ``missing_ratio``, ``inst_missing_ratio``: shares of the cells that are missing, and of the rows
+  with such a cell.
+* ``nr_outputs``: of the target, 0 without one. ``is_regression``: 1 or 0. ``nr_class``,
+  ``freq_class.min``, ``freq_class.max`` and ``freq_class.sd`` (shares): classification only.
+
+Group ``statistical``, of numeric columns that vary, standardised:
+
+* ``zero_ratio``, ``outlier_ratio``: shares of the numeric cells present that are 0 (as they came),
+  and outside Tukey's fences.
+* ``skewness``, ``kurtosis``, ``iq_range``, ``mad``; ``cor`` (absolute correlation) and
+  ``nr_cor_attr``, the share of pairs where it is at least 0.5.
+* ``sparsity``: (n / k - 1) / (n - 1) for k different values; of categorical columns, too.
 * ``pca_first_ratio``, ``pca_95_ratio``: the first principal component's share of variance, and
-  the share of components that reach 95 % of it, of standardised columns.
-* ``mut_inf``: mutual information (bits) of a column and the target, over the columns that vary;
-  numbers in n^(1/3) bins of equal frequency, rare categories pooled.
-* ``best_node`` (decision stump), ``one_nn``, ``naive_bayes`` and ``linear_discr``
-  (classification only), ``ridge`` (regression only): see :mod:`.landmarkers`.
+  the share of components that reach 95 % of it.
+* ``can_cor``, ``w_lambda``, ``gravity`` (classification only): see :mod:`.discriminants`.
+* ``target_skewness``, ``target_kurtosis``: regression only.
+
+Group ``info-theory``, in bits, numbers in n^(1/3) bins of equal frequency, rare categories pooled,
+over the columns that vary; a number to regress on is binned, too (see :mod:`.information`):
+
+* ``class_ent`` (classification only), ``attr_ent``, ``joint_ent``, ``mut_inf``: entropies of the
+  target, of a column, of both; mutual information. ``eq_num_attr``, ``ns_ratio``: how many columns
+  of mean information would do, and what of the columns' entropy is noise.
+* ``attr_conc``, ``class_conc``: how well a column's value is told from another's, or from the
+  class: Goodman and Kruskal's tau.
+
+Group ``landmarking``: ``best_node``, ``random_node``, ``worst_node``, ``one_nn``, ``elite_nn``,
+``naive_bayes`` and ``linear_discr`` (classification only), ``ridge`` (regression only): see
+:mod:`.landmarkers`.
+
+Group ``model-based``: ``leaves``, ``nodes``, ``nodes_per_attr``, ``nodes_per_inst``,
+``nodes_per_level``, ``nodes_repeated``, ``tree_depth``, ``leaves_branch``, ``leaves_corrob``,
+``leaves_per_class`` (classification only), ``tree_shape``, ``tree_imbalance``,
+``var_importance``: see :mod:`.tree`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.budget import Budget
 from optuna_meta.features.columns import is_numeric
+from optuna_meta.features.discriminants import separate
+from optuna_meta.features.groups import chosen
+from optuna_meta.features.groups import compute
+from optuna_meta.features.information import describe_columns
+from optuna_meta.features.information import relate_columns
 from optuna_meta.features.landmarkers import landmark
 from optuna_meta.features.measures import absolute_correlations
 from optuna_meta.features.measures import component_shares
 from optuna_meta.features.measures import discretise
 from optuna_meta.features.measures import entropy
 from optuna_meta.features.measures import kurtosis
-from optuna_meta.features.measures import mutual_information
+from optuna_meta.features.measures import mean
 from optuna_meta.features.measures import outlier_ratio
 from optuna_meta.features.measures import ratio
+from optuna_meta.features.measures import sd
 from optuna_meta.features.measures import skewness
+from optuna_meta.features.measures import sparsity
+from optuna_meta.features.measures import spreads
 from optuna_meta.features.measures import standardise
 from optuna_meta.features.table import read_table
 from optuna_meta.features.table import Table
-from optuna_meta.features.target import read_target
+from optuna_meta.features.target import split_outputs
+from optuna_meta.features.target import summarise_target
+from optuna_meta.features.target import Target
 from optuna_meta.features.target import Task
+from optuna_meta.features.tree import describe_tree
 
 
-__all__ = ["extract_meta_features"]
+__all__ = ["tabular_meta_features", "TABULAR_GROUPS"]
 
-_NAMES = (
-    *("nr_inst", "nr_attr", "nr_num", "nr_cat", "attr_to_inst"),
-    *("is_regression", "nr_class", "class_ent", "freq_class.min", "freq_class.max"),
-    *("target_skewness", "target_kurtosis"),
-    *("missing_ratio", "zero_ratio", "outlier_ratio"),
-    *("skewness.mean", "skewness.sd", "kurtosis.mean", "kurtosis.sd"),
-    *("cor.mean", "pca_first_ratio", "pca_95_ratio"),
-    *("mut_inf.mean", "mut_inf.max"),
-    *("best_node", "one_nn", "naive_bayes", "linear_discr", "ridge"),
-)
+_MAX_OUTPUTS = 5
+
+# In the order of their cost, for a budget may not last for all of them.
+TABULAR_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "simple": (
+        *("nr_inst", "nr_attr", "nr_num", "nr_cat", "nr_bin", "attr_to_inst"),
+        *("missing_ratio", "inst_missing_ratio", "nr_outputs", "is_regression"),
+        *("nr_class", "freq_class.min", "freq_class.max", "freq_class.sd"),
+    ),
+    "statistical": (
+        *("zero_ratio", "outlier_ratio"),
+        *("skewness.mean", "skewness.sd", "kurtosis.mean", "kurtosis.sd"),
+        *("iq_range.mean", "iq_range.sd", "mad.mean", "mad.sd"),
+        *("cor.mean", "cor.sd", "nr_cor_attr", "sparsity.mean", "sparsity.sd"),
+        *("pca_first_ratio", "pca_95_ratio"),
+        *("can_cor.mean", "can_cor.max", "w_lambda", "gravity"),
+        *("target_skewness", "target_kurtosis"),
+    ),
+    "info-theory": (
+        *("class_ent", "attr_ent.mean", "attr_ent.sd", "joint_ent.mean"),
+        *("mut_inf.mean", "mut_inf.sd", "mut_inf.max", "eq_num_attr", "ns_ratio"),
+        *("attr_conc.mean", "class_conc.mean"),
+    ),
+    "landmarking": (
+        *("best_node", "random_node", "worst_node", "one_nn", "elite_nn"),
+        *("naive_bayes", "linear_discr", "ridge"),
+    ),
+    "model-based": (
+        *("leaves", "nodes", "nodes_per_attr", "nodes_per_inst"),
+        *("nodes_per_level.mean", "nodes_per_level.sd"),
+        *("nodes_repeated.mean", "nodes_repeated.sd"),
+        *("tree_depth.mean", "tree_depth.sd", "tree_depth.max"),
+        *("leaves_branch.mean", "leaves_branch.sd", "leaves_corrob.sd"),
+        *("leaves_per_class.mean", "leaves_per_class.sd"),
+        *("tree_shape.mean", "tree_imbalance.mean"),
+        *("var_importance.mean", "var_importance.sd", "var_importance.max"),
+    ),
+}
 
 
-def extract_meta_features(
-    X: Any, y: Any, *, seed: int = 0, task: Task | None = None
+class _Data(NamedTuple):
+    table: Table
+    z: NDArray[np.float64]  # (m, a), its numeric columns that vary, standardised
+    targets: list[Target]  # of each output that was drawn
+    nr_outputs: int
+
+
+def tabular_meta_features(
+    X: Any,
+    y: Any = None,
+    *,
+    groups: Iterable[str] | None = None,
+    budget: Budget | None = None,
+    seed: int = 0,
+    task: Task | None = None,
 ) -> dict[str, float]:
     """Returns the meta-features of a tabular data set, named as in the module's docstring.
 
-    The names and their order are always the same; a feature that does not apply is NaN. Counts
-    and the target's features are of all rows; the others of at most 2,000 rows and 200 columns
-    of each kind. Infinite numbers count as missing. Counts are raw, not their logarithms.
+    The names and their order are always the same for the same groups; a feature that does not
+    apply, or for which no time was left, is NaN. Counts of rows, columns and classes are of all
+    rows; the moments of a number to regress on of at most a million, the others of at most 2,000
+    rows and 200 columns of each kind. Infinite numbers count as missing. Counts are raw, not
+    their logarithms.
 
     Args:
-        X: n rows by p columns, numeric or categorical, with missing cells or without: an array,
-            a list of rows, a pandas data frame, a SciPy sparse matrix. Bools and dates are
-            numeric; strings are categories, even those that spell numbers.
-        y: The target, n values. Numbers are classes where all are whole, at most
-            max(20, sqrt(n)) of them differ and some value repeats; others are regressed on.
+        X: n rows by p columns, numeric or categorical, with missing cells or without: an array, a
+            memory map, a torch tensor, a list of rows, a pandas data frame, a SciPy sparse matrix.
+            Bools and dates are numeric; strings are categories, even those that spell numbers.
+        y: The target: n values, or n rows of several outputs; None where there is none. Numbers
+            are classes where all are whole, at most max(20, sqrt(n)) of them differ and some value
+            repeats; others are regressed on.
+        groups: Which groups to compute; None for all.
+        budget: The time that there is; None for no limit.
         seed: Of the generator that draws the rows, the columns and the landmarkers' folds.
         task: "classification" or "regression", to override what y looks like.
 
     Raises:
-        ValueError: If X is not two-dimensional or is empty, y is not one-dimensional or has
-            another length, or the task does not suit y.
+        ValueError: If X is not two-dimensional or is empty, y has another length or three
+            dimensions, the task does not suit y, or a group is unknown.
     """
+    chosen(TABULAR_GROUPS, groups)  # Before anything is read.
     rng = np.random.default_rng(seed)
+    data = _read(X, y, rng, np.random.default_rng([seed, 1]), task)
+    rngs = {"landmarking": rng, "model-based": np.random.default_rng([seed, 2])}
+    steps: dict[str, Callable[[], Mapping[str, float]]] = {
+        "simple": lambda: _count(data) | _over_outputs(_describe_classes, data),
+        "statistical": lambda: _describe_numbers(data) | _over_outputs(_moments, data),
+        "info-theory": lambda: _inform(data),
+        "landmarking": lambda: _learn(landmark, data, rngs["landmarking"]),
+        "model-based": lambda: _learn(describe_tree, data, rngs["model-based"]),
+    }
+    return compute("", TABULAR_GROUPS, steps, groups, budget)
+
+
+def _read(
+    X: Any, y: Any, rng: np.random.Generator, output_rng: np.random.Generator, task: Task | None
+) -> _Data:
     table = read_table(X, rng)
-    target = read_target(y, task)
-    if len(target) != table.nr_inst:
+    outputs = [] if y is None else split_outputs(y)
+    if outputs and len(outputs[0]) != table.nr_inst:
         raise ValueError(
-            f"y must have a value for each of the {table.nr_inst} rows of X, got {len(target)}. "
-            "Pass X and y of the same instances."
+            f"y must have a value for each of the {table.nr_inst} rows of X, got "
+            f"{len(outputs[0])}. Pass X and y of the same instances."
         )
-    z = standardise(table.numbers)
-    sampled = target[table.rows]
-    features = (
-        _count(table)
-        | _describe_target(target)
-        | _describe_cells(table)
-        | _describe_numbers(z)
-        | _inform(z, table.codes, sampled)
-        | landmark(z, table.codes, sampled, rng)
-    )
-    return {name: float(features.get(name, np.nan)) for name in _NAMES}
+    kept = np.arange(len(outputs))
+    if len(outputs) > _MAX_OUTPUTS:
+        kept = np.sort(output_rng.choice(kept, _MAX_OUTPUTS, replace=False))
+    targets = [summarise_target(outputs[j], table.rows, task) for j in kept]
+    return _Data(table, standardise(table.numbers), targets, len(outputs))
 
 
-def _count(table: Table) -> dict[str, float]:
+def _over_outputs(
+    describe: Callable[[_Data, Target], Mapping[str, float]], data: _Data
+) -> dict[str, float]:
+    """Returns the mean of each feature over the outputs that have it."""
+    described = [describe(data, target) for target in data.targets]
+    values: dict[str, list[float]] = {}
+    for name, value in (pair for features in described for pair in features.items()):
+        if not np.isnan(value):
+            values.setdefault(name, []).append(value)
+    return {name: float(np.mean(known)) for name, known in values.items()}
+
+
+def _count(data: _Data) -> dict[str, float]:
+    table = data.table
     nr_attr = table.nr_num + table.nr_cat
+    missing = np.hstack([np.isnan(table.numbers), table.codes < 0])
     return {
         "nr_inst": table.nr_inst,
         "nr_attr": nr_attr,
         "nr_num": table.nr_num,
         "nr_cat": table.nr_cat,
+        "nr_bin": _count_binary(table),
         "attr_to_inst": nr_attr / table.nr_inst,
+        "missing_ratio": float(missing.mean()),
+        "inst_missing_ratio": float(missing.any(axis=1).mean()),
+        "nr_outputs": data.nr_outputs,
     }
 
 
-def _describe_target(target: NDArray[Any]) -> dict[str, float]:
-    if is_numeric(target):
-        z = standardise(target[:, None])
-        return {
-            "is_regression": 1.0,
-            "target_skewness": _mean(skewness(z)),
-            "target_kurtosis": _mean(kurtosis(z)),
-        }
-    counts = np.bincount(target[target >= 0])
-    if not counts.size:
+def _count_binary(table: Table) -> float:
+    """Returns the number of columns of two values, projected from those that were drawn."""
+    numeric = [len(np.unique(c[~np.isnan(c)])) == 2 for c in table.numbers.T]
+    categorical = [len(np.unique(c[c >= 0])) == 2 for c in table.codes.T]
+    parts = ((numeric, table.nr_num), (categorical, table.nr_cat))
+    return sum(nr * float(np.mean(binary)) for binary, nr in parts if binary)
+
+
+def _describe_classes(data: _Data, target: Target) -> dict[str, float]:
+    if is_numeric(target.values):
+        return {"is_regression": 1.0}
+    if not target.counts.size:
         return {"is_regression": 0.0, "nr_class": 0.0}
+    shares = target.counts / target.counts.sum()
     return {
         "is_regression": 0.0,
-        "nr_class": len(counts),
-        "class_ent": entropy(counts),
-        "freq_class.min": counts.min() / counts.sum(),
-        "freq_class.max": counts.max() / counts.sum(),
+        "nr_class": len(shares),
+        "freq_class.min": shares.min(),
+        "freq_class.max": shares.max(),
+        "freq_class.sd": sd(shares),
     }
 
 
-def _describe_cells(table: Table) -> dict[str, float]:
-    missing = np.isnan(table.numbers)
-    nr_missing = missing.sum() + (table.codes < 0).sum()
-    return {
-        "missing_ratio": ratio(nr_missing, missing.size + table.codes.size),
-        "zero_ratio": ratio((table.numbers == 0).sum(), (~missing).sum()),
+def _describe_numbers(data: _Data) -> dict[str, float]:
+    table, z = data.table, data.z
+    present = ~np.isnan(table.numbers)
+    columns = [*(c[~np.isnan(c)] for c in table.numbers.T), *(c[c >= 0] for c in table.codes.T)]
+    sparsities = np.array([sparsity(column) for column in columns if len(column) > 1])
+    features = {
+        "zero_ratio": ratio((table.numbers == 0).sum(), present.sum()),
+        "sparsity.mean": mean(sparsities),
+        "sparsity.sd": sd(sparsities),
     }
-
-
-def _describe_numbers(z: NDArray[np.float64]) -> dict[str, float]:
     if not z.shape[1]:
-        return {}
+        return features
     shares = component_shares(z)
-    skews, kurtoses = skewness(z), kurtosis(z)
-    return {
+    correlations = absolute_correlations(z)
+    return features | {
         "outlier_ratio": outlier_ratio(z),
-        "skewness.mean": _mean(skews),
-        "skewness.sd": _sd(skews),
-        "kurtosis.mean": _mean(kurtoses),
-        "kurtosis.sd": _sd(kurtoses),
-        "cor.mean": _mean(absolute_correlations(z)),
+        **_summarise("skewness", skewness(z)),
+        **_summarise("kurtosis", kurtosis(z)),
+        **_summarise("iq_range", spreads(z)[0]),
+        **_summarise("mad", spreads(z)[1]),
+        **_summarise("cor", correlations),
+        "nr_cor_attr": mean(correlations >= 0.5),
         "pca_first_ratio": shares[0],
         "pca_95_ratio": (np.searchsorted(np.cumsum(shares), 0.95) + 1) / len(shares),
     }
 
 
-def _inform(
-    z: NDArray[np.float64], codes: NDArray[np.int64], target: NDArray[Any]
-) -> dict[str, float]:
-    nr_bins = max(2, round(len(target) ** (1 / 3)))
-    classes = _discretise_target(target, nr_bins)
-    pooled = [_pool(column, nr_bins) for column in codes.T if np.ptp(column) > 0]
-    columns = [*discretise(z, nr_bins).T, *pooled]
-    known = [mutual_information(column, classes) for column in columns]
-    present = np.array([value for value in known if not np.isnan(value)])
-    return {"mut_inf.mean": _mean(present), "mut_inf.max": max(present, default=np.nan)}
+def _summarise(name: str, values: NDArray[np.float64]) -> dict[str, float]:
+    return {f"{name}.mean": mean(values), f"{name}.sd": sd(values)}
+
+
+def _moments(data: _Data, target: Target) -> dict[str, float]:
+    moments = {"target_skewness": target.skewness, "target_kurtosis": target.kurtosis}
+    return separate(data.z, target.values) | moments
+
+
+def _inform(data: _Data) -> dict[str, float]:
+    nr_bins = max(2, round(len(data.table.rows) ** (1 / 3)))
+    pooled = [_pool(column, nr_bins) for column in data.table.codes.T if np.ptp(column) > 0]
+    columns = [*discretise(data.z, nr_bins).T, *pooled]
+
+    def relate(data: _Data, target: Target) -> Mapping[str, float]:
+        features = relate_columns(columns, _discretise_target(target.values, nr_bins))
+        return features | {"class_ent": entropy(target.counts)} if target.counts.size else features
+
+    return describe_columns(columns) | _over_outputs(relate, data)
 
 
 def _discretise_target(target: NDArray[Any], nr_bins: int) -> NDArray[np.int64]:
@@ -186,9 +314,9 @@ def _pool(codes: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     return np.where(codes < 0, -1, np.minimum(rank[codes], limit - 1))
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(np.mean(values)) if len(values) else np.nan
-
-
-def _sd(values: NDArray[np.float64]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+def _learn(
+    learn: Callable[..., Mapping[str, float]], data: _Data, rng: np.random.Generator
+) -> dict[str, float]:
+    return _over_outputs(
+        lambda data, target: learn(data.z, data.table.codes, target.values, rng), data
+    )

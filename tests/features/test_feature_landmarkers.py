@@ -83,4 +83,26 @@ def test_nothing_to_learn_gives_no_scores(x: Any, y: Any) -> None:
 def test_rows_without_a_target_and_rare_classes_do_not_count() -> None:
     x = np.random.default_rng(0).standard_normal((40, 2))
     y = np.array([0, 1] * 18 + [-1, 2, 2, -1])
-    assert set(score(x, y)) == {"best_node", "one_nn", "naive_bayes", "linear_discr"}
+    names = {"best_node", "one_nn", "naive_bayes", "linear_discr"}
+    assert set(score(x, y)) == names | {"random_node", "worst_node", "elite_nn"}
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_learners_of_one_column_find_the_most_and_the_least_important(regression: bool) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 4))
+    x[:, 1] = np.round(x[:, 1])  # A column of few values is split least often.
+    signal = np.where(x[:, 2] > 0, 1.0, -1.0)
+    scores = score(x, signal if regression else (signal > 0).astype(int))
+    assert scores["elite_nn"] > 0.95
+    assert scores["best_node"] > 0.95
+    assert scores["worst_node"] < 0.6
+    nothing = score(x[:, [0, 1, 3]], signal if regression else (signal > 0).astype(int))
+    assert nothing["elite_nn"] < 0.6
+
+
+def test_one_column_leaves_no_choice() -> None:
+    x, y = np.random.default_rng(0).standard_normal(200), np.arange(200) % 2
+    scores = score(x + y, y)
+    assert scores["best_node"] == scores["worst_node"] == scores["random_node"]
+    assert scores["elite_nn"] == scores["one_nn"]

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import scipy.stats
 from sklearn.decomposition import PCA
-from sklearn.metrics import mutual_info_score
 
 from optuna_meta.features import measures
 from optuna_meta.features.measures import standardise
@@ -95,20 +94,31 @@ def test_entropy_is_that_of_scipy() -> None:
     assert measures.entropy(counts) == pytest.approx(scipy.stats.entropy(counts, base=2))
 
 
-def test_mutual_information_is_that_of_sklearn_in_bits() -> None:
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 200)
-    x = (y + rng.integers(0, 2, 200)) % 4
-    expected = mutual_info_score(x, y) / np.log(2)
-    assert measures.mutual_information(x, y) == pytest.approx(expected)
-    padded = measures.mutual_information(np.append(x, [-1, 0]), np.append(y, [0, -1]))
-    assert padded == pytest.approx(expected)
+def test_a_contingency_table_counts_pairs_that_are_present() -> None:
+    x, y = np.array([0, 0, 2, -1, 1, 0]), np.array([1, 1, 0, 1, -1, 0])
+    assert measures.contingency(x, y).tolist() == [[1, 2], [0, 0], [1, 0]]
+    assert measures.contingency(x, np.full(6, -1)).shape == (0, 0)
 
 
-def test_mutual_information_of_a_column_with_itself_is_its_entropy() -> None:
-    x = np.array([0, 0, 1, 2, 2, 2])
-    assert measures.mutual_information(x, x) == pytest.approx(measures.entropy(np.bincount(x)))
-    assert np.isnan(measures.mutual_information(x, np.full(6, -1)))
+def test_spreads_are_those_of_scipy(numbers: np.ndarray) -> None:
+    z = standardise(numbers)
+    ranges, deviations = measures.spreads(z)
+    np.testing.assert_allclose(ranges, scipy.stats.iqr(z, axis=0, nan_policy="omit"))
+    mad = scipy.stats.median_abs_deviation(z, axis=0, nan_policy="omit")
+    np.testing.assert_allclose(deviations, mad * 1.4826)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"), [([1, 2, 3, 4], 0), ([7, 7, 7], 1), ([1, 1, 2, 2], 1 / 3)]
+)
+def test_sparsity_is_of_values_that_repeat(column: list[int], expected: float) -> None:
+    assert measures.sparsity(np.array(column)) == pytest.approx(expected)
+
+
+def test_summaries_of_too_few_values_are_missing() -> None:
+    assert measures.mean(np.array([1, 2])) == 1.5
+    assert measures.sd(np.array([1, 2])) == pytest.approx(np.sqrt(0.5))
+    assert np.isnan([measures.mean(np.array([])), measures.sd(np.array([1.0]))]).all()
 
 
 def test_a_ratio_to_nothing_is_missing() -> None:

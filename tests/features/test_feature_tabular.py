@@ -21,7 +21,8 @@ from optuna_meta.features import extract_meta_features
 
 
 NAMES = list(extract_meta_features([[0.0], [1.0]], [0, 1]))
-LANDMARKERS = ["best_node", "one_nn", "naive_bayes", "linear_discr", "ridge"]
+SINGLE_COLUMN = ["random_node", "worst_node", "elite_nn"]
+LANDMARKERS = ["best_node", "one_nn", "naive_bayes", "linear_discr", "ridge", *SINGLE_COLUMN]
 CLASS_ONLY = ["class_ent", "freq_class.max", "freq_class.min", "linear_discr", "naive_bayes"]
 REGRESSION_ONLY = ["ridge", "target_kurtosis", "target_skewness"]
 
