@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.columns import is_missing
 from optuna_meta.features.measures import entropy
 from optuna_meta.features.measures import ratio
 
@@ -51,9 +52,7 @@ def as_text(document: Any) -> str:
         return document.decode("utf-8", errors="replace")
     if isinstance(document, list | tuple | np.ndarray):
         return " ".join(as_text(part) for part in document)
-    # None, NaN and pandas' NA, none of which equals itself or says so.
-    missing = document is None or type(document).__name__ in ("NAType", "NaTType")
-    return "" if missing or document != document else str(document)
+    return "" if is_missing(document) else str(document)
 
 
 def read_corpus(texts: Sequence[str]) -> Corpus:

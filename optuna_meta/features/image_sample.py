@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta.features.budget import Budget
+from optuna_meta.features.columns import as_numpy
 from optuna_meta.features.labels import read_labels
-from optuna_meta.features.labels import to_numpy
 
 
 __all__ = ["ImageSample", "pool", "read_images"]
@@ -55,7 +55,7 @@ def read_images(images: Any, labels: Any, rng: np.random.Generator, budget: Budg
     Raises:
         ValueError: If there are no images, they have another shape, or other numbers of labels.
     """
-    images = to_numpy(images)
+    images = as_numpy(images)
     if hasattr(images, "shape"):
         return _read_array(images, labels, rng)
     return _read_items(images, labels, rng, budget)
@@ -115,7 +115,7 @@ def _split(item: Any) -> tuple[NDArray[Any], Any]:
     # An image itself may be a tuple or list, of rows of numbers.
     if isinstance(item, tuple | list) and any(hasattr(item[0], name) for name in _ARRAY_MARKS):
         image, label = item[0], item[1] if len(item) > 1 else None
-    image = np.asarray(to_numpy(image))
+    image = np.asarray(as_numpy(image))
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(
             f"An image must be C x H x W or H x W, got the shape {image.shape}. "

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.columns import as_numpy
 from optuna_meta.features.columns import holds_numbers
+from optuna_meta.features.columns import is_missing
 from optuna_meta.features.columns import read_column
-from optuna_meta.features.labels import to_numpy
 
 
 __all__ = ["Events", "Interactions", "read_interactions"]
@@ -76,7 +77,7 @@ def read_interactions(interactions: Interactions) -> Events:
 
 def _number(names: Any) -> NDArray[np.int64]:
     """Returns a number for each name, from 0 with gaps, and -1 where it is missing."""
-    names = to_numpy(names)
+    names = as_numpy(names)
     array = np.asarray(names, dtype=object if isinstance(names, list | tuple) else None)
     if array.dtype.kind in "iu" and len(array):
         low, high = int(array.min()), int(array.max())
@@ -98,8 +99,7 @@ def _number(names: Any) -> NDArray[np.int64]:
 def _look_up(number_of: dict[str, int], name: Any) -> int:
     if type(name) is str:
         return number_of.setdefault(name, len(number_of))
-    missing = name is None or type(name).__name__ in ("NAType", "NaTType") or name != name
-    return -1 if missing else number_of.setdefault(str(name), len(number_of))
+    return -1 if is_missing(name) else number_of.setdefault(str(name), len(number_of))
 
 
 def _close_gaps(codes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -112,7 +112,7 @@ def _close_gaps(codes: NDArray[np.int64]) -> NDArray[np.int64]:
 def _read_numbers(values: Any, what: str, known: NDArray[np.bool_]) -> NDArray[np.float64] | None:
     if values is None:
         return None
-    values = to_numpy(values)
+    values = as_numpy(values)
     if not holds_numbers(values):
         raise ValueError(
             f"{what} must be numbers or dates, got {np.asarray(values).dtype}. Convert them."

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.columns import as_numpy
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.measures import entropy
 from optuna_meta.features.target import read_target
 
 
-__all__ = ["describe_labels", "LABEL_NAMES", "read_labels", "to_numpy"]
+__all__ = ["describe_labels", "LABEL_NAMES", "read_labels"]
 
 LABEL_NAMES = (
     *("is_regression", "nr_class", "class_ent", "class_balance"),
@@ -39,7 +40,7 @@ def read_labels(labels: Any, n: int) -> NDArray[Any]:
     """
     if labels is None:
         return np.full(n, -1, dtype=np.int64)
-    labels = to_numpy(labels)
+    labels = as_numpy(labels)
     if not hasattr(labels, "shape"):
         labels = list(labels)
     if len(labels) != n:
@@ -48,15 +49,6 @@ def read_labels(labels: Any, n: int) -> NDArray[Any]:
             "Pass as many, None where one is missing, or no labels at all."
         )
     return read_target(_as_one_dimensional(labels))
-
-
-def to_numpy(values: Any) -> Any:
-    """Returns a torch tensor as a NumPy array, anything else as it is."""
-    if not hasattr(values, "detach"):
-        return values
-    values = values.detach().cpu()
-    # NumPy has no bfloat16.
-    return (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy()
 
 
 def _as_one_dimensional(labels: Any) -> Any:
@@ -73,7 +65,7 @@ def _as_one_dimensional(labels: Any) -> Any:
 
 def _plain(label: Any) -> Any:
     """Returns a label without the array or tensor that a loader wraps it in."""
-    label = to_numpy(label)
+    label = as_numpy(label)
     return label.tolist() if isinstance(label, np.ndarray | np.generic) else label
 
 
