@@ -1,10 +1,12 @@
 """Labels of images or documents: read, whatever their type, and described.
 
-A label of several parts (a one-hot row, a set of tags) is one class for each combination.
+A label of several parts (a one-hot row, a set of tags) is one class for each combination. One of
+more than a thousand numbers (a mask, another image) is no label of these, and counts as missing.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from optuna_meta.features.target import read_target
 
 __all__ = ["describe_labels", "LABEL_NAMES", "read_labels"]
 
+_MAX_PARTS = 1_000
 LABEL_NAMES = (
     *("is_regression", "nr_class", "class_ent", "class_balance"),
     *("freq_class.min", "freq_class.max"),
@@ -60,12 +63,16 @@ def _as_one_dimensional(labels: Any) -> Any:
     if not several:
         return labels
     cells = labels.to_numpy() if hasattr(labels, "iloc") else labels
+    if math.prod(getattr(cells, "shape", (0,))[1:]) > _MAX_PARTS:
+        return [None] * len(cells)
     return [_text(cell) for cell in cells]
 
 
 def _plain(label: Any) -> Any:
     """Returns a label without the array or tensor that a loader wraps it in."""
     label = as_numpy(label)
+    if isinstance(label, np.ndarray) and label.size > _MAX_PARTS:
+        return None
     return label.tolist() if isinstance(label, np.ndarray | np.generic) else label
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta.features.columns import is_numeric
+from optuna_meta.features.measures import standardise
 
 
 __all__ = ["learnable", "NearestCentroid", "probe"]
@@ -72,13 +73,14 @@ def probe(
     if not len(rows) or not design.shape[1]:
         return {}
     rows = rng.permutation(rows)
-    y = y[rows]
+    # R^2 is of any unit, but a target such as 1e300 would overflow when squared.
+    target: NDArray[Any] = standardise(y[rows, None])[:, 0] if is_numeric(y) else y[rows]
     fold = np.empty(len(rows), dtype=np.int64)
     # Dealt out in the order of the labels, each fold has its share of each class or level.
-    fold[np.argsort(y, kind="stable")] = np.arange(len(rows)) % _FOLDS
-    score = _clipped_r2 if is_numeric(y) else _accuracy
+    fold[np.argsort(target, kind="stable")] = np.arange(len(rows)) % _FOLDS
+    score = _clipped_r2 if is_numeric(target) else _accuracy
     return {
-        name: score(y, _cross_predict(learner, design[rows], y, fold))
+        name: score(target, _cross_predict(learner, design[rows], target, fold))
         for name, learner in learners.items()
     }
 
@@ -98,7 +100,5 @@ def _accuracy(y: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
 
 
 def _clipped_r2(y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    # A target such as 1e300 would overflow when squared.
-    scale = np.max(np.abs(y))
-    error, spread = (y - predicted) / scale, (y - y.mean()) / scale
-    return float(np.clip(1.0 - np.sum(error**2) / np.sum(spread**2), -1.0, 1.0))
+    r2 = 1.0 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean()) ** 2)
+    return float(np.clip(r2, -1.0, 1.0))

@@ -54,6 +54,13 @@ def test_missing_labels() -> None:
     assert read_labels([(1, 0), None, (0, 1)], 3).tolist() == [1, -1, 0]
 
 
+@pytest.mark.parametrize("convert", [np.asarray, torch.as_tensor, list])
+def test_masks_are_no_labels(convert: Any) -> None:
+    masks = np.arange(4 * 40 * 40).reshape(4, 40, 40) % 2
+    assert read_labels(convert(masks), 4).tolist() == [-1] * 4
+    assert read_labels(convert(masks[:, :1, :2]), 4).tolist() == [0] * 4
+
+
 def test_another_number_of_labels_is_refused() -> None:
     with pytest.raises(ValueError, match="each of the 3 instances, got 2"):
         read_labels([0, 1], 3)

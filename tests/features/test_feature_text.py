@@ -90,6 +90,7 @@ EDGE_CASES: dict[str, tuple[Any, Any]] = {
     "a class per document": (DOCUMENTS, list(range(120))),
     "sets of labels": (DOCUMENTS, [{"p", "q"}, {"p"}] * 60),
     "continuous labels": (DOCUMENTS, RNG.random(120)),
+    "huge labels": (DOCUMENTS, RNG.random(120) * 1e300),
     "numbers": ([1, 2.5, 3] * 9, list("xyz") * 9),
     "punctuation": (["...", "?!", "—"] * 9, list("xyz") * 9),
     "no spaces": (["試験" * 2_000] * 9, list("xyz") * 3),
