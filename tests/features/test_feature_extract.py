@@ -59,12 +59,8 @@ def test_without_time_all_features_are_missing() -> None:
 
 def test_functions_and_dictionaries_join() -> None:
     features = extract_meta_features(*IRIS, extra=[share_of_positive, {"rooms": 3, "nr_inst": 1}])
-    assert list(features) == [
-        *extract_meta_features(*IRIS),
-        "share_of_positive",
-        "labels",
-        "rooms",
-    ]
+    own = list(extract_meta_features(*IRIS))
+    assert list(features) == [*own, "share_of_positive", "labels", "rooms"]
     assert features["share_of_positive"] == 1.0
     assert (features["labels"], features["rooms"]) == (150.0, 3.0)
     assert features["nr_inst"] == 1.0

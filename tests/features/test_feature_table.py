@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+import torch
 
 from optuna_meta.features.table import read_table
 from optuna_meta.features.table import Table
@@ -61,3 +62,10 @@ def test_a_sample_holds_whole_rows_of_the_data() -> None:
 def test_other_shapes_are_refused(X: Any) -> None:
     with pytest.raises(ValueError, match="X must have two dimensions .* got the shape"):
         read(X)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int32])
+def test_a_tensor_reads_as_the_array(dtype: torch.dtype) -> None:
+    dense = np.arange(12.0).reshape(4, 3)
+    np.testing.assert_array_equal(read(torch.tensor(dense).to(dtype)).numbers, dense)
+    assert read(torch.tensor(dense, requires_grad=True)).nr_num == 3

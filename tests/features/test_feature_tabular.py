@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 import subprocess
 import sys
 import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -197,6 +199,11 @@ def make_edge_cases() -> dict[str, tuple[Any, Any]]:
         "mixed frame, three rows": (make_frame(3), [True, False, True]),
         "mixed frame": (make_frame(50), rng.standard_normal(50)),
         "sparse": (scipy.sparse.random(40, 30, rng=0), y),
+        "no target at all": (X, None),
+        "two outputs": (X, X[:, :2]),
+        "outputs of classes and numbers": (X, np.column_stack([y, X[:, 0]])),
+        "missing outputs": (X, np.where(rng.random((40, 3)) < 0.5, np.nan, X)),
+        "outputs of strings": (X, [["a", f"{i % 3}"] for i in range(40)]),
         "half precision": (X.astype(np.float16), X[:, 0].astype(np.float16)),
     }
 
@@ -211,7 +218,7 @@ def test_no_ordinary_data_set_is_too_odd(case: str) -> None:
 def test_either_task_suits_any_numeric_target(case: str) -> None:
     X, y = make_edge_cases()[case]
     assert_well_formed(extract_meta_features(X, y, task="classification"))
-    if not isinstance(y[0], str):
+    if y is not None and not isinstance(np.ravel(y)[0], str):
         features = extract_meta_features(X, y, task="regression")
         assert_well_formed(features)
         assert features["is_regression"] == 1
@@ -276,6 +283,94 @@ def test_the_global_generator_is_left_alone() -> None:
 def test_x_and_y_of_other_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="each of the 3 rows of X, got 2"):
         extract_meta_features(np.zeros((3, 1)), [0, 1])
+
+
+TARGET_FREE = {
+    *("nr_inst", "nr_attr", "nr_num", "nr_cat", "nr_bin", "attr_to_inst", "nr_outputs"),
+    *("missing_ratio", "inst_missing_ratio", "zero_ratio", "outlier_ratio"),
+    *("skewness.mean", "skewness.sd", "kurtosis.mean", "kurtosis.sd"),
+    *("iq_range.mean", "iq_range.sd", "mad.mean", "mad.sd", "sparsity.mean", "sparsity.sd"),
+    *("cor.mean", "cor.sd", "nr_cor_attr", "pca_first_ratio", "pca_95_ratio"),
+    *("attr_ent.mean", "attr_ent.sd", "attr_conc.mean"),
+}
+
+
+def test_without_a_target_the_columns_are_described() -> None:
+    X, y = load_digits(return_X_y=True)
+    with_target, without = extract_meta_features(X, y), extract_meta_features(X)
+    assert {name for name in NAMES if not np.isnan(without[name])} == TARGET_FREE
+    shared = TARGET_FREE - {"nr_outputs"}
+    assert {n: without[n] for n in shared} == {n: with_target[n] for n in shared}
+    assert (without["nr_outputs"], with_target["nr_outputs"]) == (0, 1)
+
+
+def test_several_outputs_are_averaged() -> None:
+    X, y = load_iris(return_X_y=True)
+    number = X @ [1.0, 2.0, -1.0, 0.5]
+    first, second = extract_meta_features(X, y), extract_meta_features(X, number)
+    both = extract_meta_features(X, pd.DataFrame({"class": y, "number": number}))
+    assert_well_formed(both)
+    assert (both["nr_outputs"], both["is_regression"]) == (2, 0.5)
+    for name in ("can_cor.mean", "mut_inf.max", "joint_ent.mean", "leaves"):
+        assert both[name] == pytest.approx((first[name] + second[name]) / 2)
+    # What one of them lacks is of the other alone.
+    assert both["class_ent"] == first["class_ent"]
+    assert both["target_skewness"] == second["target_skewness"]
+
+
+def test_the_same_output_twice_is_that_output() -> None:
+    X, y = load_iris(return_X_y=True)
+    expected = extract_meta_features(X, y)
+    twice = extract_meta_features(X, np.column_stack([y, y]))
+    # The second one's folds are others.
+    rest = [name for name in NAMES if name not in (*LANDMARKERS, "nr_outputs")]
+    assert {n: twice[n] for n in rest} == pytest.approx(
+        {n: expected[n] for n in rest}, nan_ok=True
+    )
+
+
+def test_of_many_outputs_some_are_drawn_by_the_seed() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 3)), rng.integers(0, 2, (60, 40)) * np.arange(1, 41)
+    y[:, 20:] = rng.integers(0, 5, (60, 20))
+    features = extract_meta_features(X, scipy.sparse.csr_matrix(y))
+    assert_well_formed(features)
+    assert features["nr_outputs"] == 40
+    assert features == pytest.approx(extract_meta_features(X, y), nan_ok=True)
+    classes = {extract_meta_features(X, y, seed=seed)["nr_class"] for seed in range(8)}
+    assert len(classes) > 1 and all(2 <= value <= 5 for value in classes)
+
+
+def test_columns_of_two_values_are_counted() -> None:
+    rng = np.random.default_rng(0)
+    frame = make_frame(300)[["number", "flag", "kind", "city"]]
+    assert extract_meta_features(frame)["nr_bin"] == 2
+    wide = np.column_stack([rng.integers(0, 2, (50, 300)), rng.standard_normal((50, 100))])
+    assert extract_meta_features(wide)["nr_bin"] == pytest.approx(300, rel=0.1)
+
+
+def test_ten_million_rows_are_not_read(tmp_path: Path) -> None:
+    # Each row is the window of a file of random numbers that starts at its number.
+    n, rng = 10_000_000, np.random.default_rng(0)
+    path = tmp_path / "numbers"
+    path.write_bytes(np.resize(rng.standard_normal(99_991).astype(np.float32), n + 19).tobytes())
+    numbers = np.memmap(path, dtype=np.float32, mode="r")
+    X = np.lib.stride_tricks.sliding_window_view(numbers, 20)
+    extract_meta_features(X[:100], np.arange(100) % 2)  # Imports.
+    for y, name, value in (
+        (np.broadcast_to(np.int8(3), n), "nr_class", 1),
+        (numbers[:n], "is_regression", 1),
+    ):
+        tracemalloc.start()
+        start = time.process_time()
+        features = extract_meta_features(X, y)
+        seconds, peak = time.process_time() - start, tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert_well_formed(features)
+        assert (features["nr_inst"], features[name]) == (n, value)
+        assert peak < 64 * 2**20
+        # On an idle machine less than one.
+        assert seconds < 20
 
 
 def cpu_seconds(X: Any, y: Any) -> float:

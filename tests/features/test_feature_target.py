@@ -8,9 +8,16 @@ import pytest
 import scipy.sparse
 from sklearn.datasets import load_diabetes
 from sklearn.datasets import load_digits
+import torch
 
+from optuna_meta.features import target as target_module
 from optuna_meta.features.columns import is_numeric
+from optuna_meta.features.measures import kurtosis
+from optuna_meta.features.measures import skewness
+from optuna_meta.features.measures import standardise
 from optuna_meta.features.target import read_target
+from optuna_meta.features.target import split_outputs
+from optuna_meta.features.target import summarise_target
 
 
 CLASSES = [
@@ -78,3 +85,76 @@ def test_an_unknown_task_is_refused() -> None:
 def test_other_shapes_are_refused(y: Any) -> None:
     with pytest.raises(ValueError, match="y must have one dimension, got the shape"):
         read_target(y)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+@pytest.mark.parametrize("y", [*CLASSES, *NUMBERS])
+def test_reading_in_pieces_changes_nothing(
+    y: Any, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.arange(len(y))[:100:2]
+    expected = summarise_target(y, rows)
+    # Else ten thousand values would come in as many pieces.
+    monkeypatch.setattr(target_module, "_CHUNK", size if len(y) < 200 else 997)
+    for one, other in zip(expected, summarise_target(y, rows), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("y", CLASSES)
+def test_classes_are_counted_in_all_rows(y: Any) -> None:
+    target = summarise_target(y, np.arange(0))
+    everything = read_target(y)
+    np.testing.assert_array_equal(target.counts, np.bincount(everything[everything >= 0]))
+    assert target.values.shape == (0,)
+    assert np.isnan([target.skewness, target.kurtosis]).all()
+
+
+def test_moments_are_of_all_rows() -> None:
+    y = load_diabetes().target
+    target = summarise_target(y, np.array([3, 5]))
+    np.testing.assert_array_equal(target.values, y[[3, 5]])
+    z = standardise(y[:, None])
+    assert (target.skewness, target.kurtosis) == (skewness(z)[0], kurtosis(z)[0])
+    assert target.counts.shape == (0,)
+
+
+def test_moments_of_very_many_rows_are_of_rows_evenly_spaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    y = load_diabetes().target
+    monkeypatch.setattr(target_module, "_MAX_MOMENT_ROWS", 100)
+    some = summarise_target(y[::5], np.arange(3), "regression")
+    every = summarise_target(y, np.arange(3), "regression")
+    assert (every.skewness, every.kurtosis) == (some.skewness, some.kurtosis)
+
+
+OUTPUTS = np.array([[0, 5], [1, 5], [1, 6]])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        OUTPUTS,
+        OUTPUTS.tolist(),
+        [tuple(row) for row in OUTPUTS.tolist()],
+        pd.DataFrame(OUTPUTS, columns=["x", "x"]),
+        scipy.sparse.csr_matrix(OUTPUTS),
+        scipy.sparse.coo_array(OUTPUTS),
+        torch.tensor(OUTPUTS),
+    ],
+)
+def test_outputs_are_columns(y: Any) -> None:
+    first, second = split_outputs(y)
+    assert list(first) == [0, 1, 1]
+    assert list(second) == [5, 5, 6]
+
+
+@pytest.mark.parametrize("y", [[1, 2], pd.Series(["a", "b"]), torch.zeros(2), np.zeros((2, 1))])
+def test_one_output_is_one_column(y: Any) -> None:
+    assert [len(output) for output in split_outputs(y)] == [2]
+
+
+@pytest.mark.parametrize("y", [1.0, np.zeros((2, 2, 2)), np.zeros((2, 0))])
+def test_targets_of_other_shapes_are_refused(y: Any) -> None:
+    with pytest.raises(ValueError, match="or a column for each output, got the shape"):
+        split_outputs(y)
