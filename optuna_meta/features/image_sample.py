@@ -35,6 +35,15 @@ class ImageSample(NamedTuple):
     all_labels: NDArray[Any]  # those known, of the whole data set where it is cheap
 
 
+class _Item(NamedTuple):
+    """One item of a ``Dataset`` or a sequence."""
+
+    pixels: NDArray[np.float32]  # (C, H, W), sides of at most 128, not yet on a common scale
+    shape: tuple[int, ...]  # C, H, W before the sides were shrunk
+    dtype: Any  # of the pixels as they came
+    label: Any
+
+
 def read_images(images: Any, labels: Any, rng: np.random.Generator, budget: Budget) -> ImageSample:
     """Returns a sample of at most 1,000 images, fewer (at least 64) where they are large.
 
@@ -78,19 +87,19 @@ def _read_array(images: Any, labels: Any, rng: np.random.Generator) -> ImageSamp
 
 def _read_items(items: Any, labels: Any, rng: np.random.Generator, budget: Budget) -> ImageSample:
     n = _count(items)
-    first, _ = _split(items[0])
+    first = _read_item(items[0])
     # In random order, for time may run out before all are read.
     asked = rng.permutation(_draw(n, first.shape, rng))
-    read = {int(i): _split(items[int(i)]) for i in budget.steps(map(str, asked), "images")}
-    read = dict(sorted(read.items())) or {0: _split(items[0])}
-    own = [label for _, label in read.values()]
+    read = {int(i): _read_item(items[int(i)]) for i in budget.steps(map(str, asked), "images")}
+    read = dict(sorted(read.items())) or {0: first}
+    height, width = np.median([item.shape[1:] for item in read.values()], axis=0)
+    pixels = _rescale(_unify([item.pixels for item in read.values()]), first.dtype)
+    labels = _targets(items, n) if labels is None else labels
     if labels is None:
-        labels = _targets(items, n)
-    y = read_labels(own, len(own)) if labels is None else read_labels(labels, n)
-    images = [image for image, _ in read.values()]
-    height, width = np.median([image.shape[1:] for image in images], axis=0)
-    pixels = _rescale(_unify([_shrink(image) for image in images]), images[0].dtype)
-    return ImageSample(n, height, width, pixels, y if labels is None else y[list(read)], y)
+        y = read_labels([item.label for item in read.values()], len(read))
+        return ImageSample(n, height, width, pixels, y, y)
+    y = read_labels(labels, n)
+    return ImageSample(n, height, width, pixels, y[list(read)], y)
 
 
 def _count(items: Any) -> int:
@@ -109,8 +118,7 @@ def _targets(items: Any, n: int) -> Any:
     return targets if hasattr(targets, "__len__") and len(targets) == n else None
 
 
-def _split(item: Any) -> tuple[NDArray[Any], Any]:
-    """Returns an image as C x H x W, and its label or None."""
+def _read_item(item: Any) -> _Item:
     image, label = item, None
     # An image itself may be a tuple or list, of rows of numbers.
     if isinstance(item, tuple | list) and any(hasattr(item[0], name) for name in _ARRAY_MARKS):
@@ -121,7 +129,8 @@ def _split(item: Any) -> tuple[NDArray[Any], Any]:
             f"An image must be C x H x W or H x W, got the shape {image.shape}. "
             "Let the items be images, or (image, label) pairs."
         )
-    return _orient(image[None])[0], label
+    image = _orient(image[None])[0]
+    return _Item(_shrink(image), image.shape, image.dtype, label)
 
 
 def _orient(images: Any) -> NDArray[Any]:
