@@ -1,0 +1,179 @@
+"""A sample of documents as numbered tokens, and measures of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import re
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta.features.columns import is_missing
+from optuna_meta.features.measures import entropy
+from optuna_meta.features.measures import ratio
+
+
+__all__ = ["as_text", "Corpus", "describe_lengths", "describe_vocabulary", "draw", "read_corpus"]
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_SEGMENT = 100  # tokens of which the types are counted
+_NR_RANKS = 30  # of the fit of Zipf's law, at equal steps of their logarithm
+_NR_PREFIXES = 20  # of the fit of Heaps' law
+_TOTAL = 2_000_000  # characters of a sample
+_LONGEST = 10_000  # characters of a document
+
+
+class Corpus(NamedTuple):
+    """Documents, and their tokens in a row: lower-cased words and single punctuation marks."""
+
+    texts: list[str]  # n documents, cut to the characters that are read
+    tokens: NDArray[np.int64]  # (t,), numbered by first occurrence
+    document: NDArray[np.int64]  # (t,), of each token
+    vocabulary: list[str]  # the token of each number
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each document.  # (n,)"""
+        return np.bincount(self.document, minlength=len(self.texts))
+
+
+def draw(n: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Returns at most so many of n indices, ascending."""
+    return np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
+
+
+def as_text(document: Any) -> str:
+    """Returns a document as a string: bytes decoded, words joined, empty where missing."""
+    if isinstance(document, str):
+        return document
+    if isinstance(document, bytes):
+        return document.decode("utf-8", errors="replace")
+    if isinstance(document, list | tuple | np.ndarray):
+        return " ".join(as_text(part) for part in document)
+    return "" if is_missing(document) else str(document)
+
+
+def read_corpus(texts: Sequence[str]) -> Corpus:
+    """Returns the tokens of documents.
+
+    A document is cut after 10,000 characters, and earlier where all of them have more than two
+    million.
+    """
+    longest = max(1, min(_LONGEST, _TOTAL // max(1, len(texts))))
+    if sum(min(len(text), _LONGEST) for text in texts) <= _TOTAL:
+        longest = _LONGEST
+    texts = [text[:longest] for text in texts]
+    number_of: dict[str, int] = {}
+    tokens: list[int] = []
+    lengths = np.zeros(len(texts), dtype=np.int64)
+    for i, text in enumerate(texts):
+        words = _TOKEN.findall(text.lower())
+        tokens.extend(number_of.setdefault(word, len(number_of)) for word in words)
+        lengths[i] = len(words)
+    document = np.repeat(np.arange(len(texts)), lengths)
+    return Corpus(texts, np.array(tokens, dtype=np.int64), document, list(number_of))
+
+
+def describe_lengths(corpus: Corpus) -> dict[str, float]:
+    """Returns the features of lengths and characters; none without a document."""
+    if not corpus.texts:
+        return {}
+    lengths = corpus.lengths
+    characters = np.array([len(text) for text in corpus.texts])
+    joined = "".join(corpus.texts)
+    return {
+        "tokens.mean": lengths.mean(),
+        "tokens.sd": lengths.std(),
+        "tokens.median": float(np.median(lengths)),
+        "tokens.max": lengths.max(),
+        "characters.mean": characters.mean(),
+        "characters.sd": characters.std(),
+        "token_length": _mean_length(corpus),
+        "empty_ratio": float(np.mean(lengths == 0)),
+        "duplicate_ratio": 1.0 - len(set(corpus.texts)) / len(corpus.texts),
+        "upper_ratio": ratio(sum(map(str.isupper, joined)), len(joined)),
+        "digit_ratio": ratio(sum(map(str.isdigit, joined)), len(joined)),
+        "non_ascii_ratio": ratio(len(joined) - _count_ascii(joined), len(joined)),
+    }
+
+
+def _mean_length(corpus: Corpus) -> float:
+    lengths = np.array([len(word) for word in corpus.vocabulary], dtype=np.float64)
+    return float(lengths[corpus.tokens].mean()) if len(corpus.tokens) else np.nan
+
+
+def _count_ascii(text: str) -> int:
+    return len(text.encode("ascii", errors="ignore"))
+
+
+def describe_vocabulary(corpus: Corpus, rng: np.random.Generator) -> dict[str, float]:
+    """Returns the features of the vocabulary; few without a token.
+
+    Args:
+        corpus: Of which documents.
+        rng: Draws the half whose words are looked up among those of the other half.
+    """
+    tokens = corpus.tokens
+    if not len(tokens):
+        return {"vocabulary": 0.0}
+    counts = np.bincount(tokens)
+    return {
+        "vocabulary": len(counts),
+        "type_token_ratio": len(counts) / len(tokens),
+        "segment_type_token_ratio": _segment_ratio(tokens),
+        "hapax_ratio": float(np.mean(counts == 1)),
+        "zipf_slope": _zipf_slope(counts),
+        "heaps_exponent": _heaps_exponent(tokens),
+        "oov_ratio": _oov_ratio(corpus, rng),
+        "unigram_ent": entropy(counts),
+        "bigram_ent": _bigram_entropy(corpus),
+    }
+
+
+def _segment_ratio(tokens: NDArray[np.int64]) -> float:
+    """Returns the mean share of types among 100 tokens in a row, whatever the sample's size."""
+    whole = len(tokens) // _SEGMENT
+    if not whole:
+        return np.nan
+    segments = np.sort(tokens[: whole * _SEGMENT].reshape(whole, _SEGMENT), axis=1)
+    return float(np.mean(np.count_nonzero(np.diff(segments), axis=1) + 1) / _SEGMENT)
+
+
+def _zipf_slope(counts: NDArray[np.int64]) -> float:
+    """Returns the slope of log frequency over log rank, at ranks of equal logarithmic steps."""
+    ranks = np.unique(np.geomspace(1, len(counts), _NR_RANKS).round().astype(np.int64))
+    return _log_slope(ranks, np.sort(counts)[::-1][ranks - 1])
+
+
+def _heaps_exponent(tokens: NDArray[np.int64]) -> float:
+    """Returns the slope of log vocabulary over log length, of the first so many tokens."""
+    # Numbered by first occurrence, the largest number so far tells how many types there were.
+    types = np.maximum.accumulate(tokens) + 1
+    lengths = np.linspace(0, len(tokens), _NR_PREFIXES + 1)[1:].astype(np.int64)
+    lengths = np.unique(np.maximum(lengths, 1))
+    return _log_slope(lengths, types[lengths - 1])
+
+
+def _log_slope(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
+    if len(x) < 3:
+        return np.nan
+    log_x = np.log(x) - np.log(x).mean()
+    return float(log_x @ np.log(y) / (log_x @ log_x))
+
+
+def _oov_ratio(corpus: Corpus, rng: np.random.Generator) -> float:
+    """Returns the share of tokens of a random half of the documents that the rest lacks."""
+    held_out = rng.permutation(len(corpus.texts))[: len(corpus.texts) // 2]
+    out = np.isin(corpus.document, held_out)
+    known = np.zeros(len(corpus.vocabulary), dtype=bool)
+    known[corpus.tokens[~out]] = True
+    return ratio(float(np.sum(~known[corpus.tokens[out]])), float(np.sum(out)))
+
+
+def _bigram_entropy(corpus: Corpus) -> float:
+    """Returns the entropy of pairs of neighbours within a document, in bits."""
+    inside = corpus.document[1:] == corpus.document[:-1]
+    pairs = corpus.tokens[:-1][inside] * len(corpus.vocabulary) + corpus.tokens[1:][inside]
+    return entropy(np.unique(pairs, return_counts=True)[1]) if len(pairs) else np.nan

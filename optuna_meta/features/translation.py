@@ -1,0 +1,109 @@
+"""How well words of one language tell those of another: IBM model 1.
+
+Brown, Della Pietra, Della Pietra and Mercer (1993), "The mathematics of statistical machine
+translation: parameter estimation".
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+__all__ = ["Alignment", "align"]
+
+_ROUNDS = 5
+_MAX_LENGTH = 40  # tokens of a sentence, the rest of which is not read
+_MAX_LINKS = 1_000_000
+
+
+class Alignment(NamedTuple):
+    """What a model says of how one side translates into the other."""
+
+    log_likelihood: float  # mean over the tokens of the target, bits
+    entropy: float  # of the translations of a source token, mean over its expected uses, bits
+    distortion: float  # mean distance of the relative positions of a token and its likeliest
+
+
+class _Links(NamedTuple):
+    """All pairs of a source token, or none (number 0), and a target token of one sentence."""
+
+    pair: NDArray[np.int64]  # (l,), the number of each distinct pair of types
+    source_of: NDArray[np.int64]  # (pairs,), its source type
+    spot: NDArray[np.int64]  # (l,), ascending, the occurrence of the target token
+    choices: NDArray[np.int64]  # (spots,), source tokens of that sentence, and none
+    shift: NDArray[np.float64]  # (l,), distance of relative positions, NaN of none
+
+
+def align(sources: list[NDArray[np.int64]], targets: list[NDArray[np.int64]]) -> Alignment:
+    """Returns scores of a model trained for five rounds of EM on sentence pairs.
+
+    Sentences are cut after 40 tokens, and no further pairs are read after a million links
+    between tokens. All scores are NaN without two tokens to link.
+
+    Args:
+        sources: The tokens' numbers, from 0, of each sentence.
+        targets: The same of their translations.
+    """
+    links = _link(sources, targets)
+    if links is None:
+        return Alignment(np.nan, np.nan, np.nan)
+    nr_spots, nr_pairs = len(links.choices), len(links.source_of)
+    nr_sources = int(links.source_of.max()) + 1
+    table = np.ones(nr_pairs)
+    for _ in range(_ROUNDS):
+        weights = table[links.pair]
+        weights = weights / np.bincount(links.spot, weights, nr_spots)[links.spot]
+        counts = np.bincount(links.pair, weights, nr_pairs)
+        uses = np.bincount(links.source_of, counts, nr_sources)
+        table = counts / np.maximum(uses[links.source_of], 1e-300)
+    totals = np.bincount(links.spot, table[links.pair], nr_spots)
+    bits = -table * np.log2(np.maximum(table, 1e-300))
+    entropies = np.bincount(links.source_of, bits, nr_sources)
+    return Alignment(
+        # A token's probability: the mean of its translations from all that it could come from.
+        log_likelihood=float(np.mean(np.log2(totals / links.choices))),
+        entropy=float(entropies @ uses / uses.sum()),
+        distortion=_distortion(links, table),
+    )
+
+
+def _link(sources: list[NDArray[np.int64]], targets: list[NDArray[np.int64]]) -> _Links | None:
+    """Returns the links of as many sentence pairs as there is room for; None without any."""
+    source, target, spot, choices, shift = [], [], [], [], []
+    nr_links = nr_spots = 0
+    for words, translation in zip(sources, targets, strict=True):
+        words, translation = words[:_MAX_LENGTH], translation[:_MAX_LENGTH]
+        n, m = len(words), len(translation)
+        if not n or not m:
+            continue
+        source.append(np.tile(np.append(words + 1, 0), m))
+        target.append(np.repeat(translation, n + 1))
+        spot.append(np.repeat(np.arange(nr_spots, nr_spots + m), n + 1))
+        choices.append(np.full(m, n + 1))
+        places = np.append((np.arange(n) + 0.5) / n, np.nan)
+        shift.append(np.abs((np.arange(m)[:, None] + 0.5) / m - places).ravel())
+        nr_links, nr_spots = nr_links + m * (n + 1), nr_spots + m
+        if nr_links > _MAX_LINKS:
+            break
+    if not nr_links:
+        return None
+    width = 1 + max(int(part.max()) for part in target)
+    keys, pair = np.unique(
+        np.concatenate(source) * width + np.concatenate(target), return_inverse=True
+    )
+    joined = np.concatenate
+    return _Links(pair, keys // width, joined(spot), joined(choices), joined(shift))
+
+
+def _distortion(links: _Links, table: NDArray[np.float64]) -> float:
+    """Returns the mean distance of each target token to its likeliest source token."""
+    starts = np.flatnonzero(np.diff(links.spot, prepend=-1))
+    likelihood = table[links.pair]
+    likeliest = np.maximum.reduceat(likelihood, starts)[links.spot]
+    # Of several the nearest; none of them where no word is as likely as no source.
+    shifts = np.fmin.reduceat(np.where(likelihood == likeliest, links.shift, np.nan), starts)
+    present = shifts[~np.isnan(shifts)]
+    return float(present.mean()) if len(present) else np.nan
