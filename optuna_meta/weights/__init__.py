@@ -2,6 +2,9 @@
 
 from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint import Metadata
+from optuna_meta.weights.record import CheckpointRecord
+from optuna_meta.weights.store import CheckpointStore
+from optuna_meta.weights.verify import Verification
 
 
-__all__ = ["Checkpoint", "Metadata"]
+__all__ = ["Checkpoint", "CheckpointRecord", "CheckpointStore", "Metadata", "Verification"]
