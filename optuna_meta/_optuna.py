@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
-    from optuna.trial import Trial
     from optuna.trial import TrialState
 
 
@@ -31,7 +30,6 @@ __all__ = [
     "study_system_attrs",
     "study_trials",
     "study_user_attrs",
-    "trial_system_attrs",
 ]
 
 
@@ -80,11 +78,6 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
         return distribution._contains(distribution.to_internal_repr(value))
     except (ValueError, TypeError):
         return False
-
-
-def trial_system_attrs(trial: Trial) -> Mapping[str, Any]:
-    """System attributes of a running trial, as its storage has them."""
-    return trial.storage.get_trial_system_attrs(trial._trial_id)
 
 
 def study_system_attrs(study: Study) -> Mapping[str, Any]:

@@ -13,14 +13,15 @@ from typing import NamedTuple
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
 from optuna_meta._optuna import attributes_of_other_studies
 from optuna_meta._optuna import set_study_system_attr
 from optuna_meta._optuna import study_system_attrs
 from optuna_meta.pareto import best_first
 from optuna_meta.weights.record import CheckpointRecord
+from optuna_meta.weights.record import parse_records
 from optuna_meta.weights.record import read_records
-from optuna_meta.weights.record import RECORDS_KEY
 from optuna_meta.weights.shelf import MIME_TYPE
 
 
@@ -30,6 +31,7 @@ __all__ = [
     "give_up",
     "given_up",
     "in_order",
+    "inherited",
     "superfluous",
     "unfinished_uploads",
     "unreferenced",
@@ -75,15 +77,35 @@ def in_order(holdings: Sequence[Holding], study: optuna.Study) -> list[Holding]:
     return [_with_value(holdings[i], rows[i]) for i in ordered]
 
 
+def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[CheckpointRecord]:
+    """Records that a trial may go on from, in the order they were saved.
+
+    These are its own, among which a retried trial has those of the one that failed; or, for an
+    enqueued one, those of the last pruned or failed trial with the same parameters.
+
+    Args:
+        trial: The trial.
+        trials: All trials of its study.
+    """
+    records = read_records(trial.user_attrs, f"trial {trial.number}")
+    wanted = trial.system_attrs.get("fixed_params")
+    stopped = [t for t in trials if t.state in (TrialState.PRUNED, TrialState.FAIL)]
+    for earlier in reversed(stopped if wanted else []):
+        if not records and earlier.params == wanted:
+            records = read_records(earlier.user_attrs, f"trial {earlier.number}")
+    return records
+
+
 def superfluous(holdings: Sequence[Holding], study: optuna.Study, top_k: int) -> list[Holding]:
     """The checkpoints beyond the best ``top_k`` of those given, but what may be resumed.
 
-    The last checkpoint of each unfinished trial stays, and so does each whose value is still to
-    come.
+    The last checkpoint of each unfinished trial, or of the one it goes on from, stays, and so does
+    each whose value is still to come.
     """
-    unfinished = [h for h in holdings if not h.trial.state.is_finished()]
-    last = {trial.number: record for record, trial in unfinished}
-    stay = {record.weights.artifact_id for record in last.values()}
+    trials = study.get_trials(deepcopy=False)
+    unfinished = [t for t in trials if not t.state.is_finished()]
+    last = [records[-1] for t in unfinished if (records := inherited(t, trials))]
+    stay = {record.weights.artifact_id for record in last}
     ranked = [h for h in holdings if h.trial.state.is_finished() or h.record.value is not None]
     beyond = in_order(ranked, study)[top_k:]
     return [h for h in beyond if h.record.weights.artifact_id not in stay]
@@ -122,19 +144,20 @@ def unreferenced(
 
 
 def unfinished_uploads(study: optuna.Study) -> list[tuple[FrozenTrial, str]]:
-    """Artifacts of finished trials whose upload, or whose trial's process, ended before a record.
+    """Artifacts of finished trials that no record names: the trial's process ended in between.
 
-    Those of a running trial may be on their way, and are not among them.
+    Those of a running trial may be on their way, and those of a trial with a record that cannot be
+    read may belong to it: neither is among them.
     """
-    known = given_up(study)
-    for record, _ in all_holdings(study):
-        known.update(blob.artifact_id for blob in record.blobs)
     found: dict[str, FrozenTrial] = {}
+    known = given_up(study)
     for trial in study.get_trials(deepcopy=False):
-        for artifact_id in _our_artifacts(trial.system_attrs) - known:
-            found[artifact_id] = trial
-            if not trial.state.is_finished():
-                known.add(artifact_id)
+        records, problems = parse_records(trial.user_attrs)
+        known.update(blob.artifact_id for record in records for blob in record.blobs)
+        ours = _our_artifacts(trial.system_attrs)
+        if problems or not trial.state.is_finished():
+            known |= ours
+        found |= dict.fromkeys(ours, trial)
     return [
         (trial, artifact_id) for artifact_id, trial in found.items() if artifact_id not in known
     ]
@@ -165,8 +188,8 @@ def _needed(attributes: Iterable[Mapping[str, Any]]) -> set[str]:
     for some in attributes:
         gone |= _given_up(some)
         needed |= {key.removeprefix(_ARTIFACT) for key in some if key.startswith(_ARTIFACT)}
-        for entry in some.get(RECORDS_KEY, ()):
-            needed |= {entry[kind][0] for kind in ("weights", "training") if kind in entry}
+        for record in parse_records(some)[0]:
+            needed.update(blob.artifact_id for blob in record.blobs)
     return needed - gone
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ __all__ = [
     "CheckpointRecord",
     "RECORDS_KEY",
     "attributes_of",
+    "parse_records",
     "read_records",
 ]
 
@@ -86,18 +86,29 @@ def read_records(user_attrs: Mapping[str, Any], owner: str) -> list[CheckpointRe
 
     What cannot be read is left out with a warning that names its owner.
     """
+    found, problems = parse_records(user_attrs)
+    for problem in problems:
+        warnings.warn(
+            f"A record of a checkpoint of {owner} is left out, for it cannot be read "
+            f"({problem!r}): its attribute {RECORDS_KEY!r} was edited or is of another version.",
+            stacklevel=2,
+        )
+    return found
+
+
+def parse_records(
+    user_attrs: Mapping[str, Any],
+) -> tuple[list[CheckpointRecord], list[Exception]]:
+    """The records among a trial's user attributes, and why each of the others is not read."""
     written = user_attrs.get(RECORDS_KEY, [])
-    found = []
-    for entry in written if isinstance(written, Iterable) else [written]:
+    found: list[CheckpointRecord] = []
+    problems: list[Exception] = []
+    for entry in written if isinstance(written, list) else [written]:
         try:
             found.append(_from_json(entry))
         except (TypeError, KeyError, ValueError) as error:
-            warnings.warn(
-                f"A record of a checkpoint of {owner} is left out, for it cannot be read "
-                f"({error!r}): its attribute {RECORDS_KEY!r} was edited or is of another version.",
-                stacklevel=2,
-            )
-    return found
+            problems.append(error)
+    return found, problems
 
 
 def _as_json(record: CheckpointRecord) -> dict[str, Any]:

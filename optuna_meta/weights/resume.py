@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from typing import Protocol
 
 import optuna
-from optuna.trial import TrialState
 import torch
 
-from optuna_meta._optuna import trial_system_attrs
 from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint import Metadata
 from optuna_meta.weights.keeping import given_up
+from optuna_meta.weights.keeping import inherited
 from optuna_meta.weights.nested import flatten
 from optuna_meta.weights.nested import unflatten
 from optuna_meta.weights.record import CheckpointRecord
-from optuna_meta.weights.record import read_records
 from optuna_meta.weights.states import state_of
 
 
@@ -32,16 +29,11 @@ class Stateful(Protocol):
     def load_state_dict(self, state_dict: Any) -> Any: ...
 
 
-def resumable(trial: optuna.Trial) -> Iterator[CheckpointRecord]:
-    """Records that a trial may go on from, the last first.
-
-    These are its own, among which a retried trial finds those of the one that failed; for an
-    enqueued trial also those of the last pruned or failed one with the same parameters.
-    """
-    gone = given_up(trial.study)
-    for record in reversed(_recorded(trial)):
-        if record.weights.artifact_id not in gone:
-            yield record
+def resumable(trial: optuna.Trial) -> list[CheckpointRecord]:
+    """Records that a running trial may go on from, the last first."""
+    trials, gone = trial.study.get_trials(deepcopy=False), given_up(trial.study)
+    records = inherited(trials[trial.number], trials)
+    return [record for record in reversed(records) if record.weights.artifact_id not in gone]
 
 
 def training_checkpoint(parts: dict[str, Stateful], metadata: Metadata) -> Checkpoint:
@@ -81,21 +73,6 @@ def put_back(
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights.state[name])
-
-
-def _recorded(trial: optuna.Trial) -> list[CheckpointRecord]:
-    """A trial's own records, or those of the one that it repeats, in the order they were saved."""
-    own = read_records(trial.user_attrs, f"trial {trial.number}")
-    wanted = trial_system_attrs(trial).get("fixed_params")
-    if own or not wanted:
-        return own
-    stopped = trial.study.get_trials(deepcopy=False, states=(TrialState.PRUNED, TrialState.FAIL))
-    for earlier in reversed(stopped):
-        if earlier.params == wanted:
-            own = read_records(earlier.user_attrs, f"trial {earlier.number}")
-            if own:
-                break
-    return own
 
 
 def _require_fit(own: dict[str, torch.Tensor], weights: Checkpoint) -> None:

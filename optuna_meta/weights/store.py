@@ -186,8 +186,8 @@ class CheckpointStore:
     ) -> CheckpointRecord | None:
         """Puts a trial where the one that it continues had stopped.
 
-        A trial continues another one if it retries it (``RetryFailedTrialCallback``), or was
-        enqueued with the parameters or the user attributes of one that was pruned or failed.
+        A trial continues another one if it retries it (``RetryHeartbeatStaleTrialCallback``), or
+        was enqueued with the parameters or user attributes of one that was pruned or failed.
 
         Args:
             trial: The running trial.
