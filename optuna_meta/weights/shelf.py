@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from contextlib import contextmanager
-from contextlib import suppress
 from dataclasses import dataclass
 import os
 from pathlib import Path
@@ -13,6 +12,7 @@ import re
 import tempfile
 from typing import BinaryIO
 from typing import Protocol
+import warnings
 
 from optuna import Trial
 from optuna.artifacts import upload_artifact
@@ -103,9 +103,16 @@ class Shelf:
         return True
 
     def remove(self, artifact_id: str) -> None:
-        """Removes a file, if it is there."""
-        with suppress(ArtifactNotFound):
+        """Removes a file, if it is there; where that fails it only takes space, so warns."""
+        try:
             self.artifacts.remove(artifact_id)
+        except ArtifactNotFound:
+            pass
+        except Exception as error:  # Whatever a network raises, it must not end a training run.
+            warnings.warn(
+                f"Artifact {artifact_id} could not be removed ({error!r}): prune() tries again.",
+                stacklevel=2,
+            )
 
     @contextmanager
     def _reader(self, record: CheckpointRecord, blob: Blob) -> Iterator[TensorReader]:

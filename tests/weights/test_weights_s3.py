@@ -58,7 +58,7 @@ def _objects(bucket: Any) -> dict[str, int]:
 def test_saved_loaded_pruned_and_verified(bucket: Any, avoid_buf_copy: bool) -> None:
     client, name = bucket
     artifacts = Boto3ArtifactStore(name, client, avoid_buf_copy=avoid_buf_copy)
-    store = CheckpointStore(Backoff(artifacts), save_top_k=2)
+    store = CheckpointStore(artifacts, save_top_k=2)
     study = saved(store, [0.5, 0.25, 0.75, 0.125])
     store.prune(study)
     records = store.records(study)
@@ -70,7 +70,7 @@ def test_saved_loaded_pruned_and_verified(bucket: Any, avoid_buf_copy: bool) -> 
 
 def test_large_files_are_uploaded_in_parts_and_read_in_pieces(bucket: Any) -> None:
     client, name = bucket
-    store = CheckpointStore(Boto3ArtifactStore(name, client, avoid_buf_copy=True))
+    store = CheckpointStore(Backoff(Boto3ArtifactStore(name, client, avoid_buf_copy=True)))
     study = optuna.create_study()
     record = store.save(study.ask(), linear(0.5, n=5_000_000))
     assert record.weights.n_bytes > 20e6

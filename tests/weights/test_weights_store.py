@@ -195,6 +195,20 @@ def test_an_upload_that_breaks_is_never_trusted_and_is_cleared(tmp_path: Path) -
     assert [f.status for f in store.verify(study).findings] == ["intact"]
 
 
+def test_a_file_that_cannot_be_removed_does_not_end_a_trial(tmp_path: Path) -> None:
+    class Stuck(FileSystemArtifactStore):
+        def remove(self, artifact_id: str) -> None:
+            raise OSError("no connection")
+
+    study = optuna.create_study()
+    with pytest.warns(UserWarning, match="could not be removed .*no connection.* tries again"):
+        saved(CheckpointStore(Stuck(tmp_path), save_top_k=1), [0.3, 0.2], study=study)
+    store = store_in(tmp_path, save_top_k=1)
+    assert len(files_of(tmp_path)) == 2 and len(store.records(study)) == 1
+    store.prune(study)
+    assert len(files_of(tmp_path)) == 1
+
+
 def test_other_artifacts_of_a_trial_are_left_alone(tmp_path: Path) -> None:
     store = store_in(tmp_path / "artifacts", save_top_k=1)
     (tmp_path / "note.weights.safetensors").write_text("mine")
