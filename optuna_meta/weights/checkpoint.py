@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
@@ -120,8 +119,8 @@ class Checkpoint:
         metadata = Metadata(
             study, trial, params or {}, value, step, tuple(tags), _versions(), extra or {}
         )
-        _require_no_lazy(model)
-        state = {name: tensor.detach() for name, tensor in state_of(model.state_dict()).items()}
+        state = state_of(model.state_dict())
+        _require_no_lazy(state)
         return cls(_copied(state) if copy else state, metadata)
 
     @property
@@ -178,8 +177,8 @@ class Checkpoint:
 def write_checkpoint(stream: BinaryIO, checkpoint: Checkpoint) -> Header:
     """Writes a checkpoint to a stream that can seek; see :meth:`Checkpoint.save_file`."""
     kept, aliases = _untied(checkpoint.state)
-    described = asdict(checkpoint.metadata)
-    del described["sha256"]  # The file has its own.
+    about = checkpoint.metadata
+    described = {f.name: getattr(about, f.name) for f in fields(Metadata) if f.name != "sha256"}
     try:
         text = json.dumps(described)
     except TypeError as error:
@@ -249,10 +248,8 @@ def _require_tensor(name: str, tensor: object) -> None:
         raise ValueError(f"{name!r} has no values yet: run the model once on data first.")
 
 
-def _require_no_lazy(model: torch.nn.Module) -> None:
-    """Some lazy modules' state looks ready before it is."""
-    tensors = [*model.named_parameters(), *model.named_buffers()]
-    if waiting := [name for name, tensor in tensors if is_lazy(tensor)]:
+def _require_no_lazy(state: Mapping[str, Tensor]) -> None:
+    if waiting := [name for name, tensor in state.items() if is_lazy(tensor)]:
         raise ValueError(
             f"{', '.join(map(repr, waiting[:5]))} of this model have no values yet, for they "
             "belong to lazy modules: run the model once on data before it is saved."

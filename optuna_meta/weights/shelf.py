@@ -7,10 +7,10 @@ from contextlib import closing
 from contextlib import contextmanager
 from dataclasses import dataclass
 import os
-from pathlib import Path
 import re
 import tempfile
 from typing import BinaryIO
+from typing import cast
 from typing import Protocol
 import warnings
 
@@ -59,17 +59,26 @@ class Shelf:
 
     def put(self, trial: Trial, checkpoint: Checkpoint, kind: str) -> Blob:
         """Uploads a checkpoint as an artifact of a running trial."""
-        with tempfile.TemporaryDirectory(dir=self.staging) as folder:
-            path = Path(folder, _file_name(checkpoint, kind))
-            # Unbuffered: the pieces written are large.
-            with open(path, "xb", buffering=0) as stream:
-                header = write_checkpoint(stream, checkpoint)
-            artifact_id = upload_artifact(
-                artifact_store=self.artifacts,
-                file_path=os.fspath(path),
-                study_or_trial=trial,
-                mimetype=MIME_TYPE,
-            )
+        # Unbuffered, for the pieces written are large.
+        with tempfile.NamedTemporaryFile(
+            buffering=0,
+            dir=self.staging,
+            prefix=f"{_name_of(checkpoint)}-",
+            suffix=f".{kind}.safetensors",
+            delete=False,  # Not every system opens a file twice.
+        ) as stream:
+            try:
+                header = write_checkpoint(cast(BinaryIO, stream), checkpoint)
+                stream.close()
+                artifact_id = upload_artifact(
+                    artifact_store=self.artifacts,
+                    file_path=stream.name,
+                    study_or_trial=trial,
+                    mimetype=MIME_TYPE,
+                )
+            finally:
+                stream.close()
+                os.unlink(stream.name)
         return Blob(artifact_id, header.sha256, header.n_bytes)
 
     def get(self, record: CheckpointRecord, blob: Blob, device: str | torch.device) -> Checkpoint:
@@ -142,9 +151,9 @@ def _require_same(record: CheckpointRecord, blob: Blob, reader: TensorReader) ->
         )
 
 
-def _file_name(checkpoint: Checkpoint, kind: str) -> str:
+def _name_of(checkpoint: Checkpoint) -> str:
     """A name to know the file by when it is downloaded."""
     about = checkpoint.metadata
-    parts = [re.sub(r"[^\w.-]+", "_", about.study)[:80], f"trial{about.trial}"]
+    parts = [re.sub(r"[^\w.-]+", "_", about.study)[:60], f"trial{about.trial}"]
     parts += [] if about.step is None else [f"step{about.step}"]
-    return f"{'-'.join(parts)}.{kind}.safetensors"
+    return "-".join(parts)

@@ -249,8 +249,8 @@ class CheckpointStore:
         return [h for h in all_holdings(study) if h.record.weights.artifact_id not in gone]
 
     def _add_record(self, trial: optuna.Trial, record: CheckpointRecord) -> None:
-        gone = given_up(trial.study)
         earlier = read_records(trial.user_attrs, f"trial {trial.number}")
+        gone = given_up(trial.study) if earlier else set()
         earlier = [r for r in earlier if r.weights.artifact_id not in gone]
         superseded = []
         for i, old in enumerate(earlier):

@@ -95,9 +95,8 @@ def write_tensors(
     # Wide dtypes first, so that each tensor starts at a multiple of its item's size.
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     entries = [_entry(name, tensors[name]) for name in names]
-    unset = _encoded(entries, {**metadata, "sha256": _UNSET, "seal": _UNSET})
     start = stream.tell()
-    stream.write(unset)
+    stream.write(_encoded(entries, {**metadata, "sha256": _UNSET, "seal": _UNSET}))
     digest = _digest_of(entries)
     for name in names:
         _write_hashed(stream, _bytes_of(tensors[name]), digest)
