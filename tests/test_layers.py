@@ -38,6 +38,7 @@ ORDER = [
     "weights.verify",
     "weights.resume",
     "weights.store",
+    "weights.transferability",
     "weights",
     "features.measures",
     "features.columns",
