@@ -2,9 +2,43 @@
 
 from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint import Metadata
+from optuna_meta.weights.find import Candidate
+from optuna_meta.weights.find import find_checkpoints
+from optuna_meta.weights.rank import by_fit
+from optuna_meta.weights.rank import by_leep
+from optuna_meta.weights.rank import by_logme
+from optuna_meta.weights.rank import by_loss
+from optuna_meta.weights.rank import by_score
+from optuna_meta.weights.rank import Guarded
+from optuna_meta.weights.rank import rank_checkpoints
+from optuna_meta.weights.rank import Ranked
+from optuna_meta.weights.rank import Ranking
 from optuna_meta.weights.record import CheckpointRecord
+from optuna_meta.weights.rung import Rung
 from optuna_meta.weights.store import CheckpointStore
+from optuna_meta.weights.target import Target
+from optuna_meta.weights.verify import Finding
 from optuna_meta.weights.verify import Verification
 
 
-__all__ = ["Checkpoint", "CheckpointRecord", "CheckpointStore", "Metadata", "Verification"]
+__all__ = [
+    "Candidate",
+    "Checkpoint",
+    "CheckpointRecord",
+    "CheckpointStore",
+    "Finding",
+    "Guarded",
+    "Metadata",
+    "Ranked",
+    "Ranking",
+    "Rung",
+    "Target",
+    "Verification",
+    "by_fit",
+    "by_leep",
+    "by_logme",
+    "by_loss",
+    "by_score",
+    "find_checkpoints",
+    "rank_checkpoints",
+]

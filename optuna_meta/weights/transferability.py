@@ -141,9 +141,8 @@ def _greatest_evidence(left: Array, sigma: Array, d: int, y: Array) -> float:
 def _columns(targets: NDArray[np.generic]) -> Array:
     """Targets as columns; classes as zeros and ones.  # (n, K)"""
     if targets.ndim == 1 and targets.dtype.kind in "iub":
-        return (targets[:, None] == np.unique(targets)).astype(np.float64)
-    columns: Array = targets.reshape(len(targets), -1).astype(np.float64)
-    return columns
+        return np.asarray(targets[:, None] == np.unique(targets), dtype=np.float64)
+    return np.asarray(targets.reshape(len(targets), -1), dtype=np.float64)
 
 
 def _require_rows(rows: Array, targets: NDArray[np.generic], name: str) -> None:
