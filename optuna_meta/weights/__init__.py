@@ -4,6 +4,7 @@ from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint import Metadata
 from optuna_meta.weights.find import Candidate
 from optuna_meta.weights.find import find_checkpoints
+from optuna_meta.weights.nearest import Nearest
 from optuna_meta.weights.rank import by_fit
 from optuna_meta.weights.rank import by_leep
 from optuna_meta.weights.rank import by_logme
@@ -29,6 +30,7 @@ __all__ = [
     "Finding",
     "Guarded",
     "Metadata",
+    "Nearest",
     "Ranked",
     "Ranking",
     "Rung",

@@ -275,6 +275,8 @@ class CheckpointStore:
         give_up(study, (blob.artifact_id for record in beyond for blob in record.blobs))
         ids = {blob.artifact_id for record in beyond for blob in record.blobs}
         ids = ids | given_up(study) if again else ids
+        if not ids:
+            return []
         for artifact_id in unreferenced(study, ids - _borrowed(study), others):
             self._shelf.remove(artifact_id)
         return beyond

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from weights_toys import store_in
 
+from optuna_meta import record_meta_features
 from optuna_meta.weights import by_fit
 from optuna_meta.weights import by_leep
 from optuna_meta.weights import by_logme
@@ -21,6 +22,7 @@ from optuna_meta.weights import Candidate
 from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights import Guarded
+from optuna_meta.weights import Nearest
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import Ranking
 from optuna_meta.weights import Rung
@@ -170,6 +172,18 @@ def test_measures_rank_alone(tmp_path: Path) -> None:
     assert {s.score for s in rank_checkpoints(found, target(), strategy=by_fit).starts[:3]} == {
         1.0
     }
+
+
+def test_the_nearest_task_by_meta_features(tmp_path: Path) -> None:
+    found = candidates(tmp_path, ["good", "inverted", "random labels", "dead"])
+    studies = [optuna.create_study(study_name=c.record.study) for c in found]
+    for place, study in enumerate(studies[:3]):
+        record_meta_features(study, {"rows": 10.0**place, "mean": 0.1 * place})
+    measure = Nearest.by_meta_features(studies, {"rows": 10.0, "mean": 0.1})
+    assert max(measure.weights, key=lambda name: measure.weights[name]) == studies[1].study_name
+    ranking = rank_checkpoints(found, target(), strategy=measure)
+    assert ranking.best is not None and ranking.best.record.study == studies[1].study_name
+    assert rank_checkpoints(found, target(), strategy=Nearest({})).best is None
 
 
 def test_a_dead_network_has_the_lowest_loss_and_is_not_chosen(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 import json
+import os
 from pathlib import Path
 import re
 import subprocess
@@ -326,6 +327,37 @@ def test_workers_prune_at_the_same_time(tmp_path: Path) -> None:
     store = store_in(tmp_path / "artifacts")
     assert [record.trial for record in store.records(study)] == [0, 1, 2, 3]
     assert store.verify(study).ok and len(files_of(tmp_path / "artifacts")) == 4
+
+
+_WORKER = """
+import sys, optuna
+from weights_toys import linear
+from optuna_meta.weights import CheckpointStore
+
+folder, store = sys.argv[1], CheckpointStore(sys.argv[1] + "/artifacts", save_top_k=3)
+study = optuna.load_study(study_name="digits", storage="sqlite:///" + folder + "/studies.db")
+for _ in range(5):
+    trial = study.ask()
+    value = trial.suggest_float("x", 0.0, 1.0)
+    for step in range(2):
+        store.save(trial, linear(value), value=value + 1 - step, step=step)
+    study.tell(trial, value)
+"""
+
+
+def test_processes_share_a_study(tmp_path: Path) -> None:
+    study = optuna.create_study(study_name="digits", storage=f"sqlite:///{tmp_path}/studies.db")
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    run = [sys.executable, "-c", _WORKER, str(tmp_path)]
+    workers = [subprocess.Popen(run, env={**os.environ, "PYTHONPATH": paths}) for _ in range(2)]
+    assert [worker.wait() for worker in workers] == [0, 0]
+    store = store_in(tmp_path / "artifacts", save_top_k=3)
+    store.prune(study)
+    records = store.records(study)
+    best = sorted(t.value for t in study.trials)[:3]
+    assert [r.value for r in records] == pytest.approx(best)
+    assert files_of(tmp_path / "artifacts") == {r.weights.artifact_id for r in records}
+    assert store.verify(study).ok and len(study.trials) == 10
 
 
 _MEMORY = """
