@@ -52,6 +52,7 @@ ORDER = [
     "weights.nearest",
     "weights.rung",
     "weights.rank",
+    "weights.roles",
     "weights",
     "raw_study",
     "study_reader",

@@ -15,6 +15,8 @@ from optuna_meta.weights.rank import rank_checkpoints
 from optuna_meta.weights.rank import Ranked
 from optuna_meta.weights.rank import Ranking
 from optuna_meta.weights.record import CheckpointRecord
+from optuna_meta.weights.roles import ROLES
+from optuna_meta.weights.roles import suggest_start
 from optuna_meta.weights.rung import Rung
 from optuna_meta.weights.store import CheckpointStore
 from optuna_meta.weights.target import Target
@@ -31,6 +33,7 @@ __all__ = [
     "Guarded",
     "Metadata",
     "Nearest",
+    "ROLES",
     "Ranked",
     "Ranking",
     "Rung",
@@ -43,4 +46,5 @@ __all__ = [
     "by_score",
     "find_checkpoints",
     "rank_checkpoints",
+    "suggest_start",
 ]

@@ -96,15 +96,18 @@ def write_tensors(
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     entries = [_entry(name, tensors[name]) for name in names]
     start = stream.tell()
-    stream.write(_encoded(entries, {**metadata, "sha256": _UNSET, "seal": _UNSET}))
+    # The hashes come first, so that nothing else is taken for their place.
+    unset = _encoded(entries, {"sha256": _UNSET, "seal": _UNSET, **metadata})
+    stream.write(unset)
     digest = _digest_of(entries)
     for name in names:
         _write_hashed(stream, _bytes_of(tensors[name]), digest)
     end, sha256 = stream.tell(), digest.hexdigest()
     seal = _seal(sha256, metadata)
-    # The hashes are known only now; their place was kept free.
     stream.seek(start)
-    stream.write(_encoded(entries, {**metadata, "sha256": sha256, "seal": seal}))
+    for known in (sha256, seal):
+        unset = unset.replace(_UNSET.encode(), known.encode(), 1)
+    stream.write(unset)
     stream.seek(end)
     return Header(tuple(entries), dict(metadata), end - start, sha256, seal)
 

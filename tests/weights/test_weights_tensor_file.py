@@ -54,6 +54,15 @@ def test_the_header_is_the_same_when_written_and_when_read() -> None:
     )
 
 
+def test_text_that_looks_like_the_place_of_a_hash_is_left_alone() -> None:
+    stream, zeros = io.BytesIO(), "0" * 64
+    written = write_tensors(stream, {zeros: torch.ones(2)}, {"a": zeros, zeros: "b"})
+    stream.seek(0)
+    reader = TensorReader(stream, "It", written.n_bytes)
+    assert dict(reader.tensors()).keys() == {zeros}
+    assert reader.header == written and zeros not in (written.sha256, written.seal)
+
+
 def test_tensors_begin_at_multiples_of_their_items_size() -> None:
     content = _written()
     reader = TensorReader(io.BytesIO(content), "It", len(content))
