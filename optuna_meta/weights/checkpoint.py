@@ -23,9 +23,11 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from optuna_meta.weights.states import state_of
-from optuna_meta.weights.tensor_file import Header
 from optuna_meta.weights.tensor_file import TensorReader
 from optuna_meta.weights.tensor_file import write_tensors
+from optuna_meta.weights.tensor_header import Header
+from optuna_meta.weights.ties import copied
+from optuna_meta.weights.ties import untied
 
 
 __all__ = ["Checkpoint", "Metadata", "metadata_of", "read_checkpoint", "write_checkpoint"]
@@ -121,7 +123,7 @@ class Checkpoint:
         )
         state = state_of(model.state_dict())
         _require_no_lazy(state)
-        return cls(_copied(state) if copy else state, metadata)
+        return cls(copied(state) if copy else state, metadata)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -176,7 +178,7 @@ class Checkpoint:
 
 def write_checkpoint(stream: BinaryIO, checkpoint: Checkpoint) -> Header:
     """Writes a checkpoint to a stream that can seek; see :meth:`Checkpoint.save_file`."""
-    kept, aliases = _untied(checkpoint.state)
+    kept, aliases = untied(checkpoint.state)
     about = checkpoint.metadata
     described = {f.name: getattr(about, f.name) for f in fields(Metadata) if f.name != "sha256"}
     try:
@@ -254,28 +256,6 @@ def _require_no_lazy(state: Mapping[str, Tensor]) -> None:
             f"{', '.join(map(repr, waiting[:5]))} of this model have no values yet, for they "
             "belong to lazy modules: run the model once on data before it is saved."
         )
-
-
-def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU; tied tensors are copied once."""
-    kept, aliases = _untied(state)
-    copies = {name: tensor.to("cpu", copy=True) for name, tensor in kept.items()}
-    return {name: copies[aliases.get(name, name)] for name in state}
-
-
-def _untied(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors under one name each, and that name for each further one."""
-    first: dict[Any, str] = {}
-    names = {name: first.setdefault(_place(name, tensor), name) for name, tensor in state.items()}
-    aliases = {name: kept for name, kept in names.items() if name != kept}
-    return {name: tensor for name, tensor in state.items() if name not in aliases}, aliases
-
-
-def _place(name: str, tensor: Tensor) -> Any:
-    """The same for two names only where they are one tensor."""
-    if tensor.numel() == 0 or tensor.layout != torch.strided or tensor.device.type == "meta":
-        return name
-    return tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
 
 
 @cache

@@ -32,6 +32,7 @@ __all__ = [
     "given_up",
     "in_order",
     "inherited",
+    "kept",
     "superfluous",
     "unfinished_uploads",
     "unreferenced",
@@ -59,6 +60,12 @@ def all_holdings(study: optuna.Study) -> list[Holding]:
             if known is None or trial.number == record.trial:
                 found[record.weights.artifact_id] = Holding(record, trial)
     return list(found.values())
+
+
+def kept(study: optuna.Study) -> list[Holding]:
+    """The checkpoints that a study did not give up."""
+    gone = given_up(study)
+    return [h for h in all_holdings(study) if h.record.weights.artifact_id not in gone]
 
 
 def in_order(holdings: Sequence[Holding], study: optuna.Study) -> list[Holding]:

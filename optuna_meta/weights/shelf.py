@@ -25,8 +25,8 @@ from optuna_meta.weights.checkpoint import read_checkpoint
 from optuna_meta.weights.checkpoint import write_checkpoint
 from optuna_meta.weights.record import Blob
 from optuna_meta.weights.record import CheckpointRecord
-from optuna_meta.weights.tensor_file import Header
 from optuna_meta.weights.tensor_file import TensorReader
+from optuna_meta.weights.tensor_header import Header
 
 
 __all__ = ["ArtifactStore", "MIME_TYPE", "Shelf"]

@@ -20,13 +20,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 import torch
 
 from optuna_meta.weights.checkpoint import Checkpoint
-from optuna_meta.weights.keeping import all_holdings
-from optuna_meta.weights.keeping import give_up
 from optuna_meta.weights.keeping import given_up
-from optuna_meta.weights.keeping import Holding
 from optuna_meta.weights.keeping import in_order
-from optuna_meta.weights.keeping import superfluous
-from optuna_meta.weights.keeping import unreferenced
+from optuna_meta.weights.keeping import kept
 from optuna_meta.weights.record import attributes_of
 from optuna_meta.weights.record import CheckpointRecord
 from optuna_meta.weights.record import read_records
@@ -36,8 +32,9 @@ from optuna_meta.weights.resume import Stateful
 from optuna_meta.weights.resume import training_checkpoint
 from optuna_meta.weights.shelf import ArtifactStore
 from optuna_meta.weights.shelf import Shelf
-from optuna_meta.weights.tensor_file import Header
-from optuna_meta.weights.verify import leftovers
+from optuna_meta.weights.tensor_header import Header
+from optuna_meta.weights.upkeep import clear
+from optuna_meta.weights.upkeep import prune
 from optuna_meta.weights.verify import Verification
 from optuna_meta.weights.verify import verify
 
@@ -153,7 +150,7 @@ class CheckpointStore:
 
         Those of pruned and failed trials are among them; those without a finite value come last.
         """
-        return [record for record, _ in in_order(self._kept(study), study)]
+        return [record for record, _ in in_order(kept(study), study)]
 
     def load(self, record: CheckpointRecord, *, device: str | torch.device = "cpu") -> Checkpoint:
         """Reads a checkpoint, checked to the last byte.
@@ -234,19 +231,14 @@ class CheckpointStore:
             The checkpoints that the study no longer has.
         """
         others = list(others)
-        pruned = self._prune(study, others, again=True)
-        unrecorded = {artifact_id for _, artifact_id in leftovers(study, self._shelf)}
-        for artifact_id in unreferenced(study, unrecorded, others):
-            self._shelf.remove(artifact_id)
-        return pruned
+        clear(study, self._shelf, others)
+        if self._save_top_k is None:
+            return []
+        return prune(study, self._shelf, self._save_top_k, others)
 
     def verify(self, study: optuna.Study) -> Verification:
         """Reads every checkpoint of a study, and reports which are intact, missing or damaged."""
         return verify(study, self._shelf)
-
-    def _kept(self, study: optuna.Study) -> list[Holding]:
-        gone = given_up(study)
-        return [h for h in all_holdings(study) if h.record.weights.artifact_id not in gone]
 
     def _add_record(self, trial: optuna.Trial, record: CheckpointRecord) -> None:
         earlier = read_records(trial.user_attrs, f"trial {trial.number}")
@@ -255,37 +247,16 @@ class CheckpointStore:
         superseded = []
         for i, old in enumerate(earlier):
             # A retried trial also has records of the one that failed, whose files it leaves alone.
-            if record.training and old.training and old.trial == trial.number:
+            is_own = (old.study, old.trial) == (record.study, record.trial)
+            if record.training and old.training and is_own:
                 superseded.append(old.training.artifact_id)
                 earlier[i] = replace(old, training=None)
         for key, content in attributes_of([*earlier, record]).items():
             trial.set_user_attr(key, content)
         for artifact_id in superseded:  # Only now: until then they were of use.
             self._shelf.remove(artifact_id)
-        self._prune(trial.study, (), again=False)
-
-    def _prune(
-        self, study: optuna.Study, others: Sequence[optuna.Study], *, again: bool
-    ) -> list[CheckpointRecord]:
-        """Gives up what is superfluous; ``again`` also removes what earlier calls had to leave."""
-        if self._save_top_k is None:
-            return []
-        beyond = [h.record for h in superfluous(self._kept(study), study, self._save_top_k)]
-        # First the note, then the file: no other worker takes it for a checkpoint in between.
-        give_up(study, (blob.artifact_id for record in beyond for blob in record.blobs))
-        ids = {blob.artifact_id for record in beyond for blob in record.blobs}
-        ids = ids | given_up(study) if again else ids
-        if not ids:
-            return []
-        for artifact_id in unreferenced(study, ids - _borrowed(study), others):
-            self._shelf.remove(artifact_id)
-        return beyond
-
-
-def _borrowed(study: optuna.Study) -> set[str]:
-    """Artifacts that a study of another name saved, perhaps in another storage."""
-    records = [record for record, _ in all_holdings(study) if record.study != study.study_name]
-    return {blob.artifact_id for record in records for blob in record.blobs}
+        if self._save_top_k is not None:
+            prune(trial.study, self._shelf, self._save_top_k)
 
 
 def _require_one_objective(study: optuna.Study, value: float | None) -> None:

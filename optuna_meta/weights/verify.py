@@ -9,12 +9,12 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from optuna_meta.weights.keeping import all_holdings
 from optuna_meta.weights.keeping import given_up
-from optuna_meta.weights.keeping import unfinished_uploads
 from optuna_meta.weights.record import CheckpointRecord
 from optuna_meta.weights.shelf import Shelf
+from optuna_meta.weights.upkeep import leftovers
 
 
-__all__ = ["Finding", "Verification", "leftovers", "verify"]
+__all__ = ["Finding", "Verification", "verify"]
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,6 @@ def verify(study: optuna.Study, shelf: Shelf) -> Verification:
         for owner, artifact_id in leftovers(study, shelf)
     ]
     return Verification(study.study_name, tuple(findings))
-
-
-def leftovers(study: optuna.Study, shelf: Shelf) -> list[tuple[str, str]]:
-    """Owner and artifact of each upload that left something behind but no record."""
-    return [
-        (f"trial {trial.number} of study {study.study_name!r}", artifact_id)
-        for trial, artifact_id in unfinished_uploads(study)
-        if shelf.has(artifact_id)
-    ]
 
 
 def _finding(record: CheckpointRecord, shelf: Shelf, gone: set[str]) -> Finding:

@@ -89,6 +89,19 @@ def test_retries_go_on_under_save_top_k(tmp_path: Path) -> None:
     assert len(files_of(tmp_path)) == 1
 
 
+def test_a_trial_leaves_the_files_of_another_study_alone(tmp_path: Path) -> None:
+    """It has the same number, and the attributes of the one it goes on from."""
+    store = store_in(tmp_path)
+    study = optuna.create_study(study_name="a")
+    study.enqueue_trial(RATE)
+    study.optimize(steps(store, 2), n_trials=1)
+    other = optuna.create_study(study_name="b")
+    other.enqueue_trial(RATE, user_attrs=study.trials[0].user_attrs)
+    other.optimize(steps(store, 2), n_trials=1)
+    assert other.trials[0].user_attrs["start"] == 3
+    assert store.verify(study).ok and store.verify(other).ok
+
+
 def test_a_damaged_last_checkpoint_is_passed_over(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     study = optuna.create_study()
