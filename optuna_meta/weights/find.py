@@ -1,0 +1,89 @@
+"""The checkpoints of prior studies, each with how good it was within its own study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from optuna_meta.pareto import n_dominators
+from optuna_meta.weights.checkpoint import Checkpoint
+from optuna_meta.weights.record import CheckpointRecord
+from optuna_meta.weights.store import CheckpointStore
+
+
+__all__ = ["Candidate", "find_checkpoints"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A checkpoint that a new study's models may start from.
+
+    Args:
+        record: The checkpoint.
+        score: The share of its study's results that it beats, ties counted half: comparable
+            across studies, whatever they measure and in which direction.
+        store: Where it lies.
+    """
+
+    record: CheckpointRecord
+    score: float
+    store: CheckpointStore
+
+    def load(self) -> Checkpoint:
+        """Reads it; see :meth:`CheckpointStore.load`."""
+        return self.store.load(self.record)
+
+    def __str__(self) -> str:
+        return str(self.record)
+
+
+def find_checkpoints(
+    prior_studies: Iterable[optuna.Study], store: CheckpointStore
+) -> list[Candidate]:
+    """Returns the checkpoints of prior studies, those best within their study first.
+
+    Those without a finite value are left out: their trials failed or diverged. A checkpoint that
+    several studies share, as copies do, comes once.
+
+    Args:
+        prior_studies: Other studies than the one that is to start from them: one that inherits
+            from itself compares runs of different length.
+        store: Where their checkpoints are.
+    """
+    found: dict[str, Candidate] = {}
+    for study in prior_studies:
+        for candidate in _of_study(study, store):
+            found.setdefault(candidate.record.weights.artifact_id, candidate)
+    return sorted(found.values(), key=lambda candidate: -candidate.score)
+
+
+def _of_study(study: optuna.Study, store: CheckpointStore) -> list[Candidate]:
+    signs = np.array([1.0 if d == StudyDirection.MINIMIZE else -1.0 for d in study.directions])
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    results = signs * np.array([t.values for t in trials], dtype=float).reshape(-1, len(signs))
+    finals = {trial.number: values for trial, values in zip(trials, results, strict=True)}
+    candidates = []
+    for record in store.records(study):
+        own = finals.get(record.trial)
+        if len(signs) == 1 and record.value is not None:
+            own = signs * record.value
+        if own is not None and np.isfinite(own).all():
+            others = np.array([v for n, v in finals.items() if n != record.trial])
+            candidates.append(Candidate(record, _score(own, others.reshape(-1, len(own))), store))
+    return candidates
+
+
+def _score(own: np.ndarray, others: np.ndarray) -> float:
+    """Share of the other values (n, K), lower is better, that are worse, of n + 1.
+
+    A single trial has the score 1/2: nothing is known of it.
+    """
+    n_better = n_dominators(np.vstack([own, others]))[0]
+    n_worse = sum(n_dominators(np.vstack([other, own]))[0] for other in others)
+    n_ties = len(others) - n_better - n_worse
+    return float((n_worse + 0.5 * n_ties + 0.5) / (len(others) + 1))
