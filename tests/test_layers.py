@@ -38,6 +38,8 @@ ORDER = [
     "weights.align",
     "weights.average",
     "weights.soup",
+    "weights.ensemble",
+    "weights.mixture_weights",
     "weights",
     "features.measures",
     "features.columns",
