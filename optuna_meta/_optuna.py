@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "attributes_of_other_studies",
     "contains",
     "metric_names",
+    "set_study_system_attr",
     "set_trial_system_attr",
     "set_trial_user_attr",
     "study_key",
+    "study_system_attrs",
     "study_trials",
     "study_user_attrs",
 ]
@@ -74,3 +78,27 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
         return distribution._contains(distribution.to_internal_repr(value))
     except (ValueError, TypeError):
         return False
+
+
+def study_system_attrs(study: Study) -> Mapping[str, Any]:
+    """System attributes of a study."""
+    return study._storage.get_study_system_attrs(study._study_id)
+
+
+def set_study_system_attr(study: Study, key: str, value: Any) -> None:
+    """Persist a system attribute of a study."""
+    study._storage.set_study_system_attr(study._study_id, key, value)
+
+
+def attributes_of_other_studies(study: Study) -> Iterator[list[Mapping[str, Any]]]:
+    """Attributes of each other study in a study's storage: its system ones, and its trials'."""
+    storage = study._storage
+    for other in storage.get_all_studies():
+        if other._study_id == study._study_id:
+            continue
+        try:
+            trials = storage.get_all_trials(other._study_id, deepcopy=False)
+        except KeyError:  # It was deleted since.
+            continue
+        of_trials = [attrs for t in trials for attrs in (t.system_attrs, t.user_attrs)]
+        yield [other.system_attrs, *of_trials]

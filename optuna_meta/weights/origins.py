@@ -30,11 +30,9 @@ def origins_of(source: Source) -> tuple[Origin, ...]:
     if not isinstance(source, Checkpoint):
         return ()
     metadata = source.metadata
-    if _KEY in metadata.extra:
-        return tuple(Origin(**origin) for origin in metadata.extra[_KEY])
-    if not metadata.study and not metadata.sha256:
-        return ()
-    return (Origin(metadata.study, metadata.trial, metadata.sha256),)
+    if metadata.study:  # The trial that saved it, which has a record of its own origins.
+        return (Origin(metadata.study, metadata.trial, metadata.sha256),)
+    return tuple(Origin(**origin) for origin in metadata.extra.get(_KEY, ()))
 
 
 def mixed_metadata(

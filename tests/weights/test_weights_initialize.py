@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -9,10 +10,12 @@ import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta.weights.average import average
 from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.init_report import record_lineage
 from optuna_meta.weights.init_report import WEIGHTS_FROM_KEY
 from optuna_meta.weights.initialize import initialize
+from optuna_meta.weights.store import CheckpointStore
 
 
 def network(width: int = 8, outputs: int = 3, seed: int = 0) -> nn.Sequential:
@@ -256,3 +259,29 @@ def test_the_record_stays_small() -> None:
     report = initialize(nn.Linear(1, 1), state | {"weight": torch.zeros(1, 1)})
     assert len(json.dumps(report.as_record())) < 2000
     assert report.as_record()["unexpected"] == 300
+
+
+def test_lineage_goes_from_study_to_study(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path / "artifacts")
+    earlier = [optuna.create_study(study_name=name) for name in ("first", "second")]
+    for study in earlier:
+        study.optimize(lambda trial: float(store.save(trial, network(seed=1)).trial), n_trials=1)
+    loaded = [store.load(store.records(study)[0]) for study in earlier]
+    later = optuna.create_study(study_name="third")
+
+    def objective(trial: optuna.Trial) -> float:
+        model = network(seed=2)
+        report = initialize(model, average(loaded, [3.0, 1.0]))
+        record_lineage(trial, report)
+        store.save(trial, model)
+        return report.share
+
+    later.optimize(objective, n_trials=1)
+    sources = later.trials[0].user_attrs[WEIGHTS_FROM_KEY]["sources"]
+    assert [(s["study"], s["trial"], s["weight"]) for s in sources] == [
+        ("first", 0, 0.75),
+        ("second", 0, 0.25),
+    ]
+    assert all(len(s["sha256"]) == 64 for s in sources)
+    report = initialize(network(seed=3), store.load(store.records(later)[0]))
+    assert [origin.study for origin in report.origins] == ["third"]

@@ -1,0 +1,294 @@
+"""Where weights should start: ``python -m benchmarks.weights --data FOLDER``.
+
+A new task with few labels comes after some studies, of each of which the best trial's weights are
+kept. The same network is then trained from different starts, each at its best of four learning
+rates, chosen by validation images that no start was made from; test images report. A line of the
+table is a start:
+
+- ``scratch``: a fresh initialisation;
+- ``random prior``: the weights of a study drawn at random;
+- ``best``: those with the highest score in their own study;
+- ``soup``: the mean of all studies' weights, which were trained independently;
+- ``aligned soup``: the same after weight matching;
+- ``joint``, ``reptile``: learned over all earlier tasks together (``joint`` where a class has the
+  same number in all);
+- ``ensemble``: all studies' weights trained on, and their predictions mixed by greedy selection on
+  the validation images; ``scratch ensemble`` as many fresh ones. These cost that many times the
+  steps.
+
+Where classes differ between tasks, the head starts afresh, but for ``reptile``, which learns one.
+Training on earlier tasks is not counted in the steps; the last table says what it took. Domains:
+UCI digits (part of scikit-learn), after studies of digits under other conditions, and with
+``fashion_mnist`` in FOLDER four classes of Fashion-MNIST after studies of other classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+import csv
+from functools import partial
+from pathlib import Path
+import time
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch import Tensor
+
+from benchmarks.weights_data import digits
+from benchmarks.weights_data import Domain
+from benchmarks.weights_data import FASHION
+from benchmarks.weights_data import fashion
+from benchmarks.weights_training import accuracy
+from benchmarks.weights_training import Batches
+from benchmarks.weights_training import best_run
+from benchmarks.weights_training import cross_entropy
+from benchmarks.weights_training import fit
+from benchmarks.weights_training import HEAD
+from benchmarks.weights_training import network
+from benchmarks.weights_training import Run
+from benchmarks.weights_training import train_prior
+from optuna_meta.weights.average import average
+from optuna_meta.weights.initialize import initialize
+from optuna_meta.weights.joint import joint_init
+from optuna_meta.weights.meta_tasks import Inner
+from optuna_meta.weights.meta_tasks import Outer
+from optuna_meta.weights.mixture_weights import greedy_weights
+from optuna_meta.weights.reptile import reptile_init
+from optuna_meta.weights.states import Source
+
+
+__all__ = ["Line", "main", "measure", "Size"]
+
+CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200)
+_RATES = (5e-4, 1.5e-3, 4e-3, 1e-2)
+
+
+class Size(NamedTuple):
+    """How much is computed."""
+
+    checks: tuple[int, ...] = CHECKS  # Steps after which the new task's network is tested.
+    rates: tuple[float, ...] = _RATES
+    prior_steps: int = 600
+    prior_rates: tuple[float, ...] = (1.5e-3, 4e-3)
+    rounds: int = 300  # Of Reptile; joint training takes as many steps in all.
+
+
+SMOKE = Size((0, 2, 5), (1.5e-3, 4e-3), 20, (4e-3,), 5)
+
+
+class Line(NamedTuple):
+    """A method's part in one replicate."""
+
+    domain: str
+    shots: int
+    seed: int
+    method: str
+    lr: float  # nan for ensembles, whose members each have their own
+    prepare: float  # CPU seconds spent on earlier tasks
+    curve: tuple[float, ...]  # test accuracy after each checked number of steps
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.weights",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, help=f"folder that may contain {FASHION}/")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--shots", type=int, nargs="+", default=[5, 20], help="images of a class")
+    parser.add_argument("--out", type=Path, help="a CSV file for all curves")
+    parser.add_argument("--smoke", action="store_true", help="the smallest run")
+    args = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    size = SMOKE if args.smoke else Size()
+    lines: list[Line] = []
+    for name, make in _domains(args.data).items():
+        for shots in args.shots:
+            found = [
+                line
+                for seed in range(args.seeds)
+                for line in measure(name, make, shots, seed, size)
+            ]
+            print(f"\n## {name}, {shots} images of each class, {args.seeds} seeds\n")
+            print(_table(found, size.checks), flush=True)
+            lines += found
+    print("\n## CPU seconds on earlier tasks\n")
+    print(_costs(lines))
+    if args.out:
+        _write(args.out, lines, size.checks)
+
+
+def measure(
+    name: str, make: Callable[[int, int], Domain], shots: int, seed: int, size: Size
+) -> Iterator[Line]:
+    """Yield each method's line of one replicate."""
+    domain = make(shots, seed)
+    fresh = partial(network, domain.train.x.shape[-1], domain.n_classes)
+    clock = _Clock()
+    states, scores = zip(
+        *(
+            train_prior(prior, fresh(1000 + i), size.prior_steps, size.prior_rates, seed)
+            for i, prior in enumerate(domain.priors)
+        ),
+        strict=True,
+    )
+    clock.note("studies")
+    rng = np.random.default_rng([seed, 3])
+    starts: dict[str, Source | None] = {
+        "scratch": None,
+        "random prior": states[int(rng.integers(len(states)))],
+        "best": states[int(np.argmax(scores))],
+        "soup": average(states, allow_independent=True),
+    }
+    clock.note("soup")
+    starts["aligned soup"] = average(states, align=fresh(0))
+    clock.note("aligned soup")
+    starts |= _meta_learned(domain, fresh(seed), size, seed, clock)
+
+    def run(start: Source | None, init: int, keep_head: bool) -> Run:
+        runs = []
+        for lr in size.rates:
+            model = fresh(init)
+            if start is not None:
+                initialize(model, start, head=() if keep_head else HEAD)
+            data = (domain.train, domain.valid, domain.test)
+            runs.append(fit(model, *data, size.checks, lr, seed))
+        return best_run(runs, domain.valid)
+
+    for method, start in starts.items():
+        found = run(start, seed, domain.same_labels or method == "reptile")
+        curve = tuple(accuracy(p, domain.test) for p in found.test)
+        yield Line(name, shots, seed, method, found.lr, clock.spent(method), curve)
+    members = {
+        "ensemble": [run(state, seed, domain.same_labels) for state in states],
+        "scratch ensemble": [run(None, seed + 100 * i, True) for i in range(len(states))],
+    }
+    for method, runs in members.items():
+        yield Line(
+            name, shots, seed, method, float("nan"), clock.spent(method), _mixed(runs, domain)
+        )
+
+
+def _meta_learned(
+    domain: Domain, model: nn.Module, size: Size, seed: int, clock: _Clock
+) -> dict[str, Source]:
+    tasks = [Batches(prior.train, seed) for prior in domain.priors]
+    inner, outer = Inner(lr=1.5e-3, steps=8), Outer(lr=1.0, rounds=size.rounds, tasks=4)
+    found: dict[str, Source] = {
+        "reptile": reptile_init(
+            model, tasks, cross_entropy, inner=inner, outer=outer,
+            optimiser=torch.optim.Adam, seed=seed,
+        )
+    }  # fmt: skip
+    clock.note("reptile")
+    if domain.same_labels:
+        steps = max(1, inner.steps * outer.tasks * size.rounds // len(tasks))
+        found["joint"] = joint_init(model, tasks, cross_entropy, steps=steps, seed=seed)
+        clock.note("joint")
+    return found
+
+
+def _mixed(runs: Sequence[Run], domain: Domain) -> tuple[float, ...]:
+    """Test accuracies of the mixture that is best at the end of validation."""
+    ends = torch.stack([run.valid[-1] for run in runs])
+    weights = torch.tensor(greedy_weights(ends, domain.valid.y))
+    mixed: Tensor = sum(
+        (w * run.test for w, run in zip(weights, runs, strict=True)), torch.zeros(())
+    )
+    return tuple(accuracy(p, domain.test) for p in mixed)
+
+
+class _Clock:
+    """CPU seconds between notes."""
+
+    def __init__(self) -> None:
+        self._last, self._spent = time.process_time(), dict[str, float]()
+
+    def note(self, what: str) -> None:
+        now = time.process_time()
+        self._spent[what], self._last = now - self._last, now
+
+    def spent(self, method: str) -> float:
+        """What a method took before the new task."""
+        if "scratch" in method:
+            return 0.0
+        own = self._spent.get(method, 0.0)
+        return own if method in ("reptile", "joint") else own + self._spent["studies"]
+
+
+def _domains(folder: Path | None) -> dict[str, Callable[[int, int], Domain]]:
+    found: dict[str, Callable[[int, int], Domain]] = {"digits": digits}
+    if folder is not None and (folder / FASHION).is_dir():
+        found["fashion"] = partial(fashion, folder / FASHION)
+    return found
+
+
+def _table(lines: Sequence[Line], checks: Sequence[int]) -> str:
+    curves = {(line.method, line.seed): np.array(line.curve) for line in lines}
+    seeds = sorted({line.seed for line in lines})
+    ends = np.array([curves["scratch", seed][-1] for seed in seeds])
+    shown = [i for i, step in enumerate(checks) if step in (0, 5, 20, 50) and step < checks[-1]]
+    head = ["start", *(f"after {checks[i]}" for i in shown), f"after {checks[-1]}"]
+    rows = [[*head, "against scratch", "wins", "steps to scratch's last, median"]]
+    for method in dict.fromkeys(line.method for line in lines):
+        own = np.array([curves[method, seed] for seed in seeds])
+        gain = own[:, -1] - ends
+        steps = [_first(curve, end, checks) for curve, end in zip(own, ends, strict=True)]
+        median = float(np.median(steps))
+        rows.append(
+            [
+                method,
+                *(f"{own[:, i].mean():.3f}" for i in shown),
+                _estimate(own[:, -1]),
+                _estimate(gain, "+"),
+                f"{(gain > 0).sum()} of {len(seeds)}",
+                f"{median:.0f}" if np.isfinite(median) else "never",
+            ]
+        )
+    return _markdown(rows)
+
+
+def _first(curve: np.ndarray, end: float, checks: Sequence[int]) -> float:
+    """After how many steps a curve first reaches a value."""
+    reached = np.flatnonzero(curve >= end)
+    return float(checks[reached[0]]) if len(reached) else float("inf")
+
+
+def _estimate(values: np.ndarray, sign: str = "") -> str:
+    """The mean, and its standard error where there are several."""
+    mean = f"{values.mean():{sign}.3f}"
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
+
+
+def _costs(lines: Sequence[Line]) -> str:
+    rows = [["start", "seconds"]]
+    for method in dict.fromkeys(line.method for line in lines):
+        spent = [line.prepare for line in lines if line.method == method]
+        rows.append([method, f"{np.mean(spent):.1f}"])
+    return _markdown(rows)
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join("| " + " | ".join(row) + " |" for row in ruled)
+
+
+def _write(path: Path, lines: Sequence[Line], checks: Sequence[int]) -> None:
+    with open(path, "w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["domain", "shots", "seed", "method", "lr", "prepare", *checks])
+        for line in lines:
+            writer.writerow([*line[:-2], round(line.prepare, 3), *line.curve])
+
+
+if __name__ == "__main__":
+    main()
