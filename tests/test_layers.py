@@ -40,6 +40,7 @@ ORDER = [
     "weights.store",
     "weights.origins",
     "weights.init_report",
+    "weights.rows",
     "weights.initialize",
     "weights.freeze",
     "weights.groups",

@@ -24,6 +24,7 @@ from optuna_meta.weights.mixture_weights import greedy_weights
 from optuna_meta.weights.mixture_weights import simplex_weights
 from optuna_meta.weights.record import CheckpointRecord
 from optuna_meta.weights.reptile import reptile_init
+from optuna_meta.weights.rows import RowItems
 from optuna_meta.weights.soup import greedy_soup
 from optuna_meta.weights.soup import learn_weights
 from optuna_meta.weights.stopping import BestWeights
@@ -44,6 +45,7 @@ __all__ = [
     "L2SP",
     "Metadata",
     "Outer",
+    "RowItems",
     "Verification",
     "adapt",
     "align",

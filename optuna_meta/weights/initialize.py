@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Literal
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -26,6 +27,8 @@ from optuna_meta.weights.init_report import InitReport
 from optuna_meta.weights.init_report import Mismatch
 from optuna_meta.weights.origins import Origin
 from optuna_meta.weights.origins import origins_of
+from optuna_meta.weights.rows import common_rows
+from optuna_meta.weights.rows import RowItems
 from optuna_meta.weights.states import matches
 from optuna_meta.weights.states import plain_name
 from optuna_meta.weights.states import same_kind
@@ -40,11 +43,19 @@ Rename = Mapping[str, str] | Callable[[str], str]
 _PARTIAL = ("skip", "overlap", "error")
 
 
+class _Copy(NamedTuple):
+    name: str
+    tensor: Tensor  # what is copied
+    target: Tensor
+    rows: Tensor | None = None  # of the target; all if None
+
+
 @dataclass
 class _Plan:
     """What to copy where, before anything is copied."""
 
-    copies: list[tuple[str, Tensor, Tensor]] = field(default_factory=list)  # name, from, to
+    rows: Mapping[str, RowItems]
+    copies: list[_Copy] = field(default_factory=list)
     overlapped: list[Mismatch] = field(default_factory=list)
     mismatched: list[Mismatch] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -61,6 +72,7 @@ def initialize(
     rename: Rename | None = None,
     exclude: Sequence[str] = (),
     head: Sequence[str] = (),
+    rows: Mapping[str, RowItems] | None = None,
     least: float = 0.5,
 ) -> InitReport:
     """Copies what fits of the checkpoint into the model, in place.
@@ -76,6 +88,8 @@ def initialize(
         exclude: Patterns (``"encoder.*"``) of the model's names to leave alone.
         head: Patterns of what belongs to the task's own outputs, left alone like ``exclude``.
             Leave it empty where outputs mean the same in both tasks.
+        rows: What the rows of a tensor stand for, by the model's name of it: rows of the same item
+            are copied, such as embeddings of users or tokens that both tasks have.
         least: The share of parameters, of those not left out, that must be copied.
 
     Returns:
@@ -88,12 +102,12 @@ def initialize(
     if partial not in _PARTIAL:
         raise ValueError(f"partial must be one of {_PARTIAL}, got {partial!r}.")
     source = _renamed(state_of(checkpoint), rename)
-    plan = _plan(model, source, partial, exclude, head)
+    plan = _plan(model, source, partial, [exclude, head], rows or {})
     report = _report(model, plan, origins_of(checkpoint))
     _check(plan, report, partial, least)
     with torch.no_grad():
-        for _, tensor, target in plan.copies:
-            _copy(tensor, target)
+        for copy in plan.copies:
+            _do(copy)
     return report
 
 
@@ -101,14 +115,16 @@ def _plan(
     model: nn.Module,
     source: dict[str, Tensor],
     partial: str,
-    exclude: Sequence[str],
-    head: Sequence[str],
+    left_out: Sequence[Sequence[str]],
+    rows: Mapping[str, RowItems],
 ) -> _Plan:
     targets = _targets(model)
-    plan = _Plan(unexpected=[name for name in source if name not in targets])
+    if unknown := [name for name in rows if name not in source or name not in targets]:
+        raise ValueError(f"rows names {unknown}, which model and checkpoint do not both have.")
+    plan = _Plan(rows, unexpected=[name for name in source if name not in targets])
     for group in _tied(targets):
         names = [name for name in group if name in source]
-        if any(matches(name, exclude) or matches(name, head) for name in group):
+        if any(matches(name, patterns) for name in group for patterns in left_out):
             plan.left_out += group
         elif not names:
             plan.missing += group
@@ -121,18 +137,22 @@ def _plan(
 
 def _place(plan: _Plan, name: str, tensor: Tensor, target: Tensor, partial: str) -> None:
     if is_lazy(target):
-        plan.copies.append((name, tensor, target))
+        plan.copies.append(_Copy(name, tensor, target))
         return
     mismatch = Mismatch(name, _shown(tensor), _shown(target))
     if not same_kind(tensor.dtype, target.dtype):
         plan.mismatched.append(mismatch)
+    elif name in plan.rows and tensor.shape[1:] == target.shape[1:]:
+        theirs, ours = common_rows(name, plan.rows[name], len(tensor), len(target))
+        plan.copies.append(_Copy(name, tensor[theirs.to(tensor.device)], target, ours))
+        plan.overlapped.append(mismatch)
     elif tensor.shape == target.shape:
-        plan.copies.append((name, tensor, target))
+        plan.copies.append(_Copy(name, tensor, target))
         if tensor.dtype != target.dtype:
             plan.cast.append(mismatch)
     elif partial == "overlap" and tensor.ndim == target.ndim:
         block = tuple(slice(min(s)) for s in zip(tensor.shape, target.shape, strict=True))
-        plan.copies.append((name, tensor[block], target[block]))
+        plan.copies.append(_Copy(name, tensor[block], target[block]))
         plan.overlapped.append(mismatch)
     else:
         plan.mismatched.append(mismatch)
@@ -167,33 +187,37 @@ def _check_tied(names: list[str], source: Mapping[str, Tensor]) -> None:
 
 def _leave_half_lazy(plan: _Plan, model: nn.Module) -> None:
     """Leaves a lazy module alone unless the checkpoint has all that it lacks."""
-    placed = {id(target) for _, _, target in plan.copies}
+    placed = {id(copy.target) for copy in plan.copies}
     for module in model.modules():
         own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
         lazy = [tensor for _, tensor in own if is_lazy(tensor)]
         if lazy and not all(id(tensor) in placed for tensor in lazy):
             gone = {id(tensor) for tensor in lazy}
-            plan.missing += [name for name, _, target in plan.copies if id(target) in gone]
-            plan.copies = [copy for copy in plan.copies if id(copy[2]) not in gone]
+            plan.missing += [copy.name for copy in plan.copies if id(copy.target) in gone]
+            plan.copies = [copy for copy in plan.copies if id(copy.target) not in gone]
 
 
-def _copy(tensor: Tensor, target: Tensor) -> None:
+def _do(copy: _Copy) -> None:
+    target = copy.target
     if isinstance(target, UninitializedParameter | UninitializedBuffer):
-        target.materialize(tensor.shape)
-    target.copy_(tensor)
+        target.materialize(copy.tensor.shape)
+    if copy.rows is None:
+        target.copy_(copy.tensor)
+    else:
+        target[copy.rows.to(target.device)] = copy.tensor.to(target)
 
 
 def _report(model: nn.Module, plan: _Plan, origins: tuple[Origin, ...]) -> InitReport:
     left_out = set(plan.left_out)
     named = {plain_name(name): p for name, p in model.named_parameters()}
     parameters = {id(p) for p in named.values()}
-    lazy = {id(to): tensor.numel() for _, tensor, to in plan.copies if is_lazy(to)}
+    lazy = {id(c.target): c.tensor.numel() for c in plan.copies if is_lazy(c.target)}
     sizes = {name: lazy.get(id(p), 0) if is_lazy(p) else p.numel() for name, p in named.items()}
     overlapped = {mismatch.name for mismatch in plan.overlapped}
     # A block is a view, so that its name tells it is a parameter's.
     buffers = {plain_name(name) for name, _ in model.named_buffers()}
     return InitReport(
-        loaded=tuple(name for name, _, _ in plan.copies if name not in overlapped),
+        loaded=tuple(copy.name for copy in plan.copies if copy.name not in overlapped),
         overlapped=tuple(plan.overlapped),
         missing=tuple(plan.missing),
         unexpected=tuple(plan.unexpected),
@@ -203,9 +227,11 @@ def _report(model: nn.Module, plan: _Plan, origins: tuple[Origin, ...]) -> InitR
         n_parameters=sum(sizes.values()),
         n_wanted=sum(size for name, size in sizes.items() if name not in left_out),
         n_loaded=sum(
-            tensor.numel()
-            for name, tensor, target in plan.copies
-            if id(target) in parameters or name in overlapped and name not in buffers
+            copy.tensor.numel()
+            for copy in plan.copies
+            if id(copy.target) in parameters
+            or copy.name in overlapped
+            and copy.name not in buffers
         ),
         origins=origins,
     )
@@ -223,7 +249,7 @@ def _check(plan: _Plan, report: InitReport, partial: str, least: float) -> None:
             "this looks like another architecture, so nothing was loaded. Rename what is named "
             f"otherwise, exclude what should stay fresh, or lower least.\n{report}"
         )
-    for name, tensor, _ in plan.copies:
+    for name, tensor, *_ in plan.copies:
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(
                 f"Weights must be finite, got NaN or infinity in {name!r} of the checkpoint, so "

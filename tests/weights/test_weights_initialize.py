@@ -15,6 +15,7 @@ from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.init_report import record_lineage
 from optuna_meta.weights.init_report import WEIGHTS_FROM_KEY
 from optuna_meta.weights.initialize import initialize
+from optuna_meta.weights.rows import RowItems
 from optuna_meta.weights.store import CheckpointStore
 
 
@@ -285,3 +286,24 @@ def test_lineage_goes_from_study_to_study(tmp_path: Path) -> None:
     assert all(len(s["sha256"]) == 64 for s in sources)
     report = initialize(network(seed=3), store.load(store.records(later)[0]))
     assert [origin.study for origin in report.origins] == ["third"]
+
+
+def test_embeddings_go_by_item_and_not_by_row() -> None:
+    model = nn.Sequential(nn.Embedding(4, 3), nn.Linear(3, 1))
+    before = copied(model)
+    state = {"0.weight": torch.arange(15.0).reshape(5, 3)} | {
+        name: before[name] for name in ("1.weight", "1.bias")
+    }
+    items = RowItems(["a", "b", "c", "d", "e"], ["x", "e", "b", "y"])
+    report = initialize(model, state, rows={"0.weight": items})
+    found = model.state_dict()["0.weight"]
+    assert torch.equal(found[1], state["0.weight"][4])
+    assert torch.equal(found[2], state["0.weight"][1])
+    assert torch.equal(found[[0, 3]], before["0.weight"][[0, 3]])
+    assert report.n_loaded == 2 * 3 + 4 and report.overlapped[0].name == "0.weight"
+    with pytest.raises(ValueError, match=r"5 rows in the checkpoint, got 1 items, 1 of them"):
+        initialize(model, state, rows={"0.weight": RowItems(["a"], ["a"])})
+    with pytest.raises(ValueError, match="4 rows in the model, got 4 items, 3 of them different"):
+        initialize(model, state, rows={"0.weight": RowItems("abcde", "xxby")})
+    with pytest.raises(ValueError, match=r"rows names \['users'\]"):
+        initialize(model, state, rows={"users": items})
