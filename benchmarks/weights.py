@@ -73,9 +73,9 @@ class Size(NamedTuple):
 
     checks: tuple[int, ...] = CHECKS  # Steps after which the new task's network is tested.
     rates: tuple[float, ...] = _RATES
-    prior_steps: int = 600
+    prior_steps: int = 400
     prior_rates: tuple[float, ...] = (1.5e-3, 4e-3)
-    rounds: int = 300  # Of Reptile; joint training takes as many steps in all.
+    rounds: int = 150  # Of Reptile; joint training takes as many steps in all.
 
 
 SMOKE = Size((0, 2, 5), (1.5e-3, 4e-3), 20, (4e-3,), 5)
@@ -101,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, help=f"folder that may contain {FASHION}/")
+    parser.add_argument("--domains", nargs="+", default=["digits", "fashion"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--shots", type=int, nargs="+", default=[5, 20], help="images of a class")
     parser.add_argument("--out", type=Path, help="a CSV file for all curves")
@@ -110,70 +111,92 @@ def main(argv: Sequence[str] | None = None) -> None:
     size = SMOKE if args.smoke else Size()
     lines: list[Line] = []
     for name, make in _domains(args.data).items():
+        if name not in args.domains:
+            continue
+        found = [
+            line
+            for seed in range(args.seeds)
+            for line in measure(name, make, args.shots, seed, size)
+        ]
         for shots in args.shots:
-            found = [
-                line
-                for seed in range(args.seeds)
-                for line in measure(name, make, shots, seed, size)
-            ]
             print(f"\n## {name}, {shots} images of each class, {args.seeds} seeds\n")
-            print(_table(found, size.checks), flush=True)
-            lines += found
-    print("\n## CPU seconds on earlier tasks\n")
-    print(_costs(lines))
+            print(_table([line for line in found if line.shots == shots], size.checks), flush=True)
+        print(f"\n## {name}, CPU seconds on earlier tasks\n")
+        print(_costs(found))
+        lines += found
     if args.out:
         _write(args.out, lines, size.checks)
 
 
 def measure(
-    name: str, make: Callable[[int, int], Domain], shots: int, seed: int, size: Size
+    name: str, make: Callable[[int, int], Domain], shots: Sequence[int], seed: int, size: Size
 ) -> Iterator[Line]:
-    """Yield each method's line of one replicate."""
-    domain = make(shots, seed)
+    """Yield each method's line of one replicate; earlier tasks are learned once for all shots."""
+    starts: _Starts | None = None
+    for n in shots:
+        domain = make(n, seed)  # The shots change only what the new task trains on.
+        starts = starts or _prepare(domain, seed, size)
+        for method, lr, predicted in _adapted(domain, starts, seed, size):
+            curve = tuple(accuracy(p, domain.test) for p in predicted)
+            yield Line(name, n, seed, method, lr, starts.clock.spent(method), curve)
+
+
+class _Starts(NamedTuple):
+    studies: list[Source]  # The best weights of each.
+    drawn: int  # One of the studies, at random.
+    best: int  # The one with the highest score.
+    made: dict[str, Source]  # What was made of several.
+    clock: _Clock
+
+
+def _prepare(domain: Domain, seed: int, size: Size) -> _Starts:
     fresh = partial(network, domain.train.x.shape[-1], domain.n_classes)
     clock = _Clock()
-    states, scores = zip(
-        *(
-            train_prior(prior, fresh(1000 + i), size.prior_steps, size.prior_rates, seed)
-            for i, prior in enumerate(domain.priors)
-        ),
-        strict=True,
-    )
+    trials = [
+        train_prior(prior, fresh(1000 + i), size.prior_steps, size.prior_rates, seed)
+        for i, prior in enumerate(domain.priors)
+    ]
+    states: list[Source] = [state for state, _ in trials]
+    best = int(np.argmax([score for _, score in trials]))
     clock.note("studies")
-    rng = np.random.default_rng([seed, 3])
-    starts: dict[str, Source | None] = {
-        "scratch": None,
-        "random prior": states[int(rng.integers(len(states)))],
-        "best": states[int(np.argmax(scores))],
-        "soup": average(states, allow_independent=True),
-    }
+    made: dict[str, Source] = {"soup": average(states, allow_independent=True)}
     clock.note("soup")
-    starts["aligned soup"] = average(states, align=fresh(0))
+    made["aligned soup"] = average(states, align=fresh(0))
     clock.note("aligned soup")
-    starts |= _meta_learned(domain, fresh(seed), size, seed, clock)
+    made |= _meta_learned(domain, fresh(seed), size, seed, clock)
+    drawn = int(np.random.default_rng([seed, 3]).integers(len(states)))
+    return _Starts(states, drawn, best, made, clock)
 
-    def run(start: Source | None, init: int, keep_head: bool) -> Run:
+
+def _adapted(
+    domain: Domain, starts: _Starts, seed: int, size: Size
+) -> Iterator[tuple[str, float, Tensor]]:
+    """Yields methods with their learning rate and their predictions on test images."""
+    fresh = partial(network, domain.train.x.shape[-1], domain.n_classes)
+    data = (domain.train, domain.valid, domain.test)
+
+    def run(start: Source | None, init: int = seed, keep_head: bool = domain.same_labels) -> Run:
         runs = []
         for lr in size.rates:
             model = fresh(init)
             if start is not None:
                 initialize(model, start, head=() if keep_head else HEAD)
-            data = (domain.train, domain.valid, domain.test)
             runs.append(fit(model, *data, size.checks, lr, seed))
         return best_run(runs, domain.valid)
 
-    for method, start in starts.items():
-        found = run(start, seed, domain.same_labels or method == "reptile")
-        curve = tuple(accuracy(p, domain.test) for p in found.test)
-        yield Line(name, shots, seed, method, found.lr, clock.spent(method), curve)
-    members = {
-        "ensemble": [run(state, seed, domain.same_labels) for state in states],
-        "scratch ensemble": [run(None, seed + 100 * i, True) for i in range(len(states))],
+    members = [run(state) for state in starts.studies]
+    scratch = [run(None, seed + 100 * i) for i in range(len(members))]
+    single = {
+        "scratch": scratch[0],
+        "random prior": members[starts.drawn],
+        "best": members[starts.best],
     }
-    for method, runs in members.items():
-        yield Line(
-            name, shots, seed, method, float("nan"), clock.spent(method), _mixed(runs, domain)
-        )
+    for method, start in starts.made.items():
+        single[method] = run(start, keep_head=domain.same_labels or method == "reptile")
+    for method, found in single.items():
+        yield method, found.lr, found.test
+    yield "ensemble", float("nan"), _mixed(members, domain)
+    yield "scratch ensemble", float("nan"), _mixed(scratch, domain)
 
 
 def _meta_learned(
@@ -195,14 +218,11 @@ def _meta_learned(
     return found
 
 
-def _mixed(runs: Sequence[Run], domain: Domain) -> tuple[float, ...]:
-    """Test accuracies of the mixture that is best at the end of validation."""
+def _mixed(runs: Sequence[Run], domain: Domain) -> Tensor:
+    """Predictions of the mixture that is best at the end of validation."""
     ends = torch.stack([run.valid[-1] for run in runs])
-    weights = torch.tensor(greedy_weights(ends, domain.valid.y))
-    mixed: Tensor = sum(
-        (w * run.test for w, run in zip(weights, runs, strict=True)), torch.zeros(())
-    )
-    return tuple(accuracy(p, domain.test) for p in mixed)
+    weights = greedy_weights(ends, domain.valid.y)
+    return torch.stack([w * run.test for w, run in zip(weights, runs, strict=True)]).sum(0)
 
 
 class _Clock:

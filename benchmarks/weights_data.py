@@ -106,7 +106,7 @@ def fashion(folder: Path, shots: int, seed: int) -> Domain:
         priors,
         _of_classes(x, y, new, shots, rng),
         _of_classes(x, y, new, _VALIDATION, rng),
-        _of_classes(test_x, test_y, new, 250, rng),
+        _of_classes(test_x, test_y, new, 150, rng),
         n_classes=_FASHION_CLASSES,
         same_labels=False,
     )

@@ -53,14 +53,14 @@ def network(side: int, n_classes: int, seed: int) -> nn.Module:
         torch.manual_seed(seed)
         return nn.Sequential(
             OrderedDict(
-                conv1=nn.Conv2d(1, 16, 3, padding=1),
+                conv1=nn.Conv2d(1, 8, 3, padding=1),
                 relu1=nn.ReLU(),
                 pool1=nn.MaxPool2d(2),
-                conv2=nn.Conv2d(16, 32, 3, padding=1),
+                conv2=nn.Conv2d(8, 16, 3, padding=1),
                 relu2=nn.ReLU(),
                 pool2=nn.MaxPool2d(2),
                 flat=nn.Flatten(),
-                hidden=nn.Linear(32 * (side // 4) ** 2, 64),
+                hidden=nn.Linear(16 * (side // 4) ** 2, 64),
                 relu3=nn.ReLU(),
                 head=nn.Linear(64, n_classes),
             )

@@ -80,6 +80,8 @@ def average(
             elif not allow_independent and mean.total:
                 _refuse_independent(likeness(state, mean.sums), len(used))
             mean.add(state, share)
+            del state
+        del source  # Before the next one is loaded.
     if not used or weights is not None and len(used) != len(weights):
         given = "any" if weights is None else len(weights)
         raise ValueError(f"There are {given} weights and {len(used)} checkpoints. Pass as many.")

@@ -26,7 +26,7 @@ def write_fashion(folder: Path) -> None:
     """Files of noise in the format of Fashion-MNIST."""
     rng = np.random.default_rng(0)
     folder.mkdir()
-    for part, n in (("train", 4000), ("t10k", 4000)):
+    for part, n in (("train", 4000), ("t10k", 2000)):
         images = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
         labels = (np.arange(n) % 10).astype(np.uint8)
         for name, array in ((f"{part}-images-idx3", images), (f"{part}-labels-idx1", labels)):
@@ -54,7 +54,7 @@ def test_digits_are_kept_apart() -> None:
 def test_classes_of_fashion_are_new(tmp_path: Path) -> None:
     write_fashion(tmp_path / FASHION)
     domain = fashion(tmp_path / FASHION, shots=5, seed=0)
-    assert domain.train.x.shape == (20, 1, 14, 14) and len(domain.test.y) == 1000
+    assert domain.train.x.shape == (20, 1, 14, 14) and len(domain.test.y) == 600
     assert domain.train.y.unique().tolist() == [0, 1, 2, 3]
     used = {int(c) for prior in domain.priors for c in prior.name.split("-")}
     assert len(used) <= 6 and len(domain.priors) == 4

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import weakref
 
 import pytest
 import torch
@@ -74,21 +75,27 @@ def test_counts_are_those_of_the_heaviest() -> None:
     assert average(states).state["n"].item() == 0
 
 
-def test_checkpoints_stream_and_inputs_are_kept() -> None:
-    alive = 0
+def test_one_checkpoint_is_in_memory_at_a_time() -> None:
+    seen: list[weakref.ref[Tensor]] = []
 
     def stream() -> Iterator[dict[str, Tensor]]:
-        nonlocal alive
-        for seed in range(5):
-            alive += 1
-            yield near(seed).state_dict()
+        for seed in range(4):
+            assert not [ref for ref in seen if ref() is not None]
+            state = {n: t.clone() for n, t in near(seed).state_dict().items()}
+            seen.extend(weakref.ref(tensor) for tensor in state.values())
+            held = [state]
+            del state
+            yield held.pop()
 
+    average(stream(), [1.0, 2.0, 0.0, 1.0])
+    assert len(seen) == 4 * 9
+
+
+def test_inputs_are_kept() -> None:
     state = near(1).state_dict()
     before = {name: tensor.clone() for name, tensor in state.items()}
     average([state, near(2).state_dict()])
     assert all(torch.equal(state[name], tensor) for name, tensor in before.items())
-    average(stream(), [1, 1, 1, 1, 1])
-    assert alive == 5
 
 
 def test_a_checkpoint_of_weight_zero_is_not_looked_at() -> None:
