@@ -124,6 +124,10 @@ def test_wrappers_are_seen_through(prefix: str) -> None:
     wrapped = nn.DataParallel(network(seed=3))
     assert initialize(wrapped, source.state_dict(), partial="error").share == 1.0
     assert same(copied(wrapped.module), copied(source))
+    inner = network(seed=4)
+    compiled = torch.compile(inner, backend="eager")
+    assert initialize(compiled, source.state_dict(), partial="error").share == 1.0
+    assert same(copied(inner), copied(source))
 
 
 def test_averaged_models_are_sources() -> None:

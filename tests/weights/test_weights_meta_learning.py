@@ -12,6 +12,9 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 from torch.utils.data import TensorDataset
 
+from optuna_meta.weights import joint
+from optuna_meta.weights import maml
+from optuna_meta.weights import reptile
 from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.joint import joint_init
 from optuna_meta.weights.maml import adapt
@@ -218,6 +221,39 @@ def test_divergence_and_exhausted_tasks_are_told(kind: str) -> None:
         LEARNERS[kind](model, [iter(loaders[0])], squared)
     with pytest.raises(ValueError, match="must be a task at least|not all 0"):
         LEARNERS[kind](model, [], squared)
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_mixed_precision_leads_nearly_to_the_same(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, loaders = networks()
+    full = LEARNERS[kind](model, loaders, squared, seed=3)
+    entered = []
+
+    def half(device: torch.device) -> torch.autocast:
+        entered.append(device)
+        return torch.autocast(device.type, torch.bfloat16)
+
+    for module in (joint, maml, reptile):
+        monkeypatch.setattr(module, "mixed_precision", half)
+    mixed = LEARNERS[kind](model, loaders, squared, seed=3)
+    assert entered and not same(full, mixed)
+    for name, tensor in mixed.state.items():
+        assert tensor.dtype == full.state[name].dtype
+        torch.testing.assert_close(tensor, full.state[name], atol=0.05, rtol=0.05)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_a_gpu_leads_nearly_to_the_same(kind: str) -> None:
+    model, loaders = networks()
+    model[3] = nn.Identity()  # type: ignore[index]  # Dropout draws otherwise there.
+    here = LEARNERS[kind](model, loaders, squared, seed=3)
+    there = LEARNERS[kind](model, loaders, squared, seed=3, device="cuda")
+    for name, tensor in there.state.items():
+        assert tensor.device.type == "cpu"
+        torch.testing.assert_close(tensor, here.state[name], atol=0.05, rtol=0.05)
 
 
 def test_wrong_arguments_are_refused() -> None:
