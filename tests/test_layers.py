@@ -48,6 +48,7 @@ ORDER = [
     "weights.stopping",
     "weights.chain",
     "weights.align",
+    "weights.batches",
     "weights.average",
     "weights.soup",
     "weights.ensemble",

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from optuna_meta.weights.align import align as align_to
+from optuna_meta.weights.batches import device_of
 from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.origins import mixed_metadata
 from optuna_meta.weights.origins import Origin
@@ -135,8 +136,7 @@ def refresh_statistics(
         batches: Inputs, or tuples that start with them.
         device: Where the inputs go; the model's own if None.
     """
-    place = device or next((p.device for p in model.parameters()), "cpu")
-    update_bn(batches, model, torch.device(place))
+    update_bn(batches, model, torch.device(device or device_of(model)))
 
 
 class _Mean:

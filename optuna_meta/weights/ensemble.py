@@ -16,6 +16,8 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.average import check_weights
+from optuna_meta.weights.batches import device_of
+from optuna_meta.weights.batches import on_device
 
 
 __all__ = ["Ensemble", "predict_all"]
@@ -86,16 +88,16 @@ def predict_all(
     *,
     space: Space = "probability",
     dim: int = -1,
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Returns all predictions on some data, to choose weights by.
 
     Args:
         models: An iterator that loads one after the other bounds the memory.
-        batches: Inputs and targets; gone through once for each model, in one order.
+        batches: Inputs, a tensor or a tuple of them, and targets; all are kept in memory.
         space: ``"probability"`` makes probabilities of the models' logits.
         dim: Where the classes are.
-        device: Where a model computes; it returns to the CPU after.
+        device: Where each model computes before it returns to where it was; there if None.
 
     Returns:
         Predictions on the CPU, (models, n, ...) with classes last, and targets, (n, ...).
@@ -116,12 +118,16 @@ def _predict(
     data: Sequence[tuple[Any, Tensor]],
     space: Space,
     dim: int,
-    device: str | torch.device,
+    device: str | torch.device | None,
 ) -> Tensor:
-    was = model.training
-    model.eval().to(device)
-    outputs = [model(inputs.to(device)).cpu() for inputs, _ in data]
-    model.train(was).to("cpu")
+    was, home = model.training, device_of(model)
+    place = torch.device(device or home)
+    model.eval().to(place)
+    outputs = []
+    for inputs, _ in data:
+        given = on_device(inputs if isinstance(inputs, tuple) else (inputs,), place)
+        outputs.append(model(*given).cpu())
+    model.train(was).to(home)
     if space == "probability":
         outputs = [output.softmax(dim).movedim(dim, -1) for output in outputs]
     return torch.cat(outputs)

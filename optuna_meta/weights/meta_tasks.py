@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
 import copy
@@ -20,6 +19,7 @@ import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta.weights.batches import on_device
 from optuna_meta.weights.checkpoint import Checkpoint
 
 
@@ -92,23 +92,12 @@ def _endless(number: int, task: Iterable[T], device: torch.device) -> Iterator[T
         empty = True
         for batch in task:
             empty = False
-            yield _on(batch, device)
+            yield on_device(batch, device)
         if empty:
             raise ValueError(
                 f"Task {number} has no batch left. Pass what can be gone through again, such as "
                 "a DataLoader or a list, and not an iterator."
             )
-
-
-def _on(batch: Any, device: torch.device) -> Any:
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
-    if isinstance(batch, Mapping):
-        return {name: _on(part, device) for name, part in batch.items()}
-    if isinstance(batch, list | tuple):
-        parts = [_on(part, device) for part in batch]
-        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
-    return batch
 
 
 @contextmanager

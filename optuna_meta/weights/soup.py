@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from optuna_meta.weights.average import average
+from optuna_meta.weights.batches import device_of
+from optuna_meta.weights.batches import on_device
 from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.states import Source
 from optuna_meta.weights.states import state_of
@@ -90,7 +92,7 @@ def learn_weights(
     *,
     steps: int = 50,
     lr: float = 0.2,
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
     allow_independent: bool = False,
 ) -> tuple[float, ...]:
     """Returns the weights of the average with the least validation loss that gradients find.
@@ -104,28 +106,29 @@ def learn_weights(
         loss: The loss of a batch, given what predicts and the batch.
         steps: How many steps of Adam.
         lr: Its learning rate.
-        device: Where to compute.
+        device: Where to compute; where the model is if None.
         allow_independent: See :func:`optuna_meta.weights.average.average`.
 
     Raises:
         ValueError: If there is no checkpoint, or they look independently trained.
     """
-    states = [_floating(state_of(checkpoint), device) for checkpoint in checkpoints]
+    place = torch.device(device or device_of(model))
+    states = [_floating(state_of(checkpoint), place) for checkpoint in checkpoints]
     if not states:
         raise ValueError("There must be a checkpoint at least, got none.")
     average(checkpoints, allow_independent=allow_independent)  # Raises where they are unlike.
-    data = list(batches)
-    logits = torch.zeros(len(states), device=device, requires_grad=True)
+    data = [on_device(batch, place) for batch in batches]
+    logits = torch.zeros(len(states), device=place, requires_grad=True)
     optimiser = torch.optim.Adam([logits], lr=lr)
-    was = model.training
-    model.eval()
+    was, home = model.training, device_of(model)
+    model.eval().to(place)
     for _ in range(steps):
         optimiser.zero_grad()
         for batch in data:
             predict = partial(_predict, model, _mixed(states, logits.softmax(0)))
             torch.autograd.backward(loss(predict, batch) / len(data))
         optimiser.step()
-    model.train(was)
+    model.train(was).to(home)
     return tuple(logits.detach().softmax(0).tolist())
 
 
@@ -137,7 +140,7 @@ def _predict(model: nn.Module, state: State, *inputs: Any) -> Any:
     return functional_call(model, state, inputs)
 
 
-def _floating(state: State, device: str | torch.device) -> State:
+def _floating(state: State, device: torch.device) -> State:
     """What can be mixed; of the rest the model's own is used."""
     return {n: t.detach().to(device) for n, t in state.items() if t.is_floating_point()}
 

@@ -103,6 +103,10 @@ def test_predictions_are_collected_in_order() -> None:
     found, targets = predict_all(iter(models), [(x[:4], y[:4]), (x[4:], y[4:])])
     assert found.shape == (3, 10, 4) and torch.equal(targets, y)
     torch.testing.assert_close(found[1], models[1](x).softmax(1).detach())
+    several = nn.Bilinear(5, 5, 2)
+    found, _ = predict_all([several], [((x, x), y)], space="value")
+    torch.testing.assert_close(found[0], several(x, x).detach())
+    assert several.training and not models[1].training
     with pytest.raises(ValueError, match="Pass models and data"):
         predict_all([], [])
 
