@@ -28,7 +28,6 @@ import argparse
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
-import csv
 from functools import partial
 from pathlib import Path
 import time
@@ -43,6 +42,11 @@ from benchmarks.weights_data import digits
 from benchmarks.weights_data import Domain
 from benchmarks.weights_data import FASHION
 from benchmarks.weights_data import fashion
+from benchmarks.weights_report import append
+from benchmarks.weights_report import costs
+from benchmarks.weights_report import Line
+from benchmarks.weights_report import read
+from benchmarks.weights_report import table
 from benchmarks.weights_training import accuracy
 from benchmarks.weights_training import Batches
 from benchmarks.weights_training import best_run
@@ -62,7 +66,7 @@ from optuna_meta.weights.reptile import reptile_init
 from optuna_meta.weights.states import Source
 
 
-__all__ = ["Line", "main", "measure", "Size"]
+__all__ = ["main", "measure", "Size"]
 
 CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200)
 _RATES = (5e-4, 1.5e-3, 4e-3, 1e-2)
@@ -81,18 +85,6 @@ class Size(NamedTuple):
 SMOKE = Size((0, 2, 5), (1.5e-3, 4e-3), 20, (4e-3,), 5)
 
 
-class Line(NamedTuple):
-    """A method's part in one replicate."""
-
-    domain: str
-    shots: int
-    seed: int
-    method: str
-    lr: float  # nan for ensembles, whose members each have their own
-    prepare: float  # CPU seconds spent on earlier tasks
-    curve: tuple[float, ...]  # test accuracy after each checked number of steps
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(
@@ -104,28 +96,34 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--domains", nargs="+", default=["digits", "fashion"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--shots", type=int, nargs="+", default=[5, 20], help="images of a class")
-    parser.add_argument("--out", type=Path, help="a CSV file for all curves")
+    parser.add_argument(
+        "--out", type=Path, help="a CSV file for all curves, from which a run goes on"
+    )
     parser.add_argument("--smoke", action="store_true", help="the smallest run")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     size = SMOKE if args.smoke else Size()
-    lines: list[Line] = []
+    known = read(args.out, size.checks) if args.out else []
     for name, make in _domains(args.data).items():
-        if name not in args.domains:
-            continue
-        found = [
-            line
-            for seed in range(args.seeds)
-            for line in measure(name, make, args.shots, seed, size)
-        ]
-        for shots in args.shots:
-            print(f"\n## {name}, {shots} images of each class, {args.seeds} seeds\n")
-            print(_table([line for line in found if line.shots == shots], size.checks), flush=True)
-        print(f"\n## {name}, CPU seconds on earlier tasks\n")
-        print(_costs(found))
-        lines += found
-    if args.out:
-        _write(args.out, lines, size.checks)
+        if name in args.domains:
+            found = []
+            for seed in range(args.seeds):
+                done = [line for line in known if (line.domain, line.seed) == (name, seed)]
+                if not {line.shots for line in done} >= set(args.shots):
+                    done = list(measure(name, make, args.shots, seed, size))
+                    if args.out:  # After each replicate, so that a run can be stopped.
+                        append(args.out, done, size.checks)
+                found += done
+            _print(name, found, args.shots, size.checks)
+
+
+def _print(name: str, lines: Sequence[Line], shots: Sequence[int], checks: Sequence[int]) -> None:
+    n_seeds = len({line.seed for line in lines})
+    for n in shots:
+        print(f"\n## {name}, {n} images of each class, {n_seeds} seeds\n")
+        print(table([line for line in lines if line.shots == n], checks))
+    print(f"\n## {name}, CPU seconds on earlier tasks\n")
+    print(costs(lines), flush=True)
 
 
 def measure(
@@ -248,66 +246,6 @@ def _domains(folder: Path | None) -> dict[str, Callable[[int, int], Domain]]:
     if folder is not None and (folder / FASHION).is_dir():
         found["fashion"] = partial(fashion, folder / FASHION)
     return found
-
-
-def _table(lines: Sequence[Line], checks: Sequence[int]) -> str:
-    curves = {(line.method, line.seed): np.array(line.curve) for line in lines}
-    seeds = sorted({line.seed for line in lines})
-    ends = np.array([curves["scratch", seed][-1] for seed in seeds])
-    shown = [i for i, step in enumerate(checks) if step in (0, 5, 20, 50) and step < checks[-1]]
-    head = ["start", *(f"after {checks[i]}" for i in shown), f"after {checks[-1]}"]
-    rows = [[*head, "against scratch", "wins", "steps to scratch's last, median"]]
-    for method in dict.fromkeys(line.method for line in lines):
-        own = np.array([curves[method, seed] for seed in seeds])
-        gain = own[:, -1] - ends
-        steps = [_first(curve, end, checks) for curve, end in zip(own, ends, strict=True)]
-        median = float(np.median(steps))
-        rows.append(
-            [
-                method,
-                *(f"{own[:, i].mean():.3f}" for i in shown),
-                _estimate(own[:, -1]),
-                _estimate(gain, "+"),
-                f"{(gain > 0).sum()} of {len(seeds)}",
-                f"{median:.0f}" if np.isfinite(median) else "never",
-            ]
-        )
-    return _markdown(rows)
-
-
-def _first(curve: np.ndarray, end: float, checks: Sequence[int]) -> float:
-    """After how many steps a curve first reaches a value."""
-    reached = np.flatnonzero(curve >= end)
-    return float(checks[reached[0]]) if len(reached) else float("inf")
-
-
-def _estimate(values: np.ndarray, sign: str = "") -> str:
-    """The mean, and its standard error where there are several."""
-    mean = f"{values.mean():{sign}.3f}"
-    if len(values) < 2:
-        return mean
-    return f"{mean} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
-
-
-def _costs(lines: Sequence[Line]) -> str:
-    rows = [["start", "seconds"]]
-    for method in dict.fromkeys(line.method for line in lines):
-        spent = [line.prepare for line in lines if line.method == method]
-        rows.append([method, f"{np.mean(spent):.1f}"])
-    return _markdown(rows)
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "\n".join("| " + " | ".join(row) + " |" for row in ruled)
-
-
-def _write(path: Path, lines: Sequence[Line], checks: Sequence[int]) -> None:
-    with open(path, "w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["domain", "shots", "seed", "method", "lr", "prepare", *checks])
-        for line in lines:
-            writer.writerow([*line[:-2], round(line.prepare, 3), *line.curve])
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def fit(
     seed: int,
 ) -> Run:
     """Train by Adam, and predict after each number of steps in ``checks``."""
-    optimiser = torch.optim.Adam(model.parameters(), lr=lr)
+    optimiser = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     batches = iter(Batches(train, seed))
     found: list[tuple[Tensor, Tensor]] = []
     for step in range(checks[-1] + 1):

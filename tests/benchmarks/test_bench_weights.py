@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from benchmarks import weights
+from benchmarks import weights_report
 from benchmarks.weights_data import digits
 from benchmarks.weights_data import FASHION
 from benchmarks.weights_data import fashion
@@ -77,8 +78,8 @@ def test_the_best_run_is_the_most_accurate_then_the_surest() -> None:
 
 def test_the_first_step_that_reaches_a_value() -> None:
     curve = np.array([0.1, 0.5, 0.4, 0.9])
-    assert weights._first(curve, 0.5, (0, 2, 5, 10)) == 2.0
-    assert weights._first(curve, 0.95, (0, 2, 5, 10)) == float("inf")
+    assert weights_report._first(curve, 0.5, (0, 2, 5, 10)) == 2.0
+    assert weights_report._first(curve, 0.95, (0, 2, 5, 10)) == float("inf")
 
 
 def test_the_smallest_run_prints_all_starts(
@@ -97,3 +98,8 @@ def test_the_smallest_run_prints_all_starts(
     assert all(0.0 <= float(line["5"]) <= 1.0 for line in lines)
     assert float(by_method["scratch"]["prepare"]) == 0.0 < float(by_method["best"]["prepare"])
     assert f"| scratch | {float(by_method['scratch']['0']):.3f} |" in printed
+    before = out.read_bytes()
+    weights.main([*arguments, "--out", str(out)])  # Nothing is left to do.
+    assert out.read_bytes() == before and capsys.readouterr().out == printed
+    with pytest.raises(ValueError, match="of another kind of run"):
+        weights_report.read(out, (0, 1))
