@@ -26,7 +26,13 @@ from optuna_meta.scaling import rank_normal
 from optuna_meta.space import Array
 
 
-__all__ = ["Similarity", "learned_similarity", "LEAST_STUDIES", "uniform_similarity"]
+__all__ = [
+    "LEAST_STUDIES",
+    "Similarity",
+    "learned_similarity",
+    "nearness",
+    "uniform_similarity",
+]
 
 LEAST_STUDIES = 6  # With features; of fewer none is left out for the others to say anything.
 _LEAST_KNOWN = 3  # Studies that have a feature.
@@ -118,6 +124,27 @@ def learned_similarity(
     weights = _weights(to_target @ coefficients, _median_of_pairs(among @ coefficients), *choice)
     relevance = coefficients / coefficients.sum()
     return Similarity(weights, names, relevance, relevance * (1.0 - to_target))
+
+
+def nearness(features: Sequence[Mapping[str, float]], target: Mapping[str, float]) -> Array:
+    """Weights (T,) of T studies by a Gaussian of the distance of all their features, sum 1.
+
+    Nothing is learned: for whom few studies must do, and who checks what comes of it.
+
+    Args:
+        features: Meta-features of each study; one without any weighs like an average one.
+        target: Meta-features of the target.
+    """
+    scores = _scores(features, target)[1]
+    units = _mean_square(scores[:-1])
+    telling = units > 0.0
+    if not telling.any():
+        return uniform_similarity(len(features)).weights
+    scores = scores[:, telling] / np.sqrt(units[telling])
+    squared = _differences(scores[:-1], scores[-1:])[:, 0].mean(axis=1)
+    closeness = np.exp(-(squared - squared.min()))
+    weights: Array = closeness / closeness.sum()
+    return weights
 
 
 def _renumbered(owners: NDArray[np.int64], kept: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from optuna_meta import similarity
 from optuna_meta.similarity import learned_similarity
 from optuna_meta.similarity import LEAST_STUDIES
+from optuna_meta.similarity import nearness
 from optuna_meta.similarity import Similarity
 
 
@@ -165,3 +166,11 @@ def test_differences_average_to_one_and_so_do_unknown_ones() -> None:
     off = ~np.eye(8, dtype=bool)
     np.testing.assert_allclose(differences[off].mean(axis=0), 1.0)
     assert (differences[2, :, 1] == 1.0).all()
+
+
+def test_the_nearest_study_weighs_most_where_nothing_is_learned() -> None:
+    features = [{"size": 10.0, "d": 1.0}, {"size": 1e3, "d": 5.0}, {"size": 1e6, "d": 9.0}, {}]
+    weights = nearness(features, {"size": 900.0, "d": 4.0})
+    assert weights.sum() == pytest.approx(1.0) and weights.argmax() == 1
+    assert weights[[0, 2]].min() < weights[3] < weights[1]
+    np.testing.assert_array_equal(nearness(features, {}), np.full(4, 0.25))

@@ -11,7 +11,7 @@ import optuna
 from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import read_meta_features
-from optuna_meta.similarity import prior_weights
+from optuna_meta.similarity import nearness
 from optuna_meta.weights.target import Look
 from optuna_meta.weights.target import Target
 
@@ -34,18 +34,18 @@ class Nearest:
     def by_meta_features(
         cls, prior_studies: Sequence[optuna.Study], meta_features: Mapping[str, float]
     ) -> Nearest:
-        """Weighs prior studies as :class:`MetaSampler` does before it has seen a trial.
+        """Weighs prior studies by the distance of their meta-features.
 
         Args:
             prior_studies: With meta-features that ``record_meta_features`` put there; without,
-                a study weighs like the middle one.
+                a study weighs like an average one.
             meta_features: The new task's.
 
         Raises:
             ValueError: A study's meta-features, or the new task's, are no named numbers.
         """
         known = [read_meta_features(study_user_attrs(study)) or {} for study in prior_studies]
-        found = prior_weights(known, clean_meta_features(meta_features))
+        found = nearness(known, clean_meta_features(meta_features))
         names = [study.study_name for study in prior_studies]
         return cls(dict(zip(names, map(float, found), strict=True)))
 

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch import Tensor
+import torch.nn.functional as F
+
+from optuna_meta.weights.align import align
+from optuna_meta.weights.average import average
+from optuna_meta.weights.average import likeness
+from optuna_meta.weights.chain import hidden_layers
+
+
+class Functional(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.conv2 = nn.Conv2d(4, 6, 3, padding=1)
+        self.out = nn.Linear(6 * 4 * 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.norm(self.conv1(x))), 2)
+        x = torch.relu(self.conv2(x)).flatten(1)
+        return F.log_softmax(self.out(x), dim=1)
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.b(self.a(x))
+
+
+def mlp() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(5, 16),
+        nn.BatchNorm1d(16),
+        nn.ReLU(),
+        nn.Sequential(nn.Linear(16, 12), nn.Tanh()),
+        nn.Linear(12, 12, bias=False),
+        nn.GELU(),
+        nn.Linear(12, 2),
+    )
+
+
+MODELS = {"mlp": (mlp, (9, 5)), "conv": (Functional, (9, 1, 8, 8))}
+
+
+def trained_statistics(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+    """With batch normalisation's statistics of some data."""
+    for _ in range(3):
+        model(torch.randn(shape) + 0.3)
+    return model.eval()
+
+
+def shuffled(model: nn.Module) -> dict[str, Tensor]:
+    """The same network with hidden units in another order, by plain indexing."""
+    state = dict(model.state_dict())
+    if isinstance(model, Functional):
+        order = torch.randperm(4)
+        for name in ("conv1.weight", "conv1.bias", "norm.weight", "norm.bias"):
+            state[name] = state[name][order]
+        for name in ("norm.running_mean", "norm.running_var"):
+            state[name] = state[name][order]
+        state["conv2.weight"] = state["conv2.weight"][:, order]
+        order = torch.randperm(6)
+        state["conv2.weight"] = state["conv2.weight"][order]
+        state["conv2.bias"] = state["conv2.bias"][order]
+        state["out.weight"] = state["out.weight"].view(3, 6, 16)[:, order].reshape(3, 96)
+        return state
+    orders = [torch.randperm(size) for size in (16, 12, 12)]
+    for name in ("0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var"):
+        state[name] = state[name][orders[0]]
+    state["3.0.weight"] = state["3.0.weight"][orders[1]][:, orders[0]]
+    state["3.0.bias"] = state["3.0.bias"][orders[1]]
+    state["4.weight"] = state["4.weight"][orders[2]][:, orders[1]]
+    state["6.weight"] = state["6.weight"][:, orders[2]]
+    return state
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_permuted_copies_average_to_the_original_function(kind: str) -> None:
+    make, shape = MODELS[kind]
+    torch.manual_seed(0)
+    model = trained_statistics(make(), shape)
+    x = torch.randn(shape)
+    expected = model(x)
+    copies = [model.state_dict(), *(shuffled(model) for _ in range(3))]
+    assert likeness(copies[0], copies[1]) < 0.9
+    mean = average(copies, align=model)
+    other = make().eval()
+    other.load_state_dict(dict(mean.state))
+    torch.testing.assert_close(other(x), expected)
+    for name, tensor in align(model, copies[1], copies[0]).items():
+        assert torch.equal(tensor, copies[0][name]), name
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_an_aligned_network_computes_what_it_did(kind: str) -> None:
+    make, shape = MODELS[kind]
+    torch.manual_seed(1)
+    reference, model = make(), trained_statistics(make(), shape)
+    x = torch.randn(shape)
+    expected = model(x)
+    aligned = align(reference, model.state_dict(), reference.state_dict())
+    before = likeness(model.state_dict(), reference.state_dict())
+    assert likeness(aligned, reference.state_dict()) > before + 0.05
+    model.load_state_dict(aligned)
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_aligning_is_deterministic_and_keeps_what_is_in_order() -> None:
+    torch.manual_seed(2)
+    a, b = mlp().state_dict(), mlp().state_dict()
+    first, second = align(mlp(), a, b, seed=3), align(mlp(), a, b, seed=3)
+    assert all(torch.equal(first[name], second[name]) for name in a)
+    same = align(mlp(), a, a)
+    assert all(torch.equal(same[name], a[name]) for name in a)
+
+
+def test_hidden_layers_are_found() -> None:
+    sizes = [layer.size for layer in hidden_layers(Functional())]
+    assert sizes == [4, 6]
+    last = hidden_layers(Functional())[-1].axes[-1]
+    assert last == ("out.weight", 1, 16)
+    assert hidden_layers(nn.Sequential(nn.Linear(3, 3))) == ()
+    assert [layer.size for layer in hidden_layers(mlp())] == [16, 12, 12]
+
+
+def test_what_lies_before_the_first_layer_or_after_the_last_does_not_matter() -> None:
+    model = nn.Sequential(
+        nn.LayerNorm(4), nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3), nn.Softmax(dim=1)
+    )
+    assert [layer.size for layer in hidden_layers(model)] == [8]
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (Residual(), "a branch or sum"),
+        (nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 2)), "LayerNorm"),
+        (nn.Sequential(nn.Linear(4, 4), nn.Softmax(1), nn.Linear(4, 2)), "Softmax"),
+        (nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1, groups=2)), "grouped convolution"),
+        (nn.Sequential(*[nn.Linear(4, 4)] * 2), "runs twice"),
+        (nn.TransformerEncoderLayer(8, 2), "cannot be"),
+    ],
+)
+def test_other_models_are_refused_with_the_reason(model: nn.Module, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"cannot be aligned.*{reason}|{reason} aligned"):
+        hidden_layers(model)
