@@ -88,3 +88,13 @@ def test_explain_suggestion(tmp_path: Path) -> None:
     assert [int(text.split()[0]) for text in explanations] == [0, 3, 10]
     for text in explanations:
         assert "helpful" in text and "misleading" in text
+
+
+def test_transfer_weights_starts_from_a_prior_network(tmp_path: Path) -> None:
+    printed = run("transfer_weights.py", "--folder", "kept", folder=tmp_path)
+    told = dict(line.split(": accuracy ") for line in printed.splitlines() if ": acc" in line)
+    assert set(told) == {"from scratch", "from mirrored"}
+    assert float(told["from mirrored"]) > float(told["from scratch"])
+    url = f"sqlite:///{tmp_path / 'kept.db'}"
+    for trial in optuna.load_study(study_name="from mirrored", storage=url).trials:
+        assert trial.user_attrs["optuna_meta:weights_from"]["study"] == "mirrored"

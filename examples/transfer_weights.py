@@ -1,0 +1,97 @@
+"""The best network of earlier studies is the next study's starting point.
+
+Two studies learn to tell digits 0 to 4 apart, seen upright and mirrored, and keep their networks.
+A new study has 60 images of the mirrored digits: which network it starts from, if any, is decided
+by a short training on them. Run it with a folder for the checkpoints:
+
+    python examples/transfer_weights.py --folder checkpoints
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import optuna
+from sklearn.datasets import load_digits
+import torch
+from torch import nn
+
+from optuna_meta.weights import Candidate
+from optuna_meta.weights import CheckpointStore
+from optuna_meta.weights import find_checkpoints
+from optuna_meta.weights import initialize
+from optuna_meta.weights import rank_checkpoints
+from optuna_meta.weights import record_lineage
+from optuna_meta.weights import Target
+
+
+Data = tuple[torch.Tensor, torch.Tensor]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path("checkpoints"))
+    parser.add_argument("--trials", type=int, default=4)
+    args = parser.parse_args()
+    store = CheckpointStore(args.folder, save_top_k=2)
+    storage = f"sqlite:///{args.folder}.db"
+    priors = []
+    for name, mirrored in (("upright", False), ("mirrored", True)):
+        study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+        study.optimize(objective(*digits(mirrored, 0, 600), store), n_trials=args.trials)
+        priors.append(study)
+
+    train, test = digits(True, 600, 60)
+    torch.manual_seed(0)
+    target = Target(build, *train, nn.functional.cross_entropy)
+    ranking = rank_checkpoints(find_checkpoints(priors, store), target)
+    print(ranking)
+    starts = (None,) if ranking.best is None else (None, ranking.best)
+    for start in starts:
+        name = "from scratch" if start is None else f"from {start.record.study}"
+        study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+        study.optimize(objective(train, test, store, start), n_trials=args.trials)
+        print(f"{name}: accuracy {study.best_value:.3f}")
+
+
+def digits(mirrored: bool, first: int, n: int) -> tuple[Data, Data]:
+    """Images to train on, n from the first on, and 250 to test on."""
+    images, classes = load_digits(n_class=5, return_X_y=True)
+    images = images.reshape(-1, 8, 8)[:, :, ::-1] if mirrored else images
+    x = torch.tensor(np.ascontiguousarray(images).reshape(-1, 64) / 16.0, dtype=torch.float32)
+    y = torch.tensor(classes)
+    return (x[first : first + n], y[first : first + n]), (x[-250:], y[-250:])
+
+
+def build() -> nn.Module:
+    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 5))
+
+
+def objective(
+    train: Data, test: Data, store: CheckpointStore, start: Candidate | None = None
+) -> Callable[[optuna.Trial], float]:
+    def run(trial: optuna.Trial) -> float:
+        rate = trial.suggest_float("rate", 1e-3, 1e-1, log=True)
+        torch.manual_seed(trial.number)
+        model = build()
+        if start is not None:
+            report = initialize(model, start.load())
+            record_lineage(trial, report)
+        optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+        for _ in range(40):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(train[0]), train[1])
+            torch.autograd.backward(loss)
+            optimizer.step()
+        accuracy = float((model(test[0]).argmax(dim=1) == test[1]).float().mean())
+        store.save(trial, model, value=accuracy)
+        return accuracy
+
+    return run
+
+
+if __name__ == "__main__":
+    main()
