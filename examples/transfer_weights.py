@@ -1,7 +1,7 @@
 """The best network of earlier studies is the next study's starting point.
 
 Two studies learn to tell digits 0 to 4 apart, seen upright and mirrored, and keep their networks.
-A new study has 60 images of the mirrored digits: which network it starts from, if any, is decided
+A new study has 40 images of the mirrored digits: which network it starts from, if any, is decided
 by a short training on them. Run it with a folder for the checkpoints:
 
     python examples/transfer_weights.py --folder checkpoints
@@ -40,11 +40,11 @@ def main() -> None:
     storage = f"sqlite:///{args.folder}.db"
     priors = []
     for name, mirrored in (("upright", False), ("mirrored", True)):
-        study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+        study = new_study(storage, name)
         study.optimize(objective(*digits(mirrored, 0, 600), store), n_trials=args.trials)
         priors.append(study)
 
-    train, test = digits(True, 600, 60)
+    train, test = digits(True, 600, 40)
     torch.manual_seed(0)
     target = Target(build, *train, nn.functional.cross_entropy)
     ranking = rank_checkpoints(find_checkpoints(priors, store), target)
@@ -52,9 +52,16 @@ def main() -> None:
     starts = (None,) if ranking.best is None else (None, ranking.best)
     for start in starts:
         name = "from scratch" if start is None else f"from {start.record.study}"
-        study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+        study = new_study(storage, name)
         study.optimize(objective(train, test, store, start), n_trials=args.trials)
         print(f"{name}: accuracy {study.best_value:.3f}")
+
+
+def new_study(storage: str, name: str) -> optuna.Study:
+    sampler = optuna.samplers.TPESampler(seed=0)
+    return optuna.create_study(
+        storage=storage, study_name=name, direction="maximize", sampler=sampler
+    )
 
 
 def digits(mirrored: bool, first: int, n: int) -> tuple[Data, Data]:
