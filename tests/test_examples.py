@@ -97,4 +97,4 @@ def test_transfer_weights_starts_from_a_prior_network(tmp_path: Path) -> None:
     assert float(told["from mirrored"]) > float(told["from scratch"])
     url = f"sqlite:///{tmp_path / 'kept.db'}"
     for trial in optuna.load_study(study_name="from mirrored", storage=url).trials:
-        assert trial.user_attrs["optuna_meta:weights_from"]["study"] == "mirrored"
+        assert trial.user_attrs["optuna_meta:weights_from"]["sources"][0]["study"] == "mirrored"
