@@ -9,7 +9,8 @@ number the new study of ``MetaSampler`` starts with. Prints the regret of
 * ``nearest``: no features, and of the prior studies only the few that are nearest in them, by
   Euclidean distance after each feature is scaled to unit variance (Feurer et al., 2015).
 
-Regret is 0 at the best of the grid and 1 at its median. Differences are paired: replicates of a
+Regret is 0 at the best of the grid and 1 at its median, and is given in points of balanced
+accuracy as well, as some medians are close to the best. Differences are paired: replicates of a
 data set are averaged first, and standard errors are over data sets. (They are no independent
 sample, as each is a prior of the others.)
 """
@@ -78,8 +79,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="replicates of each data set")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     args = parser.parse_args(argv)
-    names = real_family(args.cache).targets
-    jobs = [Replicate(name, seed) for seed in range(args.seeds) for name in names]
+    family = real_family(args.cache)
+    jobs = [Replicate(name, seed) for seed in range(args.seeds) for name in family.targets]
     found: dict[Replicate, Regrets] = {}
     try:
         for job, outcome in run_all(
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("Interrupted.")
     if found:
-        print(report(found))
+        print(report(found, {job.task: family.load(job.task).gap for job in found}))
 
 
 def run_replicate(setting: Setting, replicate: Replicate) -> Regrets:
@@ -102,28 +103,26 @@ def run_replicate(setting: Setting, replicate: Replicate) -> Regrets:
     return {arm: _run(family, setting, arm, *replicate) for arm in ARMS}
 
 
-def report(found: Mapping[Replicate, Regrets]) -> str:
-    """Mean regrets, and their differences to those without features, in Markdown."""
-    means = {arm: _by_task(found, arm) for arm in ARMS}
-    n_trials = means["none"].shape[1]
-    shown = [trial for trial in _SHOWN if trial <= n_trials]
-    head = ["trial", *shown, f"mean of 1 to {_EARLY}"]
-    columns = [[trial - 1] for trial in shown] + [list(range(min(_EARLY, n_trials)))]
-    regrets = [
-        [arm, *(estimate(regret[:, c].mean(axis=1)) for c in columns)]
-        for arm, regret in means.items()
-    ]
-    differences = [
-        [
-            f"{arm} - none",
-            *(signed(estimate((regret - means["none"])[:, c].mean(axis=1))) for c in columns),
-        ]
-        for arm, regret in means.items()
-        if arm != "none"
-    ]
+def report(found: Mapping[Replicate, Regrets], gaps: Mapping[str, float]) -> str:
+    """Mean regrets, and their differences to those without features, in Markdown.
+
+    Args:
+        found:
+            Regrets of each replicate.
+        gaps:
+            Of each data set, the distance between the median and the best value.
+    """
     n_tasks = len({job.task for job in found})
-    title = f"{n_tasks} data sets, {len(found)} replicates in all.\n"
-    return "\n".join([title, table(head, [*regrets, *differences])])
+    points = {job: _scaled(regrets, 100.0 * gaps[job.task]) for job, regrets in found.items()}
+    return "\n".join(
+        [
+            f"{n_tasks} data sets, {len(found)} replicates in all.\n",
+            "Regret, of the distance between the median and the best of the grid:\n",
+            _table(found),
+            "\nRegret, in points (1/100) of balanced accuracy:\n",
+            _table(points),
+        ]
+    )
 
 
 def nearest(features: Mapping[str, Mapping[str, float]], target: str, n: int) -> tuple[str, ...]:
@@ -149,20 +148,50 @@ def nearest(features: Mapping[str, Mapping[str, float]], target: str, n: int) ->
 
 def _run(family: Family, setting: Setting, arm: str, task: str, seed: int) -> list[float]:
     regime = _REGIMES.get(arm, "base")
-    common = {"seed": seed, "trials": setting.prior_trials, "cache": setting.cache}
-    limit = setting.max_priors
+    limit, cache, n = setting.max_priors, setting.cache, setting.prior_trials
     if arm == "nearest":
         features = meta_features(family, task, regime="features", seed=seed, limit=limit)
         chosen = nearest(features, task, setting.n_nearest)
-        priors = tuple(make_study(family, name, sampler="tpe", **common) for name in chosen)
+        priors = tuple(
+            make_study(family, name, sampler="tpe", seed=seed, trials=n, cache=cache)
+            for name in chosen
+        )
     else:
-        priors = prior_studies(family, task, regime=regime, limit=limit, **common)
+        priors = prior_studies(
+            family, task, regime=regime, seed=seed, trials=n, cache=cache, limit=limit
+        )
     known = meta_features(family, task, regime=regime, seed=seed, limit=limit)
     built = METHODS["meta"].build(priors, stable_seed("run", family.name, task, seed))
     rows = run_trials(
         family.load(task), built, setting.trials, setup=0.0, features=known.get(task)
     )
     return [row.regret_so_far for row in rows]
+
+
+def _scaled(regrets: Regrets, factor: float) -> Regrets:
+    return {arm: [factor * regret for regret in line] for arm, line in regrets.items()}
+
+
+def _table(found: Mapping[Replicate, Regrets]) -> str:
+    means = {arm: _by_task(found, arm) for arm in ARMS}
+    n_trials = means["none"].shape[1]
+    shown = [trial for trial in _SHOWN if trial <= n_trials]
+    columns = [[trial - 1] for trial in shown] + [list(range(min(_EARLY, n_trials)))]
+    lines = [
+        [arm, *(estimate(regret[:, c].mean(axis=1)) for c in columns)]
+        for arm, regret in means.items()
+    ]
+    for arm in ARMS[1:]:
+        apart = [(means[arm] - means["none"])[:, c].mean(axis=1) for c in columns]
+        lines.append([f"{arm} - none", *(signed(estimate(d)) for d in apart)])
+        lines.append(["better / same / worse", *(_counts(d) for d in apart)])
+    return table(["trial", *shown, f"mean of 1 to {_EARLY}"], lines)
+
+
+def _counts(differences: NDArray[np.float64]) -> str:
+    """Of how many data sets regret is lower, the same, higher."""
+    signs = np.sign(differences.round(9))
+    return " / ".join(str(int((signs == sign).sum())) for sign in (-1, 0, 1))
 
 
 def _by_task(found: Mapping[Replicate, Regrets], arm: str) -> NDArray[np.float64]:

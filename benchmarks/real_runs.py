@@ -257,14 +257,15 @@ def _encoded(raw: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _train_all(X: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:
-    axes = [range(n) for n in _LEVELS.values()] + [list(c) for c in _CHOICES.values()]
-    scores = []
-    for C, gamma, kernel, scaling, coef0 in itertools.product(*axes):
-        if kernel == "rbf" and coef0 != "0":  # which that kernel does not have
-            scores.append(scores[-1])
-            continue
-        scores.append(_score(X, y, _C[C], _GAMMA[gamma], kernel, scaling, float(coef0)))
-    return np.array(scores).reshape([len(axis) for axis in axes])
+    numbers, categories = (_C, _GAMMA), tuple(_CHOICES.values())
+    scores: list[float] = []
+    for C, gamma in itertools.product(*numbers):
+        for kernel, scaling, coef0 in itertools.product(*categories):
+            if kernel == "rbf" and coef0 != "0":  # which that kernel does not have
+                scores.append(scores[-1])
+            else:
+                scores.append(_score(X, y, C, gamma, kernel, scaling, float(coef0)))
+    return np.array(scores).reshape([len(axis) for axis in (*numbers, *categories)])
 
 
 def _score(

@@ -91,7 +91,7 @@ def test_all_arms_run_and_are_reported(tmp_path, small_grid):
             assert len(line) == 3 and (np.diff(line) <= 0.0).all() and line[-1] >= 0.0
     # Of fewer than six prior studies nothing is learned.
     assert all(regrets["none"] == regrets["learned"] for regrets in found.values())
-    assert "2 data sets, 4 replicates" in report(found)
+    assert "2 data sets, 4 replicates" in report(found, dict.fromkeys(DATASETS, 1.0))
 
 
 def test_differences_are_paired_over_data_sets():
@@ -105,10 +105,13 @@ def test_differences_are_paired_over_data_sets():
         Replicate("b", 0): regrets(0.2, 0.2),
         Replicate("b", 1): regrets(0.2, 0.2),
     }
-    lines = {line.split(" | ")[0].strip("| "): line for line in report(found).splitlines()[2:]}
-    assert "| 0.350 ± 0.150 |" in lines["none"]
-    assert "| -0.1000 ± 0.1000 |" in lines["learned - none"]  # of -0.2 and 0
-    assert "| +0.0000 ± 0.0000 |" in lines["permuted - none"]
+    shares, points = report(found, {"a": 0.5, "b": 0.1}).split("Regret, in points")
+    assert "| none | 0.350 ± 0.150 |" in shares
+    assert "| learned - none | -0.1000 ± 0.1000 |" in shares  # of -0.2 and 0
+    assert "| better / same / worse | 1 / 1 / 0 |" in shares
+    assert "| permuted - none | +0.0000 ± 0.0000 |" in shares
+    assert "| none | 13.500 ± 11.500 |" in points  # of 25 and 2
+    assert "| learned - none | -5.0000 ± 5.0000 |" in points
 
 
 def test_the_nearest_are_nearest_in_units_of_their_spread():
