@@ -138,8 +138,9 @@ def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> ND
 def plateaus(rows: Array, values: Array, space: Space) -> Array:
     """How far around each trial the values are known to be the same.  # (n,)
 
-    That is the distance to the farthest trial nearby that came to exactly the same; 0 where none
-    did. The worst value does not count, of which there may be many kinds.
+    That is the distance to the farthest trial nearby that came to exactly the same, and at most
+    half the way to the nearest one that came to something else; 0 where none did the same. The
+    worst value does not count, of which there may be many kinds.
 
     Args:
         rows: The trials.  # (n, D)
@@ -152,8 +153,10 @@ def plateaus(rows: Array, values: Array, space: Space) -> Array:
     same = (values[:, None] == values).all(axis=2) & ~np.eye(n, dtype=bool)
     most = _PLATEAU**2 * len(space.dimensions)
     for i in np.flatnonzero(same.any(axis=1) & ~worst):
-        squared = _squared_distances(rows[same[i]], rows[i], space)
-        radii[i] = np.sqrt(squared[squared <= most].max(initial=0.0))
+        squared = _squared_distances(rows, rows[i], space)
+        others = ~same[i] & (np.arange(n) != i)
+        reach = squared[same[i] & (squared <= most)].max(initial=0.0)
+        radii[i] = np.sqrt(min(reach, 0.25 * squared[others].min(initial=np.inf)))
     return radii
 
 

@@ -271,4 +271,6 @@ def _weights(foretold: Array, unit: float, reach: float, share: float) -> Array:
 
 
 def _median_of_pairs(matrix: Array) -> float:
-    return float(np.median(matrix[np.triu_indices(len(matrix), k=1)]))
+    """Of those that differ at all: of a feature that few studies have, most pairs do not."""
+    pairs = matrix[np.triu_indices(len(matrix), k=1)]
+    return float(np.median(pairs[pairs > 1e-12])) if (pairs > 1e-12).any() else 0.0

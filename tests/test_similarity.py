@@ -174,3 +174,14 @@ def test_the_nearest_study_weighs_most_where_nothing_is_learned() -> None:
     assert weights.sum() == pytest.approx(1.0) and weights.argmax() == 1
     assert weights[3] < weights[1]
     np.testing.assert_array_equal(nearness(features, {}), np.full(4, 0.25))
+
+
+def test_a_feature_that_few_studies_have_counts() -> None:
+    rng = np.random.default_rng(0)
+    rare = np.arange(12) < 3
+    optima = np.where(rare, 0.9, 0.2)
+    x = np.repeat(optima, 6) + 0.1 * rng.standard_normal(72)
+    Z = np.abs(x[:, None] - optima) + 0.01 * rng.standard_normal((72, 12))
+    features = [{"rare": float(is_rare)} for is_rare in rare]
+    found = learned(features, {"rare": 1.0}, Z, np.repeat(np.arange(12), 6))
+    assert found.weights[:3].min() > 2.0 * found.weights[3:].max()
