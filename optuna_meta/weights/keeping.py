@@ -106,16 +106,25 @@ def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[Checkpo
 def superfluous(holdings: Sequence[Holding], study: optuna.Study, top_k: int) -> list[Holding]:
     """The checkpoints beyond the best ``top_k`` of those given, but what may be resumed.
 
-    The last checkpoint of each unfinished trial, or of the one it goes on from, stays, and so does
-    each whose value is still to come.
+    The last checkpoint of each unfinished trial, or of the one it goes on from, stays, and that of
+    each failed one until it has been retried; so does each whose value is still to come.
     """
     trials = study.get_trials(deepcopy=False)
-    unfinished = [t for t in trials if not t.state.is_finished()]
+    unfinished = [t for t in trials if not t.state.is_finished() or _waits_for_retry(t, trials)]
     last = [records[-1] for t in unfinished if (records := inherited(t, trials))]
     stay = {record.weights.artifact_id for record in last}
     ranked = [h for h in holdings if h.trial.state.is_finished() or h.record.value is not None]
     beyond = in_order(ranked, study)[top_k:]
     return [h for h in beyond if h.record.weights.artifact_id not in stay]
+
+
+def _waits_for_retry(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether a trial has failed and no later one with its parameters has come to its end."""
+    later = trials[trial.number + 1 :] if trial.state == TrialState.FAIL else ()
+    return trial.state == TrialState.FAIL and not any(
+        t.state in (TrialState.COMPLETE, TrialState.PRUNED) and t.params == trial.params
+        for t in later
+    )
 
 
 def give_up(study: optuna.Study, artifact_ids: Iterable[str]) -> None:

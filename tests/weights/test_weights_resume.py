@@ -89,6 +89,21 @@ def test_retries_go_on_under_save_top_k(tmp_path: Path) -> None:
     assert len(files_of(tmp_path)) == 1
 
 
+def test_a_failed_trial_keeps_its_last_checkpoint_until_it_was_retried(tmp_path: Path) -> None:
+    store = store_in(tmp_path, save_top_k=1)
+    study = optuna.create_study()
+    study.enqueue_trial(RATE)
+    study.optimize(steps(store, 2, RuntimeError), n_trials=1, catch=RuntimeError)
+    study.enqueue_trial({"rate": 0.06})
+    study.optimize(steps(store, None), n_trials=1)
+    assert 0 in [record.trial for record in store.records(study)]
+    study.enqueue_trial(RATE)
+    study.optimize(steps(store, 2), n_trials=1)
+    assert study.trials[2].user_attrs["start"] == 3
+    store.prune(study)
+    assert len(store.records(study)) == 1
+
+
 def test_a_trial_leaves_the_files_of_another_study_alone(tmp_path: Path) -> None:
     """It has the same number, and the attributes of the one it goes on from."""
     store = store_in(tmp_path)
