@@ -38,6 +38,7 @@ ORDER = [
     "features.design",
     "features.information",
     "features.discriminants",
+    "features.folds",
     "features.landmarkers",
     "features.tree",
     "features.labels",

@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.design import make_design
+from optuna_meta.features.folds import cross_scores
+from optuna_meta.features.folds import deal
+from optuna_meta.features.folds import FOLDS
 from optuna_meta.features.measures import standardise
 
 
@@ -30,13 +33,12 @@ __all__ = ["landmark"]
 
 _MAX_ROWS = 500
 _MAX_COLUMNS = 50
-_FOLDS = 3
 
 
 class _Sample(NamedTuple):
     design: NDArray[np.float64]  # (r, d)
     y: NDArray[Any]  # (r,), float64 numbers or int64 class codes
-    fold: NDArray[np.int64]  # (r,), in 0 .. _FOLDS - 1
+    fold: NDArray[np.int64]  # (r,), in 0 .. FOLDS - 1
 
 
 def landmark(
@@ -61,11 +63,7 @@ def landmark(
         return {}
     learners = _regressors() if is_numeric(y) else _classifiers()
     learners |= _on_one_column(learners, int(rng.integers(sample.design.shape[1])))
-    score = _clipped_r2 if is_numeric(y) else _accuracy
-    return {
-        name: score(sample.y, _cross_predict(learner, sample))
-        for name, learner in learners.items()
-    }
+    return cross_scores(learners, sample.design, sample.y, sample.fold)
 
 
 def _classifiers() -> dict[str, Any]:
@@ -162,11 +160,9 @@ def _draw(
     target = standardise(y[rows, None]).ravel() if is_numeric(y) else y[rows]
     if not len(target):
         return _Sample(np.empty((0, 0)), target, np.empty(0, dtype=np.int64))
-    fold = np.empty(len(rows), dtype=np.int64)
-    # Dealt out in the order of the target, each fold has its share of each class or level.
-    fold[np.argsort(target, kind="stable")] = np.arange(len(rows)) % _FOLDS
+    fold = deal(target)
     design = make_design(z[rows], codes[rows])
-    trainable = [np.ptp(design[fold != k], axis=0) > 0 for k in range(_FOLDS)]
+    trainable = [np.ptp(design[fold != k], axis=0) > 0 for k in range(FOLDS)]
     columns = np.flatnonzero(np.all(trainable, axis=0))
     if len(columns) > _MAX_COLUMNS:
         columns = np.sort(rng.choice(columns, _MAX_COLUMNS, replace=False))
@@ -177,25 +173,7 @@ def _learnable(y: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns the rows with a target, and for classes those with a member for each fold."""
     if is_numeric(y):
         rows = rows[~np.isnan(y[rows])]
-        return rows if len(rows) >= 2 * _FOLDS else rows[:0]
+        return rows if len(rows) >= 2 * FOLDS else rows[:0]
     rows = rows[y[rows] >= 0]
-    frequent: NDArray[np.bool_] = np.bincount(y[rows])[y[rows]] >= _FOLDS
+    frequent: NDArray[np.bool_] = np.bincount(y[rows])[y[rows]] >= FOLDS
     return rows[frequent]
-
-
-def _cross_predict(learner: Any, sample: _Sample) -> NDArray[Any]:
-    predicted = np.empty_like(sample.y)
-    for k in range(_FOLDS):
-        train, test = sample.fold != k, sample.fold == k
-        learner.fit(sample.design[train], sample.y[train])
-        predicted[test] = learner.predict(sample.design[test])
-    return predicted
-
-
-def _accuracy(y: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
-    return float(np.mean(y == predicted))
-
-
-def _clipped_r2(y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    r2 = 1.0 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean()) ** 2)
-    return float(np.clip(r2, -1.0, 1.0))

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta.features.columns import is_numeric
+from optuna_meta.features.folds import cross_scores
+from optuna_meta.features.folds import deal
+from optuna_meta.features.folds import FOLDS
 from optuna_meta.features.measures import standardise
 
 
 __all__ = ["learnable", "NearestCentroid", "probe"]
-
-_FOLDS = 3
 
 
 class NearestCentroid:
@@ -48,10 +49,10 @@ def learnable(y: NDArray[Any]) -> NDArray[np.int64]:
     """
     if is_numeric(y):
         rows = np.flatnonzero(~np.isnan(y))
-        enough = len(rows) >= 2 * _FOLDS
+        enough = len(rows) >= 2 * FOLDS
     else:
         rows = np.flatnonzero(y >= 0)
-        rows = rows[np.bincount(y[rows])[y[rows]] >= _FOLDS]
+        rows = rows[np.bincount(y[rows])[y[rows]] >= FOLDS]
         enough = True
     return rows if enough and len(np.unique(y[rows])) > 1 else rows[:0]
 
@@ -75,30 +76,4 @@ def probe(
     rows = rng.permutation(rows)
     # R^2 is of any unit, but a target such as 1e300 would overflow when squared.
     target: NDArray[Any] = standardise(y[rows, None])[:, 0] if is_numeric(y) else y[rows]
-    fold = np.empty(len(rows), dtype=np.int64)
-    # Dealt out in the order of the labels, each fold has its share of each class or level.
-    fold[np.argsort(target, kind="stable")] = np.arange(len(rows)) % _FOLDS
-    score = _clipped_r2 if is_numeric(target) else _accuracy
-    return {
-        name: score(target, _cross_predict(learner, design[rows], target, fold))
-        for name, learner in learners.items()
-    }
-
-
-def _cross_predict(
-    learner: Any, design: Any, y: NDArray[Any], fold: NDArray[np.int64]
-) -> NDArray[Any]:
-    predicted = np.empty_like(y)
-    for k in range(_FOLDS):
-        learner.fit(design[fold != k], y[fold != k])
-        predicted[fold == k] = learner.predict(design[fold == k])
-    return predicted
-
-
-def _accuracy(y: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
-    return float(np.mean(y == predicted))
-
-
-def _clipped_r2(y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    r2 = 1.0 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean()) ** 2)
-    return float(np.clip(r2, -1.0, 1.0))
+    return cross_scores(learners, design[rows], target, deal(target))
