@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ from optuna_meta.surrogate.target import Inputs
 
 
 __all__ = ["MOST_AHEAD", "Planner", "Question", "Suggestion"]
+
+Zones: TypeAlias = tuple[tuple[Array, float | Array], ...]
 
 _LOCAL = 80  # Rows of one round of local search.
 _LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
@@ -237,6 +240,34 @@ def _thinned(question: Question) -> Question:
     return question.of_trials(representative(places, _MOST_TRIALS))
 
 
+def _zones(question: Question) -> Zones:
+    """Rows (m, D) to keep away from, and how far: running trials, then known plateaus.
+
+    The values of running trials unknown, they do not tell the model to look elsewhere. On a
+    plateau, such as the nearest point of a grid makes, there is nothing to find either.
+    """
+    space = question.space
+    radii = plateaus(question.rows, question.values, space)
+    flat = radii > 0.0
+    running = _APART * np.sqrt(len(space.dimensions))
+    return (question.pending, running), (question.rows[flat], radii[flat])
+
+
+def _fresh(question: Question, seen: Array, pool: Pool, zones: Zones) -> NDArray[np.int64]:
+    """Where in the pool the rows are that may be suggested."""
+    if question.candidates is None:
+        fresh = unseen_keys(pool.keys, set(row_keys(seen)))
+    else:
+        fresh = np.flatnonzero(~question.tried | question.tried.all())
+    if len(question.rows) == 0 and (fresh < pool.n_remembered).any():
+        # Before any trial a configuration that a prior study has tried is safer than a new one.
+        fresh = fresh[fresh < pool.n_remembered]
+    for rows, radius in zones:
+        away = apart(pool.rows[fresh], rows, question.space, radius)
+        fresh = fresh[away] if away.any() else fresh
+    return fresh
+
+
 def _search(
     goal: Goal,
     question: Question,
@@ -250,25 +281,10 @@ def _search(
     Returns:
         The row (D,), and where in the pool it is, if it is there.
     """
-    space, n_trials = question.space, len(question.rows)
-    if question.candidates is None:
-        fresh = unseen_keys(pool.keys, set(row_keys(seen)))
-    else:
-        fresh = np.flatnonzero(~question.tried | question.tried.all())
-    if n_trials == 0 and (fresh < pool.n_remembered).any():
-        # Before any trial a configuration that a prior study has tried is safer than a new one.
-        fresh = fresh[fresh < pool.n_remembered]
-    # Their values unknown, running trials do not tell the model to look elsewhere: they are kept
-    # at a distance.
-    radius = _APART * np.sqrt(len(space.dimensions))
-    # On a plateau, such as the nearest point of a grid makes, there is nothing to find either.
-    radii = plateaus(question.rows, question.values, space)
-    flat, radii = question.rows[radii > 0.0], radii[radii > 0.0]
-    for others, reach in ((question.pending, radius), (flat, radii)):
-        away = apart(pool.rows[fresh], others, space, reach)
-        fresh = fresh[away] if away.any() else fresh
+    space, zones = question.space, _zones(question)
+    fresh = _fresh(question, seen, pool, zones)
     rows, scores = pool.rows[fresh], goal.scores([i.select(fresh) for i in inputs])
-    is_local = n_trials and space.size > SMALL and question.candidates is None
+    is_local = len(question.rows) and space.size > SMALL and question.candidates is None
     trials = question.rows[best_first(question.values, question.limits)]
     trials = trials[: _STARTS * question.values.shape[1]]
     n_local = _LOCAL if goal.asks_priors else _LOCAL_ALONE
@@ -277,8 +293,8 @@ def _search(
         local = fixed(neighbours(starts, n_local, space, rng, steps), question.fixed)
         local = apply_conditions(local, question.conditions)
         local = local[unseen(local, seen, or_all=False)]
-        local = local[apart(local, question.pending, space, radius)]
-        local = local[apart(local, flat, space, radii)]
+        for others, radius in zones:
+            local = local[apart(local, others, space, radius)]
         if not len(local):
             break
         rows = np.vstack([rows, local])

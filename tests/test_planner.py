@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from optuna_meta import planner as planner_module
+from optuna_meta.candidates import apart
 from optuna_meta.candidates import enumerated
 from optuna_meta.conditions import Condition
 from optuna_meta.measure import Measure
@@ -356,3 +357,16 @@ def test_simultaneous_workers_get_different_candidates() -> None:
     asked = [question(CUBE, candidates[:1], ahead=ahead, **given) for ahead in range(3)]
     found = [CUBE_PLANNER.suggest(now, rng()).candidate for now in asked]
     assert sorted(found) == [1, 2, 3]
+
+
+def test_candidates_on_a_known_plateau_are_left_out() -> None:
+    rows = np.array([[0.3, 0.3, 0.0], [0.6, 0.3, 0.0], [0.9, 0.9, 0.0], [0.1, 0.9, 0.0]])
+    asked = question(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
+    _, (flat, radii) = zones = planner_module._zones(asked)
+    np.testing.assert_array_equal(flat, rows[:2])
+    pool = CUBE_PLANNER._pool(asked, rng())
+    kept = pool.rows[planner_module._fresh(asked, rows, pool, zones)]
+    everyone = pool.rows[planner_module._fresh(asked, rows, pool, zones[:1])]
+    for row, radius in zip(flat, radii, strict=True):
+        on_it = apart(everyone, row[None], CUBE, radius)
+        assert apart(kept, row[None], CUBE, radius).all() and not on_it.all()
