@@ -82,8 +82,7 @@ def _moved_without(
     """Distance between the suggestions with and without a study; 0 where it is the only one."""
     if len(planner.fitted.prior) < 2:
         return 0.0
-    without = Planner(planner.fitted.without([name]), planner.features)
-    other = without.suggest(question, copy.deepcopy(rng)).row
+    other = planner.without(name).suggest(question, copy.deepcopy(rng)).row
     return _distance(row, other, question.space)
 
 

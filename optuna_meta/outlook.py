@@ -102,6 +102,7 @@ class Outlook:
         weights: Weight of each task, sum 1.  # (T,)
         trust: Probability, before any trial, that they inform the target.
         similarity: What the weights owe to meta-features.
+        standing: What the studies say of each other.
     """
 
     measure: Measure
@@ -109,6 +110,7 @@ class Outlook:
     weights: Array  # (T,)
     trust: float
     similarity: Similarity
+    standing: Standing
     _answers: dict[str, dict[bytes, Array]] = field(default_factory=dict, repr=False)
     _learned: dict[str, _Learned] = field(default_factory=dict, repr=False)
 
@@ -198,7 +200,10 @@ class Outlook:
 
 
 def new_outlook(
-    fitted: FittedPrior, measure: Measure, features: Mapping[str, float] | None = None
+    fitted: FittedPrior,
+    measure: Measure,
+    features: Mapping[str, float] | None = None,
+    standing: Standing | None = None,
 ) -> Outlook:
     """The outlook on a measure of a target with these meta-features.
 
@@ -206,13 +211,14 @@ def new_outlook(
         fitted: The surrogates of all measures.
         measure: The target's.
         features: The target's meta-features, where they are known.
+        standing: What the studies of the measure say of each other, where it is known.
     """
     own = fitted.of(measure)
-    standing = standing_of(own)
+    standing = standing_of(own) if standing is None else standing
     similarity = _similarity(own, standing, features)
     weights = similarity.weights * signal_weights(standing)
     weights = weights / (weights.sum() or 1.0)
-    return Outlook(measure, own, weights, initial_trust(standing), similarity)
+    return Outlook(measure, own, weights, initial_trust(standing), similarity, standing)
 
 
 def _similarity(

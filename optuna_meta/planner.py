@@ -49,6 +49,8 @@ _STARTS = 3  # Best trials from which it starts; more of them where the best are
 _MOST_POOLS = 8
 MOST_AHEAD = 8
 _MOST_TRIALS = 200  # Of the target, in the model: its price grows with their cube.
+_THINNED_EVERY = 20  # Trials: what the first of them tell is learned once, not at each trial.
+_FEW = 8  # Prior studies.
 _APART = 0.05  # Of a range, for each root of the dimensions: between running trials.
 
 
@@ -146,6 +148,20 @@ class Planner:
         outlooks = {measure: outlook.copy() for measure, outlook in self._outlooks.items()}
         return replace(self, _outlooks=outlooks, _pools=dict(self._pools))
 
+    def without(self, name: str) -> Planner:
+        """A planner that a prior study never reached.
+
+        Few others are asked again what they say of each other, many are not: it costs most.
+        """
+        fitted = self.fitted.without([name])
+        outlooks = {}
+        for measure, outlook in self._outlooks.items():
+            names = outlook.fitted.names
+            if len(names) > _FEW and name in names:
+                standing = outlook.standing.without(names.index(name))
+                outlooks[measure] = new_outlook(fitted, measure, self.features, standing)
+        return Planner(fitted, self.features, outlooks)
+
     def outlook(self, measure: Measure) -> Outlook:
         """What the prior studies say of a measure."""
         if measure not in self._outlooks:
@@ -233,11 +249,20 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _thinned(question: Question) -> Question:
-    """The question with the trials that the models learn from."""
-    order = best_first(question.values, question.limits)
-    places = np.empty(len(order))
-    places[order] = np.arange(len(order))
-    return question.of_trials(representative(places, _MOST_TRIALS))
+    """The question with the trials that the models learn from.
+
+    Of many, the latest and representative ones of those before, which stay the same for some
+    trials.
+    """
+    n = len(question.rows)
+    if n <= _MOST_TRIALS:
+        return question
+    settled = n - n % _THINNED_EVERY
+    order = best_first(question.values[:settled], question.limits[:settled])
+    places = np.empty(settled)
+    places[order] = np.arange(settled)
+    spread = representative(places, _MOST_TRIALS - _THINNED_EVERY)
+    return question.of_trials(np.append(spread, np.arange(settled, n)))
 
 
 def _zones(question: Question) -> Zones:

@@ -106,7 +106,7 @@ def _best_rows(prior: Prior) -> Array:
     n_studies = len(prior)
     of_one = min(_OF_ONE, max(1, _REMEMBERED // max(n_studies, 1)))
     chosen = np.linspace(0, n_studies - 1, min(n_studies, _REMEMBERED)).round().astype(int)
-    names = {prior.names[t] for t in chosen}
+    names = set(np.array(prior.names)[chosen]) if n_studies else set()
     by_study: dict[str, list[Task]] = {}
     for task in prior.tasks:
         if task.name in names:

@@ -6,10 +6,12 @@ import time
 import numpy as np
 import pytest
 
+from optuna_meta import outlook as outlook_module
 from optuna_meta import planner as planner_module
 from optuna_meta.candidates import apart
 from optuna_meta.candidates import enumerated
 from optuna_meta.conditions import Condition
+from optuna_meta.lens import Lens
 from optuna_meta.measure import Measure
 from optuna_meta.outlook import is_untested
 from optuna_meta.outlook import View
@@ -23,6 +25,7 @@ from optuna_meta.space import Dimension
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.posterior import Arm
+from optuna_meta.surrogate.target import Scales
 
 
 CUBE = Space((Dimension("a"), Dimension("b"), Dimension("c", choices=("p", "q"))))
@@ -370,3 +373,48 @@ def test_candidates_on_a_known_plateau_are_left_out() -> None:
     for row, radius in zip(flat, radii, strict=True):
         on_it = apart(everyone, row[None], CUBE, radius)
         assert apart(kept, row[None], CUBE, radius).all() and not on_it.all()
+
+
+def test_of_many_trials_the_first_tell_the_same_for_some_time() -> None:
+    rows = rng().random((239, 3)).round(3)
+    rows[:, 2] = rows[:, 2].round()
+    learned = [
+        planner_module._thinned(question(CUBE, rows=rows[:n], values=rng(1).random(n))).rows
+        for n in (220, 221, 239)
+    ]
+    assert [len(kept) for kept in learned] == [180, 181, 199]
+    for kept in learned[1:]:
+        np.testing.assert_array_equal(kept[:180], learned[0])
+    np.testing.assert_array_equal(learned[2][180:], rows[220:])
+
+
+def test_length_scales_of_many_trials_are_not_learned_at_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    scales = outlook_module.Lens.scales
+
+    def counted(lens: Lens, X: Array, y: Array) -> Scales:
+        calls.append(len(y))
+        return scales(lens, X, y)
+
+    monkeypatch.setattr(outlook_module.Lens, "scales", counted)
+    rows = CUBE.snap(rng().random((239, 3)))
+    asked = CUBE_PLANNER.copy()
+    for n in range(220, 240):
+        asked.suggest(question(CUBE, rows=rows[:n]), rng())
+    assert len(calls) <= 3
+
+
+@pytest.mark.parametrize("n_tasks", [3, 12])
+def test_a_planner_without_a_study_is_as_if_it_had_never_been_there(n_tasks: int) -> None:
+    studies = prior(CUBE, n_tasks, 12)
+    others = replace(studies, tasks=studies.tasks[:-1])
+    rows = CUBE.snap(rng(5).random((4, 3)))
+    left, never = Planner(fit_prior(studies)), Planner(fit_prior(others))
+    left.suggest(question(CUBE, rows=rows), rng())
+    without = left.without(f"t{n_tasks - 1}").suggest(question(CUBE, rows=rows), rng())
+    fresh = never.suggest(question(CUBE, rows=rows), rng())
+    np.testing.assert_allclose(without.row, fresh.row, atol=0.1)
+    np.testing.assert_allclose(without.weights, fresh.weights, atol=0.02)
+    assert without.trust == pytest.approx(fresh.trust, abs=0.05)

@@ -55,6 +55,10 @@ class Standing(NamedTuple):
     signal: Array  # (T,)
     informed: Array  # (T,)
 
+    def without(self, t: int) -> Standing:
+        """What the others of many say without one: about the same."""
+        return Standing(np.delete(self.signal, t), np.delete(self.informed, t))
+
 
 def standing_of(fitted: FittedPrior) -> Standing:
     """Ask every prior study; of many an even spread, whose mean answer the others get."""
