@@ -129,6 +129,7 @@ ORDER = [
     "plans",
     "transfer",
     "sampler",
+    "agreement",
     "",
 ]
 
