@@ -251,7 +251,12 @@ def _check(plan: _Plan, report: InitReport, partial: str, least: float) -> None:
             "this looks like another architecture, so nothing was loaded. Rename what is named "
             f"otherwise, exclude what should stay fresh, or lower least.\n{report}"
         )
-    for name, tensor, *_ in plan.copies:
+    for name, tensor, target, _ in plan.copies:
+        if target.is_meta:
+            raise ValueError(
+                f"The model must have memory, got {name!r} on the meta device: move it by "
+                "to_empty() and initialise it first."
+            )
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(
                 f"Weights must be finite, got NaN or infinity in {name!r} of the checkpoint, so "

@@ -73,8 +73,8 @@ def state_of(source: Source) -> dict[str, Tensor]:
         source: A state dict, a record that has one, or what loads one.
 
     Raises:
-        ValueError: If the source holds something else than tensors, or two of its names differ
-            in their wrappers only.
+        ValueError: If the source holds something else than tensors, or tensors without memory, or
+            two of its names differ in their wrappers only.
     """
     held = opened(source)
     state = held if isinstance(held, Mapping) else held.state
@@ -88,6 +88,11 @@ def state_of(source: Source) -> dict[str, Tensor]:
             raise ValueError(
                 f"Weights must be tensors, got {type(tensor).__name__} under {name!r}. Pass the "
                 "state dict of the model alone."
+            )
+        if tensor.is_meta:
+            raise ValueError(
+                f"Weights must have memory, got {name!r} on the meta device: load them, or move "
+                "the model by to_empty() and initialise it first."
             )
         plain = plain_name(name)
         if plain in found:

@@ -72,3 +72,19 @@ def test_a_model_or_a_record_is_refused_with_advice(candidates: list[Candidate])
     with pytest.raises(ValueError, match="got a CheckpointRecord: load its checkpoint"):
         initialize(linear(), candidates[0].record)  # type: ignore[arg-type]
     assert opened({}) == {}
+
+
+def test_the_meta_device_has_no_weights_to_copy_from_or_to() -> None:
+    empty = nn.Linear(3, 1, device="meta")
+    for use in (
+        lambda: Checkpoint.from_model(empty),
+        lambda: average([empty.state_dict()]),
+        lambda: initialize(linear(), empty.state_dict()),
+    ):
+        with pytest.raises(ValueError, match="'weight' on the meta device: load them"):
+            use()
+    with pytest.raises(ValueError, match="The model must have memory, got 'weight'"):
+        initialize(empty, linear(0.5).state_dict())
+    made = empty.to_empty(device="cpu")
+    initialize(made, linear(0.5).state_dict())
+    assert made.weight.unique().tolist() == [0.5]
