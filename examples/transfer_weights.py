@@ -1,8 +1,9 @@
 """The best network of earlier studies is the next study's starting point.
 
 Two studies learn to tell digits 0 to 4 apart, seen upright and mirrored, and keep their networks.
-A new study has 40 images of the mirrored digits: which network it starts from, if any, is decided
-by a short training on them. Run it with a folder for the checkpoints:
+A new study has 40 images of the mirrored digits and begins from scratch. Which earlier study its
+trials agree with names one candidate, what its images say others; which network a second study
+starts from, if any, is decided by a short training. Run it with a folder for the checkpoints:
 
     python examples/transfer_weights.py --folder checkpoints
 """
@@ -19,10 +20,16 @@ from sklearn.datasets import load_digits
 import torch
 from torch import nn
 
+from optuna_meta import MetaSampler
+from optuna_meta import study_weights
+from optuna_meta.weights import by_logme
+from optuna_meta.weights import by_score
 from optuna_meta.weights import Candidate
 from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import find_checkpoints
+from optuna_meta.weights import Guarded
 from optuna_meta.weights import initialize
+from optuna_meta.weights import Nearest
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import record_lineage
 from optuna_meta.weights import Target
@@ -45,22 +52,33 @@ def main() -> None:
         priors.append(study)
 
     train, test = digits(True, 600, 40)
+    sampler = MetaSampler(prior_studies=priors, seed=0)
+    study = new_study(storage, "from scratch", sampler)
+    study.optimize(objective(train, test, store), n_trials=args.trials)
+    print(f"from scratch: accuracy {study.best_value:.3f}")
+
+    weights = study_weights(sampler, study)
+    print("weights of the studies:", {name: round(share, 2) for name, share in weights.items()})
     torch.manual_seed(0)
     target = Target(build, *train, nn.functional.cross_entropy)
-    ranking = rank_checkpoints(find_checkpoints(priors, store), target)
+    strategy = Guarded((Nearest(weights), by_logme, by_score))
+    ranking = rank_checkpoints(find_checkpoints(priors, store), target, strategy=strategy)
     print(ranking)
-    starts = (None,) if ranking.best is None else (None, ranking.best)
-    for start in starts:
-        name = "from scratch" if start is None else f"from {start.record.study}"
-        study = new_study(storage, name)
-        study.optimize(objective(train, test, store, start), n_trials=args.trials)
+    if ranking.best is not None:
+        name = f"from {ranking.best.record.study}"
+        study = new_study(storage, name, MetaSampler(prior_studies=priors, seed=0))
+        study.optimize(objective(train, test, store, ranking.best), n_trials=args.trials)
         print(f"{name}: accuracy {study.best_value:.3f}")
 
 
-def new_study(storage: str, name: str) -> optuna.Study:
-    sampler = optuna.samplers.TPESampler(seed=0)
+def new_study(
+    storage: str, name: str, sampler: optuna.samplers.BaseSampler | None = None
+) -> optuna.Study:
     return optuna.create_study(
-        storage=storage, study_name=name, direction="maximize", sampler=sampler
+        storage=storage,
+        study_name=name,
+        direction="maximize",
+        sampler=sampler or optuna.samplers.TPESampler(seed=0),
     )
 
 

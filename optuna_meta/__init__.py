@@ -1,5 +1,6 @@
 """Optuna that remembers: start a new study from what earlier studies learned."""
 
+from optuna_meta.agreement import study_weights
 from optuna_meta.features import extract_meta_features
 from optuna_meta.features import record_meta_features
 from optuna_meta.prior import Prior
@@ -19,4 +20,5 @@ __all__ = [
     "extract_meta_features",
     "fit_prior",
     "record_meta_features",
+    "study_weights",
 ]

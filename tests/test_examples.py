@@ -95,6 +95,7 @@ def test_transfer_weights_starts_from_a_prior_network(tmp_path: Path) -> None:
     told = dict(line.split(": accuracy ") for line in printed.splitlines() if ": acc" in line)
     assert set(told) == {"from scratch", "from mirrored"}
     assert float(told["from mirrored"]) > float(told["from scratch"])
+    assert "weights of the studies: {" in printed
     url = f"sqlite:///{tmp_path / 'kept.db'}"
     for trial in optuna.load_study(study_name="from mirrored", storage=url).trials:
         assert trial.user_attrs["optuna_meta:weights_from"]["sources"][0]["study"] == "mirrored"

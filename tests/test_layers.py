@@ -89,7 +89,7 @@ ORDER = [
     "weights.groups",
     "weights.towards",
     "weights.stopping",
-    "weights.chain",
+    "weights.units",
     "weights.align",
     "weights.batches",
     "weights.average",
@@ -129,6 +129,7 @@ ORDER = [
     "plans",
     "transfer",
     "sampler",
+    "agreement",
     "",
 ]
 

@@ -14,12 +14,12 @@ import torch
 from torch import nn
 from torch import Tensor
 
-from optuna_meta.weights.chain import Axis
-from optuna_meta.weights.chain import Hidden
-from optuna_meta.weights.chain import hidden_layers
 from optuna_meta.weights.states import plain_name
 from optuna_meta.weights.states import Source
 from optuna_meta.weights.states import state_of
+from optuna_meta.weights.units import Axis
+from optuna_meta.weights.units import Hidden
+from optuna_meta.weights.units import hidden_layers
 
 
 __all__ = ["align"]
@@ -43,7 +43,7 @@ def align(model: nn.Module, source: Source, reference: Source, *, seed: int = 0)
         seed: Of the order in which layers are matched.
 
     Raises:
-        ValueError: If the model's layers do not follow one another, with the reason.
+        ValueError: If the model has what cannot be aligned, with the reason.
     """
     state, wanted = state_of(source), state_of(reference)
     layers = _plain(hidden_layers(model))

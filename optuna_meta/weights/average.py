@@ -29,6 +29,7 @@ from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.origins import mixed_metadata
 from optuna_meta.weights.origins import Origin
 from optuna_meta.weights.origins import origins_of
+from optuna_meta.weights.states import opened
 from optuna_meta.weights.states import Source
 from optuna_meta.weights.states import state_of
 
@@ -54,8 +55,8 @@ def average(
     other tensors, such as counts, those of the heaviest checkpoint are taken.
 
     Args:
-        checkpoints: Checkpoints or state dicts of one architecture; an iterator that loads one
-            after the other bounds the memory.
+        checkpoints: Checkpoints, candidates or state dicts of one architecture, one at least;
+            candidates, or an iterator that loads one after the other, bound the memory.
         weights: Of each, not negative; they are scaled to sum to 1. Equal if None.
         align: A model of their architecture by which the hidden units of each are first brought
             into the order of the mean so far, see :func:`optuna_meta.weights.align.align`.
@@ -67,11 +68,12 @@ def average(
     """
     shares = itertools.repeat(1.0) if weights is None else iter(check_weights(weights))
     mean, used, origins = _Mean(), list[float](), list[tuple[Origin, ...]]()
-    for source in checkpoints:
+    for given in checkpoints:
         share = next(shares, None)
         if share is None:
             raise ValueError(f"There are {len(used)} weights and more checkpoints. Pass as many.")
         used.append(share)
+        source = opened(given)
         origins.append(origins_of(source))
         if share:
             state = state_of(source)
@@ -82,10 +84,13 @@ def average(
                 _refuse_independent(likeness(state, mean.sums), len(used))
             mean.add(state, share)
             del state
-        del source  # Before the next one is loaded.
-    if not used or weights is not None and len(used) != len(weights):
-        given = "any" if weights is None else len(weights)
-        raise ValueError(f"There are {given} weights and {len(used)} checkpoints. Pass as many.")
+        del given, source  # Before the next one is loaded.
+    if not used:
+        raise ValueError("There must be a checkpoint to average, got none.")
+    if weights is not None and len(used) != len(weights):
+        raise ValueError(
+            f"There are {len(weights)} weights and {len(used)} checkpoints. Pass as many."
+        )
     shares_used = [share / sum(used) for share in used]
     return Checkpoint(mean.value(), mixed_metadata(origins, shares_used, "average"))
 

@@ -10,7 +10,6 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_meta.pareto import n_dominators
 from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.record import CheckpointRecord
 from optuna_meta.weights.store import CheckpointStore
@@ -66,15 +65,16 @@ def _of_study(study: optuna.Study, store: CheckpointStore) -> list[Candidate]:
     signs = np.array([1.0 if d == StudyDirection.MINIMIZE else -1.0 for d in study.directions])
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     results = signs * np.array([t.values for t in trials], dtype=float).reshape(-1, len(signs))
-    finals = {trial.number: values for trial, values in zip(trials, results, strict=True)}
+    places = {trial.number: place for place, trial in enumerate(trials)}
     candidates = []
     for record in store.records(study):
-        own = finals.get(record.trial)
+        place = places.get(record.trial)
+        own = None if place is None else results[place]
         if len(signs) == 1 and record.value is not None:
             own = signs * record.value
         if own is not None and np.isfinite(own).all():
-            others = np.array([v for n, v in finals.items() if n != record.trial])
-            candidates.append(Candidate(record, _score(own, others.reshape(-1, len(own))), store))
+            others = results if place is None else np.delete(results, place, axis=0)
+            candidates.append(Candidate(record, _score(own, others), store))
     return candidates
 
 
@@ -83,7 +83,8 @@ def _score(own: np.ndarray, others: np.ndarray) -> float:
 
     A single trial has the score 1/2: nothing is known of it.
     """
-    n_better = n_dominators(np.vstack([own, others]))[0]
-    n_worse = sum(n_dominators(np.vstack([other, own]))[0] for other in others)
+    below, above = others < own, others > own
+    n_better = int((below.any(axis=1) & ~above.any(axis=1)).sum())
+    n_worse = int((above.any(axis=1) & ~below.any(axis=1)).sum())
     n_ties = len(others) - n_better - n_worse
     return float((n_worse + 0.5 * n_ties + 0.5) / (len(others) + 1))

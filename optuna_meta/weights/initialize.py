@@ -30,6 +30,7 @@ from optuna_meta.weights.origins import origins_of
 from optuna_meta.weights.rows import common_rows
 from optuna_meta.weights.rows import RowItems
 from optuna_meta.weights.states import matches
+from optuna_meta.weights.states import opened
 from optuna_meta.weights.states import plain_name
 from optuna_meta.weights.states import same_kind
 from optuna_meta.weights.states import Source
@@ -79,7 +80,7 @@ def initialize(
 
     Args:
         model: A model on any device; compiled, wrapped or lazy ones too.
-        checkpoint: A checkpoint or a state dict.
+        checkpoint: A checkpoint, a candidate or a state dict.
         partial: What becomes of a tensor whose shape differs: ``"skip"`` leaves it as the model
             initialised it, ``"overlap"`` copies the common leading block, ``"error"`` raises, also
             for missing and unexpected names.
@@ -101,6 +102,7 @@ def initialize(
     """
     if partial not in _PARTIAL:
         raise ValueError(f"partial must be one of {_PARTIAL}, got {partial!r}.")
+    checkpoint = opened(checkpoint)  # A candidate is read once.
     source = _renamed(state_of(checkpoint), rename)
     plan = _plan(model, source, partial, [exclude, head], rows or {})
     report = _report(model, plan, origins_of(checkpoint))
@@ -249,7 +251,12 @@ def _check(plan: _Plan, report: InitReport, partial: str, least: float) -> None:
             "this looks like another architecture, so nothing was loaded. Rename what is named "
             f"otherwise, exclude what should stay fresh, or lower least.\n{report}"
         )
-    for name, tensor, *_ in plan.copies:
+    for name, tensor, target, _ in plan.copies:
+        if target.is_meta:
+            raise ValueError(
+                f"The model must have memory, got {name!r} on the meta device: move it by "
+                "to_empty() and initialise it first."
+            )
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(
                 f"Weights must be finite, got NaN or infinity in {name!r} of the checkpoint, so "

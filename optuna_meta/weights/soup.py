@@ -24,6 +24,7 @@ from optuna_meta.weights.average import average
 from optuna_meta.weights.batches import device_of
 from optuna_meta.weights.batches import on_device
 from optuna_meta.weights.checkpoint import Checkpoint
+from optuna_meta.weights.states import opened
 from optuna_meta.weights.states import Source
 from optuna_meta.weights.states import state_of
 
@@ -133,7 +134,8 @@ def learn_weights(
 
 
 def _checkpoint(source: Source) -> Checkpoint:
-    return source if isinstance(source, Checkpoint) else Checkpoint(state_of(source))
+    held = opened(source)
+    return held if isinstance(held, Checkpoint) else Checkpoint(state_of(held))
 
 
 def _predict(model: nn.Module, state: State, *inputs: Any) -> Any:

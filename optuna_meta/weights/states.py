@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import cast
 from typing import Protocol
 
 import torch
+from torch import nn
 from torch import Tensor
 
 
-__all__ = ["HasState", "matches", "plain_name", "same_kind", "Source", "state_of"]
+__all__ = [
+    "HasState",
+    "Loads",
+    "matches",
+    "opened",
+    "plain_name",
+    "same_kind",
+    "Source",
+    "state_of",
+]
 
 # torch.compile's and DataParallel's (also DistributedDataParallel's and AveragedModel's).
 _WRAPPERS = ("_orig_mod", "module")
@@ -24,20 +35,49 @@ class HasState(Protocol):
     def state(self) -> Mapping[str, Tensor]: ...
 
 
-Source = Mapping[str, Tensor] | HasState
+class Loads(Protocol):
+    """What reads weights when asked, such as a candidate."""
+
+    def load(self) -> HasState: ...
+
+
+Source = Mapping[str, Tensor] | HasState | Loads
+
+
+def opened(source: Source) -> Mapping[str, Tensor] | HasState:
+    """Returns what holds the source's weights: itself, or what it loads.
+
+    Raises:
+        ValueError: If it neither has weights by name nor loads them.
+    """
+    if not isinstance(source, nn.Module):
+        if isinstance(source, Mapping):
+            return source
+        if hasattr(source, "state"):
+            return cast(HasState, source)
+        if hasattr(source, "load"):
+            return source.load()
+    kind = type(source).__name__
+    advice = "load its checkpoint from the store"
+    if isinstance(source, nn.Module):
+        advice = "pass Checkpoint.from_model(model), or its state_dict()"
+    raise ValueError(
+        f"Weights must be a checkpoint, a candidate or a state dict, got a {kind}: {advice}."
+    )
 
 
 def state_of(source: Source) -> dict[str, Tensor]:
     """Returns the source's tensors by plain name; they are not copied.
 
     Args:
-        source: A state dict or a record that has one.
+        source: A state dict, a record that has one, or what loads one.
 
     Raises:
-        ValueError: If the source holds something else than tensors, or two of its names differ
-            in their wrappers only.
+        ValueError: If the source holds something else than tensors, or tensors without memory, or
+            two of its names differ in their wrappers only.
     """
-    state = source if isinstance(source, Mapping) else source.state
+    held = opened(source)
+    state = held if isinstance(held, Mapping) else held.state
     found: dict[str, Tensor] = {}
     # AveragedModel alone has this count, and at its top level.
     averaged = "n_averaged" in state and any(name.startswith("module.") for name in state)
@@ -48,6 +88,11 @@ def state_of(source: Source) -> dict[str, Tensor]:
             raise ValueError(
                 f"Weights must be tensors, got {type(tensor).__name__} under {name!r}. Pass the "
                 "state dict of the model alone."
+            )
+        if tensor.is_meta:
+            raise ValueError(
+                f"Weights must have memory, got {name!r} on the meta device: load them, or move "
+                "the model by to_empty() and initialise it first."
             )
         plain = plain_name(name)
         if plain in found:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from optuna_meta.weights.align import align
 from optuna_meta.weights.average import average
 from optuna_meta.weights.average import likeness
-from optuna_meta.weights.chain import hidden_layers
+from optuna_meta.weights.units import hidden_layers
 
 
 class Functional(nn.Module):
@@ -26,13 +26,84 @@ class Functional(nn.Module):
         return F.log_softmax(self.out(x), dim=1)
 
 
-class Residual(nn.Module):
+class Looped(nn.Module):
+    """Whose second layer is added to its own input."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.b(self.a(x))
+        x = self.a(x)
+        return self.c(x + self.b(x))
+
+
+class Wide(nn.Module):
+    """Whose two layers are put side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.cat([self.a(x), self.b(x)], 1))
+
+
+class Skip(nn.Module):
+    """Whose inputs, and outputs of all but one layer, are added up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(4, 6), nn.Linear(6, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.c(x + self.b(torch.relu(self.a(x))))
+
+
+class Residual(nn.Module):
+    """Normalised blocks beside a stream, as in Transformers, and a gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.gate = nn.Linear(5, 10), nn.Linear(5, 10)
+        self.norms = nn.ModuleList(nn.LayerNorm(10) for _ in range(2))
+        self.up = nn.ModuleList(nn.Linear(10, 14) for _ in range(2))
+        self.down = nn.ModuleList(nn.Linear(14, 10) for _ in range(2))
+        self.out = nn.Linear(10, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        stream = self.stem(x) * torch.sigmoid(self.gate(x))
+        for norm, up, down in zip(self.norms, self.up, self.down, strict=True):
+            stream = stream + 0.5 * down(F.gelu(up(norm(stream))))
+        return self.out(stream)
+
+
+class Block(nn.Module):
+    """A residual block of convolutions, with a shortcut where the width changes."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, width, 3, padding=1, bias=False)
+        self.norm1, self.norm2 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.shortcut = nn.Conv2d(inputs, width, 1) if inputs != width else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        y += self.shortcut(x)
+        return F.relu(y)
+
+
+def resnet() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1),
+        Block(6, 6),
+        nn.MaxPool2d(2),
+        Block(6, 9),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(9, 3),
+    )
 
 
 def mlp() -> nn.Sequential:
@@ -48,6 +119,7 @@ def mlp() -> nn.Sequential:
 
 
 MODELS = {"mlp": (mlp, (9, 5)), "conv": (Functional, (9, 1, 8, 8))}
+RESIDUAL = {"stream": (Residual, (9, 5)), "resnet": (resnet, (9, 1, 8, 8))}
 
 
 def trained_statistics(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
@@ -113,6 +185,42 @@ def test_an_aligned_network_computes_what_it_did(kind: str) -> None:
     torch.testing.assert_close(model(x), expected)
 
 
+@pytest.mark.parametrize("kind", RESIDUAL)
+def test_residual_networks_compute_what_they_did_and_copies_come_back(kind: str) -> None:
+    make, shape = RESIDUAL[kind]
+    torch.manual_seed(3)
+    model = trained_statistics(make(), shape)
+    x = torch.randn(shape)
+    expected = model(x)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    layers = hidden_layers(model)
+    assert sorted(layer.size for layer in layers) == (
+        [10, 14, 14] if kind == "stream" else [6, 6, 9, 9]
+    )
+    turned = dict(state)
+    for layer in layers:
+        order = torch.randperm(layer.size)
+        for name, dim, block in layer.axes:
+            assert block == 1
+            turned[name] = turned[name].index_select(dim, order)
+    assert likeness(turned, state) < 0.9
+    model.load_state_dict(turned)
+    torch.testing.assert_close(model(x), expected)
+    back = align(model, turned, state)
+    assert all(torch.equal(back[name], state[name]) for name in state)
+    other = make().state_dict()
+    aligned = align(model, state, other)
+    assert likeness(aligned, other) > likeness(state, other) + 0.02
+    model.load_state_dict(aligned)
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_units_that_meet_inputs_or_outputs_stay() -> None:
+    (only,) = hidden_layers(Skip())
+    assert only.size == 6
+    assert [axis.name for axis in only.axes] == ["a.weight", "a.bias", "b.weight"]
+
+
 def test_aligning_is_deterministic_and_keeps_what_is_in_order() -> None:
     torch.manual_seed(2)
     a, b = mlp().state_dict(), mlp().state_dict()
@@ -141,8 +249,11 @@ def test_what_lies_before_the_first_layer_or_after_the_last_does_not_matter() ->
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (Residual(), "a branch or sum"),
-        (nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 2)), "LayerNorm"),
+        (Looped(), "'b.weight' leads from units to those they are added to"),
+        (Wide(), "takes several layers' outputs"),
+        (nn.Sequential(nn.Conv2d(1, 4, 1), nn.LayerNorm(4), nn.Conv2d(4, 2, 1)), "LayerNorm"),
+        (nn.Sequential(nn.Linear(4, 4), nn.MaxPool1d(2), nn.Linear(2, 2)), "MaxPool1d|2 inputs"),
+        (nn.Sequential(nn.Linear(4, 4), nn.Flatten(), nn.Linear(12, 2)), "has 12 inputs"),
         (nn.Sequential(nn.Linear(4, 4), nn.Softmax(1), nn.Linear(4, 2)), "Softmax"),
         (nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1, groups=2)), "grouped convolution"),
         (nn.Sequential(*[nn.Linear(4, 4)] * 2), "runs twice"),

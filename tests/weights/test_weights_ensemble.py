@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+import warnings
 
 import numpy as np
 import pytest
@@ -174,3 +175,32 @@ def test_simplex_weights_are_the_best_of_a_grid(kind: str) -> None:
     )
     assert loss <= best + 1e-4
     assert loss <= float(mixture_loss(mixed.mean(0), targets))
+
+
+@pytest.mark.parametrize("space", ["probability", "value"])
+@pytest.mark.parametrize("way", ["export", "trace"])
+def test_what_was_exported_is_saved_loaded_and_takes_any_number_of_rows(
+    space: str, way: str, tmp_path: Path
+) -> None:
+    ensemble = Ensemble(members(), [1.0, 2.0, 3.0], space=space).eval()  # type: ignore[arg-type]
+    x, more, path = torch.randn(7, 5), torch.randn(11, 5), tmp_path / "ensemble.pt"
+    if way == "export":
+        rows = ({0: torch.export.Dim("rows")},)
+        torch.export.save(torch.export.export(ensemble, (x,), dynamic_shapes=[rows]), path)
+        loaded = torch.export.load(path).module()
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.jit.save(torch.jit.trace(ensemble, (x,)), path)
+            loaded = torch.jit.load(path)
+    for rows_of in (x, more):
+        torch.testing.assert_close(loaded(rows_of), ensemble(rows_of))
+
+
+def test_mixed_precision_leads_nearly_to_the_same() -> None:
+    ensemble, x = Ensemble(members(), [1.0, 2.0, 3.0]).eval(), torch.randn(7, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = ensemble(x)
+    torch.testing.assert_close(mixed.float(), ensemble(x), atol=0.05, rtol=0.05)
+    halved = Ensemble([model.bfloat16() for model in members()]).eval()
+    assert halved(x.bfloat16()).isfinite().all()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+import time
 
 import numpy as np
 import optuna
@@ -27,6 +28,7 @@ from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import Ranking
 from optuna_meta.weights import Rung
 from optuna_meta.weights import Target
+from optuna_meta.weights.find import _score
 from optuna_meta.weights.rung import beats
 
 
@@ -309,3 +311,20 @@ def test_what_has_no_finite_value_is_no_candidate_and_copies_come_once(tmp_path:
     copy.add_trials(study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)))
     found = find_checkpoints([study, copy], store)
     assert [(c.record.trial, c.score) for c in found] == [(0, 0.5)]
+
+
+def test_scores_of_many_trials_equal_the_definition_and_take_no_time() -> None:
+    rng = np.random.default_rng(0)
+    for n_objectives in (1, 2):
+        values = rng.integers(0, 5, (200, n_objectives)).astype(float)
+        for own, place in ((values[0], 0), (values[7], 7)):
+            others = np.delete(values, place, axis=0)
+            worse = [(o >= own).all() and (o > own).any() for o in others]
+            better = [(o <= own).all() and (o < own).any() for o in others]
+            expected = (sum(worse) + 0.5 * (200 - sum(worse) - sum(better))) / 200
+            assert _score(own, others) == pytest.approx(expected)
+    many = rng.random((10_000, 2))
+    began = time.process_time()
+    for own in many[:100]:
+        _score(own, many)
+    assert time.process_time() - began < 2.0  # Pairs of all the others would take minutes.
