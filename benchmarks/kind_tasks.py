@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
 from pathlib import Path
+import re
 from typing import Any
 from typing import NamedTuple
 import zipfile
@@ -35,6 +36,7 @@ _CLASSES, _IMAGES = (2, 2, 3, 5, 10), (60, 120, 240, 480)
 _DIGIT_CLASSES, _DIGITS = (2, 5), (60, 120, 240, 480)
 _DOCUMENTS = (60, 120, 240, 480, 960)
 _CORPORA = Path("nltk_text/packages/corpora")
+_TAG = re.compile("</?(Pros|Cons)>")
 _LEAST_RATINGS, _MOST_RATINGS = 500, 6_000
 
 
@@ -85,7 +87,9 @@ def _texts(folder: Path) -> Mapping[str, Drawn]:
             name = f"{corpus.replace(' ', '-')}-{size}"
             rng = np.random.default_rng(stable_seed("texts", name))
             rows = rng.permutation(len(documents))[:size]
-            drawn[name] = Drawn([documents[i] for i in rows], [labels[i] for i in rows])
+            # Pros and cons stand between tags that name them.
+            texts = [_TAG.sub("", documents[i]) for i in rows]
+            drawn[name] = Drawn(texts, [labels[i] for i in rows])
     return drawn
 
 

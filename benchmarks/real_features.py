@@ -1,8 +1,8 @@
 """Extracted meta-features on training runs: ``python -m benchmarks.real_features --cache FOLDER``.
 
-Leaves one data set of :mod:`.real_runs`, or with ``--kind`` of :mod:`.kind_runs`, out. Each other
-one has a study of 50 TPE trials, whose
-number the new study of ``MetaSampler`` starts with. Prints the regret of
+Leaves one data set of :mod:`.real_runs`, or with ``--kind`` of :mod:`.kind_runs`, out: each other
+one has a study of 50 TPE trials, from which the new study of ``MetaSampler`` learns. Prints the
+regret of
 
 * ``none``: all prior studies, no meta-features;
 * ``learned``: the same with those that ``extract_meta_features`` finds, weighed by the sampler;
@@ -95,9 +95,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder of the values")
     parser.add_argument("--kind", choices=(REAL_SUITE, *GRIDS), default=REAL_SUITE)
     parser.add_argument("--seeds", type=int, default=3, help="replicates of each data set")
+    parser.add_argument("--trials", type=int, default=10, help="of each study")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     args = parser.parse_args(argv)
-    setting = Setting(args.cache, args.kind)
+    setting = Setting(args.cache, args.kind, args.trials)
     family = setting.family()
     jobs = [Replicate(name, seed) for seed in range(args.seeds) for name in family.targets]
     found: dict[Replicate, Regrets] = {}

@@ -149,3 +149,27 @@ def test_questions_and_reviews_are_read(tmp_path):
         archive.writestr("movie_reviews/README", "no review")
     assert _questions(tmp_path) == (["How many ?", "Who is it ?"], ["NUM", "HUM"])
     assert _reviews(tmp_path) == (["dull", "fine"], ["neg", "pos"])
+
+
+def test_texts_do_not_name_their_label(tmp_path):
+    folder = tmp_path / "nltk_text" / "packages" / "corpora"
+    folder.mkdir(parents=True)
+    files = {
+        "sentence_polarity": ("rt-polarity.neg", "rt-polarity.pos"),
+        "subjectivity": ("plot.tok.gt9.5000", "quote.tok.gt9.5000"),
+        "pros_cons": ("IntegratedCons.txt", "IntegratedPros.txt"),
+        "qc": ("train.txt",),
+        "movie_reviews": ("neg/a.txt", "pos/b.txt"),
+    }
+    for corpus, names in files.items():
+        with zipfile.ZipFile(folder / f"{corpus}.zip", "w") as archive:
+            for name in names:
+                archive.writestr(f"{corpus}/{name}", f"LABEL:x text of {name}\n" * 5)
+    with zipfile.ZipFile(folder / "pros_cons.zip", "w") as archive:
+        archive.writestr("pros_cons/IntegratedCons.txt", "<Cons>slow</Cons>\n" * 5)
+        archive.writestr("pros_cons/IntegratedPros.txt", "<Pros>fast</Pros>\n" * 5)
+    drawn = READERS["texts"](tmp_path)
+    assert len(drawn) == 25
+    found = drawn["pros-and-cons-60"]
+    expected = [("fast", "Pros")] * 5 + [("slow", "Cons")] * 5
+    assert sorted(zip(found.data, found.y, strict=True)) == expected
