@@ -1,7 +1,8 @@
 """Extracted meta-features on training runs: ``python -m benchmarks.real_features --cache FOLDER``.
 
-Leaves one data set of :mod:`.real_runs` out: each other one has a study of 50 TPE trials, whose
-number the new study of ``MetaSampler`` starts with. Prints the regret of
+Leaves one data set of :mod:`.real_runs`, or with ``--kind`` of :mod:`.kind_runs`, out: each other
+one has a study of 50 TPE trials, from which the new study of ``MetaSampler`` learns. Prints the
+regret of
 
 * ``none``: all prior studies, no meta-features;
 * ``learned``: the same with those that ``extract_meta_features`` finds, weighed by the sampler;
@@ -9,8 +10,8 @@ number the new study of ``MetaSampler`` starts with. Prints the regret of
 * ``nearest``: no features, and of the prior studies only the few that are nearest in them, by
   Euclidean distance after each feature is scaled to unit variance (Feurer et al., 2015).
 
-Regret is 0 at the best of the grid and 1 at its median, and is given in points of balanced
-accuracy as well, as some medians are close to the best. Differences are paired: replicates of a
+Regret is 0 at the best of the grid and 1 at its median, and is given in points of what is measured
+as well, as some medians are close to the best. Differences are paired: replicates of a
 data set are averaged first, and standard errors are over data sets. (They are no independent
 sample, as each is a prior of the others.)
 """
@@ -29,6 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.jobs import be_quiet
+from benchmarks.kind_models import GRIDS
+from benchmarks.kind_runs import kind_family
 from benchmarks.markdown import signed
 from benchmarks.markdown import table
 from benchmarks.methods import METHODS
@@ -38,6 +41,7 @@ from benchmarks.priors import meta_features
 from benchmarks.priors import prior_studies
 from benchmarks.priors import stable_seed
 from benchmarks.real_runs import real_family
+from benchmarks.real_runs import REAL_SUITE
 from benchmarks.record import Family
 from benchmarks.summary import estimate
 from benchmarks.trials import run_trials
@@ -47,6 +51,12 @@ __all__ = ["ARMS", "Replicate", "Setting", "main", "nearest", "report", "run_rep
 
 ARMS = ("none", "learned", "permuted", "nearest")
 _REGIMES = {"none": "base", "learned": "features", "permuted": "features-permuted"}
+_UNITS = {
+    REAL_SUITE: "balanced accuracy",
+    "images": "accuracy",
+    "texts": "accuracy",
+    "interactions": "root mean squared error",
+}
 _SHOWN = (1, 2, 3, 5, 10)  # trials
 _EARLY = 3  # trials whose mean is shown, too
 
@@ -62,10 +72,17 @@ class Setting(NamedTuple):
     """What all replicates share."""
 
     cache: Path
+    kind: str = REAL_SUITE
     trials: int = 10
     prior_trials: int = 50
     n_nearest: int = 3
     max_priors: int = 100
+
+    def family(self) -> Family:
+        """The data sets."""
+        if self.kind == REAL_SUITE:
+            return real_family(self.cache)
+        return kind_family(self.cache, self.kind)
 
 
 Regrets = Mapping[str, Sequence[float]]  # by arm, one a trial
@@ -76,15 +93,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     name = "python -m benchmarks.real_features"
     parser = argparse.ArgumentParser(prog=name, description=__doc__)
     parser.add_argument("--cache", type=Path, required=True, help="folder of the values")
+    parser.add_argument("--kind", choices=(REAL_SUITE, *GRIDS), default=REAL_SUITE)
     parser.add_argument("--seeds", type=int, default=3, help="replicates of each data set")
+    parser.add_argument("--trials", type=int, default=10, help="of each study")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     args = parser.parse_args(argv)
-    family = real_family(args.cache)
+    setting = Setting(args.cache, args.kind, args.trials)
+    family = setting.family()
     jobs = [Replicate(name, seed) for seed in range(args.seeds) for name in family.targets]
     found: dict[Replicate, Regrets] = {}
     try:
         for job, outcome in run_all(
-            functools.partial(run_replicate, Setting(args.cache)), jobs, n_processes=args.jobs
+            functools.partial(run_replicate, setting), jobs, n_processes=args.jobs
         ):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -93,17 +113,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("Interrupted.")
     if found:
-        print(report(found, {job.task: family.load(job.task).gap for job in found}))
+        gaps = {job.task: family.load(job.task).gap for job in found}
+        print(report(found, gaps, _UNITS[args.kind]))
 
 
 def run_replicate(setting: Setting, replicate: Replicate) -> Regrets:
     """Regret so far of each arm."""
     be_quiet()
-    family = real_family(setting.cache)
+    family = setting.family()
     return {arm: _run(family, setting, arm, *replicate) for arm in ARMS}
 
 
-def report(found: Mapping[Replicate, Regrets], gaps: Mapping[str, float]) -> str:
+def report(
+    found: Mapping[Replicate, Regrets],
+    gaps: Mapping[str, float],
+    unit: str = _UNITS[REAL_SUITE],
+) -> str:
     """Mean regrets, and their differences to those without features, in Markdown.
 
     Args:
@@ -111,6 +136,8 @@ def report(found: Mapping[Replicate, Regrets], gaps: Mapping[str, float]) -> str
             Regrets of each replicate.
         gaps:
             Of each data set, the distance between the median and the best value.
+        unit:
+            What the values are.
     """
     n_tasks = len({job.task for job in found})
     points = {job: _scaled(regrets, 100.0 * gaps[job.task]) for job, regrets in found.items()}
@@ -119,7 +146,7 @@ def report(found: Mapping[Replicate, Regrets], gaps: Mapping[str, float]) -> str
             f"{n_tasks} data sets, {len(found)} replicates in all.\n",
             "Regret, of the distance between the median and the best of the grid:\n",
             _table(found),
-            "\nRegret, in points (1/100) of balanced accuracy:\n",
+            f"\nRegret, in points (1/100) of {unit}:\n",
             _table(points),
         ]
     )

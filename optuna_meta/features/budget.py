@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 import math
@@ -19,19 +20,26 @@ _DELAY = 1.0
 class Budget:
     """Seconds of wall-clock time that run from now on, shared by all steps of an extraction.
 
-    A step is not interrupted: no further one starts once the time is spent, so that each step
-    must be short by itself. The features of a step that did not start are NaN::
+    A step is not interrupted: no further one starts once the time is spent. Long steps ask
+    themselves between their parts whether there is time left, and leave out what there is none
+    for. What was left out is NaN::
 
         for group in budget.steps(["simple", "spectral"]):
             features |= compute[group](images)
     """
 
-    def __init__(self, max_seconds: float | None = None, progress: bool = False) -> None:
+    def __init__(
+        self,
+        max_seconds: float | None = None,
+        progress: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Starts the clock.
 
         Args:
             max_seconds: None for as long as it takes; 0 starts no step.
             progress: Whether steps that take over a second show a bar on the standard error.
+            clock: Tells the time in seconds.
 
         Raises:
             ValueError: If max_seconds is negative or no number.
@@ -41,12 +49,13 @@ class Budget:
                 f"max_seconds must be a number of at least 0 or None, got {max_seconds!r}. "
                 "Pass None for no limit."
             )
-        self._end = math.inf if max_seconds is None else time.monotonic() + max_seconds
+        self._clock = clock
+        self._end = math.inf if max_seconds is None else clock() + max_seconds
         self._progress = progress
 
     def allows(self) -> bool:
         """Returns whether there is time left."""
-        return time.monotonic() < self._end
+        return self._clock() < self._end
 
     def steps(self, names: Iterable[str], what: str = "meta-features") -> Iterator[str]:
         """Yields the names while there is time left.

@@ -64,7 +64,8 @@ def extract_meta_features(
             outputs per row. None where there is none.
         groups: Names of the groups to compute; None for all. A table has "simple", "statistical",
             "info-theory", "landmarking" and "model-based".
-        max_seconds: No further group starts after this time; None for no limit.
+        max_seconds: After this time no further group starts, and those that try learners or read
+            several outputs end with what they have; None for no limit.
         seed: Of the generators that draw from the data.
         task: "classification" or "regression", to override what the y of a table looks like.
         progress: Whether work of more than a second shows a progress bar.

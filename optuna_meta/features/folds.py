@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.budget import Budget
 from optuna_meta.features.columns import is_numeric
 
 
@@ -27,28 +28,41 @@ def deal(target: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def cross_scores(
-    learners: Mapping[str, Any], design: Any, y: NDArray[Any], fold: NDArray[np.int64]
+    learners: Mapping[str, Any],
+    design: Any,
+    y: NDArray[Any],
+    fold: NDArray[np.int64],
+    budget: Budget | None = None,
 ) -> dict[str, float]:
     """Returns the accuracy, or for numbers R^2 clipped to [-1, 1], of each learner.
+
+    Learners that no time was left for are left out.
 
     Args:
         learners: Classifiers, or for numbers regressors, by name.
         design: Shape (n, d), an array or a SciPy sparse matrix.
         y: Shape (n,), float64 numbers or int64 class codes.
         fold: Shape (n,); each instance is predicted by what was learned on the other folds.
+        budget: The time that there is; None for no limit.
     """
     score = _clipped_r2 if is_numeric(y) else _accuracy
-    return {
-        name: score(y, _cross_predict(learner, design, y, fold))
-        for name, learner in learners.items()
-    }
+    budget = budget or Budget()
+    scores = {}
+    for name, learner in learners.items():
+        predicted = _cross_predict(learner, design, y, fold, budget)
+        if predicted is not None:
+            scores[name] = score(y, predicted)
+    return scores
 
 
 def _cross_predict(
-    learner: Any, design: Any, y: NDArray[Any], fold: NDArray[np.int64]
-) -> NDArray[Any]:
+    learner: Any, design: Any, y: NDArray[Any], fold: NDArray[np.int64], budget: Budget
+) -> NDArray[Any] | None:
+    """Returns the predictions (n,); None where the time does not last for all folds."""
     predicted = np.empty_like(y)
     for k in range(FOLDS):
+        if not budget.allows():
+            return None
         learner.fit(design[fold != k], y[fold != k])
         predicted[fold == k] = learner.predict(design[fold == k])
     return predicted

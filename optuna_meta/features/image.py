@@ -100,8 +100,8 @@ def image_meta_features(
         "simple": lambda: _count(sample),
         "statistical": lambda: describe_pixels(sample.pixels),
         "spectral": lambda: spectral_measures(radial_spectrum(sample.pixels)),
-        "intrinsic": lambda: _find_dimensions(sample.pixels),
-        "landmarking": lambda: _landmark(sample, np.random.default_rng([seed, 1])),
+        "intrinsic": lambda: _find_dimensions(sample.pixels, budget),
+        "landmarking": lambda: _landmark(sample, np.random.default_rng([seed, 1]), budget),
     }
     return compute("image.", _GROUPS, steps, groups, budget)
 
@@ -116,15 +116,17 @@ def _count(sample: ImageSample) -> dict[str, float]:
     }
 
 
-def _find_dimensions(pixels: NDArray[np.float32]) -> dict[str, float]:
+def _find_dimensions(pixels: NDArray[np.float32], budget: Budget) -> dict[str, float]:
     height, width = (min(_CELLS, side) for side in pixels.shape[2:])
     points = pool(pixels, height, width).reshape(len(pixels), -1).astype(np.float64)
-    return {"two_nn": two_nn(points), "participation_ratio": participation_ratio(points)}
+    dimensions = {"two_nn": two_nn, "participation_ratio": participation_ratio}
+    return {name: find(points) for name, find in dimensions.items() if budget.allows()}
 
 
-def _landmark(sample: ImageSample, rng: np.random.Generator) -> dict[str, float]:
+def _landmark(sample: ImageSample, rng: np.random.Generator, budget: Budget) -> dict[str, float]:
     learners = _regressors() if is_numeric(sample.labels) else _classifiers()
-    return probe(standardise(describe(sample.pixels)), sample.labels, learners, rng)
+    design = standardise(describe(sample.pixels))
+    return probe(design, sample.labels, learners, rng, budget)
 
 
 def _classifiers() -> dict[str, Any]:

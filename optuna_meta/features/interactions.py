@@ -82,12 +82,15 @@ def interaction_meta_features(
     Raises:
         ValueError: If ratings or times are no numbers, or a group is unknown.
     """
+    budget = budget or Budget()
     events = read_interactions(interactions)
     steps = {
         "simple": lambda: describe_counts(events),
         "popularity": lambda: describe_popularity(events),
         "ratings": lambda: describe_ratings(events),
         "times": lambda: describe_times(events),
-        "landmarking": lambda: landmark_interactions(events, np.random.default_rng([seed, 1])),
+        "landmarking": lambda: landmark_interactions(
+            events, np.random.default_rng([seed, 1]), budget
+        ),
     }
     return compute("interaction.", _GROUPS, steps, groups, budget)

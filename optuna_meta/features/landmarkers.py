@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.budget import Budget
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.design import make_design
 from optuna_meta.features.folds import cross_scores
@@ -46,6 +47,7 @@ def landmark(
     codes: NDArray[np.int64],
     y: NDArray[Any],
     rng: np.random.Generator,
+    budget: Budget | None = None,
 ) -> dict[str, float]:
     """Returns the accuracy, or for a regression R^2 clipped to [-1, 1], of each learner.
 
@@ -57,13 +59,14 @@ def landmark(
         codes: Categorical columns of shape (m, c), -1 where missing.
         y: The target of shape (m,), float64 numbers or int64 class codes.
         rng: Draws the rows and the folds.
+        budget: The time that there is; None for no limit.
     """
     sample = _draw(z, codes, y, rng)
     if not sample.design.shape[1] or len(np.unique(sample.y)) < 2:
         return {}
     learners = _regressors() if is_numeric(y) else _classifiers()
     learners |= _on_one_column(learners, int(rng.integers(sample.design.shape[1])))
-    return cross_scores(learners, sample.design, sample.y, sample.fold)
+    return cross_scores(learners, sample.design, sample.y, sample.fold, budget)
 
 
 def _classifiers() -> dict[str, Any]:

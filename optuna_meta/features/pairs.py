@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.budget import Budget
 from optuna_meta.features.corpus import Corpus
 from optuna_meta.features.corpus import describe_lengths
 from optuna_meta.features.corpus import describe_vocabulary
@@ -58,16 +59,25 @@ def compare_vocabularies(sides: Mapping[str, Corpus], seed: int) -> dict[str, fl
     }
 
 
-def score_alignments(sides: Mapping[str, Corpus], rng: np.random.Generator) -> dict[str, float]:
-    """Returns the scores of alignments in either direction.
+def score_alignments(
+    sides: Mapping[str, Corpus], rng: np.random.Generator, budget: Budget | None = None
+) -> dict[str, float]:
+    """Returns the scores of alignments in either direction, those that there is time for.
 
     Args:
         sides: The corpora, of as many documents each.
         rng: Draws which of them to read where they are too many.
+        budget: The time that there is; None for no limit.
     """
     order = rng.permutation(len(sides["source"].texts))
     source, target = (_sentences(sides[side], order) for side in SIDES)
-    scores = {"forward": align(source, target), "backward": align(target, source)}
+    budget = budget or Budget()
+    directions = {"forward": (source, target), "backward": (target, source)}
+    scores = {
+        name: score
+        for name, sentences in directions.items()
+        if (score := align(*sentences, budget)) is not None
+    }
     return _prefixed(
         {
             direction: {

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.budget import Budget
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.folds import cross_scores
 from optuna_meta.features.folds import deal
@@ -58,7 +59,11 @@ def learnable(y: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def probe(
-    design: Any, y: NDArray[Any], learners: Mapping[str, Any], rng: np.random.Generator
+    design: Any,
+    y: NDArray[Any],
+    learners: Mapping[str, Any],
+    rng: np.random.Generator,
+    budget: Budget | None = None,
 ) -> dict[str, float]:
     """Returns the accuracy, or for numbers R^2 clipped to [-1, 1], of each learner.
 
@@ -69,6 +74,7 @@ def probe(
         y: Labels of shape (n,), float64 numbers or int64 class codes.
         learners: Classifiers, or for numbers regressors, of scikit-learn by name.
         rng: Draws the folds.
+        budget: The time that there is; None for no limit.
     """
     rows = learnable(y)
     if not len(rows) or not design.shape[1]:
@@ -76,4 +82,4 @@ def probe(
     rows = rng.permutation(rows)
     # R^2 is of any unit, but a target such as 1e300 would overflow when squared.
     target: NDArray[Any] = standardise(y[rows, None])[:, 0] if is_numeric(y) else y[rows]
-    return cross_scores(learners, design[rows], target, deal(target))
+    return cross_scores(learners, design[rows], target, deal(target), budget)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.budget import Budget
 from optuna_meta.features.interaction_table import Events
 
 
@@ -37,7 +38,9 @@ class _Split(NamedTuple):
     shape: tuple[int, int]  # users and items
 
 
-def landmark_interactions(events: Events, rng: np.random.Generator) -> dict[str, float]:
+def landmark_interactions(
+    events: Events, rng: np.random.Generator, budget: Budget | None = None
+) -> dict[str, float]:
     """Returns hit rates of two recommenders, and R^2 of predicted ratings where there are some.
 
     Of at most 300,000 interactions: all those of as many users, drawn at random, as have no more
@@ -48,11 +51,18 @@ def landmark_interactions(events: Events, rng: np.random.Generator) -> dict[str,
     * ``svd_hit_ratio``: the same of the ten best by a truncated SVD of rank 10.
     * ``bias_r2``, ``svd_r2``: of a fifth of the ratings, by the biases of users and items, and
       with a truncated SVD of what these leave.
+
+    Args:
+        events: The interactions.
+        rng: Draws the users and what they hold out.
+        budget: The time that there is, without which hits or R^2 are left out; None for no limit.
     """
+    budget = budget or Budget()
     events = _reduce(events, rng)
     if len(events.users) < 2:
         return {}
-    return _rank_items(events, rng) | _predict_ratings(events, rng)
+    hits = _rank_items(events, rng, budget)
+    return hits | _predict_ratings(events, rng) if budget.allows() else hits
 
 
 def _reduce(events: Events, rng: np.random.Generator) -> Events:
@@ -81,7 +91,7 @@ def _take(events: Events, rows: NDArray[np.int64]) -> Events:
     )
 
 
-def _rank_items(events: Events, rng: np.random.Generator) -> dict[str, float]:
+def _rank_items(events: Events, rng: np.random.Generator, budget: Budget) -> dict[str, float]:
     split = _hold_one_out(events, rng)
     judged = np.flatnonzero(split.held_out)
     if not len(judged) or split.shape[1] < 2:
@@ -91,6 +101,8 @@ def _rank_items(events: Events, rng: np.random.Generator) -> dict[str, float]:
     factors = _right_factors(seen, rng)
     popularity_hits = svd_hits = 0.0
     for start in range(0, len(judged), _BLOCK):
+        if not budget.allows():
+            return {}
         rows = judged[start : start + _BLOCK]
         own = seen[split.users[rows]]
         owned, items = own.toarray() > 0, split.items[rows]

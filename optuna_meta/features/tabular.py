@@ -169,15 +169,23 @@ def tabular_meta_features(
             dimensions, the task does not suit y, or a group is unknown.
     """
     chosen(TABULAR_GROUPS, groups)  # Before anything is read.
+    budget = budget or Budget()
     rng = np.random.default_rng(seed)
     data = _read(X, y, rng, np.random.default_rng([seed, 1]), task)
-    rngs = {"landmarking": rng, "model-based": np.random.default_rng([seed, 2])}
+    tree_rng = np.random.default_rng([seed, 2])
+
+    def land(data: _Data, target: Target) -> Mapping[str, float]:
+        return landmark(data.z, data.table.codes, target.values, rng, budget)
+
+    def grow(data: _Data, target: Target) -> Mapping[str, float]:
+        return describe_tree(data.z, data.table.codes, target.values, tree_rng)
+
     steps: dict[str, Callable[[], Mapping[str, float]]] = {
         "simple": lambda: _count(data) | _over_outputs(_describe_classes, data),
-        "statistical": lambda: _describe_numbers(data) | _over_outputs(_moments, data),
-        "info-theory": lambda: _inform(data),
-        "landmarking": lambda: _learn(landmark, data, rngs["landmarking"]),
-        "model-based": lambda: _learn(describe_tree, data, rngs["model-based"]),
+        "statistical": lambda: _describe_numbers(data) | _over_outputs(_moments, data, budget),
+        "info-theory": lambda: _inform(data, budget),
+        "landmarking": lambda: _over_outputs(land, data, budget),
+        "model-based": lambda: _over_outputs(grow, data, budget),
     }
     return compute("", TABULAR_GROUPS, steps, groups, budget)
 
@@ -210,10 +218,19 @@ def _renumber(target: Target) -> Target:
 
 
 def _over_outputs(
-    describe: Callable[[_Data, Target], Mapping[str, float]], data: _Data
+    describe: Callable[[_Data, Target], Mapping[str, float]],
+    data: _Data,
+    budget: Budget | None = None,
 ) -> dict[str, float]:
-    """Returns the mean of each feature over the outputs that have it."""
-    described = [describe(data, target) for target in data.targets]
+    """Returns the mean of each feature over the outputs that have it.
+
+    Empty where the time does not last for all of several outputs, as the mean of some would be
+    another feature.
+    """
+    budget = budget or Budget()
+    described = [describe(data, target) for target in data.targets if budget.allows()]
+    if len(data.targets) > 1 and not budget.allows():
+        return {}
     values: dict[str, list[float]] = {}
     for name, value in (pair for features in described for pair in features.items()):
         if not np.isnan(value):
@@ -297,7 +314,7 @@ def _moments(data: _Data, target: Target) -> dict[str, float]:
     return separate(data.z, target.values) | moments
 
 
-def _inform(data: _Data) -> dict[str, float]:
+def _inform(data: _Data, budget: Budget) -> dict[str, float]:
     nr_bins = max(2, round(len(data.table.rows) ** (1 / 3)))
     pooled = [_pool(column, nr_bins) for column in data.table.codes.T if np.ptp(column) > 0]
     columns = [*discretise(data.z, nr_bins).T, *pooled]
@@ -306,7 +323,7 @@ def _inform(data: _Data) -> dict[str, float]:
         features = relate_columns(columns, _discretise_target(target.values, nr_bins))
         return features | {"class_ent": entropy(target.counts)} if target.counts.size else features
 
-    return describe_columns(columns) | _over_outputs(relate, data)
+    return describe_columns(columns) | _over_outputs(relate, data, budget)
 
 
 def _discretise_target(target: NDArray[Any], nr_bins: int) -> NDArray[np.int64]:
@@ -322,11 +339,3 @@ def _pool(codes: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     rank = np.empty(len(counts), dtype=np.int64)
     rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
     return np.where(codes < 0, -1, np.minimum(rank[codes], limit - 1))
-
-
-def _learn(
-    learn: Callable[..., Mapping[str, float]], data: _Data, rng: np.random.Generator
-) -> dict[str, float]:
-    return _over_outputs(
-        lambda data, target: learn(data.z, data.table.codes, target.values, rng), data
-    )

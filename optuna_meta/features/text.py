@@ -120,6 +120,7 @@ def text_meta_features(
     Raises:
         ValueError: If there are no documents, labels are more or fewer, or a group is unknown.
     """
+    budget = budget or Budget()
     documents = _as_sequence(documents, "documents")
     y = read_labels(labels, len(documents))
     rows = draw(len(documents), _MAX_DOCUMENTS, np.random.default_rng(seed))
@@ -128,7 +129,7 @@ def text_meta_features(
         "simple": lambda: {"nr_inst": len(documents), **describe_labels(y)},
         "length": lambda: describe_lengths(corpus),
         "vocabulary": lambda: describe_vocabulary(corpus, np.random.default_rng([seed, 1])),
-        "landmarking": lambda: _landmark(corpus, y[rows], np.random.default_rng([seed, 2])),
+        "landmarking": lambda: _landmark(corpus, y[rows], seed, budget),
     }
     return compute("text.", _TEXT_GROUPS, steps, groups, budget)
 
@@ -155,6 +156,7 @@ def pair_meta_features(
     Raises:
         ValueError: If there are no pairs, one is none of two texts, or a group is unknown.
     """
+    budget = budget or Budget()
     pairs = _as_sequence(pairs, "pairs")
     rows = draw(len(pairs), _MAX_DOCUMENTS, np.random.default_rng(seed))
     texts = [_split(pairs[i]) for i in rows.tolist()]
@@ -163,7 +165,7 @@ def pair_meta_features(
         "simple": lambda: {"nr_inst": len(pairs)},
         "length": lambda: compare_lengths(sides),
         "vocabulary": lambda: compare_vocabularies(sides, seed),
-        "alignment": lambda: score_alignments(sides, np.random.default_rng([seed, 2])),
+        "alignment": lambda: score_alignments(sides, np.random.default_rng([seed, 2]), budget),
     }
     return compute("pair.", _PAIR_GROUPS, steps, groups, budget)
 
@@ -190,12 +192,13 @@ def _split(pair: Any) -> tuple[str, str]:
     return as_text(source), as_text(target)
 
 
-def _landmark(corpus: Corpus, y: NDArray[Any], rng: np.random.Generator) -> dict[str, float]:
+def _landmark(corpus: Corpus, y: NDArray[Any], seed: int, budget: Budget) -> dict[str, float]:
     # Imported here, for scikit-learn takes most of a second and many studies need none of it.
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.naive_bayes import MultinomialNB
 
+    rng = np.random.default_rng([seed, 2])
     rows = draw(len(y), _MAX_LANDMARKED, rng)
     columns = np.array([_hash(word) for word in corpus.vocabulary], dtype=np.int64)
     cells = (corpus.document, columns[corpus.tokens]) if len(corpus.tokens) else ([], [])
@@ -204,9 +207,9 @@ def _landmark(corpus: Corpus, y: NDArray[Any], rng: np.random.Generator) -> dict
     # Of the sample as a whole: how often words occur says nothing of the labels.
     weighted = TfidfTransformer().fit_transform(counts)
     if is_numeric(y):
-        return probe(weighted, y[rows], _regressors(), rng)
-    bayes = {"naive_bayes": MultinomialNB()}
-    return probe(counts, y[rows], bayes, rng) | probe(weighted, y[rows], _classifiers(), rng)
+        return probe(weighted, y[rows], _regressors(), rng, budget)
+    bayes = probe(counts, y[rows], {"naive_bayes": MultinomialNB()}, rng, budget)
+    return bayes | probe(weighted, y[rows], _classifiers(), rng, budget)
 
 
 def _hash(word: str) -> int:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta.features.budget import Budget
+
 
 __all__ = ["Alignment", "align"]
 
@@ -37,8 +39,14 @@ class _Links(NamedTuple):
     shift: NDArray[np.float64]  # (l,), distance of relative positions, NaN of none
 
 
-def align(sources: list[NDArray[np.int64]], targets: list[NDArray[np.int64]]) -> Alignment:
+def align(
+    sources: list[NDArray[np.int64]],
+    targets: list[NDArray[np.int64]],
+    budget: Budget | None = None,
+) -> Alignment | None:
     """Returns scores of a model trained for five rounds of EM on sentence pairs.
+
+    None where the time does not last for all rounds.
 
     Sentences are cut after 40 tokens, and no further pairs are read after a million links
     between tokens. All scores are NaN without two tokens to link.
@@ -46,7 +54,11 @@ def align(sources: list[NDArray[np.int64]], targets: list[NDArray[np.int64]]) ->
     Args:
         sources: The tokens' numbers, from 0, of each sentence.
         targets: The same of their translations.
+        budget: The time that there is; None for no limit.
     """
+    budget = budget or Budget()
+    if not budget.allows():
+        return None
     links = _link(sources, targets)
     if links is None:
         return Alignment(np.nan, np.nan, np.nan)
@@ -54,6 +66,8 @@ def align(sources: list[NDArray[np.int64]], targets: list[NDArray[np.int64]]) ->
     nr_sources = int(links.source_of.max()) + 1
     table = np.ones(nr_pairs)
     for _ in range(_ROUNDS):
+        if not budget.allows():
+            return None
         weights = table[links.pair]
         weights = weights / np.bincount(links.spot, weights, nr_spots)[links.spot]
         counts = np.bincount(links.pair, weights, nr_pairs)
