@@ -123,20 +123,20 @@ def measure(
             rates = domain.rates[1:3]
             sources = sources or make_sources(domain, Path(store), seed, rates, effort.share)
             bench = Bench(domain, sources, seed, strategy=effort.strategy)
-            for bench.kind, method in _parts(methods, size == sizes[0]):
+            for bench.kind, method in _parts(methods, size == sizes[0], DOMAINS[name].poisoned):
                 outcome = METHODS[method](bench)
                 if outcome is not None:
                     yield _line(name, size, bench, method, outcome)
 
 
-def _parts(methods: Sequence[str], is_smallest: bool) -> Iterator[tuple[str, str]]:
+def _parts(methods: Sequence[str], is_smallest: bool, poisoned: bool) -> Iterator[tuple[str, str]]:
     """Yields kinds of sources and methods: all of them only for the smallest size."""
     for kind in _KINDS:
         for method in methods:
             if kind == CLEAN:
                 wanted = is_smallest or method in OF_LARGER
             else:
-                wanted = is_smallest and method in OF_POISONED
+                wanted = poisoned and is_smallest and method in OF_POISONED
             if wanted:
                 yield kind, method
 

@@ -34,6 +34,7 @@ class Entry(NamedTuple):
     sizes: tuple[int, ...]
     kind: Kind
     unit: str  # What a size counts.
+    poisoned: bool = True  # Whether poisoned sources are tried too.
 
 
 DOMAINS = {
@@ -42,7 +43,7 @@ DOMAINS = {
     ),
     "fashion": Entry(
         lambda folder, size, seed: fashion(folder / FASHION, size, seed),
-        FASHION, (5,), CLASSES, "images of each class",
+        FASHION, (5,), CLASSES, "images of each class", poisoned=False,
     ),
     "translation": Entry(
         lambda folder, size, seed: translation(folder / MULTI30K, size, seed),
@@ -50,13 +51,14 @@ DOMAINS = {
     ),
     "recommender": Entry(
         lambda folder, size, seed: recommender(folder / ML100K, size, seed),
-        ML100K, (5, 15), VALUES, "ratings of each user",
+        ML100K, (10, 25), VALUES, "ratings of each user",
     ),
     "text": Entry(
         lambda folder, size, seed: text(folder / CORPORA, size, seed),
         CORPORA, (50, 200), CLASSES, "sentences of each class",
     ),
     "disjoint": Entry(
-        lambda _, size, seed: disjoint(size, seed), "", (5,), CLASSES, "images of each class"
+        lambda _, size, seed: disjoint(size, seed),
+        "", (5,), CLASSES, "images of each class", poisoned=False,
     ),
 }  # fmt: skip

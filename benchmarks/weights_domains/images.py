@@ -34,7 +34,7 @@ Images = NDArray[np.float32]
 Classes = NDArray[np.int64]
 Rows = NDArray[np.intp]
 
-_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200)
+_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150)
 _RATES = (5e-4, 1.5e-3, 4e-3, 1e-2)
 _HEAD = ("head",)
 _VALIDATION = 5  # Images of each class,

@@ -31,9 +31,9 @@ __all__ = ["ML100K", "recommender"]
 ML100K = "ml100k"
 
 _FACTORS = 16
-_PRIOR_USERS, _NEW_USERS = 130, 80
+_PRIOR_USERS, _NEW_USERS = 130, 150
 _MOST_TEST, _VALIDATION = 20, 3  # Ratings of each new user.
-_LEAST_RATINGS = 40
+_LEAST_RATINGS = 50
 _CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300)
 _RATES = (1e-3, 4e-3, 1.6e-2, 6e-2)
 _AGES = (0, 24, 30, 40, 200)  # Groups of users, about as many in each.

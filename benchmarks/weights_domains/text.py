@@ -38,7 +38,7 @@ _WORDS = 3000
 _WIDTH = 24
 _HEAD = ("head",)
 _PRIOR_TRAIN, _PRIOR_VALIDATION, _VALIDATION, _TEST = 5000, 200, 50, 500  # Of each class.
-_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200)
+_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150)
 _RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 _PARAGRAPH = 5  # Lines of a review that are read as one text.
 
@@ -76,7 +76,7 @@ def text(folder: Path, shots: int, seed: int) -> Domain:
         _prior(name, classes, words[name], _SOURCES[name][1]) for name, classes in drawn.items()
     ]
     union = Vocabulary.union(words.values())
-    pooled = [_examples(classes, union, 0, _PRIOR_TRAIN) for classes in drawn.values()]
+    pooled = [_examples(classes, union, _PRIOR_VALIDATION, None) for classes in drawn.values()]
     own = _shuffled(_polarity(folder), rng)
     ours = Vocabulary.of(own[0] + own[1], _WORDS)  # Texts without labels are there.
     bounds = np.cumsum([0, _TEST, _VALIDATION, shots])
@@ -114,8 +114,8 @@ def _prior(name: str, classes: Classes, words: Vocabulary, same_outputs: bool) -
     return Prior(
         name,
         _build(words),
-        _examples(classes, words, 0, _PRIOR_TRAIN),
-        _examples(classes, words, _PRIOR_TRAIN, None),
+        _examples(classes, words, _PRIOR_VALIDATION, None),
+        _examples(classes, words, 0, _PRIOR_VALIDATION),
         same_outputs,
         _items(words),
         _described(classes[0][:500], classes[1][:500]),

@@ -77,10 +77,10 @@ def write_ml100k(folder: Path) -> None:
     rng = np.random.default_rng(0)
     folder.mkdir()
     ratings = ["user\titem\trating\ttime"]
-    for user in range(1, 401):
-        for item in rng.choice(np.arange(1, 200), 45, replace=False):
+    for user in range(1, 501):
+        for item in rng.choice(np.arange(1, 200), 55, replace=False):
             ratings.append(f"{user}\t{item}\t{rng.integers(1, 6)}\t0")
-    users = ["user\tage", *(f"{user}\t{18 + user % 50}" for user in range(1, 401))]
+    users = ["user\tage", *(f"{user}\t{18 + user % 50}" for user in range(1, 501))]
     (folder / "ml-100k.inter").write_text("\n".join(ratings))
     (folder / "ml-100k.user").write_text("\n".join(users))
 
@@ -97,7 +97,7 @@ def write_corpora(folder: Path) -> None:
     for corpus, names in files.items():
         with zipfile.ZipFile(folder / f"{corpus}.zip", "w") as archive:
             for name in names:
-                lines = [f"<Pros>{sentence(rng, 'word', 6)}</Pros>" for _ in range(900)]
+                lines = [f"<Pros>{sentence(rng, 'word', 6)}</Pros>" for _ in range(1500)]
                 archive.writestr(f"{corpus}/{name}", "\n".join(lines))
     questions = [f"{kind}:x what {sentence(rng, 'word', 4)}" for kind in ["HUM", "DESC"] * 300]
     with zipfile.ZipFile(folder / "qc.zip", "w") as archive:
@@ -168,9 +168,9 @@ def test_pairs_of_languages_share_one_side_and_rows_go_by_word(tmp_path: Path) -
 def test_new_users_are_in_no_earlier_study(tmp_path: Path) -> None:
     write_ml100k(tmp_path / ML100K)
     domain = recommender(tmp_path / ML100K, 5, seed=0)
-    assert len(domain.train.targets) == 5 * 80 and len(domain.valid.targets) == 3 * 80
+    assert len(domain.train.targets) == 5 * 150 and len(domain.valid.targets) == 3 * 150
     new = set(domain.described[0].users.tolist())
-    assert len(new) == 80
+    assert len(new) == 150
     assert not any(new & set(prior.described[0].users.tolist()) for prior in domain.priors)
     pairs = [set(map(tuple, part.inputs.tolist())) for part in (domain.train, domain.test)]
     assert not pairs[0] & pairs[1]
