@@ -50,6 +50,7 @@ import torch
 
 from benchmarks.weights_domain import Domain
 from benchmarks.weights_domains import DOMAINS
+from benchmarks.weights_domains import Entry
 from benchmarks.weights_figure import draw
 from benchmarks.weights_methods import Bench
 from benchmarks.weights_methods import METHODS
@@ -70,8 +71,6 @@ from optuna_meta.weights import Rung
 
 
 __all__ = ["Effort", "main", "measure"]
-
-_KINDS = (CLEAN, POISONED, ALL_POISONED)
 
 
 class Effort(NamedTuple):
@@ -96,9 +95,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, seed in _missing(lines, args.domains, args.data, args.seeds):
         sizes = args.sizes or DOMAINS[name].sizes
         new = list(measure(name, args.data, sizes, seed, args.methods, effort))
+        lines += new
         if args.out:  # After each replicate, so that a run can be stopped.
             append(args.out, new)
-        lines += new
+            lines = read(args.out)  # Rounded as they are there.
         print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
     tables = "\n".join(report(lines))
     print(tables)
@@ -123,22 +123,19 @@ def measure(
             rates = domain.rates[1:3]
             sources = sources or make_sources(domain, Path(store), seed, rates, effort.share)
             bench = Bench(domain, sources, seed, strategy=effort.strategy)
-            for bench.kind, method in _parts(methods, size == sizes[0], DOMAINS[name].poisoned):
+            for bench.kind, method in _parts(methods, DOMAINS[name], size == sizes[0]):
                 outcome = METHODS[method](bench)
                 if outcome is not None:
                     yield _line(name, size, bench, method, outcome)
 
 
-def _parts(methods: Sequence[str], is_smallest: bool, poisoned: bool) -> Iterator[tuple[str, str]]:
+def _parts(methods: Sequence[str], entry: Entry, is_smallest: bool) -> Iterator[tuple[str, str]]:
     """Yields kinds of sources and methods: all of them only for the smallest size."""
-    for kind in _KINDS:
-        for method in methods:
-            if kind == CLEAN:
-                wanted = is_smallest or method in OF_LARGER
-            else:
-                wanted = poisoned and is_smallest and method in OF_POISONED
-            if wanted:
-                yield kind, method
+    of_clean = [*METHODS] if is_smallest and entry.all_methods else OF_LARGER
+    yield from ((CLEAN, method) for method in methods if method in of_clean)
+    if is_smallest and entry.poisoned:
+        for kind in (POISONED, ALL_POISONED):
+            yield from ((kind, method) for method in methods if method in OF_POISONED)
 
 
 def _line(name: str, size: int, bench: Bench, method: str, outcome: Outcome) -> Line:

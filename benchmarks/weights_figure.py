@@ -65,7 +65,9 @@ def _panel(axis: Any, setting: Setting, standings: Sequence[Standing]) -> dict[s
     kind = DOMAINS[setting.domain].kind
     if not kind.higher:  # Overfitting goes far beyond what is of interest.
         start, best = shown[0].curves[:, 0].mean(), min(s.curves.mean(0).min() for s in shown)
-        axis.set_ylim(best - _ROOM * (start - best), start + _ROOM * (start - best))
+        room = _ROOM * (start - best)
+        if room > 0.0:
+            axis.set_ylim(best - room, start + room)
     axis.set_title(f"{setting.domain}, {setting.size} {DOMAINS[setting.domain].unit}", fontsize=8)
     axis.set_xlabel("steps", fontsize=8)
     axis.set_ylabel(kind.measure, fontsize=8)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from functools import partial
+from hashlib import sha256
 import time
 from typing import NamedTuple
 
@@ -66,7 +67,7 @@ class Bench:
     seed: int
     kind: str = CLEAN  # Of the sources.
     strategy: Guarded | None = None  # The default's.
-    runs: dict[str, Run] = field(default_factory=dict)  # By what they start from.
+    runs: dict[str, Run] = field(default_factory=dict)  # By the weights that they start from.
 
     @property
     def studies(self) -> Sequence[optuna.Study]:
@@ -93,19 +94,21 @@ class Bench:
         prior = self.sources.priors[checkpoint.metadata.study]
         return start_from(self.domain, checkpoint, prior.rows, prior.same_outputs)
 
-    def train(self, name: str, start: Start | None, *, init: int = 0, lr: float = 0.0) -> Run:
-        """The best run from a start; of an earlier call where its name was the same."""
-        if name not in self.runs:
+    def train(self, start: Start | None, *, init: int = 0, lr: float = 0.0) -> Run:
+        """The best run from a start; of an earlier call where the weights were the same."""
+        seed = self.seed + 100 * init
+        model = self.domain.build(seed)
+        if start is not None:
+            start(model)
+        key = f"{_digest(model)} {lr}"
+        if key not in self.runs:
             rates = [lr] if lr else self.domain.rates
-            seed = self.seed + 100 * init
-            self.runs[name] = best_of_rates(self.domain, start, rates, seed, self.seed)
-        return self.runs[name]
+            self.runs[key] = best_of_rates(self.domain, start, rates, seed, self.seed)
+        return self.runs[key]
 
     def train_from(self, candidate: Candidate | None) -> Run:
         """The best run from a study's checkpoint, or from scratch."""
-        if candidate is None:
-            return self.train(_SCRATCH, None)
-        return self.train(candidate.record.study, self.start(candidate.load()))
+        return self.train(None if candidate is None else self.start(candidate.load()))
 
     def carried(self) -> list[Checkpoint]:
         """Each study's weights in a new model of the new task: of one shape and order of rows."""
@@ -115,6 +118,11 @@ class Bench:
             self.start(candidate.load())(model)
             found.append(Checkpoint.from_model(model))
         return found
+
+
+def _digest(model: nn.Module) -> str:
+    parts = [tensor.numpy().tobytes() for tensor in model.state_dict().values()]
+    return sha256(b"".join(parts)).hexdigest()
 
 
 def _scratch(bench: Bench) -> Outcome:
@@ -201,7 +209,7 @@ def _averaged(
     begun = time.process_time()
     state = dict(make(bench.carried()).state)
     spent = time.process_time() - begun
-    run = bench.train(f"{name} of {bench.kind}", lambda model: model.load_state_dict(state))
+    run = bench.train(lambda model: model.load_state_dict(state))
     return Outcome(run, name, spent, bench.sources.seconds)
 
 
@@ -209,7 +217,7 @@ def _learned(name: str) -> Callable[[Bench], Outcome]:
     def method(bench: Bench) -> Outcome:
         learned = bench.sources.learned[name]
         start = start_from(bench.domain, learned.checkpoint, learned.rows, learned.same_outputs)
-        return Outcome(bench.train(name, start), name, 0.0, learned.seconds)
+        return Outcome(bench.train(start), name, 0.0, learned.seconds)
 
     return method
 
@@ -222,10 +230,7 @@ def _ensemble(bench: Bench) -> Outcome:
 def _scratch_ensemble(bench: Bench) -> Outcome:
     """As many from scratch, at the learning rate that the first is best at."""
     first = bench.train_from(None)
-    others = [
-        bench.train(f"scratch {i}", None, init=i, lr=first.lr)
-        for i in range(1, len(bench.studies))
-    ]
+    others = [bench.train(None, init=i, lr=first.lr) for i in range(1, len(bench.studies))]
     return Outcome(_mixture([first, *others], bench.domain), "", 0.0, 0.0)
 
 
@@ -270,4 +275,4 @@ METHODS: dict[str, Callable[[Bench], Outcome | None]] = {
 }
 # With more examples, and where sources are poisoned, the methods that matter there.
 OF_LARGER = ("scratch", "random prior", "best", "LogME", "default", "joint")
-OF_POISONED = ("scratch", "random prior", "best", "LogME", "default", "soup")
+OF_POISONED = ("scratch", "random prior", "best", "default")

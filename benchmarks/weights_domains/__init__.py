@@ -34,7 +34,8 @@ class Entry(NamedTuple):
     sizes: tuple[int, ...]
     kind: Kind
     unit: str  # What a size counts.
-    poisoned: bool = True  # Whether poisoned sources are tried too.
+    poisoned: bool = True  # Whether poisoned sources are tried too,
+    all_methods: bool = True  # and all methods.
 
 
 DOMAINS = {
@@ -47,7 +48,7 @@ DOMAINS = {
     ),
     "translation": Entry(
         lambda folder, size, seed: translation(folder / MULTI30K, size, seed),
-        MULTI30K, (200, 800), TOKENS, "pairs of sentences",
+        MULTI30K, (200,), TOKENS, "pairs of sentences",
     ),
     "recommender": Entry(
         lambda folder, size, seed: recommender(folder / ML100K, size, seed),
@@ -59,6 +60,6 @@ DOMAINS = {
     ),
     "disjoint": Entry(
         lambda _, size, seed: disjoint(size, seed),
-        "", (5,), CLASSES, "images of each class", poisoned=False,
+        "", (5,), CLASSES, "images of each class", poisoned=False, all_methods=False,
     ),
 }  # fmt: skip

@@ -192,7 +192,7 @@ def _domain(
         _HEAD,
         described=known,
         prior_steps=200,
-        rounds=40,
+        rounds=25,
     )
 
 

@@ -34,7 +34,7 @@ _FACTORS = 16
 _PRIOR_USERS, _NEW_USERS = 130, 150
 _MOST_TEST, _VALIDATION = 20, 3  # Ratings of each new user.
 _LEAST_RATINGS = 50
-_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300)
+_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200)
 _RATES = (1e-3, 4e-3, 1.6e-2, 6e-2)
 _AGES = (0, 24, 30, 40, 200)  # Groups of users, about as many in each.
 
@@ -101,8 +101,8 @@ def recommender(folder: Path, ratings: int, seed: int) -> Domain:
         rows=_items(films),
         described=(_interactions(np.concatenate(parts[:2])), None),
         batch_size=128,
-        prior_steps=500,
-        rounds=40,
+        prior_steps=400,
+        rounds=25,
     )
 
 

@@ -97,8 +97,8 @@ def text(folder: Path, shots: int, seed: int) -> Domain:
         _HEAD,
         rows=_items(ours),
         described=_described(known[0], known[1]),
-        prior_steps=500,
-        rounds=40,
+        prior_steps=400,
+        rounds=25,
     )
 
 

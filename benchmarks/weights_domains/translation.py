@@ -41,7 +41,7 @@ _LENGTH = 10  # Words of a sentence.
 _WORDS = 150  # Of a language, in a task.
 _WIDTH = 32
 _PRIOR_TRAIN, _VALIDATION, _TEST = 2000, 100, 200
-_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200)
+_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150)
 _RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 
 Sentence = list[tuple[str, str]]  # Language and word.
@@ -101,8 +101,8 @@ def translation(folder: Path, pairs: int, seed: int) -> Domain:
         _RATES,
         rows=_items(ours),
         described=(_plain(own, _TEST, None), None),
-        prior_steps=300,
-        rounds=25,
+        prior_steps=200,
+        rounds=20,
     )
 
 
