@@ -20,15 +20,15 @@ import torch
 from torch import nn
 
 from benchmarks.weights_domain import Domain
+from benchmarks.weights_fit import best_of_rates
+from benchmarks.weights_fit import merit
+from benchmarks.weights_fit import mixed
+from benchmarks.weights_fit import Run
+from benchmarks.weights_fit import Start
 from benchmarks.weights_sources import CLEAN
 from benchmarks.weights_sources import seeded_choice
 from benchmarks.weights_sources import Sources
 from benchmarks.weights_sources import start_from
-from benchmarks.weights_training import best_of_rates
-from benchmarks.weights_training import merit
-from benchmarks.weights_training import mixed
-from benchmarks.weights_training import Run
-from benchmarks.weights_training import Start
 from optuna_meta import extract_meta_features
 from optuna_meta.weights import average
 from optuna_meta.weights import by_logme

@@ -27,11 +27,11 @@ from benchmarks.weights_domain import Domain
 from benchmarks.weights_domain import Kind
 from benchmarks.weights_domain import Prior
 from benchmarks.weights_domain import Rows
+from benchmarks.weights_fit import loss_of
+from benchmarks.weights_fit import merit
+from benchmarks.weights_fit import Start
+from benchmarks.weights_fit import train
 from benchmarks.weights_training import Batches
-from benchmarks.weights_training import loss_of
-from benchmarks.weights_training import merit
-from benchmarks.weights_training import Start
-from benchmarks.weights_training import train
 from optuna_meta import extract_meta_features
 from optuna_meta import record_meta_features
 from optuna_meta.weights import Checkpoint

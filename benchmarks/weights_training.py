@@ -1,142 +1,64 @@
-"""How models of :mod:`benchmarks.weights` are trained and tested."""
+"""The network of image tasks of :mod:`benchmarks.weights`, and batches of any task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
 from collections.abc import Iterator
-from collections.abc import Sequence
-import math
-from typing import Any
-from typing import NamedTuple
+from typing import Generic
+from typing import TypeVar
 
 import torch
 from torch import nn
 from torch import Tensor
 
+from benchmarks.weights_data import Labelled
 from benchmarks.weights_domain import Data
-from benchmarks.weights_domain import Domain
-from benchmarks.weights_domain import Kind
-from optuna_meta.weights.mixture_weights import mixture_loss
 
 
-__all__ = [
-    "Batches",
-    "best_of_rates",
-    "fit",
-    "initial",
-    "loss_of",
-    "merit",
-    "mixed",
-    "Run",
-    "Start",
-    "train",
-]
+__all__ = ["accuracy", "Batches", "HEAD", "network"]
 
-Start = Callable[[nn.Module], object]  # Puts weights into a new model.
+HEAD = ("head",)
+_BATCH = 32
+
+T = TypeVar("T", Labelled, Data)
 
 
-class Run(NamedTuple):
-    """What a training run reached at each check."""
-
-    lr: float
-    merits: tuple[tuple[float, float], ...]  # On validation examples, see :func:`merit`.
-    scores: tuple[float, ...]  # On test examples.
-    valid: Sequence[Tensor]  # Predictions.
-    test: Sequence[Tensor]
-
-    @property
-    def chosen(self) -> int:
-        """The check at which validation stops it; of equals the first."""
-        return self.merits.index(max(self.merits))
-
-
-class Batches:
+class Batches(Generic[T]):
     """An endless choice of batches, the same each time that it is gone through."""
 
-    def __init__(self, data: Data, seed: int, size: int) -> None:
-        self._data, self._seed = data, seed
-        self._size = min(size, len(data.targets))
+    def __init__(self, data: T, seed: int, size: int = _BATCH) -> None:
+        self._data: T = data
+        self._seed = seed
+        self._size = min(size, len(data[0]))
 
-    def __iter__(self) -> Iterator[Data]:
+    def __iter__(self) -> Iterator[T]:
         generator = torch.Generator().manual_seed(self._seed)
         while True:
-            order = torch.randperm(len(self._data.targets), generator=generator)
+            order = torch.randperm(len(self._data[0]), generator=generator)
             for rows in torch.split(order, self._size):
-                yield Data(self._data.inputs[rows], self._data.targets[rows])
+                yield type(self._data)(self._data[0][rows], self._data[1][rows])
 
 
-def initial(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A model whose initialisation the seed decides."""
+def network(side: int, n_classes: int, seed: int) -> nn.Module:
+    """Two convolutions and two linear layers."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return build()
+        return nn.Sequential(
+            OrderedDict(
+                conv1=nn.Conv2d(1, 8, 3, padding=1),
+                relu1=nn.ReLU(),
+                pool1=nn.MaxPool2d(2),
+                conv2=nn.Conv2d(8, 16, 3, padding=1),
+                relu2=nn.ReLU(),
+                pool2=nn.MaxPool2d(2),
+                flat=nn.Flatten(),
+                hidden=nn.Linear(16 * (side // 4) ** 2, 64),
+                relu3=nn.ReLU(),
+                head=nn.Linear(64, n_classes),
+            )
+        )
 
 
-def loss_of(kind: Kind) -> Callable[[Callable[..., Any], Data], Tensor]:
-    """The loss as meta-learning takes it: of what predicts and a batch."""
-    return lambda predict, batch: kind.loss(predict(batch.inputs), batch.targets)
-
-
-def fit(model: nn.Module, domain: Domain, lr: float, seed: int) -> Run:
-    """Train by Adam, and predict after each of the domain's checks."""
-    kind, checks = domain.kind, domain.checks
-    found: list[tuple[tuple[float, float], float, Tensor, Tensor]] = []
-    for step in train(model, kind, Batches(domain.train, seed, domain.batch_size), checks, lr):
-        if step in checks:
-            with torch.no_grad():
-                valid, test = (
-                    kind.predictions(model(data.inputs), data.targets)
-                    for data in (domain.valid, domain.test)
-                )
-            score = kind.score(test, kind.wanted(domain.test.targets))
-            found.append((merit(kind, valid, domain.valid), score, valid, test))
-    merits, scores, valids, tests = zip(*found, strict=True)
-    return Run(lr, merits, scores, valids, tests)
-
-
-def merit(kind: Kind, predictions: Tensor, data: Data) -> tuple[float, float]:
-    """How good predictions are: the score, and between equal ones minus the loss; more is better.
-
-    What is not finite is worst.
-    """
-    wanted = kind.wanted(data.targets)
-    score = kind.score(predictions, wanted) * (1.0 if kind.higher else -1.0)
-    both = score, -float(mixture_loss(predictions, wanted))
-    return both if all(map(math.isfinite, both)) else (-math.inf, -math.inf)
-
-
-def train(
-    model: nn.Module, kind: Kind, batches: Batches, checks: Sequence[int], lr: float
-) -> Iterator[int]:
-    """Yields the number of steps done, from 0 to the last check."""
-    optimiser = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
-    stream = iter(batches)
-    for step in range(checks[-1]):
-        yield step
-        batch = next(stream)
-        optimiser.zero_grad()
-        torch.autograd.backward(kind.loss(model(batch.inputs), batch.targets))
-        optimiser.step()
-    yield checks[-1]
-
-
-def best_of_rates(
-    domain: Domain, start: Start | None, rates: Sequence[float], seed: int, batches: int
-) -> Run:
-    """The run that is best by validation at any check, of one from each learning rate."""
-    best: Run | None = None
-    for lr in rates:
-        model = domain.build(seed)
-        if start is not None:
-            start(model)
-        run = fit(model, domain, lr, batches)
-        if best is None or max(run.merits) > max(best.merits):
-            best = run
-    assert best is not None
-    return best
-
-
-def mixed(weights: Sequence[float], predictions: Sequence[Tensor]) -> Tensor:
-    """The weighted sum of predictions."""
-    parts = [w * p for w, p in zip(weights, predictions, strict=True) if w]
-    return torch.stack(parts).sum(0)
+def accuracy(predicted: Tensor, data: Labelled) -> float:
+    """The share of right classes."""
+    return float((predicted.argmax(-1) == data.y).float().mean())

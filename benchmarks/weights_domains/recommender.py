@@ -22,7 +22,7 @@ from benchmarks.weights_domain import Domain
 from benchmarks.weights_domain import Pool
 from benchmarks.weights_domain import Prior
 from benchmarks.weights_domain import VALUES
-from benchmarks.weights_training import initial
+from benchmarks.weights_fit import initial
 from optuna_meta.features import Interactions
 
 

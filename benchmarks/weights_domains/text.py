@@ -24,7 +24,7 @@ from benchmarks.weights_domain import Data
 from benchmarks.weights_domain import Domain
 from benchmarks.weights_domain import Pool
 from benchmarks.weights_domain import Prior
-from benchmarks.weights_training import initial
+from benchmarks.weights_fit import initial
 from benchmarks.weights_words import split_words
 from benchmarks.weights_words import Vocabulary
 
