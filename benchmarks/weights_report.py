@@ -178,6 +178,8 @@ def report(lines: Sequence[Line]) -> Iterator[str]:
     """Yields the tables of a run, in Markdown."""
     yield "## The default against scratch\n"
     yield _summary(lines)
+    yield "\n## Final score: gain over scratch, wins and steps, clean sources, fewest examples\n"
+    yield _overview(lines)
     for setting in settings(lines):
         measure = DOMAINS[setting.domain].kind.measure
         yield f"\n## {setting}: {measure}\n"
@@ -206,6 +208,29 @@ def _summary(lines: Sequence[Line]) -> str:
                 )
     head = ["setting", "scratch", "default", "ratio", "gain", "wins", "steps", "chose scratch"]
     return table(head, rows)
+
+
+def _overview(lines: Sequence[Line]) -> str:
+    """A line a method, a column a domain."""
+    first: dict[str, Setting] = {}
+    for setting in settings(lines):
+        if setting.sources == "clean":
+            first.setdefault(setting.domain, setting)
+    found = {name: {one.method: one for one in lines_of(lines, s)} for name, s in first.items()}
+    methods = dict.fromkeys(method for of in found.values() for method in of)
+    rows = [
+        [method, *(_standing_in_short(of.get(method)) for of in found.values())]
+        for method in methods
+        if method != "scratch"
+    ]
+    return table(["start", *found], rows)
+
+
+def _standing_in_short(one: Standing | None) -> str:
+    if one is None:
+        return ""
+    wins = f"{one.wins} of {len(one.gains)}"
+    return f"{_signed(one.gains.mean(), one.error)}, {wins}, {_percent(one.share)}"
 
 
 def _sign(setting: Setting) -> float:
