@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 import csv
+import lzma
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -70,11 +71,14 @@ def append(path: Path, lines: Sequence[Line]) -> None:
 
 
 def read(path: Path) -> list[Line]:
-    """The lines of a file, none if there is no file.
+    """The lines of a file, which is unpacked if only a packed one is there; none without.
 
     Raises:
         ValueError: If it is no such file.
     """
+    packed = path.with_name(f"{path.name}.xz")
+    if not path.exists() and packed.exists():
+        path.write_bytes(lzma.decompress(packed.read_bytes()))  # A run goes on from it.
     if not path.exists():
         return []
     with open(path, newline="") as stream:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 import gzip
+import lzma
 import math
 from pathlib import Path
 import zipfile
@@ -285,6 +286,9 @@ def test_lines_survive_their_file(tmp_path: Path) -> None:
         weights_report.append(path, [each])
     assert weights_report.read(path) == lines
     assert weights_report.read(tmp_path / "none.csv") == []
+    (tmp_path / "packed.csv.xz").write_bytes(lzma.compress(path.read_bytes()))
+    assert weights_report.read(tmp_path / "packed.csv") == lines
+    assert (tmp_path / "packed.csv").read_bytes() == path.read_bytes()
     path.write_text("a,b\n")
     with pytest.raises(ValueError, match="of another kind of run"):
         weights_report.read(path)
