@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 
-__all__ = ["digits", "Domain", "fashion", "FASHION", "Labelled", "Prior"]
+__all__ = ["digits", "disjoint", "Domain", "fashion", "FASHION", "Labelled", "Prior"]
 
 FASHION = "fashion_mnist"
 
@@ -22,6 +22,8 @@ Classes = NDArray[np.int64]
 
 _VALIDATION = 5  # Images of each class.
 _PRIOR_VALIDATION = 20
+_DISJOINT_CLASSES = 5
+_DISJOINT_PRIORS = 4
 _FASHION_CLASSES = 4
 _FASHION_PRIORS = 4
 
@@ -81,6 +83,43 @@ def digits(shots: int, seed: int) -> Domain:
         _labelled(new_x, new_y, rest_of[test]),
         n_classes=10,
         same_labels=True,
+    )
+
+
+def disjoint(shots: int, seed: int) -> Domain:
+    """Five of the UCI digits after four studies of the other five, under one condition each.
+
+    Each study numbers its classes in an order of its own.
+
+    Args:
+        shots: Images of each class to train on in the new task.
+        seed: Of the classes and the split.
+    """
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    x, y = np.asarray(data.images, np.float32) / 16.0, np.asarray(data.target, np.int64)
+    rng = np.random.default_rng([seed, 4])
+    classes = rng.permutation(10)
+    new, old = classes[:_DISJOINT_CLASSES], classes[_DISJOINT_CLASSES:]
+    priors = []
+    for condition in [*_CONDITIONS.values()][:_DISJOINT_PRIORS]:
+        order = rng.permutation(old)
+        rows, own = _numbered(y, order)
+        train, valid = _split(own, 80, rng)
+        images = condition(x[rows], rng)
+        parts = _labelled(images, own, train), _labelled(images, own, valid)
+        priors.append(Prior("".join(map(str, order)), *parts))
+    rows, own = _numbered(y, new)
+    train, rest = _split(own, shots, rng)
+    valid, test = _split(own[rest], _VALIDATION, rng)
+    return Domain(
+        priors,
+        _labelled(x[rows], own, train),
+        _labelled(x[rows], own, rest[valid]),
+        _labelled(x[rows], own, rest[test]),
+        n_classes=_DISJOINT_CLASSES,
+        same_labels=False,
     )
 
 
@@ -144,6 +183,12 @@ def _split(
 
 def _labelled(x: Images, y: Classes, rows: NDArray[np.intp]) -> Labelled:
     return Labelled(torch.from_numpy(x[rows][:, None]), torch.from_numpy(y[rows]))
+
+
+def _numbered(y: Classes, classes: Classes) -> tuple[NDArray[np.intp], Classes]:
+    """Rows of all images of some classes, and each one's place in the order given."""
+    rows = [np.flatnonzero(y == label) for label in classes]
+    return np.concatenate(rows), np.repeat(np.arange(len(classes)), [len(r) for r in rows])
 
 
 def _of_classes(

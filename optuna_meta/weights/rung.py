@@ -31,7 +31,7 @@ class Rung(NamedTuple):
             nearly anything that was trained before is ahead of scratch: on handwritten digits a
             network that had learned random labels was after 20 steps, and behind after 60.
         folds: Parts of the examples, each in turn held out.
-        rates: Learning rates to try; each start is judged at its best.
+        rates: Learning rates to try; each start is judged at its best on the first fold.
         batch_size: Examples of one step.
     """
 
@@ -49,11 +49,11 @@ def evaluate(target: Target, start: Checkpoint | None, rung: Rung, seed: int) ->
     """
     order = torch.randperm(len(target.inputs), generator=torch.Generator().manual_seed(seed))
     folds = order.tensor_split(min(rung.folds, len(order)))
-    losses = [
-        [_held_out_loss(target, start, rung, rate, folds, i, seed) for i in range(len(folds))]
-        for rate in rung.rates
-    ]
-    return np.array(min(losses, key=lambda of_folds: float(np.mean(of_folds))))
+    first = [_held_out_loss(target, start, rung, rate, folds, 0, seed) for rate in rung.rates]
+    best = int(np.argmin(first))
+    rest = range(1, len(folds))  # A choice of rate on one fold halves the cost.
+    others = [_held_out_loss(target, start, rung, rung.rates[best], folds, i, seed) for i in rest]
+    return np.array([first[best], *others])
 
 
 def beats(losses: Array, others: Array) -> bool:

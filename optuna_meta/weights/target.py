@@ -39,8 +39,9 @@ class Target:
             By default every tensor is copied whose name, shape and kind of number fit.
         features: A model's features of inputs (n, d), for LogME; by default what its last linear
             layer is given.
-        least: The share of a model's parameters that must have their name and shape in a
-            checkpoint.
+        least: The share of a model's parameters that must be copied, of those that are to be,
+            where ``start`` returns the report of :func:`initialize`; elsewhere, that must have
+            their name and shape in a checkpoint.
     """
 
     build: Callable[[], nn.Module]
@@ -84,14 +85,14 @@ def look_at(candidate: Candidate, target: Target) -> Look | str:
     for name, tensor in checkpoint.state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all():
             return f"it diverged: {name} is not finite"
-    model = target.build()
-    share = _share(model, checkpoint)
-    if share < target.least:
-        return f"another architecture: {share:.0%} of the parameters fit"
+    model = target.build().to(target.inputs.device)
     try:
-        model = target.model(checkpoint)
+        report = (target.start or copy_fitting)(model, checkpoint)
     except ValueError as error:
         return str(error)
+    share = _share(model, checkpoint, report)
+    if share < target.least:
+        return f"another architecture: {share:.0%} of the parameters fit"
     outputs = predict(model, target.inputs)
     if problem := healthy(outputs):
         return problem
@@ -135,7 +136,14 @@ def own_randomness(seed: int) -> Iterator[None]:
         yield
 
 
-def _share(model: nn.Module, checkpoint: Checkpoint) -> float:
+def _share(model: nn.Module, checkpoint: Checkpoint, report: object) -> float:
+    """The share of the model's parameters that it has from the checkpoint.
+
+    Only ``initialize`` knows what became of rows that go by item, or of names.
+    """
+    share = getattr(report, "share_of_wanted", None)
+    if isinstance(share, float):
+        return share
     names = state_of(dict(model.named_parameters()))
     fitting = sum(t.numel() for n, t in names.items() if _fits(t, checkpoint.state.get(n)))
     return fitting / max(1, sum(tensor.numel() for tensor in names.values()))

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
+from functools import partial
 from pathlib import Path
 import time
 
@@ -23,13 +25,16 @@ from optuna_meta.weights import Candidate
 from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights import Guarded
+from optuna_meta.weights import initialize
 from optuna_meta.weights import Nearest
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import Ranking
+from optuna_meta.weights import RowItems
 from optuna_meta.weights import Rung
 from optuna_meta.weights import Target
 from optuna_meta.weights.find import _score
 from optuna_meta.weights.rung import beats
+from optuna_meta.weights.rung import evaluate
 
 
 QUICK = Guarded(rung=Rung(steps=20, rates=[4e-3]))
@@ -225,6 +230,44 @@ def test_missing_and_damaged_candidates_are_named(tmp_path: Path) -> None:
     told = notes(rank_checkpoints(found, target(), strategy=by_score))
     assert "not in this artifact store" in told[missing.record.study]
     assert "truncated" in told[damaged.record.study]
+
+
+def test_rows_that_go_by_item_count_as_fitting(tmp_path: Path) -> None:
+    """A vocabulary of another size is not another architecture where rows are named."""
+
+    def words(n: int) -> nn.Sequential:
+        return nn.Sequential(nn.Embedding(n, 8), nn.Flatten(), nn.Linear(8, 2))
+
+    store = store_in(tmp_path)
+    study = optuna.create_study()
+    trial = study.ask()
+    store.save(trial, words(30), value=1.0)
+    study.tell(trial, 1.0)
+    rows = {"0.weight": RowItems(range(30), range(10, 60))}
+    plain = Target(
+        lambda: words(50), torch.arange(10, 40)[:, None], torch.arange(30) % 2,
+        nn.functional.cross_entropy,
+    )  # fmt: skip
+    by_item = replace(plain, start=partial(initialize, rows=rows, least=0.0), least=0.3)
+    found = find_checkpoints([study], store)
+    assert rank_checkpoints(found, plain, strategy=by_score).best is None
+    assert rank_checkpoints(found, by_item, strategy=by_score).best is found[0]
+    shares = rank_checkpoints(found, by_item, strategy=by_fit).starts
+    assert shares[0].score == pytest.approx((20 * 8 + 18) / (50 * 8 + 18))
+    few = rank_checkpoints(found, replace(by_item, least=0.5), strategy=by_score)
+    assert few.best is None and "another architecture: 43%" in few.starts[0].note
+
+
+def test_rates_are_compared_on_one_fold_only() -> None:
+    built = []
+
+    def counted() -> nn.Module:
+        built.append(1)
+        return build()
+
+    rung = Rung(steps=1, folds=4, rates=[1e-3, 4e-3, 1e-2])
+    losses = evaluate(replace(target(), build=counted), None, rung, seed=0)
+    assert losses.shape == (4,) and len(built) == 3 + 3
 
 
 def test_nothing_to_choose_from_is_scratch() -> None:
