@@ -32,13 +32,16 @@ def study_weights(sampler: MetaSampler, study: Study) -> dict[str, float]:
         study: The new study; it and the sampler stay as they are.
 
     Returns:
-        What :class:`optuna_meta.weights.Nearest` takes; empty without prior studies.
+        What :class:`optuna_meta.weights.Nearest` takes; empty without prior studies. Of prior
+        studies with one name, which checkpoints cannot tell apart, the first has the name itself.
     """
     told = sampler.explain(study)
     agreeing = {p.study: max(p.coefficient, 0.0) for p in told.priors}
     total = sum(agreeing.values())
     trust = told.trust if total > 0.0 else 0.0
-    return {
+    weights = {
         p.study: trust * agreeing[p.study] / (total or 1.0) + (1.0 - trust) * p.prior_weight
         for p in told.priors
     }
+    whole = sum(weights.values()) or 1.0  # Less than 1 where an objective has no prior study.
+    return {name: weight / whole for name, weight in weights.items()}

@@ -25,6 +25,8 @@ _TIE = 1e-3  # Share of the contribution in the influence: it orders studies tha
 
 def explained(planner: Planner, question: Question, rng: np.random.Generator) -> Explanation:
     """Why a planner answers a question as it does; leaves planner and generator as they are."""
+    for measure in question.measures:
+        planner.outlook(measure)  # What the studies say of each other is asked once for all.
     suggestion = planner.copy().suggest(question, copy.deepcopy(rng))
     n_trials = len(question.rows)
     n_priors = int(np.count_nonzero(suggestion.weights))

@@ -156,9 +156,9 @@ class Planner:
         fitted = self.fitted.without([name])
         outlooks = {}
         for measure, outlook in self._outlooks.items():
-            names = outlook.fitted.names
-            if len(names) > _FEW and name in names:
-                standing = outlook.standing.without(names.index(name))
+            names = np.array(outlook.fitted.names)
+            if len(names) > _FEW:
+                standing = outlook.standing.without(np.flatnonzero(names == name))
                 outlooks[measure] = new_outlook(fitted, measure, self.features, standing)
         return Planner(fitted, self.features, outlooks)
 

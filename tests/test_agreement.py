@@ -53,3 +53,14 @@ def test_before_the_first_trial_meta_features_weigh() -> None:
 
 def test_without_prior_studies_there_are_no_weights() -> None:
     assert study_weights(MetaSampler(seed=0), optuna.create_study()) == {}
+
+
+def test_weights_add_up_where_an_objective_has_no_prior_study() -> None:
+    studies = [tuned(f"{i}", parabola(0.1 * i)) for i in range(3)]
+    for study in studies:
+        study.set_metric_names(["loss"])
+    new = optuna.create_study(directions=["minimize", "minimize"])
+    new.set_metric_names(["loss", "time"])
+    new.optimize(lambda trial: (parabola(0.1)(trial), 1.0 + trial.params["x"]), n_trials=4)
+    weights = study_weights(MetaSampler(prior_studies=studies, seed=0), new)
+    assert sum(weights.values()) == pytest.approx(1.0)

@@ -144,3 +144,28 @@ def test_leaving_out_the_first_named_study_moves_the_suggestion_most(
     distances = {name: moved(name) for name in prior.names}
     assert distances[explained.priors[0].study] == max(distances.values())
     assert max(distances.values()) > 0.0
+
+
+def test_objectives_of_one_name_are_explained() -> None:
+    def both(centre: float) -> Any:
+        return lambda trial: ((trial.suggest_float("x", 0, 1) - centre) ** 2, trial.params["x"])
+
+    studies = []
+    for i in range(10):
+        sampler = optuna.samplers.RandomSampler(seed=i)
+        study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler)
+        study.set_metric_names(["loss", "loss"])
+        study.optimize(both(0.1 * i), n_trials=6)
+        studies.append(study)
+    sampler = MetaSampler(prior_studies=studies, seed=0)
+    new = optuna.create_study(directions=["minimize"] * 2, sampler=sampler)
+    new.set_metric_names(["loss", "loss"])
+    new.optimize(both(0.3), n_trials=2)
+    assert len(sampler.explain(new).priors) == 10
+
+
+def test_the_first_explanation_is_like_the_second() -> None:
+    studies = [run(bowl(), 6, sampler=optuna.samplers.RandomSampler(seed=i)) for i in range(12)]
+    study = run(bowl(), 2, sampler=optuna.samplers.RandomSampler(seed=99))
+    sampler = MetaSampler(prior_studies=studies, seed=0)
+    assert repr(sampler.explain(study)) == repr(sampler.explain(study))

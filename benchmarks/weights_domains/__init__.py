@@ -44,11 +44,11 @@ DOMAINS = {
     ),
     "fashion": Entry(
         lambda folder, size, seed: fashion(folder / FASHION, size, seed),
-        FASHION, (5,), CLASSES, "images of each class", poisoned=False,
+        FASHION, (5, 20), CLASSES, "images of each class",
     ),
     "translation": Entry(
         lambda folder, size, seed: translation(folder / MULTI30K, size, seed),
-        MULTI30K, (200,), TOKENS, "pairs of sentences",
+        MULTI30K, (200, 1000), TOKENS, "pairs of sentences",
     ),
     "recommender": Entry(
         lambda folder, size, seed: recommender(folder / ML100K, size, seed),

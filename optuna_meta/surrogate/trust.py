@@ -55,9 +55,9 @@ class Standing(NamedTuple):
     signal: Array  # (T,)
     informed: Array  # (T,)
 
-    def without(self, t: int) -> Standing:
+    def without(self, left_out: NDArray[np.int64]) -> Standing:
         """What the others of many say without one: about the same."""
-        return Standing(np.delete(self.signal, t), np.delete(self.informed, t))
+        return Standing(np.delete(self.signal, left_out), np.delete(self.informed, left_out))
 
 
 def standing_of(fitted: FittedPrior) -> Standing:

@@ -53,7 +53,15 @@ def find_checkpoints(
         prior_studies: Other studies than the one that is to start from them: one that inherits
             from itself compares runs of different length.
         store: Where their checkpoints are.
+
+    Raises:
+        ValueError: The prior studies are none.
     """
+    if not isinstance(prior_studies, Iterable):
+        raise ValueError(
+            f"Prior studies must be a list of optuna.Study, got {type(prior_studies).__name__}: "
+            "load each with optuna.load_study."
+        )
     found: dict[str, Candidate] = {}
     for study in prior_studies:
         for candidate in _of_study(study, store):

@@ -47,6 +47,7 @@ class InitReport:
         n_wanted: The same without those left out on request.
         n_loaded: How many were copied.
         origins: The checkpoints; empty where unknown.
+        made_by: How weights that no single trial saved were made; empty for others.
     """
 
     loaded: tuple[str, ...]
@@ -60,6 +61,7 @@ class InitReport:
     n_wanted: int
     n_loaded: int
     origins: tuple[Origin, ...] = ()
+    made_by: str = ""
 
     @property
     def share(self) -> float:
@@ -82,6 +84,8 @@ class InitReport:
             "share": round(self.share, 4),
             "loaded": len(self.loaded),
         }
+        if self.made_by:
+            record["made_by"] = self.made_by
         for kind, names in self._left().items():
             record[kind] = len(names)
             if kind != "left_out" and names:
@@ -92,6 +96,7 @@ class InitReport:
         lines = [
             f"{self.n_loaded} of {self.n_parameters} parameters loaded ({self.share:.1%})",
             *(f"from trial {o.trial} of {o.study!r} ({o.sha256[:12]})" for o in self.origins),
+            *([f"made by {self.made_by}"] if self.made_by else []),
         ]
         rows = [
             *(("loaded", name, "", "") for name in self.loaded),

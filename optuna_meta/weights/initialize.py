@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import Literal
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from optuna_meta.weights.init_report import InitReport
 from optuna_meta.weights.init_report import Mismatch
-from optuna_meta.weights.origins import Origin
+from optuna_meta.weights.origins import maker_of
 from optuna_meta.weights.origins import origins_of
 from optuna_meta.weights.rows import common_rows
 from optuna_meta.weights.rows import RowItems
@@ -105,7 +106,9 @@ def initialize(
     checkpoint = opened(checkpoint)  # A candidate is read once.
     source = _renamed(state_of(checkpoint), rename)
     plan = _plan(model, source, partial, [exclude, head], rows or {})
-    report = _report(model, plan, origins_of(checkpoint))
+    report = replace(
+        _report(model, plan), origins=origins_of(checkpoint), made_by=maker_of(checkpoint)
+    )
     _check(plan, report, partial, least)
     with torch.no_grad():
         for copy in plan.copies:
@@ -209,7 +212,7 @@ def _do(copy: _Copy) -> None:
         target[copy.rows.to(target.device)] = copy.tensor.to(target)
 
 
-def _report(model: nn.Module, plan: _Plan, origins: tuple[Origin, ...]) -> InitReport:
+def _report(model: nn.Module, plan: _Plan) -> InitReport:
     left_out = set(plan.left_out)
     named = {plain_name(name): p for name, p in model.named_parameters()}
     parameters = {id(p) for p in named.values()}
@@ -235,7 +238,6 @@ def _report(model: nn.Module, plan: _Plan, origins: tuple[Origin, ...]) -> InitR
             or copy.name in overlapped
             and copy.name not in buffers
         ),
-        origins=origins,
     )
 
 

@@ -11,7 +11,7 @@ from optuna_meta.weights.checkpoint import Metadata
 from optuna_meta.weights.states import Source
 
 
-__all__ = ["mixed_metadata", "Origin", "origins_of"]
+__all__ = ["maker_of", "mixed_metadata", "Origin", "origins_of"]
 
 _KEY = "origins"
 
@@ -33,6 +33,13 @@ def origins_of(source: Source) -> tuple[Origin, ...]:
     if metadata.study:  # The trial that saved it, which has a record of its own origins.
         return (Origin(metadata.study, metadata.trial, metadata.sha256),)
     return tuple(Origin(**origin) for origin in metadata.extra.get(_KEY, ()))
+
+
+def maker_of(source: Source) -> str:
+    """Returns how weights that no single trial saved were made; empty for others."""
+    if not isinstance(source, Checkpoint) or source.metadata.study:
+        return ""
+    return str(source.metadata.extra.get("made_by", ""))
 
 
 def mixed_metadata(

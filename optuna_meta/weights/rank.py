@@ -146,7 +146,8 @@ def rank_checkpoints(
     Args:
         candidates: What :func:`find_checkpoints` returned.
         target: The new task.
-        strategy: What decides: a measure alone, or :class:`Guarded`, the default.
+        strategy: What decides: :class:`Guarded`, the default, or a measure alone, which does not
+            compare with scratch.
         seed: Of folds, batches and what a checkpoint does not have.
     """
     chosen = Guarded() if strategy is None else strategy

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import optuna
 
 from optuna_meta.weights.checkpoint import Checkpoint
+from optuna_meta.weights.find import Candidate
 
 
 __all__ = ["ROLES", "suggest_start"]
@@ -18,7 +19,7 @@ ROLES = ("scratch", "best", "nearest", "transferable", "average", "meta-learned"
 
 def suggest_start(
     trial: optuna.Trial,
-    starts: Mapping[str, Checkpoint | Callable[[], Checkpoint | None] | None],
+    starts: Mapping[str, Checkpoint | Candidate | Callable[[], Checkpoint | None] | None],
     *,
     name: str = "start",
 ) -> Checkpoint | None:
@@ -29,7 +30,8 @@ def suggest_start(
 
     Args:
         trial: The running trial.
-        starts: By role, of :data:`ROLES`: a checkpoint, or what loads it when its role is drawn.
+        starts: By role, of :data:`ROLES`: a checkpoint, a candidate, or what loads it when its
+            role is drawn.
             ``None`` stands for a role that ends up at scratch, as ``rank_checkpoints`` may; it
             stays a choice, for all trials of a study must have the same.
         name: Of the parameter.
@@ -47,4 +49,6 @@ def suggest_start(
         )
     choices = [role for role in ROLES if role in starts or role == "scratch"]
     start = starts.get(trial.suggest_categorical(name, choices))
+    if isinstance(start, Candidate):
+        return start.load()
     return start if start is None or isinstance(start, Checkpoint) else start()

@@ -50,10 +50,14 @@ def evaluate(target: Target, start: Checkpoint | None, rung: Rung, seed: int) ->
     order = torch.randperm(len(target.inputs), generator=torch.Generator().manual_seed(seed))
     folds = order.tensor_split(min(rung.folds, len(order)))
     first = [_held_out_loss(target, start, rung, rate, folds, 0, seed) for rate in rung.rates]
-    best = int(np.argmin(first))
-    rest = range(1, len(folds))  # A choice of rate on one fold halves the cost.
-    others = [_held_out_loss(target, start, rung, rung.rates[best], folds, i, seed) for i in rest]
-    return np.array([first[best], *others])
+    losses = np.full(len(folds), np.inf)
+    for k in np.argsort(first, kind="stable"):  # A choice of rate on one fold halves the cost.
+        rate, rest = rung.rates[k], range(1, len(folds))
+        others = [_held_out_loss(target, start, rung, rate, folds, i, seed) for i in rest]
+        losses = np.array([first[k], *others])
+        if np.isfinite(losses).all():
+            break  # Else the next best: a rate that kills the model on some fold is none.
+    return losses
 
 
 def beats(losses: Array, others: Array) -> bool:

@@ -88,8 +88,12 @@ def look_at(candidate: Candidate, target: Target) -> Look | str:
     model = target.build().to(target.inputs.device)
     try:
         report = (target.start or copy_fitting)(model, checkpoint)
-    except ValueError as error:
-        return str(error)
+    except (
+        ValueError,
+        RuntimeError,
+        KeyError,
+    ) as error:  # The user's own code may raise the others.
+        return str(error).partition("\n")[0]
     share = _share(model, checkpoint, report)
     if share < target.least:
         return f"another architecture: {share:.0%} of the parameters fit"

@@ -9,6 +9,7 @@ which it is not known that places do not matter to it is refused.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 import operator
 from typing import Any
@@ -35,6 +36,10 @@ _UNITWISE = (
 _UNITWISE_FUNCTIONS: tuple[Callable[..., Any], ...] = (
     torch.relu, torch.tanh, torch.sigmoid, F.relu, F.leaky_relu, F.elu, F.gelu, F.silu, F.tanh,
     F.sigmoid, F.softplus, F.dropout, F.max_pool1d, F.max_pool2d, F.avg_pool1d, F.avg_pool2d,
+    F.adaptive_avg_pool1d, F.adaptive_avg_pool2d,
+)  # fmt: skip
+_POOLING = (
+    F.max_pool1d, F.max_pool2d, F.avg_pool1d, F.avg_pool2d,
     F.adaptive_avg_pool1d, F.adaptive_avg_pool2d,
 )  # fmt: skip
 _UNITWISE_METHODS = ("relu", "tanh", "sigmoid", "contiguous", "float")
@@ -70,7 +75,7 @@ def hidden_layers(model: nn.Module) -> tuple[Hidden, ...]:
     Raises:
         ValueError: If the model has something else; the message says what is in the way.
     """
-    units = _Units()
+    units = _Units(model)
     for node in _traced(model).nodes:
         if node.op == "placeholder":
             units.of[node] = units.outside
@@ -98,8 +103,10 @@ class _Group:
 class _Units:
     """Which units each traced value holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self.outside = _Group(0, False)  # The network's inputs and outputs keep their places.
+        self._uses = Counter(id(p) for m in model.modules() for p in m.parameters(recurse=False))
+        self._flat: set[fx.Node] = set()  # Values whose channels and places are one axis.
         self.of: dict[fx.Node, _Group] = {}
         self._groups: list[_Group] = []
         self._layers: list[Any] = []
@@ -110,9 +117,13 @@ class _Units:
         given = [self._root(self.of[n]) for n in node.all_input_nodes]
         if not given:
             raise _refusal(f"{node.name!r} has no input")
+        is_flat = any(n in self._flat for n in node.all_input_nodes)
         if isinstance(module, _WITH_WEIGHTS):
-            self.of[node] = self._layer(str(node.target), module, given[0])
-        elif isinstance(module, (*_NORMS, nn.LayerNorm)) and given[0] is not self.outside:
+            self.of[node] = self._layer(str(node.target), module, given[0], is_flat)
+            return
+        if is_flat or isinstance(module, nn.Flatten) or _flattens(node):
+            self._flat.add(node)
+        if isinstance(module, (*_NORMS, nn.LayerNorm)):
             self._normalise(str(node.target), module, given[0])
             self.of[node] = given[0]
         elif len(given) > 1 and node.target in _PAIRWISE:
@@ -152,15 +163,18 @@ class _Units:
             group = group.joined
         return group
 
-    def _layer(self, name: str, module: Any, given: _Group) -> _Group:
+    def _layer(self, name: str, module: Any, given: _Group, is_flat: bool) -> _Group:
         self._check_layer(name, module)
+        is_vector = isinstance(module, nn.Linear)
         if given is not self.outside:
+            if is_vector != (given.is_vector or is_flat):
+                raise _refusal(f"{name!r} reads another axis than that of the units before it")
             inputs = int(module.weight.shape[1])
             # Of a linear layer's units for each of several places, flattened ones lie apart.
             if inputs % given.size or (given.is_vector and inputs != given.size):
                 raise _refusal(f"{name!r} has {inputs} inputs after a layer of {given.size} units")
             given.axes.append(Axis(f"{name}.weight", 1, inputs // given.size))
-        made = _Group(int(module.weight.shape[0]), isinstance(module, nn.Linear))
+        made = _Group(int(module.weight.shape[0]), is_vector)
         parts = ["weight"] if module.bias is None else ["weight", "bias"]
         made.axes = [Axis(f"{name}.{part}", 0, 1) for part in parts]
         self._groups.append(made)
@@ -168,6 +182,8 @@ class _Units:
 
     def _normalise(self, name: str, module: Any, given: _Group) -> None:
         self._check_layer(name, module)
+        if given is self.outside:
+            return
         if isinstance(module, nn.LayerNorm):
             if not given.is_vector or tuple(module.normalized_shape) != (given.size,):
                 raise _refusal(f"{name!r} (LayerNorm) normalises over more than a layer's units")
@@ -180,8 +196,10 @@ class _Units:
             raise _refusal(f"{name!r} runs twice")
         if getattr(module, "groups", 1) != 1:
             raise _refusal(f"{name!r} is a grouped convolution")
-        weights = [other.weight for other in self._layers if other.weight is not None]
-        if any(module.weight is weight for weight in weights):
+        own = dict(module.named_parameters(recurse=False))
+        if module.weight is not None and "weight" not in own:
+            raise _refusal(f"the weight of {name!r} is computed from others")
+        if any(self._uses[id(parameter)] > 1 for parameter in own.values()):
             raise _refusal(f"the weight of {name!r} is tied")
         self._layers.append(module)
 
@@ -210,7 +228,8 @@ def _doubt(node: fx.Node, module: nn.Module | None, is_vector: bool) -> str:
         allowed = node.target in _UNITWISE_METHODS or _flattens(node)
     else:
         allowed = node.target in _UNITWISE_FUNCTIONS or _flattens(node) or _scales(node)
-    if allowed and not (is_vector and "pool" in kind.lower()):  # That goes over the last axis.
+    pools = node.target in _POOLING or "Pool" in kind
+    if allowed and not (is_vector and pools):  # That goes over the last axis.
         return ""
     return f"{node.name!r} ({kind}) is not known to treat all units alike"
 

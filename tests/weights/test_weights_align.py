@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch import Tensor
 import torch.nn.functional as F
+from torch.nn.utils.parametrizations import weight_norm
 
 from optuna_meta.weights.align import align
 from optuna_meta.weights.average import average
@@ -246,9 +247,53 @@ def test_what_lies_before_the_first_layer_or_after_the_last_does_not_matter() ->
     assert [layer.size for layer in hidden_layers(model)] == [8]
 
 
+class Tied(nn.Module):
+    """Whose last layer is its embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.a = nn.Embedding(20, 8), nn.Linear(8, 8)
+        self.b = nn.Linear(8, 20, bias=False)
+        self.b.weight = self.table.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(torch.relu(self.a(self.table(x))))
+
+
+class SharedNorm(nn.Module):
+    """That normalises its inputs and its hidden units alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.a, self.b = nn.LayerNorm(8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.norm(torch.relu(self.a(self.norm(x)))))
+
+
+class PooledUnits(nn.Module):
+    """That takes the greatest of neighbouring units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(F.max_pool1d(self.a(x), 3, 1, 1))
+
+
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
+        (Tied(), "the weight of 'b' is tied"),
+        (SharedNorm(), "'norm' runs twice"),
+        (PooledUnits(), "max_pool1d"),
+        (nn.Sequential(nn.Conv1d(2, 8, 1), nn.Linear(8, 3)), "'1' reads another axis"),
+        (nn.Sequential(nn.Linear(5, 8), nn.Conv1d(8, 3, 1)), "'1' reads another axis"),
+        (
+            nn.Sequential(weight_norm(nn.Linear(4, 8)), nn.Linear(8, 2)),
+            "the weight of '0' is computed from others",
+        ),
         (Looped(), "'b.weight' leads from units to those they are added to"),
         (Wide(), "takes several layers' outputs"),
         (nn.Sequential(nn.Conv2d(1, 4, 1), nn.LayerNorm(4), nn.Conv2d(4, 2, 1)), "LayerNorm"),

@@ -16,6 +16,7 @@ from optuna_meta.weights import joint
 from optuna_meta.weights import maml
 from optuna_meta.weights import reptile
 from optuna_meta.weights.checkpoint import Checkpoint
+from optuna_meta.weights.initialize import initialize
 from optuna_meta.weights.joint import joint_init
 from optuna_meta.weights.maml import adapt
 from optuna_meta.weights.maml import cavia_init
@@ -136,6 +137,8 @@ def test_joint_training_finds_the_weighted_optimum() -> None:
     found = joint_init(Quadratic([0.0]), tasks, squared, weights=[6.0, 4.0], steps=800, lr=0.05)
     assert found.state["theta"].item() == pytest.approx(0.6 * 1.0 + 0.4 * 3.0, abs=1e-3)
     assert found.metadata.extra["weights"] == [0.6, 0.4]
+    report = initialize(Quadratic([0.0]), found)
+    assert report.as_record()["made_by"] == "joint" and "made by joint" in str(report)
 
 
 @pytest.mark.parametrize("first_order", [False, True])

@@ -31,6 +31,8 @@ from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import Ranking
 from optuna_meta.weights import RowItems
 from optuna_meta.weights import Rung
+from optuna_meta.weights import rung as rung_module
+from optuna_meta.weights import suggest_start
 from optuna_meta.weights import Target
 from optuna_meta.weights.find import _score
 from optuna_meta.weights.rung import beats
@@ -371,3 +373,39 @@ def test_scores_of_many_trials_equal_the_definition_and_take_no_time() -> None:
     for own in many[:100]:
         _score(own, many)
     assert time.process_time() - began < 2.0  # Pairs of all the others would take minutes.
+
+
+def test_what_a_start_of_ones_own_raises_is_told(tmp_path: Path) -> None:
+    found = candidates(tmp_path, ["good", "wider"])
+    strict = replace(target(), start=lambda model, c: model.load_state_dict(c.state))
+    ranking = rank_checkpoints(found, strict, strategy=by_loss)
+    assert ranking.best is not None and ranking.best.record.study == "good"
+    note = notes(ranking)["wider"]
+    assert note.startswith("Error") and len(note.splitlines()) == 1
+
+
+def test_a_rate_that_kills_the_model_on_some_fold_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    losses = {0.1: [0.1, np.inf, 0.1], 0.01: [0.5, 0.6, 0.7], 0.001: [0.9, 0.9, 0.9]}
+
+    def held_out(*args: object) -> float:
+        rate, fold = args[3], args[5]
+        return float(losses[rate][fold])  # type: ignore[index]
+
+    monkeypatch.setattr(rung_module, "_held_out_loss", held_out)
+    found = evaluate(target(), None, Rung(folds=3, rates=[0.001, 0.1, 0.01]), 0)
+    np.testing.assert_array_equal(found, losses[0.01])
+
+
+def test_only_studies_have_checkpoints(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="list of optuna.Study, got Study"):
+        find_checkpoints(optuna.create_study(), store_in(tmp_path))  # type: ignore[arg-type]
+
+
+def test_a_candidate_is_a_start_by_role(tmp_path: Path) -> None:
+    (found,) = candidates(tmp_path, ["good"])
+    study = optuna.create_study()
+    study.enqueue_trial({"start": "best"})
+    start = suggest_start(study.ask(), {"best": found})
+    assert start is not None and start.metadata.study == "good"
