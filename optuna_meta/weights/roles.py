@@ -31,9 +31,9 @@ def suggest_start(
     Args:
         trial: The running trial.
         starts: By role, of :data:`ROLES`: a checkpoint, a candidate, or what loads it when its
-            role is drawn.
-            ``None`` stands for a role that ends up at scratch, as ``rank_checkpoints`` may; it
-            stays a choice, for all trials of a study must have the same.
+            role is drawn. ``None`` stands for a role that ends up at scratch, as
+            ``rank_checkpoints`` may; it stays a choice, for all trials of a study must have the
+            same.
         name: Of the parameter.
 
     Returns:

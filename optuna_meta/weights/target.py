@@ -88,11 +88,8 @@ def look_at(candidate: Candidate, target: Target) -> Look | str:
     model = target.build().to(target.inputs.device)
     try:
         report = (target.start or copy_fitting)(model, checkpoint)
-    except (
-        ValueError,
-        RuntimeError,
-        KeyError,
-    ) as error:  # The user's own code may raise the others.
+    # A start of the user's own, such as load_state_dict, may raise the other two.
+    except (ValueError, RuntimeError, KeyError) as error:
         return str(error).partition("\n")[0]
     share = _share(model, checkpoint, report)
     if share < target.least:
