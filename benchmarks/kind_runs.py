@@ -12,12 +12,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import functools
-import json
-import os
 from pathlib import Path
 import time
-
-import numpy as np
 
 from benchmarks.kind_models import GRIDS
 from benchmarks.kind_tasks import Drawn
@@ -86,13 +82,8 @@ def tabulate_kind(folder: Path, kind: str, name: str, drawn: Drawn) -> Runs:
     from optuna_meta import extract_meta_features  # which imports torch, needed here only
 
     features = extract_meta_features(drawn.data, drawn.y, seed=0)
-    known = {name: value for name, value in features.items() if np.isfinite(value)}
-    runs = Runs(GRIDS[kind].train(drawn), known)
-    path = folder / kind / f"{name}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.tmp.npz")
-    np.savez_compressed(partial, values=runs.values, features=json.dumps(runs.features))
-    partial.replace(path)  # at once, as a broken run leaves no half a file
+    runs = Runs.of(GRIDS[kind].train(drawn), features)
+    runs.save(folder / kind / f"{name}.npz")
     return runs
 
 
@@ -105,22 +96,14 @@ def _tabulate_all(data: Path, cache: Path, kind: str) -> float:
 
 
 def _read(folder: Path, kind: str, name: str) -> Runs:
-    with np.load(folder / kind / f"{name}.npz") as kept:
-        return Runs(kept["values"], json.loads(str(kept["features"])))
+    return Runs.load(folder / kind / f"{name}.npz")
 
 
 def _task(kind: str, name: str, runs: Runs) -> BenchmarkTask:
     grid = GRIDS[kind]
     names = (*grid.levels, *grid.choices)
     table = Table(grid.direction, grid.levels, grid.choices, names, runs.values)
-    return BenchmarkTask(
-        name=name,
-        family=kind,
-        direction=grid.direction,
-        suggest=table.suggest,
-        evaluate=table.evaluate,
-        reference=functools.cache(table.reference),
-    )
+    return table.task(name, kind)
 
 
 if __name__ == "__main__":

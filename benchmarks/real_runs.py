@@ -116,6 +116,24 @@ class Runs(NamedTuple):
     values: NDArray[np.float64]  # (7, 7, 3, 2, 2), in the order of the parameters
     features: Mapping[str, float]  # of the data
 
+    @classmethod
+    def of(cls, values: NDArray[np.float64], features: Mapping[str, float]) -> Runs:
+        """Keeps the features that are known."""
+        return cls(values, {name: v for name, v in features.items() if np.isfinite(v)})
+
+    @classmethod
+    def load(cls, path: Path) -> Runs:
+        """What :meth:`save` kept."""
+        with np.load(path) as kept:
+            return cls(kept["values"], json.loads(str(kept["features"])))
+
+    def save(self, path: Path) -> None:
+        """Writes an npz file at once, as a broken run leaves no half a file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.npz")
+        np.savez_compressed(partial, values=self.values, features=json.dumps(self.features))
+        partial.replace(path)
+
 
 class Dataset(NamedTuple):
     """Rows to train on."""
@@ -165,8 +183,7 @@ def real_family(folder: Path) -> Family:
 
 def read_runs(folder: Path, name: str) -> Runs:
     """What is kept of a data set."""
-    with np.load(_path(folder, name)) as kept:
-        return Runs(kept["values"], json.loads(str(kept["features"])))
+    return Runs.load(_path(folder, name))
 
 
 def tabulate(folder: Path, name: str, data: Dataset) -> Runs:
@@ -183,13 +200,8 @@ def tabulate(folder: Path, name: str, data: Dataset) -> Runs:
     from optuna_meta import extract_meta_features  # which imports torch, needed here only
 
     features = extract_meta_features(data.raw, data.y, seed=0)
-    known = {name: value for name, value in features.items() if np.isfinite(value)}
-    runs = Runs(_train_all(_encoded(data.raw), data.y), known)
-    path = _path(folder, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.npz")
-    np.savez_compressed(partial, values=runs.values, features=json.dumps(runs.features))
-    partial.replace(path)  # at once, as a broken run leaves no half a file
+    runs = Runs.of(_train_all(_encoded(data.raw), data.y), features)
+    runs.save(_path(folder, name))
     return runs
 
 
@@ -205,14 +217,7 @@ def _path(folder: Path, name: str) -> Path:
 
 def _task(name: str, runs: Runs) -> BenchmarkTask:
     table = Table("maximize", _LEVELS, _CHOICES, _NAMES, runs.values)
-    return BenchmarkTask(
-        name=name,
-        family=REAL_SUITE,
-        direction="maximize",
-        suggest=table.suggest,
-        evaluate=table.evaluate,
-        reference=functools.cache(table.reference),
-    )
+    return table.task(name, REAL_SUITE)
 
 
 def _load(name: str) -> Dataset:

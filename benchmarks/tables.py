@@ -60,6 +60,17 @@ class Table(NamedTuple):
         best = self.values.max() if self.direction == "maximize" else self.values.min()
         return Reference(float(best), float(np.median(self.values)))
 
+    def task(self, name: str, family: str) -> BenchmarkTask:
+        """The search of this table."""
+        return BenchmarkTask(
+            name=name,
+            family=family,
+            direction=self.direction,
+            suggest=self.suggest,
+            evaluate=self.evaluate,
+            reference=functools.cache(self.reference),
+        )
+
     def _suggest_one(self, trial: optuna.Trial, name: str) -> Any:
         if name in self.choices:
             return trial.suggest_categorical(name, self.choices[name])
@@ -112,15 +123,7 @@ def _family(name: str) -> Family:
 
 
 def _load_task(family: str, dataset: str) -> BenchmarkTask:
-    table = load_table(family, dataset)
-    return BenchmarkTask(
-        name=dataset,
-        family=family,
-        direction=table.direction,
-        suggest=table.suggest,
-        evaluate=table.evaluate,
-        reference=functools.cache(table.reference),
-    )
+    return load_table(family, dataset).task(dataset, family)
 
 
 def _benchmark_class(family: str) -> Any:
