@@ -24,8 +24,10 @@ from optuna_meta.space import Array
 from optuna_meta.space import Dimension
 from optuna_meta.space import Space
 from optuna_meta.surrogate.fitted import fit_prior
+from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.posterior import Arm
 from optuna_meta.surrogate.target import Scales
+from optuna_meta.surrogate.trust import Standing
 
 
 CUBE = Space((Dimension("a"), Dimension("b"), Dimension("c", choices=("p", "q"))))
@@ -418,3 +420,22 @@ def test_a_planner_without_a_study_is_as_if_it_had_never_been_there(n_tasks: int
     np.testing.assert_allclose(without.row, fresh.row, atol=0.1)
     np.testing.assert_allclose(without.weights, fresh.weights, atol=0.02)
     assert without.trust == pytest.approx(fresh.trust, abs=0.05)
+
+
+def test_many_studies_are_asked_once_what_they_say_of_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    standing_of = outlook_module.standing_of
+
+    def counted(fitted: FittedPrior) -> Standing:
+        asked.append(len(fitted))
+        return standing_of(fitted)
+
+    monkeypatch.setattr(outlook_module, "standing_of", counted)
+    rows = CUBE.snap(rng(5).random((4, 3)))
+    whole = planner(n_tasks=12)
+    whole.suggest(question(CUBE, rows=rows), rng())
+    for name in ("t0", "t11"):
+        whole.without(name).suggest(question(CUBE, rows=rows), rng())
+    assert asked == [12]
