@@ -18,6 +18,7 @@ from typing import NamedTuple
 import optuna
 import torch
 from torch import nn
+from torch import Tensor
 
 from benchmarks.weights_domain import Domain
 from benchmarks.weights_fit import best_of_rates
@@ -80,14 +81,18 @@ class Bench:
 
     def target(self) -> Target:
         """The new task as :func:`rank_checkpoints` takes it."""
-        domain = self.domain
+        domain, kind = self.domain, self.domain.kind
 
         def start(model: nn.Module, checkpoint: Checkpoint) -> object:
             return self.start(checkpoint)(model)
 
+        def score(outputs: Tensor, targets: Tensor) -> float:
+            sign = 1.0 if kind.higher else -1.0
+            return sign * kind.score(kind.predictions(outputs, targets), kind.wanted(targets))
+
         known = domain.known
         build = partial(domain.build, self.seed)
-        return Target(build, known.inputs, known.targets, domain.kind.loss, start=start)
+        return Target(build, known.inputs, known.targets, kind.loss, score, start)
 
     def start(self, checkpoint: Checkpoint) -> Start:
         """What puts an earlier study's checkpoint into the new model."""

@@ -13,8 +13,8 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.find import Candidate
-from optuna_meta.weights.rung import beats
-from optuna_meta.weights.rung import evaluate
+from optuna_meta.weights.rung import Attempt
+from optuna_meta.weights.rung import compare
 from optuna_meta.weights.rung import Rung
 from optuna_meta.weights.target import Look
 from optuna_meta.weights.target import look_at
@@ -116,8 +116,8 @@ def by_leep(look: Look, target: Target) -> float:
 class Guarded:
     """Cheap measures name a few candidates, a short training against scratch decides.
 
-    A candidate is chosen only if it beats scratch by more than a standard error of the folds'
-    paired differences: ties go to scratch.
+    A candidate is chosen only if its score on held-out examples beats scratch's by more than a
+    standard error of the folds' paired differences: ties go to scratch.
 
     Args:
         measures: Each in turn names its best candidate, until there are enough.
@@ -179,18 +179,23 @@ def _guarded(
     guard: Guarded,
     seed: int,
 ) -> list[Ranked]:
-    """Scores: minus the loss of the rung; what does not beat scratch comes behind it."""
+    """Scores: those of the rung; what does not beat scratch comes behind it."""
     tried = [i for i, _ in zip(_named(table), range(guard.shortlist), strict=False)]
-    of_scratch = evaluate(target, None, guard.rung, seed)
-    starts = [Ranked(None, -float(of_scratch.mean()))]
-    for i in tried:
-        losses = evaluate(target, usable[i].load(), guard.rung, seed)
-        score, note = -float(losses.mean()), f"loss {losses.mean():.4g} against scratch"
-        if not beats(losses, of_scratch):
-            # Just behind scratch, however close or even ahead within the error.
-            score = min(score, float(np.nextafter(starts[0].score, -np.inf)))
+    rung, scratch = guard.rung, Attempt(target, None, guard.rung, seed)
+    verdicts = [
+        compare(Attempt(target, usable[i].load(), rung, seed), scratch, rung.divisions)
+        for i in tried
+    ]
+    used = max((verdict.divisions for verdict in verdicts), default=1)
+    starts = [Ranked(None, -float(scratch.misses(used).mean()))]
+    behind = float(np.nextafter(starts[0].score, -np.inf))
+    for i, verdict in zip(tried, verdicts, strict=True):
+        note = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"
+        if verdict.is_better:
+            starts.append(Ranked(usable[i], verdict.score, note))
+        else:  # Just behind scratch, however close or even ahead within the error.
             note += ": not better by a standard error"
-        starts.append(Ranked(usable[i], score, note))
+            starts.append(Ranked(usable[i], min(verdict.score, behind), note))
     left = [c for i, c in enumerate(usable) if i not in tried]
     return [*starts, *(Ranked(c, float("nan"), "not on the shortlist") for c in left)]
 

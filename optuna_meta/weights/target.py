@@ -35,6 +35,8 @@ class Target:
             # (n, ...)
         targets: Theirs; whole numbers are classes.  # (n, ...)
         loss: Of a model's outputs and the targets, lower is better, as a mean of examples.
+        score: What the result is judged by in the end, such as the accuracy, of the same: higher
+            is better. By default minus the loss, which tells less where a model is overconfident.
         start: Puts a checkpoint into a model, such as ``functools.partial(initialize, head=...)``.
             By default every tensor is copied whose name, shape and kind of number fit.
         features: A model's features of inputs (n, d), for LogME; by default what its last linear
@@ -48,6 +50,7 @@ class Target:
     inputs: Tensor
     targets: Tensor
     loss: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Tensor, Tensor], float] | None = None
     start: Callable[[nn.Module, Checkpoint], object] | None = None
     features: Callable[[nn.Module, Tensor], Tensor] | None = None
     least: float = 0.5
@@ -65,6 +68,11 @@ class Target:
         if checkpoint is not None:
             (self.start or copy_fitting)(model, checkpoint)
         return model
+
+    def miss(self, outputs: Tensor, targets: Tensor) -> tuple[float, float]:
+        """Minus the score, or the loss in its place, and the loss: both lower is better."""
+        loss = self.loss(outputs, targets).item()
+        return (loss if self.score is None else -float(self.score(outputs, targets))), loss
 
 
 class Look(NamedTuple):

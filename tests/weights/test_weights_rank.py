@@ -31,12 +31,9 @@ from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import Ranking
 from optuna_meta.weights import RowItems
 from optuna_meta.weights import Rung
-from optuna_meta.weights import rung as rung_module
 from optuna_meta.weights import suggest_start
 from optuna_meta.weights import Target
 from optuna_meta.weights.find import _score
-from optuna_meta.weights.rung import beats
-from optuna_meta.weights.rung import evaluate
 
 
 QUICK = Guarded(rung=Rung(steps=20, rates=[4e-3]))
@@ -260,18 +257,6 @@ def test_rows_that_go_by_item_count_as_fitting(tmp_path: Path) -> None:
     assert few.best is None and "another architecture: 43%" in few.starts[0].note
 
 
-def test_rates_are_compared_on_one_fold_only() -> None:
-    built = []
-
-    def counted() -> nn.Module:
-        built.append(1)
-        return build()
-
-    rung = Rung(steps=1, folds=4, rates=[1e-3, 4e-3, 1e-2])
-    losses = evaluate(replace(target(), build=counted), None, rung, seed=0)
-    assert losses.shape == (4,) and len(built) == 3 + 3
-
-
 def test_nothing_to_choose_from_is_scratch() -> None:
     assert rank_checkpoints([], target()).best is None
     assert rank_checkpoints([], target(), strategy=by_loss).best is None
@@ -306,15 +291,6 @@ def test_regression_and_a_start_of_ones_own(tmp_path: Path) -> None:
     )
     ranking = rank_checkpoints(candidates(tmp_path, ["good"]), task, strategy=QUICK)
     assert started and ranking.best is None  # It is scratch in disguise: a tie.
-
-
-def test_beating_needs_more_than_a_standard_error() -> None:
-    others = np.array([1.0, 1.2, 0.9, 1.1])
-    assert beats(others - 0.1, others)
-    assert not beats(others, others)
-    assert not beats(others - [0.3, -0.3, 0.1, 0.0], others)
-    assert not beats(np.array([0.1, 0.1, np.inf, 0.1]), others)
-    assert beats(others, np.array([np.inf] * 4))
 
 
 def _study(name: str, values: list[float], direction: str, store: CheckpointStore) -> optuna.Study:
@@ -382,20 +358,6 @@ def test_what_a_start_of_ones_own_raises_is_told(tmp_path: Path) -> None:
     assert ranking.best is not None and ranking.best.record.study == "good"
     note = notes(ranking)["wider"]
     assert note.startswith("Error") and len(note.splitlines()) == 1
-
-
-def test_a_rate_that_kills_the_model_on_some_fold_is_not_taken(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    losses = {0.1: [0.1, np.inf, 0.1], 0.01: [0.5, 0.6, 0.7], 0.001: [0.9, 0.9, 0.9]}
-
-    def held_out(*args: object) -> float:
-        rate, fold = args[3], args[5]
-        return float(losses[rate][fold])  # type: ignore[index]
-
-    monkeypatch.setattr(rung_module, "_held_out_loss", held_out)
-    found = evaluate(target(), None, Rung(folds=3, rates=[0.001, 0.1, 0.01]), 0)
-    np.testing.assert_array_equal(found, losses[0.01])
 
 
 def test_only_studies_have_checkpoints(tmp_path: Path) -> None:
