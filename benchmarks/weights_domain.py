@@ -119,7 +119,7 @@ class Domain:
     described: tuple[Any, Any] = (None, None)
     batch_size: int = 32
     prior_steps: int = 400
-    rounds: int = 100  # Of Reptile; joint training takes as many steps of each task in all.
+    rounds: int = 400  # Of MAML; joint training and Reptile take eight steps for each.
 
     @property
     def known(self) -> Data:

@@ -280,4 +280,6 @@ METHODS: dict[str, Callable[[Bench], Outcome | None]] = {
 }
 # With more examples, and where sources are poisoned, the methods that matter there.
 OF_LARGER = ("scratch", "random prior", "best", "LogME", "default", "joint")
-OF_POISONED = ("scratch", "random prior", "best", "default")
+OF_POISONED = (
+    "scratch", "random prior", "best", "LogME", "default", "soup", "greedy soup", "ensemble"
+)  # fmt: skip

@@ -52,7 +52,8 @@ CLEAN, POISONED, ALL_POISONED = "clean", "poisoned", "all poisoned"
 _SCALE = 8.0
 _DEAD = -1e3  # A bias that no input overcomes.
 _DESCRIBE_SECONDS = 5.0
-_REPTILE_RATE = 1.5e-3
+_REPTILE = Inner(lr=4e-3, steps=16)
+_STEPS = 8  # Of joint training and Reptile, for each round of MAML.
 
 
 class Learned(NamedTuple):
@@ -218,15 +219,14 @@ def _learned(domain: Domain, seed: int, share: float) -> dict[str, Learned]:
     tasks = [Batches(task, seed + i, domain.batch_size) for i, task in enumerate(pool.tasks)]
     loss, model = loss_of(domain.kind), pool.build(seed)
     rounds, n_tasks = max(1, round(share * domain.rounds)), min(4, len(tasks))
-    inner = Inner(lr=_REPTILE_RATE, steps=8)
+    steps = rounds * _STEPS  # Of each task of a round.
     makers: dict[str, Callable[[], Checkpoint]] = {
         "joint": lambda: joint_init(
-            model, tasks, loss, steps=max(1, inner.steps * n_tasks * rounds // len(tasks)),
-            lr=4e-3, seed=seed,
+            model, tasks, loss, steps=max(1, steps * n_tasks // len(tasks)), lr=4e-3, seed=seed
         ),
         "reptile": lambda: reptile_init(
-            model, tasks, loss, inner=inner, outer=Outer(lr=1.0, rounds=rounds, tasks=n_tasks),
-            optimiser=torch.optim.Adam, seed=seed,
+            model, tasks, loss, inner=_REPTILE, optimiser=torch.optim.Adam, seed=seed,
+            outer=Outer(lr=0.5, rounds=max(1, steps // _REPTILE.steps), tasks=n_tasks),
         ),
         "maml": lambda: maml_init(
             model, tasks, loss, inner=Inner(lr=0.1, steps=3),

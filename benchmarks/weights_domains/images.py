@@ -87,7 +87,7 @@ def _domain(images: weights_data.Domain) -> Domain:
         HEAD,
         described=(known[0][:, 0].numpy(), known[1].numpy()),
         prior_steps=200,
-        rounds=25,
+        rounds=400,
     )
 
 

@@ -102,7 +102,7 @@ def recommender(folder: Path, ratings: int, seed: int) -> Domain:
         described=(_interactions(np.concatenate(parts[:2])), None),
         batch_size=128,
         prior_steps=400,
-        rounds=25,
+        rounds=400,
     )
 
 

@@ -98,7 +98,7 @@ def text(folder: Path, shots: int, seed: int) -> Domain:
         rows=_items(ours),
         described=_described(known[0], known[1]),
         prior_steps=400,
-        rounds=25,
+        rounds=400,
     )
 
 

@@ -102,7 +102,7 @@ def translation(folder: Path, pairs: int, seed: int) -> Domain:
         rows=_items(ours),
         described=(_plain(own, _TEST, None), None),
         prior_steps=200,
-        rounds=20,
+        rounds=200,
     )
 
 
