@@ -1,7 +1,7 @@
 """The best network of earlier studies is the next study's starting point.
 
-Two studies learn to tell digits 0 to 4 apart, seen upright and mirrored, and keep their networks.
-A new study has 40 images of the mirrored digits and begins from scratch. Which earlier study its
+Two studies learn to tell digits apart, seen upright and mirrored, and keep their networks.
+A new study has 60 images of the mirrored digits and begins from scratch. Which earlier study its
 trials agree with names one candidate, what its images say others; which network a second study
 starts from, if any, is decided by a short training. Run it with a folder for the checkpoints:
 
@@ -51,7 +51,7 @@ def main() -> None:
         study.optimize(objective(*digits(mirrored, 0, 600), store), n_trials=args.trials)
         priors.append(study)
 
-    train, test = digits(True, 600, 40)
+    train, test = digits(True, 600, 60)
     sampler = MetaSampler(prior_studies=priors, seed=0)
     study = new_study(storage, "from scratch", sampler)
     study.optimize(objective(train, test, store), n_trials=args.trials)
@@ -60,7 +60,7 @@ def main() -> None:
     weights = study_weights(sampler, study)
     print("weights of the studies:", {name: round(share, 2) for name, share in weights.items()})
     torch.manual_seed(0)
-    target = Target(build, *train, nn.functional.cross_entropy)
+    target = Target(build, *train, nn.functional.cross_entropy, accuracy)
     strategy = Guarded((Nearest(weights), by_logme, by_score))
     ranking = rank_checkpoints(find_checkpoints(priors, store), target, strategy=strategy)
     print(ranking)
@@ -78,13 +78,14 @@ def new_study(
         storage=storage,
         study_name=name,
         direction="maximize",
+        load_if_exists=True,  # A second run of this file goes on.
         sampler=sampler or optuna.samplers.TPESampler(seed=0),
     )
 
 
 def digits(mirrored: bool, first: int, n: int) -> tuple[Data, Data]:
     """Images to train on, n from the first on, and 250 to test on."""
-    images, classes = load_digits(n_class=5, return_X_y=True)
+    images, classes = load_digits(return_X_y=True)
     images = images.reshape(-1, 8, 8)[:, :, ::-1] if mirrored else images
     x = torch.tensor(np.ascontiguousarray(images).reshape(-1, 64) / 16.0, dtype=torch.float32)
     y = torch.tensor(classes)
@@ -92,7 +93,11 @@ def digits(mirrored: bool, first: int, n: int) -> tuple[Data, Data]:
 
 
 def build() -> nn.Module:
-    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 5))
+    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+
+
+def accuracy(outputs: torch.Tensor, classes: torch.Tensor) -> float:
+    return float((outputs.argmax(dim=1) == classes).float().mean())
 
 
 def objective(
@@ -111,9 +116,9 @@ def objective(
             loss = nn.functional.cross_entropy(model(train[0]), train[1])
             torch.autograd.backward(loss)
             optimizer.step()
-        accuracy = float((model(test[0]).argmax(dim=1) == test[1]).float().mean())
-        store.save(trial, model, value=accuracy)
-        return accuracy
+        value = accuracy(model(test[0]), test[1])
+        store.save(trial, model, value=value)
+        return value
 
     return run
 

@@ -117,7 +117,8 @@ class Guarded:
     """Cheap measures name a few candidates, a short training against scratch decides.
 
     A candidate is chosen only if its score on held-out examples beats scratch's by more than a
-    standard error of the folds' paired differences: ties go to scratch.
+    standard error of the folds' paired differences; where no score differs, so its loss. Ties go
+    to scratch.
 
     Args:
         measures: Each in turn names its best candidate, until there are enough.
@@ -187,7 +188,7 @@ def _guarded(
         for i in tried
     ]
     used = max((verdict.divisions for verdict in verdicts), default=1)
-    starts = [Ranked(None, -float(scratch.misses(used).mean()))]
+    starts = [Ranked(None, -float(scratch.misses(used)[:, 0].mean()))]
     behind = float(np.nextafter(starts[0].score, -np.inf))
     for i, verdict in zip(tried, verdicts, strict=True):
         note = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"

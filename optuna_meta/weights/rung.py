@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
 
     Args:
         score: Of the start on held-out examples, higher is better.
-        gain: How much more than scratch's.
+        gain: How much more than scratch's; how much less loss where no fold's score differs.
         error: Standard error of the gain.
         divisions: Into folds, that it was compared on.
     """
@@ -99,19 +99,19 @@ class Attempt:
         return min(self._rung.folds, len(self._target.inputs))
 
     def misses(self, divisions: int) -> Array:
-        """Returns what each held-out fold of each division misses.  # (divisions * folds,)
+        """Returns what is missed on each held-out fold of each division.  # (divisions * folds, 2)
 
-        That is minus the target's score, or the loss, after as many steps as are best over all
-        folds, as a training that is stopped early is. It is infinite where every rate ends in a
-        dead or diverged model on some fold.
+        That is :meth:`Target.miss`, after as many steps as are best over all folds, as a training
+        that is stopped early is. It is infinite where every rate ends in a dead or diverged model
+        on some fold.
         """
         rates = self._rung.rates
         first = [tuple(_at_best(self.course(rate, 0, 0)[None]).mean(axis=0)) for rate in rates]
-        misses = np.full(divisions * self.n_folds, np.inf)
+        misses = np.full((divisions * self.n_folds, 2), np.inf)
         # A choice of rate on one fold halves the cost.
         for k in sorted(range(len(rates)), key=lambda k: first[k]):
             parts = [(d, fold) for d in range(divisions) for fold in range(self.n_folds)]
-            misses = _at_best(np.stack([self.course(rates[k], *part) for part in parts]))[:, 0]
+            misses = _at_best(np.stack([self.course(rates[k], *part) for part in parts]))
             if np.isfinite(misses).all():
                 break  # Else the next best: a rate that kills the model on some fold is none.
         return misses
@@ -141,7 +141,8 @@ class Attempt:
 def compare(attempt: Attempt, scratch: Attempt, divisions: int) -> Verdict:
     """Compares a start with scratch on the same folds, in pairs.
 
-    It is over as soon as the start is not ahead of scratch after one of the divisions. As folds
+    Where both score the same on every fold, as on few easy examples, their losses are compared. It
+    is over as soon as the start is not ahead of scratch after one of the divisions. As folds
     share most of the examples that they are trained on, their differences are no independent
     draws: the standard error is that of Nadeau and Bengio (2003), "Inference for the
     generalization error".
@@ -150,10 +151,12 @@ def compare(attempt: Attempt, scratch: Attempt, divisions: int) -> Verdict:
         misses, others = attempt.misses(used), scratch.misses(used)
         if not np.isfinite(misses).all():
             return Verdict(-np.inf, -np.inf, 0.0, used)
-        score = -float(misses.mean())
+        score = -float(misses[:, 0].mean())
         if not np.isfinite(others).all():
             return Verdict(score, np.inf, 0.0, used)
-        gains = others - misses
+        gains = (others - misses)[:, 0]
+        if not gains.any():
+            gains = (others - misses)[:, 1]
         share = 1.0 / len(gains) + 1.0 / (attempt.n_folds - 1)
         error = float(gains.std(ddof=1) * np.sqrt(share))
         verdict = Verdict(score, float(gains.mean()), error, used)

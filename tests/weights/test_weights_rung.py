@@ -43,6 +43,9 @@ class Told(Attempt):
         return np.array(self.told[rate][division * self.n_folds + held_out])
 
 
+OTHERS = np.array([1.0, 1.2, 0.9, 1.1, 1.0, 1.2, 0.9, 1.1])
+
+
 def told(*misses: float) -> Told:
     """Of one rate and one check."""
     return Told({0.1: [[(miss, miss)] for miss in misses]})
@@ -52,21 +55,23 @@ def test_the_rate_is_chosen_on_one_fold_and_the_step_on_all() -> None:
     low = [[(0.9, 1.0), (0.5, 1.0)]] + [[(0.9, 1.0), (0.8, 1.0)]] * 3
     high = [[(0.6, 1.0), (0.6, 1.0)]] + [[(0.0, 1.0), (0.0, 1.0)]] * 3
     attempt = Told({0.01: low, 0.1: high})
-    np.testing.assert_array_equal(attempt.misses(1), [0.5, 0.8])
-    np.testing.assert_array_equal(attempt.misses(2), [0.5, 0.8, 0.8, 0.8])
+    np.testing.assert_array_equal(attempt.misses(1)[:, 0], [0.5, 0.8])
+    np.testing.assert_array_equal(attempt.misses(2)[:, 0], [0.5, 0.8, 0.8, 0.8])
     assert {part for part in attempt.asked if part[0] == 0.1} == {(0.1, 0, 0)}
 
 
 def test_the_best_step_is_best_over_all_folds_and_of_equal_scores_that_of_less_loss() -> None:
     folds = [[(0.5, 3.0), (0.0, 2.0), (0.25, 1.0)], [(0.5, 3.0), (1.0, 2.0), (0.75, 1.0)]]
     attempt = Told({0.1: folds * 2})
-    np.testing.assert_array_equal(attempt.misses(1), [0.25, 0.75])  # All means are .5.
+    np.testing.assert_array_equal(
+        attempt.misses(1), [[0.25, 1.0], [0.75, 1.0]]
+    )  # All means are .5.
 
 
 def test_a_rate_that_kills_the_model_on_some_fold_is_not_taken() -> None:
     dies = [[(0.1, 0.1)], [(math.inf, math.inf)]] * 2
     attempt = Told({0.01: [[(0.5, 0.5)], [(0.6, 0.6)]] * 2, 0.1: dies})
-    np.testing.assert_array_equal(attempt.misses(1), [0.5, 0.6])
+    np.testing.assert_array_equal(attempt.misses(1)[:, 0], [0.5, 0.6])
     assert not np.isfinite(Told({0.1: dies}).misses(1)).all()
 
 
@@ -80,8 +85,8 @@ def test_each_training_is_done_once() -> None:
     task = target()
     counting = Target(counted, task.inputs, task.targets, task.loss)
     attempt = Attempt(counting, None, Rung(steps=1, rates=[1e-3, 4e-3, 1e-2]), seed=0)
-    assert attempt.misses(1).shape == (4,) and len(built) == 3 + 3
-    assert attempt.misses(2).shape == (8,) and len(built) == 3 + 3 + 4
+    assert attempt.misses(1).shape == (4, 2) and len(built) == 3 + 3
+    assert attempt.misses(2).shape == (8, 2) and len(built) == 3 + 3 + 4
     np.testing.assert_array_equal(attempt.misses(1), attempt.misses(2)[:4])
 
 
@@ -124,21 +129,32 @@ def test_what_ends_dead_is_infinite_from_the_start() -> None:
 
 def test_beating_needs_more_than_the_error_of_folds_that_share_examples() -> None:
     """Nadeau and Bengio's variance: of J differences, (1/J + 1/(folds - 1)) times the sample's."""
-    scratch = told(1.0, 1.2, 0.9, 1.1, 1.0, 1.2, 0.9, 1.1)
+    scratch = told(*OTHERS)
     gains = np.array([0.3, 0.1, 0.2, -0.1, 0.3, 0.1, 0.2, 0.1])
-    verdict = compare(told(*(scratch.misses(2) - gains)), scratch, 2)
+    verdict = compare(told(*(OTHERS - gains)), scratch, 2)
     assert verdict.gain == pytest.approx(gains.mean())
     assert verdict.error == pytest.approx(math.sqrt(gains.var(ddof=1) * (1 / 8 + 1 / 3)))
-    assert verdict.score == pytest.approx(-(scratch.misses(2) - gains).mean())
+    assert verdict.score == pytest.approx(-(OTHERS - gains).mean())
     assert verdict.is_better and verdict.divisions == 2
     naive = gains.std(ddof=1) / math.sqrt(8)
     between = gains - gains.mean() + 1.2 * naive  # More than the naive error, less than this one.
-    assert not compare(told(*(scratch.misses(2) - between)), scratch, 2).is_better
+    assert not compare(told(*(OTHERS - between)), scratch, 2).is_better
 
 
 def test_equal_to_scratch_is_not_better() -> None:
     scratch = told(1.0, 1.2, 0.9, 1.1)
     assert not compare(told(1.0, 1.2, 0.9, 1.1), scratch, 2).is_better
+
+
+def test_where_no_score_differs_the_loss_decides() -> None:
+    def saturated(*losses: float) -> Told:
+        return Told({0.1: [[(-1.0, loss)] for loss in losses]})
+
+    scratch = saturated(0.5, 0.6, 0.5, 0.6)
+    assert compare(saturated(0.2, 0.3, 0.2, 0.3), scratch, 2).is_better
+    assert not compare(saturated(0.5, 0.6, 0.5, 0.6), scratch, 2).is_better
+    worse = Told({0.1: [[(-0.9, 0.1)]] + [[(-1.0, 0.1)]] * 3})
+    assert not compare(worse, scratch, 2).is_better  # A score that differs is what counts.
 
 
 def test_what_is_behind_scratch_after_one_division_is_not_tried_on_the_next() -> None:
