@@ -75,7 +75,8 @@ def _gains(
     i: int, layers: list[Hidden], orders: list[Permutation], state: State, reference: State
 ) -> NDArray[np.float64]:
     """Likeness of each of the reference's units to each of the source's, (size, size)."""
-    gains = torch.zeros(layers[i].size, layers[i].size, dtype=torch.float64)
+    size = layers[i].size
+    gains = torch.zeros(size, size, dtype=torch.float64, device="cpu")
     others = [identity if j == i else orders[j] for j, identity in _identities(layers)]
     for axis in layers[i].axes:
         if axis.name.endswith(("running_mean", "running_var", "num_batches_tracked")):
@@ -106,8 +107,7 @@ def _placed(tensor: Tensor, name: str, layers: list[Hidden], orders: list[Permut
 
 
 def _places(order: Permutation, block: int) -> Tensor:
-    places = torch.from_numpy(order)[:, None] * block + torch.arange(block)
-    return places.ravel()
+    return torch.from_numpy((order[:, None] * block + np.arange(block)).ravel())
 
 
 def _plain(layers: tuple[Hidden, ...]) -> list[Hidden]:

@@ -65,7 +65,8 @@ class Ensemble(nn.Module):
             raise ValueError(f"space must be 'probability' or 'value', got {space!r}.")
         kept = [(m, w) for m, w in zip(models, check_weights(given), strict=True) if w > 0.0]
         self.models = nn.ModuleList(model for model, _ in kept)
-        self.register_buffer("weights", torch.tensor([weight for _, weight in kept]))
+        shares = [weight for _, weight in kept]
+        self.register_buffer("weights", torch.tensor(shares, device=device_of(self.models)))
         self.space, self.dim = space, dim
 
     def forward(self, *inputs: Any) -> Tensor:

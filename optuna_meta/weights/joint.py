@@ -22,8 +22,8 @@ from optuna_meta.weights.meta_tasks import finished
 from optuna_meta.weights.meta_tasks import Loss
 from optuna_meta.weights.meta_tasks import mixed_precision
 from optuna_meta.weights.meta_tasks import require_finite
-from optuna_meta.weights.meta_tasks import seeded
 from optuna_meta.weights.meta_tasks import working_copy
+from optuna_meta.weights.randomness import own_randomness
 
 
 __all__ = ["joint_init"]
@@ -61,7 +61,7 @@ def joint_init(
     if len(shares) != len(tasks):
         raise ValueError(f"There are {len(shares)} weights and {len(tasks)} tasks. Pass as many.")
     losses = []
-    with seeded(seed, place):
+    with own_randomness(seed):
         streams = batches_of(tasks, place)
         trained = working_copy(model, place)
         optimiser = torch.optim.Adam(trained.parameters(), lr=lr)

@@ -33,8 +33,8 @@ from optuna_meta.weights.meta_tasks import Loss
 from optuna_meta.weights.meta_tasks import mixed_precision
 from optuna_meta.weights.meta_tasks import Outer
 from optuna_meta.weights.meta_tasks import require_finite
-from optuna_meta.weights.meta_tasks import seeded
 from optuna_meta.weights.meta_tasks import working_copy
+from optuna_meta.weights.randomness import own_randomness
 from optuna_meta.weights.states import matches
 
 
@@ -200,7 +200,7 @@ def _meta_learned(
     place = torch.device(device)
     rng = np.random.default_rng(seed)
     losses = []
-    with seeded(seed, place):
+    with own_randomness(seed):
         streams = batches_of(tasks, place)
         trained = working_copy(model, place)
         parameters: dict[str, Tensor] = dict(trained.named_parameters())

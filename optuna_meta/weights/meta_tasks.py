@@ -6,7 +6,6 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-from contextlib import contextmanager
 import copy
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -33,7 +32,6 @@ __all__ = [
     "Outer",
     "Predict",
     "require_finite",
-    "seeded",
     "working_copy",
 ]
 
@@ -98,15 +96,6 @@ def _endless(number: int, task: Iterable[T], device: torch.device) -> Iterator[T
                 f"Task {number} has no batch left. Pass what can be gone through again, such as "
                 "a DataLoader or a list, and not an iterator."
             )
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Draws all random numbers of torch inside from the seed, and leaves those outside alone."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        yield
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:

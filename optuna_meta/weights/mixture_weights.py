@@ -70,7 +70,7 @@ def greedy_weights(
         ValueError: If there are no models, the size is not positive, or no loss is finite.
     """
     _check(predictions, size)
-    counts = torch.zeros(len(predictions), dtype=torch.float64)
+    counts = torch.zeros(len(predictions), dtype=torch.float64, device="cpu")
     total = torch.zeros_like(predictions[0], dtype=torch.float64)
     best, kept = float("inf"), counts
     for n in range(1, size + 1):
@@ -107,10 +107,10 @@ def simplex_weights(
     wanted = targets.double() if targets.is_floating_point() else targets
 
     def value(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        w = torch.tensor(weights, requires_grad=True)
+        w = torch.tensor(weights, device=wide.device, requires_grad=True)
         reached = loss(torch.tensordot(w, wide, 1), wanted)
         (slope,) = torch.autograd.grad(reached, w)
-        return float(reached.detach()), slope.numpy()
+        return float(reached.detach()), slope.cpu().numpy()
 
     n = len(predictions)
     found: Any = minimize(

@@ -13,12 +13,12 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.find import Candidate
+from optuna_meta.weights.randomness import own_randomness
 from optuna_meta.weights.rung import Attempt
 from optuna_meta.weights.rung import compare
 from optuna_meta.weights.rung import Rung
 from optuna_meta.weights.target import Look
 from optuna_meta.weights.target import look_at
-from optuna_meta.weights.target import own_randomness
 from optuna_meta.weights.target import predict
 from optuna_meta.weights.target import Target
 from optuna_meta.weights.transferability import leep
@@ -212,7 +212,7 @@ def _last_features(model: nn.Module, inputs: Tensor) -> Tensor:
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     seen: list[Tensor] = []
     if not linear:
-        return torch.empty(len(inputs), 0)
+        return inputs.new_empty(len(inputs), 0)
     hook = linear[-1].register_forward_pre_hook(lambda _, args: seen.append(args[0].detach()))
     try:
         predict(model, inputs)

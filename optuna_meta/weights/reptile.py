@@ -28,8 +28,8 @@ from optuna_meta.weights.meta_tasks import Loss
 from optuna_meta.weights.meta_tasks import mixed_precision
 from optuna_meta.weights.meta_tasks import Outer
 from optuna_meta.weights.meta_tasks import require_finite
-from optuna_meta.weights.meta_tasks import seeded
 from optuna_meta.weights.meta_tasks import working_copy
+from optuna_meta.weights.randomness import own_randomness
 
 
 __all__ = ["reptile_init"]
@@ -68,7 +68,7 @@ def reptile_init(
     place = torch.device(device)
     rng = np.random.default_rng(seed)
     losses = []
-    with seeded(seed, place):
+    with own_randomness(seed):
         streams = batches_of(tasks, place)
         trained = working_copy(model, place)
         slow = [p.detach().clone() for p in trained.parameters()]

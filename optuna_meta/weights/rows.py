@@ -43,7 +43,7 @@ def common_rows(name: str, items: RowItems, n_source: int, n_model: int) -> tupl
         for item, row in _places(name, "model", items.model, n_model).items()
         if item in places
     ]
-    both = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
+    both = torch.tensor(pairs, dtype=torch.int64, device="cpu").reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
 

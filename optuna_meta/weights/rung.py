@@ -13,8 +13,8 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.checkpoint import Checkpoint
+from optuna_meta.weights.randomness import own_randomness
 from optuna_meta.weights.target import healthy
-from optuna_meta.weights.target import own_randomness
 from optuna_meta.weights.target import predict
 from optuna_meta.weights.target import Target
 
@@ -125,8 +125,7 @@ class Attempt:
 
     def _trained(self, rate: float, division: int, held_out: int) -> Array:
         target, rung, first = self._target, self._rung, self._seed + division * self._rung.folds
-        generator = torch.Generator().manual_seed(first)
-        order = torch.randperm(len(target.inputs), generator=generator)
+        order = _shuffled(len(target.inputs), torch.Generator("cpu").manual_seed(first))
         folds = order.tensor_split(self.n_folds)
         rest = torch.cat([fold for i, fold in enumerate(folds) if i != held_out])
         fold = folds[held_out].to(target.inputs.device)
@@ -181,7 +180,7 @@ def _train(
     seed: int,
 ) -> list[tuple[float, float]]:
     """Trains on some rows of the examples, and returns miss and loss on others at each check."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     checks = {round(share * rung.steps) for share in _CHECKS}
     course = []
@@ -190,10 +189,15 @@ def _train(
         if step in checks:
             course.append(target.miss(predict(model, target.inputs[fold]), target.targets[fold]))
         if step < rung.steps:
-            drawn = torch.randperm(len(rows), generator=generator)[: rung.batch_size]
+            drawn = _shuffled(len(rows), generator)[: rung.batch_size]
             batch = rows[drawn].to(target.inputs.device)
             loss = target.loss(model(target.inputs[batch]), target.targets[batch])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
     return course
+
+
+def _shuffled(n: int, generator: torch.Generator) -> Tensor:
+    """On the CPU, whatever the default device is, so that a seed means the same everywhere."""
+    return torch.randperm(n, generator=generator, device="cpu")

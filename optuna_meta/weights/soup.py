@@ -8,6 +8,7 @@ with one weight for each model, the learned soup (Appendix I). Keep data apart t
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Sequence
 from functools import partial
@@ -122,11 +123,12 @@ def learn_weights(
     logits = torch.zeros(len(states), device=place, requires_grad=True)
     optimiser = torch.optim.Adam([logits], lr=lr)
     was, home = model.training, device_of(model)
+    buffers = {name for name, _ in model.named_buffers()}
     model.eval().to(place)
     for _ in range(steps):
         optimiser.zero_grad()
         for batch in data:
-            predict = partial(_predict, model, _mixed(states, logits.softmax(0)))
+            predict = partial(_predict, model, _mixed(states, logits.softmax(0), buffers))
             torch.autograd.backward(loss(predict, batch) / len(data))
         optimiser.step()
     model.train(was).to(home)
@@ -147,10 +149,14 @@ def _floating(state: State, device: torch.device) -> State:
     return {n: t.detach().to(device) for n, t in state.items() if t.is_floating_point()}
 
 
-def _mixed(states: Sequence[State], weights: Tensor) -> State:
-    """The weighted sum, through which gradients reach the weights."""
-    shares = list(weights.unbind())
-    return {
-        name: torch.stack([w * s[name] for w, s in zip(shares, states, strict=True)]).sum(0)
-        for name in states[0]
-    }
+def _mixed(states: Sequence[State], weights: Tensor, buffers: Collection[str]) -> State:
+    """The weighted sum, through which gradients reach the weights.
+
+    Not through buffers: a batch norm has no gradient with respect to its statistics.
+    """
+    mixed = {}
+    for name in states[0]:
+        shares = (weights.detach() if name in buffers else weights).unbind()
+        parts = [w * state[name] for w, state in zip(shares, states, strict=True)]
+        mixed[name] = torch.stack(parts).sum(0)
+    return mixed

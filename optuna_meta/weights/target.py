@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +17,7 @@ from optuna_meta.weights.states import same_kind
 from optuna_meta.weights.states import state_of
 
 
-__all__ = ["Look", "Target", "copy_fitting", "healthy", "look_at", "own_randomness", "predict"]
+__all__ = ["Look", "Target", "copy_fitting", "healthy", "look_at", "predict"]
 
 _ROWS = 1024  # that pass a model at once
 _LEAST_SPREAD = 1e-6
@@ -135,14 +133,6 @@ def copy_fitting(model: nn.Module, checkpoint: Checkpoint) -> None:
     for name, own in state_of(model.state_dict()).items():
         if _fits(own, checkpoint.state.get(name)):
             own.copy_(checkpoint.state[name])
-
-
-@contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
-    """Within, torch draws from the seed; afterwards it goes on as if nothing had been drawn."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
 
 
 def _share(model: nn.Module, checkpoint: Checkpoint, report: object) -> float:

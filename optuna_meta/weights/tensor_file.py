@@ -89,7 +89,7 @@ class TensorReader:
         digest = _digest_of(self.header.entries)
         for entry in self.header.entries:
             yield from waiting
-            raw = torch.empty(entry.n_bytes, dtype=torch.uint8)
+            raw = torch.empty(entry.n_bytes, dtype=torch.uint8, device="cpu")
             for chunk in _chunks(raw.numpy().data):
                 self._fill(chunk)
                 digest.update(chunk)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta.weights.randomness import own_randomness
 from optuna_meta.weights.states import matches
 from optuna_meta.weights.states import plain_name
 
@@ -91,8 +92,7 @@ def shrink_and_perturb(
         ValueError: If a module has parameters and no ``reset_parameters``, or the fresh model has
             other parameters.
     """
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+    with own_randomness(seed):
         new = dict((fresh if fresh is not None else _reset(model)).named_parameters())
     named = dict(model.named_parameters())
     for name, p in named.items():
