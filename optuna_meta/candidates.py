@@ -20,16 +20,15 @@ __all__ = [
     "fixed",
     "is_unseen",
     "neighbours",
-    "plateaus",
     "positions",
     "row_keys",
+    "squared_distances",
     "uniform",
     "unseen",
     "unseen_keys",
 ]
 
 FINEST, COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
-_PLATEAU = 0.3  # The largest radius of one, in ranges for each root of the dimensions.
 
 
 def uniform(n: int, space: Space, rng: np.random.Generator) -> Array:
@@ -131,36 +130,11 @@ def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> ND
     """
     far = np.ones(len(rows), dtype=bool)
     for row, reach in zip(others, np.broadcast_to(radius, len(others)), strict=True):
-        far &= _squared_distances(rows, row, space) > reach**2
+        far &= squared_distances(rows, row, space) > reach**2
     return far
 
 
-def plateaus(rows: Array, values: Array, space: Space) -> Array:
-    """How far around each trial the values are known to be the same.  # (n,)
-
-    That is the distance to the farthest trial nearby that came to exactly the same, and at most
-    half the way to the nearest one that came to something else; 0 where none did the same. The
-    worst value does not count, of which there may be many kinds.
-
-    Args:
-        rows: The trials.  # (n, D)
-        values: Their values.  # (n, K)
-        space: The rows' space.
-    """
-    n = len(rows)
-    radii = np.zeros(n)
-    worst = (values == values.max(axis=0, initial=-np.inf)).all(axis=1)
-    same = (values[:, None] == values).all(axis=2) & ~np.eye(n, dtype=bool)
-    most = _PLATEAU**2 * len(space.dimensions)
-    for i in np.flatnonzero(same.any(axis=1) & ~worst):
-        squared = _squared_distances(rows, rows[i], space)
-        others = ~same[i] & (np.arange(n) != i)
-        reach = squared[same[i] & (squared <= most)].max(initial=0.0)
-        radii[i] = np.sqrt(min(reach, 0.25 * squared[others].min(initial=np.inf)))
-    return radii
-
-
-def _squared_distances(rows: Array, row: Array, space: Space) -> Array:
+def squared_distances(rows: Array, row: Array, space: Space) -> Array:
     """Squared Euclidean distances (n,) in cells; another choice, or none, is a range away."""
     categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
     missing = np.isnan(rows) | np.isnan(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from optuna_meta.candidates import apart
 from optuna_meta.candidates import fixed
 from optuna_meta.candidates import neighbours
-from optuna_meta.candidates import plateaus
 from optuna_meta.candidates import row_keys
 from optuna_meta.candidates import unseen
 from optuna_meta.candidates import unseen_keys
@@ -27,6 +27,9 @@ from optuna_meta.outlook import new_outlook
 from optuna_meta.outlook import Outlook
 from optuna_meta.pareto import best_first
 from optuna_meta.pareto import feasible
+from optuna_meta.plateaus import log_novelty
+from optuna_meta.plateaus import persistence
+from optuna_meta.plateaus import plateaus
 from optuna_meta.pool import given_pool
 from optuna_meta.pool import new_pool
 from optuna_meta.pool import Pool
@@ -293,6 +296,15 @@ def _fresh(question: Question, seen: Array, pool: Pool, zones: Zones) -> NDArray
     return fresh
 
 
+def _novelty(question: Question) -> Callable[[Array], Array]:
+    """What to add to the scores of rows (M, D), so that none is a known value once more."""
+    known, space = _thinned(question), question.space
+    scale = persistence(known.rows, known.values, space) if question.candidates is None else 0.0
+    if not scale:
+        return lambda rows: np.zeros(len(rows))
+    return lambda rows: log_novelty(rows, known.rows, space, scale)
+
+
 def _search(
     goal: Goal,
     question: Question,
@@ -307,8 +319,9 @@ def _search(
         The row (D,), and where in the pool it is, if it is there.
     """
     space, zones = question.space, _zones(question)
-    fresh = _fresh(question, seen, pool, zones)
-    rows, scores = pool.rows[fresh], goal.scores([i.select(fresh) for i in inputs])
+    fresh, novelty = _fresh(question, seen, pool, zones), _novelty(question)
+    rows = pool.rows[fresh]
+    scores = goal.scores([i.select(fresh) for i in inputs]) + novelty(rows)
     is_local = len(question.rows) and space.size > SMALL and question.candidates is None
     trials = question.rows[best_first(question.values, question.limits)]
     trials = trials[: _STARTS * question.values.shape[1]]
@@ -323,6 +336,6 @@ def _search(
         if not len(local):
             break
         rows = np.vstack([rows, local])
-        scores = np.concatenate([scores, goal.scores(goal.inputs(local))])
+        scores = np.concatenate([scores, goal.scores(goal.inputs(local)) + novelty(local)])
     best = int(np.argmax(scores))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1

@@ -14,7 +14,6 @@ from optuna_meta.candidates import apart
 from optuna_meta.candidates import enumerated
 from optuna_meta.candidates import fixed
 from optuna_meta.candidates import neighbours
-from optuna_meta.candidates import plateaus
 from optuna_meta.candidates import uniform
 from optuna_meta.candidates import unseen
 from optuna_meta.space import Array
@@ -164,16 +163,3 @@ def test_rows_keep_their_distance_from_each_of_the_others() -> None:
     np.testing.assert_array_equal(
         apart(rows, others, SPACE, 0.6), apart(rows, others, SPACE, np.full(4, 0.6))
     )
-
-
-def test_a_plateau_reaches_to_the_farthest_equal_trial_nearby() -> None:
-    line = Space.from_distributions({"x": FloatDistribution(0.0, 1.0)})
-    rows = np.array([[0.1], [0.15], [0.3], [0.95], [0.55], [0.57]])
-    values = np.array([[1.0], [1.0], [1.0], [1.0], [2.0], [2.0]])
-    # 0.95 is too far away for a plateau, and the worst value may be bad for many reasons. From 0.3
-    # it is 0.25 to another value: half of that is the most that is known to be the same.
-    radii = [0.2, 0.15, 0.125, 0.0, 0.0, 0.0]
-    np.testing.assert_allclose(plateaus(rows, values, line), radii)
-    assert not plateaus(rows, np.arange(6.0)[:, None], line).any()
-    assert not plateaus(rows, np.column_stack([values, np.arange(6.0)]), line).any()
-    assert plateaus(rows[:0], values[:0], line).shape == (0,)
