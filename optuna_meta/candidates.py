@@ -28,6 +28,7 @@ __all__ = [
     "unseen_keys",
 ]
 
+_ROUNDING = 1e-13  # Of squared distances.
 FINEST, COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
 
 
@@ -128,20 +129,32 @@ def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> ND
         space: The space of both.
         radius: One for all, or one for each of the others.  # (m,)
     """
-    far = np.ones(len(rows), dtype=bool)
-    for row, reach in zip(others, np.broadcast_to(radius, len(others)), strict=True):
-        far &= squared_distances(rows, row, space) > reach**2
-    return far
+    far = np.asarray(squared_distances(rows, others, space) > np.square(radius))
+    every: NDArray[np.bool_] = far.all(axis=1)
+    return every
 
 
-def squared_distances(rows: Array, row: Array, space: Space) -> Array:
-    """Squared Euclidean distances (n,) in cells; another choice, or none, is a range away."""
+def squared_distances(rows: Array, others: Array, space: Space) -> Array:
+    """Squared Euclidean distances in cells; another choice, or none, is a range away.  # (n, m)
+
+    Sums over dimensions of products of what each side has, so that one matrix product is all.
+
+    Args:
+        rows: The rows.  # (n, D)
+        others: The others.  # (m, D)
+        space: The space of both.
+    """
+    squared = np.zeros((len(rows), len(others)))
     categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
-    missing = np.isnan(rows) | np.isnan(row)
-    other = np.where(categorical, rows != row, np.isnan(rows) != np.isnan(row))
-    other &= ~(np.isnan(rows) & np.isnan(row))
-    steps = np.where(missing | categorical, 0.0, rows - row)
-    squared: Array = np.sum(steps**2, axis=1) + other.sum(axis=1)
+    for d in np.flatnonzero(categorical):
+        a, b = rows[:, None, d], others[None, :, d]
+        squared += (a != b) & ~(np.isnan(a) & np.isnan(b))
+    a, b = rows[:, ~categorical], others[:, ~categorical]
+    here, there = (~np.isnan(a)).astype(float), (~np.isnan(b)).astype(float)
+    a, b = np.nan_to_num(a), np.nan_to_num(b)
+    squared += (a * a) @ there.T + here @ (b * b).T - 2.0 * (a @ b.T)
+    squared += here @ (1.0 - there).T + (1.0 - here) @ there.T
+    squared[squared < _ROUNDING] = 0.0
     return squared
 
 

@@ -33,15 +33,15 @@ def plateaus(rows: Array, values: Array, space: Space) -> Array:
         values: Their values.  # (n, K)
         space: The rows' space.
     """
-    n = len(rows)
-    radii = np.zeros(n)
-    same = (values[:, None] == values).all(axis=2) & ~np.eye(n, dtype=bool)
-    for i in np.flatnonzero(same.any(axis=1) & ~_worst(values)):
-        squared = squared_distances(rows, rows[i], space)
-        others = ~same[i] & (np.arange(n) != i)
-        reach = squared[same[i] & (squared <= _nearby(space) ** 2)].max(initial=0.0)
-        radii[i] = np.sqrt(min(reach, 0.25 * squared[others].min(initial=np.inf)))
-    return radii
+    equal = (values[:, None] == values).all(axis=2)
+    same = equal & ~np.eye(len(rows), dtype=bool)
+    flat = same.any(axis=1) & ~_worst(values)
+    if not flat.any():
+        return np.zeros(len(rows))
+    distances = np.sqrt(squared_distances(rows, rows, space))
+    reach = np.where(same & (distances <= _nearby(space)), distances, 0.0).max(axis=1)
+    border = np.where(equal, np.inf, distances).min(axis=1)
+    return np.where(flat, np.minimum(reach, 0.5 * border), 0.0)
 
 
 def persistence(rows: Array, values: Array, space: Space) -> float:
@@ -62,15 +62,14 @@ def persistence(rows: Array, values: Array, space: Space) -> float:
     same = (values[first] == values[second]).all(axis=1)
     if not same.any():
         return 0.0
-    squared = np.array([squared_distances(rows, row, space) for row in rows])
-    distances = np.sqrt(squared[first, second])
+    distances = np.sqrt(squared_distances(rows, rows, space)[first, second])
     near = distances <= _nearby(space)
     distances, same = np.maximum(distances[near], _CLOSEST), same[near]
     if not same.any():
         return 0.0
     scales = np.geomspace(_CLOSEST, 10.0 * _nearby(space), _N_SCALES)
-    ratios = distances / scales[:, None]
-    likelihoods = np.where(same, -ratios, np.log(-np.expm1(-ratios))).sum(axis=1)
+    others = np.log(-np.expm1(-distances[~same] / scales[:, None])).sum(axis=1)
+    likelihoods = others - distances[same].sum() / scales
     return float(scales[np.argmax(likelihoods)])
 
 
@@ -79,14 +78,12 @@ def log_novelty(rows: Array, trials: Array, space: Space, scale: float) -> Array
 
     Args:
         rows: The rows.  # (n, D)
-        trials: The trials, one at least.  # (m, D)
+        trials: The trials.  # (m, D)
         space: The space of both.
         scale: The persistence of values, positive.
     """
-    squared = np.full(len(rows), np.inf)
-    for trial in trials:
-        np.minimum(squared, squared_distances(rows, trial, space), out=squared)
-    novelty: Array = np.log(-np.expm1(-np.maximum(np.sqrt(squared), _CLOSEST) / scale))
+    nearest = np.sqrt(squared_distances(rows, trials, space).min(axis=1, initial=np.inf))
+    novelty: Array = np.log(-np.expm1(-np.maximum(nearest, _CLOSEST) / scale))
     return novelty
 
 

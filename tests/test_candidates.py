@@ -14,6 +14,7 @@ from optuna_meta.candidates import apart
 from optuna_meta.candidates import enumerated
 from optuna_meta.candidates import fixed
 from optuna_meta.candidates import neighbours
+from optuna_meta.candidates import squared_distances
 from optuna_meta.candidates import uniform
 from optuna_meta.candidates import unseen
 from optuna_meta.space import Array
@@ -163,3 +164,24 @@ def test_rows_keep_their_distance_from_each_of_the_others() -> None:
     np.testing.assert_array_equal(
         apart(rows, others, SPACE, 0.6), apart(rows, others, SPACE, np.full(4, 0.6))
     )
+
+
+def test_distances_are_the_sum_over_dimensions() -> None:
+    """Another choice, or a parameter that one of the two does not have, is a range away."""
+    rng = np.random.default_rng(0)
+    rows = uniform(30, SPACE, rng)
+    rows[rng.random(rows.shape) < 0.3] = np.nan
+    categorical = [d.is_categorical for d in SPACE.dimensions]
+    assert any(categorical) and not all(categorical)
+
+    def apart_by(a: float, b: float, is_choice: bool) -> float:
+        if np.isnan(a) or np.isnan(b):
+            return float(np.isnan(a) != np.isnan(b))
+        return float(a != b) if is_choice else (a - b) ** 2
+
+    expected = [
+        [sum(map(apart_by, row, other, categorical)) for other in rows[:12]] for row in rows
+    ]
+    found = squared_distances(rows, rows[:12], SPACE)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert (np.diag(found) == 0.0).all()
