@@ -129,9 +129,9 @@ def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> ND
         space: The space of both.
         radius: One for all, or one for each of the others.  # (m,)
     """
-    far = np.asarray(squared_distances(rows, others, space) > np.square(radius))
-    every: NDArray[np.bool_] = far.all(axis=1)
-    return every
+    beyond = squared_distances(rows, others, space) - np.square(radius)
+    far: NDArray[np.bool_] = beyond.min(axis=1, initial=np.inf) > 0.0
+    return far
 
 
 def squared_distances(rows: Array, others: Array, space: Space) -> Array:
