@@ -189,11 +189,12 @@ def _guarded(
     ]
     used = max((verdict.divisions for verdict in verdicts), default=1)
     starts = [Ranked(None, -float(scratch.misses(used)[:, 0].mean()))]
-    behind = float(np.nextafter(starts[0].score, -np.inf))
+    behind, ahead = np.nextafter(starts[0].score, [-np.inf, np.inf]).tolist()
     for i, verdict in zip(tried, verdicts, strict=True):
         note = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"
         if verdict.is_better:
-            starts.append(Ranked(usable[i], verdict.score, note))
+            # Its score may be scratch's where the loss has decided.
+            starts.append(Ranked(usable[i], max(verdict.score, ahead), note))
         else:  # Just behind scratch, however close or even ahead within the error.
             note += ": not better by a standard error"
             starts.append(Ranked(usable[i], min(verdict.score, behind), note))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import math
 from typing import NamedTuple
 
 from optuna.artifacts.exceptions import ArtifactNotFound
@@ -68,9 +69,19 @@ class Target:
         return model
 
     def miss(self, outputs: Tensor, targets: Tensor) -> tuple[float, float]:
-        """Minus the score, or the loss in its place, and the loss: both lower is better."""
+        """Minus the score, or the loss in its place, and the loss: both lower is better.
+
+        Raises:
+            ValueError: If the score is not a number though the loss is one.
+        """
         loss = self.loss(outputs, targets).item()
-        return (loss if self.score is None else -float(self.score(outputs, targets))), loss
+        miss = loss if self.score is None else -float(self.score(outputs, targets))
+        if math.isnan(miss) and math.isfinite(loss):
+            raise ValueError(
+                f"The score must be a number, got NaN for {len(targets)} held-out examples: pass "
+                "one that so few have, larger folds (Rung(folds=2)), or no score."
+            )
+        return miss, loss
 
 
 class Look(NamedTuple):

@@ -257,6 +257,13 @@ def test_rows_that_go_by_item_count_as_fitting(tmp_path: Path) -> None:
     assert few.best is None and "another architecture: 43%" in few.starts[0].note
 
 
+def test_where_the_loss_decides_the_start_is_ahead_of_scratch(tmp_path: Path) -> None:
+    equal = replace(target(), score=lambda outputs, classes: 1.0)
+    ranking = rank_checkpoints(candidates(tmp_path, ["good"]), equal)
+    assert ranking.best is not None and ranking.best.record.study == "good"
+    assert ranking.starts[0].score == pytest.approx(1.0)
+
+
 def test_nothing_to_choose_from_is_scratch() -> None:
     assert rank_checkpoints([], target()).best is None
     assert rank_checkpoints([], target(), strategy=by_loss).best is None

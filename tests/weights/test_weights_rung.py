@@ -178,3 +178,10 @@ def test_what_dies_never_wins_and_anything_beats_what_dies() -> None:
 def test_a_rung_that_tries_nothing_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="At least two folds"):
         Rung(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_score_that_a_fold_has_not_is_refused() -> None:
+    task = target()
+    wrong = Target(build, task.inputs, task.targets, task.loss, lambda outputs, classes: math.nan)
+    with pytest.raises(ValueError, match=r"got NaN for 10 held-out examples: .* no score"):
+        Attempt(wrong, None, Rung(steps=1), 0).misses(1)
