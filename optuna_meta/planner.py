@@ -74,6 +74,8 @@ class Question:
         candidates: The only rows that may be suggested; ``None`` for all.  # (C, D)
         choices: Index of each candidate in the user's list.  # (C,)
         tried: Which of the candidates an earlier trial has run or will run.  # (C,)
+        measured: Which values trials came to, and not only what is likely of them; all if
+            ``None``.  # (n,)
     """
 
     space: Space
@@ -88,6 +90,7 @@ class Question:
     candidates: Array | None = None  # (C, D)
     choices: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # (C,)
     tried: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))  # (C,)
+    measured: NDArray[np.bool_] | None = None  # (n,)
 
     def __post_init__(self) -> None:
         n_constraints = len(self.measures) - self.values.shape[1]
@@ -105,7 +108,12 @@ class Question:
     def of_trials(self, kept: NDArray[np.int64]) -> Question:
         """The question with some of the finished trials."""
         rows, values, limits = self.rows[kept], self.values[kept], self.limits[kept]
-        return replace(self, rows=rows, values=values, limits=limits)
+        measured = None if self.measured is None else self.measured[kept]
+        return replace(self, rows=rows, values=values, limits=limits, measured=measured)
+
+    def of_measured(self) -> Question:
+        """The question with those trials alone that came to their values."""
+        return self if self.measured is None else self.of_trials(np.flatnonzero(self.measured))
 
 
 @dataclass(frozen=True)
@@ -274,11 +282,11 @@ def _zones(question: Question) -> Zones:
     The values of running trials unknown, they do not tell the model to look elsewhere. On a
     plateau, such as the nearest point of a grid makes, there is nothing to find either.
     """
-    space = question.space
-    radii = plateaus(question.rows, question.values, space)
+    space, known = question.space, question.of_measured()
+    radii = plateaus(known.rows, known.values, space)
     flat = radii > 0.0
     running = _APART * np.sqrt(len(space.dimensions))
-    return (question.pending, running), (question.rows[flat], radii[flat])
+    return (question.pending, running), (known.rows[flat], radii[flat])
 
 
 def _fresh(question: Question, seen: Array, pool: Pool, zones: Zones) -> NDArray[np.int64]:
@@ -298,7 +306,7 @@ def _fresh(question: Question, seen: Array, pool: Pool, zones: Zones) -> NDArray
 
 def _novelty(question: Question) -> Callable[[Array], Array]:
     """What to add to the scores of rows (M, D), so that none is a known value once more."""
-    known, space = _thinned(question), question.space
+    known, space = _thinned(question).of_measured(), question.space
     scale = persistence(known.rows, known.values, space) if question.candidates is None else 0.0
     if not scale:
         return lambda rows: np.zeros(len(rows))

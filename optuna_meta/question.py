@@ -129,6 +129,7 @@ def read_question(
         _conditions(prior, space, memory.rows(space, *whole)),
         ahead=sum(_comes_before(t, number) for t in running),
         limits=observed.limits,
+        measured=observed.measured,
         measures=(*aims.measures, *map(Measure.constraint, keys)),
         candidates=candidates,
         choices=choices,

@@ -63,7 +63,9 @@ class RawStudy:
 def unreadable(name: str, problem: str) -> RawStudy:
     """A study of which nothing is known but why."""
     nothing = np.zeros((0, 1))
-    return RawStudy(name, Observations((), (), (), nothing, nothing), problem=problem)
+    return RawStudy(
+        name, Observations((), (), (), nothing, nothing, np.zeros(0, dtype=bool)), problem=problem
+    )
 
 
 def usable(studies: Iterable[RawStudy]) -> list[RawStudy]:

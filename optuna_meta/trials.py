@@ -15,6 +15,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
@@ -40,6 +41,7 @@ class Observations:
         values: Values of the K objectives, lower is better, finite.  # (n, K)
         limits: Values of the J constraints, at most 0 where a trial is feasible; NaN where it
             reports none.  # (n, J)
+        measured: Which values trials came to, and not only what is likely of them.  # (n,)
     """
 
     keys: tuple[Hashable, ...]
@@ -47,6 +49,7 @@ class Observations:
     distributions: tuple[Mapping[str, BaseDistribution], ...]
     values: Array  # (n, K)
     limits: Array  # (n, J)
+    measured: NDArray[np.bool_]  # (n,)
 
     def __len__(self) -> int:
         return len(self.params)
@@ -89,6 +92,7 @@ def observe(
         tuple(t.distributions for t in kept),
         _finite_columns(values),
         _limits(kept, keys),
+        np.isin([t.number for t in kept], [t.number for t in complete]),
     )
 
 

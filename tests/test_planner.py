@@ -377,6 +377,17 @@ def test_candidates_on_a_known_plateau_are_left_out() -> None:
         assert apart(kept, row[None], CUBE, radius).all() and not on_it.all()
 
 
+def test_a_likely_value_is_no_sign_of_a_plateau() -> None:
+    """That of a pruned trial is another trial's."""
+    rows = np.array([[0.3, 0.3, 0.0], [0.6, 0.3, 0.0], [0.9, 0.9, 0.0], [0.1, 0.9, 0.0]])
+    asked = question(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
+    likely = replace(asked, measured=np.array([True, False, True, True]))
+    for now, is_flat in ((asked, True), (likely, False)):
+        _, (flat, _) = planner_module._zones(now)
+        assert bool(len(flat)) == is_flat
+        assert planner_module._novelty(now)(rows[:2] + 0.01).any() == is_flat
+
+
 def test_of_many_trials_the_first_tell_the_same_for_some_time() -> None:
     rows = rng().random((239, 3)).round(3)
     rows[:, 2] = rows[:, 2].round()
