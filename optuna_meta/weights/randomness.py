@@ -15,7 +15,7 @@ __all__ = ["own_randomness"]
 def own_randomness(seed: int) -> Iterator[None]:
     """Within, torch draws from the seed; afterwards it goes on as if nothing had been drawn.
 
-    On all devices, for a seed is set on all of them.
+    On the CPU and on all CUDA devices, for a seed is set on all of them.
     """
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)

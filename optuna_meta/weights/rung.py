@@ -131,6 +131,7 @@ class Attempt:
         fold = folds[held_out].to(target.inputs.device)
         with own_randomness(first + held_out):
             model = target.model(self._start)
+            torch.manual_seed(first + held_out)  # For dropout, whatever the start has drawn.
             course = np.array(_train(model, target, rest, fold, rung, rate, first + held_out))
         if healthy(predict(model, target.inputs)):
             return np.full_like(course, np.inf)

@@ -113,6 +113,21 @@ def test_a_course_is_that_of_training_on_the_other_folds() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_dropout_is_the_same_whatever_a_start_draws() -> None:
+    task = target()
+
+    def started(draws: int) -> np.ndarray:
+        def dropping() -> nn.Module:
+            model = nn.Sequential(build(), nn.Dropout(0.5))
+            torch.rand(draws)
+            return model
+
+        told = Target(dropping, task.inputs, task.targets, task.loss, accuracy)
+        return Attempt(told, None, Rung(steps=6), 0).course(1e-2, 0, 0)
+
+    np.testing.assert_array_equal(started(0), started(5))
+
+
 def test_without_a_score_the_loss_is_missed() -> None:
     task = target()
     plain = Target(build, task.inputs, task.targets, task.loss)
