@@ -97,11 +97,14 @@ def in_regime(rows: pd.DataFrame, regime: str) -> pd.DataFrame:
 def partial_methods(rows: pd.DataFrame, regime: str) -> list[tuple[str, str]]:
     """Families and the methods that, by their limits or so far, ran on less than half of its runs.
 
-    A family's runs are those of the method that has most.
+    A family's runs are those of the method that has most, of those that run in this regime alone:
+    what runs once for all regimes may have more replicates.
     """
-    runs = _of_regime(rows, regime)[[*_RUN, "method"]].drop_duplicates()
+    runs = _of_regime(rows, regime)[[*_RUN, "regime", "method"]].drop_duplicates()
     counts = runs.groupby(["family", "method"]).size()
-    few = counts < counts.groupby("family").transform("max") / 2
+    own = runs[runs["regime"] == regime].groupby(["family", "method"]).size()
+    most = own.groupby("family").max().reindex(counts.index.get_level_values("family"))
+    few = counts < most.to_numpy() / 2
     limited = {name for name in METHODS if METHODS[name].is_partial}
     return [key for key, is_few in few.items() if is_few or key[1] in limited]
 
