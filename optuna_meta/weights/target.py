@@ -76,6 +76,8 @@ class Target:
         """
         loss = self.loss(outputs, targets).item()
         miss = loss if self.score is None else -float(self.score(outputs, targets))
+        if math.isnan(miss) and len(outputs) > 1 and healthy(outputs):
+            return math.inf, loss  # As a correlation of constant outputs: those of a dead model.
         if math.isnan(miss) and math.isfinite(loss):
             raise ValueError(
                 f"The score must be a number, got NaN for {len(targets)} held-out examples: pass "

@@ -200,3 +200,21 @@ def test_a_score_that_a_fold_has_not_is_refused() -> None:
     wrong = Target(build, task.inputs, task.targets, task.loss, lambda outputs, classes: math.nan)
     with pytest.raises(ValueError, match=r"got NaN for 10 held-out examples: .* no score"):
         Attempt(wrong, None, Rung(steps=1), 0).misses(1)
+
+
+def test_a_score_that_constant_outputs_have_not_is_no_error() -> None:
+    """At the start of a model whose head is nought."""
+    task = target()
+
+    def silent() -> nn.Module:
+        model = build()
+        nn.init.zeros_(model[2].weight)
+        nn.init.zeros_(model[2].bias)
+        return model
+
+    def score(outputs: torch.Tensor, classes: torch.Tensor) -> float:
+        return float((outputs[:, 0] / outputs[:, 0].std()).mean())
+
+    course = Attempt(Target(silent, task.inputs, task.targets, task.loss, score), None, Rung(), 0)
+    misses = course.course(1e-2, 0, 0)[:, 0]
+    assert np.isinf(misses[0]) and np.isfinite(misses[-1])
