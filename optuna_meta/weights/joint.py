@@ -61,7 +61,7 @@ def joint_init(
     if len(shares) != len(tasks):
         raise ValueError(f"There are {len(shares)} weights and {len(tasks)} tasks. Pass as many.")
     losses = []
-    with own_randomness(seed):
+    with own_randomness(seed, place):
         streams = batches_of(tasks, place)
         trained = working_copy(model, place)
         optimiser = torch.optim.Adam(trained.parameters(), lr=lr)

@@ -200,7 +200,7 @@ def _meta_learned(
     place = torch.device(device)
     rng = np.random.default_rng(seed)
     losses = []
-    with own_randomness(seed):
+    with own_randomness(seed, place):
         streams = batches_of(tasks, place)
         trained = working_copy(model, place)
         parameters: dict[str, Tensor] = dict(trained.named_parameters())

@@ -17,6 +17,7 @@ from optuna_meta.weights.randomness import own_randomness
 from optuna_meta.weights.rung import Attempt
 from optuna_meta.weights.rung import compare
 from optuna_meta.weights.rung import Rung
+from optuna_meta.weights.rung import Verdict
 from optuna_meta.weights.target import Look
 from optuna_meta.weights.target import look_at
 from optuna_meta.weights.target import predict
@@ -150,6 +151,9 @@ def rank_checkpoints(
         strategy: What decides: :class:`Guarded`, the default, or a measure alone, which does not
             compare with scratch.
         seed: Of folds, batches and what a checkpoint does not have.
+
+    Raises:
+        ValueError: If the target's score is not finite on some held-out examples.
     """
     chosen = Guarded() if strategy is None else strategy
     measures = chosen.measures if isinstance(chosen, Guarded) else (chosen,)
@@ -190,16 +194,22 @@ def _guarded(
     used = max((verdict.divisions for verdict in verdicts), default=1)
     starts = [Ranked(None, -float(scratch.misses(used)[:, 0].mean()))]
     behind, ahead = np.nextafter(starts[0].score, [-np.inf, np.inf]).tolist()
-    for i, verdict in zip(tried, verdicts, strict=True):
-        note = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"
-        if verdict.is_better:
-            # Its score may be scratch's where the loss has decided.
-            starts.append(Ranked(usable[i], max(verdict.score, ahead), note))
-        else:  # Just behind scratch, however close or even ahead within the error.
-            note += ": not better by a standard error"
-            starts.append(Ranked(usable[i], min(verdict.score, behind), note))
+    # Starts of equal scores stay in the order of their losses.
+    for i, verdict in sorted(zip(tried, verdicts, strict=True), key=lambda pair: pair[1].loss):
+        # A better one may have scratch's score, where the loss has decided; any other comes just
+        # behind scratch, however close or even ahead within the error.
+        score = max(verdict.score, ahead) if verdict.is_better else min(verdict.score, behind)
+        starts.append(Ranked(usable[i], score, _note(verdict)))
     left = [c for i, c in enumerate(usable) if i not in tried]
     return [*starts, *(Ranked(c, float("nan"), "not on the shortlist") for c in left)]
+
+
+def _note(verdict: Verdict) -> str:
+    if np.isinf(verdict.gain):
+        whose = "scratch's" if verdict.gain > 0.0 else "its"
+        return f"{whose} training ended in a dead or diverged model"
+    found = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"
+    return found if verdict.is_better else f"{found}: not better by a standard error"
 
 
 def _named(table: np.ndarray) -> Iterator[int]:

@@ -68,7 +68,7 @@ def reptile_init(
     place = torch.device(device)
     rng = np.random.default_rng(seed)
     losses = []
-    with own_randomness(seed):
+    with own_randomness(seed, place):
         streams = batches_of(tasks, place)
         trained = working_copy(model, place)
         slow = [p.detach().clone() for p in trained.parameters()]

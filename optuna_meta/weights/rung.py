@@ -14,6 +14,7 @@ from torch import Tensor
 
 from optuna_meta.weights.checkpoint import Checkpoint
 from optuna_meta.weights.randomness import own_randomness
+from optuna_meta.weights.randomness import seed_all
 from optuna_meta.weights.target import healthy
 from optuna_meta.weights.target import predict
 from optuna_meta.weights.target import Target
@@ -32,8 +33,7 @@ class Rung:
 
     Args:
         steps: Of training, each on one batch; a tenth of the real training or more. In a few steps
-            nearly anything that was trained before is ahead of scratch: on handwritten digits a
-            network that had learned random labels was after 20 steps, and behind after 60.
+            nearly anything that was trained before is ahead of scratch.
         folds: Parts of the examples, each in turn held out.
         rates: Learning rates to try; each start is judged at its best on the first fold.
         batch_size: Examples of one step.
@@ -61,12 +61,14 @@ class Verdict(NamedTuple):
 
     Args:
         score: Of the start on held-out examples, higher is better.
+        loss: Of it there.
         gain: How much more than scratch's; how much less loss where no fold's score differs.
         error: Standard error of the gain.
         divisions: Into folds, that it was compared on.
     """
 
     score: float
+    loss: float
     gain: float
     error: float
     divisions: int
@@ -90,7 +92,7 @@ class Attempt:
     """
 
     def __init__(self, target: Target, start: Checkpoint | None, rung: Rung, seed: int) -> None:
-        self._target, self._start, self._rung, self._seed = target, start, rung, seed
+        self._target, self._start, self._rung, self._seed = target, start, rung, int(seed)
         self._courses: dict[tuple[float, int, int], Array] = {}
 
     @property
@@ -108,7 +110,7 @@ class Attempt:
         rates = self._rung.rates
         first = [tuple(_at_best(self.course(rate, 0, 0)[None]).mean(axis=0)) for rate in rates]
         misses = np.full((divisions * self.n_folds, 2), np.inf)
-        # A choice of rate on one fold halves the cost.
+        # A choice of rate on all folds would cost more than twice as much.
         for k in sorted(range(len(rates)), key=lambda k: first[k]):
             parts = [(d, fold) for d in range(divisions) for fold in range(self.n_folds)]
             misses = _at_best(np.stack([self.course(rates[k], *part) for part in parts]))
@@ -131,7 +133,7 @@ class Attempt:
         fold = folds[held_out].to(target.inputs.device)
         with own_randomness(first + held_out):
             model = target.model(self._start)
-            torch.manual_seed(first + held_out)  # For dropout, whatever the start has drawn.
+            seed_all(first + held_out)  # For dropout, whatever the start has drawn.
             course = np.array(_train(model, target, rest, fold, rung, rate, first + held_out))
         if healthy(predict(model, target.inputs)):
             return np.full_like(course, np.inf)
@@ -150,16 +152,16 @@ def compare(attempt: Attempt, scratch: Attempt, divisions: int) -> Verdict:
     for used in range(1, divisions + 1):
         misses, others = attempt.misses(used), scratch.misses(used)
         if not np.isfinite(misses).all():
-            return Verdict(-np.inf, -np.inf, 0.0, used)
-        score = -float(misses[:, 0].mean())
+            return Verdict(-np.inf, np.inf, -np.inf, 0.0, used)
+        score, loss = -float(misses[:, 0].mean()), float(misses[:, 1].mean())
         if not np.isfinite(others).all():
-            return Verdict(score, np.inf, 0.0, used)
+            return Verdict(score, loss, np.inf, 0.0, used)
         gains = (others - misses)[:, 0]
         if not gains.any():
             gains = (others - misses)[:, 1]
         share = 1.0 / len(gains) + 1.0 / (attempt.n_folds - 1)
         error = float(gains.std(ddof=1) * np.sqrt(share))
-        verdict = Verdict(score, float(gains.mean()), error, used)
+        verdict = Verdict(score, loss, float(gains.mean()), error, used)
         if verdict.gain <= 0.0:
             break
     return verdict

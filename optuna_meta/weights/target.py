@@ -35,7 +35,7 @@ class Target:
         targets: Theirs; whole numbers are classes.  # (n, ...)
         loss: Of a model's outputs and the targets, lower is better, as a mean of examples.
         score: What the result is judged by in the end, such as the accuracy, of the same: higher
-            is better. By default minus the loss, which tells less where a model is overconfident.
+            is better, and finite. By default minus the loss.
         start: Puts a checkpoint into a model, such as ``functools.partial(initialize, head=...)``.
             By default every tensor is copied whose name, shape and kind of number fit.
         features: A model's features of inputs (n, d), for LogME; by default what its last linear
@@ -72,16 +72,17 @@ class Target:
         """Minus the score, or the loss in its place, and the loss: both lower is better.
 
         Raises:
-            ValueError: If the score is not a number though the loss is one.
+            ValueError: If the score is not finite though the loss is.
         """
         loss = self.loss(outputs, targets).item()
         miss = loss if self.score is None else -float(self.score(outputs, targets))
         if math.isnan(miss) and len(outputs) > 1 and healthy(outputs):
             return math.inf, loss  # As a correlation of constant outputs: those of a dead model.
-        if math.isnan(miss) and math.isfinite(loss):
+        if not math.isfinite(miss) and math.isfinite(loss):
             raise ValueError(
-                f"The score must be a number, got NaN for {len(targets)} held-out examples: pass "
-                "one that so few have, larger folds (Rung(folds=2)), or no score."
+                f"The score must be finite, got {-miss} for {len(targets)} held-out examples: "
+                "pass one that so few have, larger folds (Guarded(rung=Rung(folds=2))), or no "
+                "score."
             )
         return miss, loss
 

@@ -220,3 +220,22 @@ def test_another_default_device_changes_nothing(default: torch.device, tmp_path:
     expected = run()
     with default:
         assert run() == expected
+
+
+def test_work_on_the_cpu_leaves_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that was forked from one that has used it, where it cannot start."""
+
+    def refused() -> None:
+        raise RuntimeError("Cannot re-initialize CUDA in forked subprocess.")
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.cuda.random, "_lazy_init", refused)
+    monkeypatch.setattr(torch.cuda, "init", refused)
+    model = build()
+    shrink_and_perturb(model)
+    joint_init(model, [[examples(CPU, 8, 0)]], lambda f, b: LOSS(f(b[0]), b[1]), steps=1)
+    target = Target(build, *examples(CPU, 40, 2), LOSS)
+    assert rank_checkpoints([], target, strategy=Guarded(rung=Rung(steps=1))).best is None
+    with pytest.raises(RuntimeError, match="forked"):
+        joint_init(model, [[examples(CPU, 8, 0)]], lambda f, b: LOSS(f(b[0]), b[1]), device="cuda")

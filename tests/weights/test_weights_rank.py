@@ -27,6 +27,7 @@ from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights import Guarded
 from optuna_meta.weights import initialize
 from optuna_meta.weights import Nearest
+from optuna_meta.weights import rank as rank_module
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import Ranking
 from optuna_meta.weights import RowItems
@@ -34,6 +35,8 @@ from optuna_meta.weights import Rung
 from optuna_meta.weights import suggest_start
 from optuna_meta.weights import Target
 from optuna_meta.weights.find import _score
+from optuna_meta.weights.rung import Attempt
+from optuna_meta.weights.rung import Verdict
 
 
 QUICK = Guarded(rung=Rung(steps=20, rates=[4e-3]))
@@ -257,11 +260,40 @@ def test_rows_that_go_by_item_count_as_fitting(tmp_path: Path) -> None:
     assert few.best is None and "another architecture: 43%" in few.starts[0].note
 
 
-def test_where_the_loss_decides_the_start_is_ahead_of_scratch(tmp_path: Path) -> None:
+def test_where_the_loss_decides_the_best_start_is_ahead_of_scratch(tmp_path: Path) -> None:
+    """Named first is the one that claims to be better."""
     equal = replace(target(), score=lambda outputs, classes: 1.0)
-    ranking = rank_checkpoints(candidates(tmp_path, ["good"]), equal)
+    guard = Guarded((by_score,))
+    ranking = rank_checkpoints(candidates(tmp_path, ["good", "inverted"]), equal, strategy=guard)
     assert ranking.best is not None and ranking.best.record.study == "good"
-    assert ranking.starts[0].score == pytest.approx(1.0)
+    assert [start.score for start in ranking.starts] == pytest.approx([1.0] * 3)
+
+
+def test_what_is_ahead_within_the_error_comes_behind_scratch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within = Verdict(score=9.0, loss=0.1, gain=0.2, error=0.3, divisions=1)
+    monkeypatch.setattr(rank_module, "compare", lambda *_: within)
+    ranking = rank_checkpoints(candidates(tmp_path, ["good"]), target(), strategy=QUICK)
+    assert ranking.best is None
+    assert ranking.starts[0].candidate is None
+    assert ranking.starts[1].note == "+0.2 ± 0.3 against scratch: not better by a standard error"
+
+
+def test_scratch_has_its_score_on_as_many_divisions_as_the_best_start(tmp_path: Path) -> None:
+    few = target()
+    ranking = rank_checkpoints(candidates(tmp_path, ["good"]), few, strategy=QUICK)
+    scratch = Attempt(few, None, QUICK.rung, 0)
+    assert ranking.best is not None
+    assert ranking.starts[-1].score == -scratch.misses(2)[:, 0].mean()
+    assert ranking.starts[-1].score != -scratch.misses(1)[:, 0].mean()
+
+
+def test_a_training_that_dies_says_so(tmp_path: Path) -> None:
+    few = target()
+    dying = replace(few, loss=lambda outputs, classes: outputs.mean() * float("nan"))
+    told = notes(rank_checkpoints(candidates(tmp_path, ["good"]), dying, strategy=QUICK))
+    assert told["good"] == "its training ended in a dead or diverged model"
 
 
 def test_nothing_to_choose_from_is_scratch() -> None:

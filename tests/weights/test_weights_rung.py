@@ -195,10 +195,11 @@ def test_a_rung_that_tries_nothing_is_refused(wrong: dict[str, object]) -> None:
         Rung(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_score_that_a_fold_has_not_is_refused() -> None:
+@pytest.mark.parametrize("undefined", [math.nan, math.inf])
+def test_a_score_that_a_fold_has_not_is_refused(undefined: float) -> None:
     task = target()
-    wrong = Target(build, task.inputs, task.targets, task.loss, lambda outputs, classes: math.nan)
-    with pytest.raises(ValueError, match=r"got NaN for 10 held-out examples: .* no score"):
+    wrong = Target(build, task.inputs, task.targets, task.loss, lambda outputs, _: undefined)
+    with pytest.raises(ValueError, match=r"got (nan|inf) for 10 held-out examples: .* no score"):
         Attempt(wrong, None, Rung(steps=1), 0).misses(1)
 
 
@@ -218,3 +219,8 @@ def test_a_score_that_constant_outputs_have_not_is_no_error() -> None:
     course = Attempt(Target(silent, task.inputs, task.targets, task.loss, score), None, Rung(), 0)
     misses = course.course(1e-2, 0, 0)[:, 0]
     assert np.isinf(misses[0]) and np.isfinite(misses[-1])
+
+
+def test_there_are_no_more_folds_than_examples() -> None:
+    attempt = Attempt(target(3), None, Rung(steps=1, rates=[1e-3]), np.int64(0))  # type: ignore[arg-type]
+    assert attempt.misses(2).shape == (6, 2)
