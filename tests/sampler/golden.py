@@ -7,6 +7,7 @@ A case is one suggestion after fixed trials. The file beside this one keeps what
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 import json
 import math
@@ -146,7 +147,7 @@ def prior_of(objectives: list[Objective], n: int = 15, n_objectives: int = 1) ->
 def asked(
     objective: Objective,
     n: int,
-    prior: Any,
+    prior: Callable[[], FittedPrior] | None,
     *,
     n_objectives: int = 1,
     prepare: Callable[[optuna.Study], None] = lambda study: None,
@@ -157,7 +158,7 @@ def asked(
     """What comes of one suggestion after ``n`` random trials, and its explanation."""
     study = study_of(objective, n, 7, n_objectives)
     prepare(study)
-    sampler = MetaSampler(prior_studies=prior, seed=3, **options)
+    sampler = MetaSampler(prior_studies=prior and prior(), seed=3, **options)
     study.sampler = PartialFixedSampler(fixed, sampler) if fixed else sampler
     told = sampler.explain(study)
     trial = study.ask()
@@ -221,70 +222,60 @@ def _featured() -> FittedPrior:
     return fit_prior(Prior.from_studies(studies))
 
 
-def _reloaded(prior: FittedPrior) -> FittedPrior:
+def _reloaded(fitted: Callable[[], FittedPrior]) -> FittedPrior:
     with tempfile.TemporaryDirectory() as folder:
-        prior.save(Path(folder) / "prior.safetensors")
+        fitted().save(Path(folder) / "prior.safetensors")
         return FittedPrior.load(Path(folder) / "prior.safetensors")
 
 
 def cases() -> dict[str, Callable[[], dict[str, Any]]]:
     """The cases by name."""
-    bowls = [bowl(c) for c in (0.26, 0.3, 0.36)]
-    misleading = [bowl(0.3, sign=-1.0), bowl(0.9, sign=-1.0), bowl(0.35)]
-    candidates = [
-        {"rate": 10.0**-a, "width": w, "kind": k}
-        for a in range(4)
-        for w in (0.2, 0.7)
-        for k in "abc"
-    ]
+    bowls = partial(prior_of, [bowl(c) for c in (0.26, 0.3, 0.36)])
+    conditionals = partial(prior_of, [conditional(g) for g in (0.005, 0.01, 0.02)], 25)
+    grids = partial(prior_of, [grid(1), grid(2), grid(2)], 8)
+    twos = partial(prior_of, [two(0.2), two(0.4)], 15, 2)
+    constraints = partial(prior_of, [constrained(0.2), constrained(0.4)])
+    misleading = partial(prior_of, [bowl(0.3, sign=-1.0), bowl(0.9, sign=-1.0), bowl(0.35)])
+    cut = partial(prior_of, [pruned(c) for c in (0.2, 0.35)], 20)
+    many = partial(prior_of, [bowl(0.1 + 0.025 * i) for i in range(30)], 6)
+    one = partial(prior_of, [bowl(0.26)])
+    rates, widths = [1.0, 0.1, 0.01, 0.001], [0.2, 0.7]
+    listed = [{"rate": r, "width": w, "kind": k} for r in rates for w in widths for k in "abc"]
     features = {"size": 5.0, "noise": 0.3}
-    found: dict[str, Callable[[], dict[str, Any]]] = {}
+    found: dict[str, Callable[[], dict[str, Any]]] = {
+        "recorded meta-features 3": partial(asked, bowl(0.5), 3, _featured, prepare=_described),
+        "pruned 12": partial(asked, pruned(0.3), 12, cut),
+        "failing 9": partial(asked, failing(0.3), 9, bowls),
+        "misleading 6": partial(asked, bowl(0.3), 6, misleading),
+        "one prior 4": partial(asked, bowl(0.3), 4, one),
+        "plateaus 15": partial(asked, bowl(0.3, digits=1), 15, bowls),
+        "running 5": partial(asked, bowl(0.3), 5, bowls, prepare=_running),
+        "running without plans 5": partial(
+            asked, bowl(0.3), 5, bowls, prepare=_running_without_plans
+        ),
+        "enqueued 3": partial(asked, bowl(0.3), 3, bowls, prepare=_waiting),
+        "other ranges 4": partial(asked, _other_ranges, 4, bowls),
+        "ranges that change 4": partial(asked, bowl(0.3), 4, bowls, asked_for=_wider),
+        "many priors 5": partial(asked, bowl(0.3), 5, many),
+        "reloaded 5": partial(asked, bowl(0.3), 5, partial(_reloaded, bowls)),
+        "partly fixed 5": partial(asked, bowl(0.3), 5, bowls, fixed={"width": 0.4}),
+    }
     for n in (0, 1, 3, 10, 30):
-        found[f"mixed {n}"] = lambda n=n: asked(bowl(0.3), n, prior_of(bowls))
+        found[f"mixed {n}"] = partial(asked, bowl(0.3), n, bowls)
     for n in (0, 5, 20):
-        some = [conditional(g) for g in (0.005, 0.01, 0.02)]
-        found[f"conditional {n}"] = lambda n=n: asked(conditional(0.01), n, prior_of(some, 25))
-        found[f"cold {n}"] = lambda n=n: asked(conditional(0.01), n, None)
+        found[f"conditional {n}"] = partial(asked, conditional(0.01), n, conditionals)
+        found[f"cold {n}"] = partial(asked, conditional(0.01), n, None)
     for n in (2, 11):
-        grids = [grid(1), grid(2), grid(2)]
-        found[f"finite {n}"] = lambda n=n: asked(grid(2), n, prior_of(grids, 8))
+        found[f"finite {n}"] = partial(asked, grid(2), n, grids)
     for n in (0, 4, 12):
-        twos = [two(0.2), two(0.4)]
-        found[f"two objectives {n}"] = lambda n=n: asked(
-            two(0.3), n, prior_of(twos, 15, 2), n_objectives=2
-        )
+        found[f"two objectives {n}"] = partial(asked, two(0.3), n, twos, n_objectives=2)
     for n in (0, 7):
-        some = [constrained(0.2), constrained(0.4)]
-        found[f"constraints {n}"] = lambda n=n: asked(constrained(0.3), n, prior_of(some))
+        found[f"constraints {n}"] = partial(asked, constrained(0.3), n, constraints)
     for n in (0, 6):
-        found[f"candidates {n}"] = lambda n=n: asked(
-            bowl(0.3), n, prior_of(bowls), candidates=candidates
+        found[f"candidates {n}"] = partial(asked, bowl(0.3), n, bowls, candidates=listed)
+        found[f"meta-features {n}"] = partial(
+            asked, bowl(0.5), n, _featured, meta_features=features
         )
-        found[f"meta-features {n}"] = lambda n=n: asked(
-            bowl(0.5), n, _featured(), meta_features=features
-        )
-    found["recorded meta-features 3"] = lambda: asked(
-        bowl(0.5), 3, _featured(), prepare=_described
-    )
-    found["pruned 12"] = lambda: asked(
-        pruned(0.3), 12, prior_of([pruned(c) for c in (0.2, 0.35)], 20)
-    )
-    found["failing 9"] = lambda: asked(failing(0.3), 9, prior_of(bowls))
-    found["misleading 6"] = lambda: asked(bowl(0.3), 6, prior_of(misleading))
-    found["one prior 4"] = lambda: asked(bowl(0.3), 4, prior_of(bowls[:1]))
-    found["plateaus 15"] = lambda: asked(bowl(0.3, digits=1), 15, prior_of(bowls))
-    found["running 5"] = lambda: asked(bowl(0.3), 5, prior_of(bowls), prepare=_running)
-    found["running without plans 5"] = lambda: asked(
-        bowl(0.3), 5, prior_of(bowls), prepare=_running_without_plans
-    )
-    found["enqueued 3"] = lambda: asked(bowl(0.3), 3, prior_of(bowls), prepare=_waiting)
-    found["other ranges 4"] = lambda: asked(_other_ranges, 4, prior_of(bowls))
-    found["ranges that change 4"] = lambda: asked(bowl(0.3), 4, prior_of(bowls), asked_for=_wider)
-    found["many priors 5"] = lambda: asked(
-        bowl(0.3), 5, prior_of([bowl(0.1 + 0.025 * i) for i in range(30)], 6)
-    )
-    found["reloaded 5"] = lambda: asked(bowl(0.3), 5, _reloaded(prior_of(bowls)))
-    found["partly fixed 5"] = lambda: asked(bowl(0.3), 5, prior_of(bowls), fixed={"width": 0.4})
     return found
 
 

@@ -1,4 +1,4 @@
-"""One suggestion after fixed trials, and its explanation, stay what they were once recorded to be."""
+"""One suggestion after fixed trials, and its explanation, stay as they were recorded."""
 
 from __future__ import annotations
 
