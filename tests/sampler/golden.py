@@ -166,7 +166,8 @@ def asked(
         (asked_for or objective)(trial)
     except optuna.TrialPruned:
         pass
-    attrs = {k: v for k, v in trial.user_attrs.items() if k.startswith("optuna_meta:")}
+    kept = study.get_trials(deepcopy=False)[trial.number].user_attrs
+    attrs = {k: v for k, v in kept.items() if k.startswith("optuna_meta:")}
     return {
         "params": trial.params,
         "attributes": attrs,
