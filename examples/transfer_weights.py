@@ -28,11 +28,11 @@ from optuna_meta.weights import Candidate
 from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights import Guarded
-from optuna_meta.weights import initialize
 from optuna_meta.weights import Nearest
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import record_lineage
 from optuna_meta.weights import Target
+from optuna_meta.weights import initialize
 
 
 Data = tuple[torch.Tensor, torch.Tensor]

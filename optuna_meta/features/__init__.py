@@ -1,7 +1,7 @@
 """What is known of a study's data set: its meta-features, computed, recorded and read back."""
 
 from optuna_meta.features.extract import extract_meta_features
-from optuna_meta.features.interaction_table import Interactions
+from optuna_meta.features.interactions.table import Interactions
 from optuna_meta.features.openml import openml_meta_features
 from optuna_meta.features.pymfe_set import pymfe_meta_features
 from optuna_meta.features.record import clean_meta_features

@@ -20,7 +20,7 @@ import warnings
 from optuna_meta.features.budget import Budget
 from optuna_meta.features.kind import find_kind
 from optuna_meta.features.record import clean_meta_features
-from optuna_meta.features.tabular import tabular_meta_features
+from optuna_meta.features.tabular.tabular import tabular_meta_features
 from optuna_meta.features.target import Task
 
 
@@ -107,7 +107,7 @@ def _each(extra: Iterable[Extra] | Extra) -> list[Extra]:
 def _extract(kind: str, data: Any, y: Any, limits: Mapping[str, Any]) -> dict[str, float]:
     module, name = _EXTRACTORS[kind]
     # Imported here, for most users have data of one kind.
-    extractor = getattr(import_module(f"optuna_meta.features.{module}"), name)
+    extractor = getattr(import_module(f"optuna_meta.features.{module}.{module}"), name)
     if kind not in _UNLABELLED:
         features: dict[str, float] = extractor(data, y, **limits)
         return features

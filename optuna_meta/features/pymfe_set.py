@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.record import clean_meta_features
-from optuna_meta.features.table import read_table
+from optuna_meta.features.tabular.table import read_table
 from optuna_meta.features.target import summarise_target
 
 

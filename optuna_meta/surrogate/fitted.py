@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
-from optuna_meta.measure import Measure
-from optuna_meta.prior import Prior
-from optuna_meta.prior import prior_from_header
-from optuna_meta.prior import prior_header
-from optuna_meta.scaling import rank_normal
-from optuna_meta.scaling import signed
-from optuna_meta.space import Array
-from optuna_meta.space import Space
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.outcome import Measure
+from optuna_meta.outcomes.transforms import rank_normal
+from optuna_meta.outcomes.transforms import signed
+from optuna_meta.space.search_space import Space
+from optuna_meta.studies.prior import Prior
+from optuna_meta.studies.prior import prior_from_header
+from optuna_meta.studies.prior import prior_header
+from optuna_meta.surrogate.base_gps import condition_prior_gps
+from optuna_meta.surrogate.base_gps import GPParameters
+from optuna_meta.surrogate.base_gps import PriorGPs
 from optuna_meta.surrogate.kernel import column_owners
 from optuna_meta.surrogate.kernel import design
-from optuna_meta.surrogate.prior_gps import condition_prior_gps
-from optuna_meta.surrogate.prior_gps import GPParameters
-from optuna_meta.surrogate.prior_gps import PriorGPs
 
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedP
         device: Where to compute, as torch names it; the CPU by default.
     """
     # Torch takes a second to import, and whoever loads a fitted prior needs none of it.
-    from optuna_meta.surrogate.prior_fit import fit_prior_gps
+    from optuna_meta.surrogate.base_fit import fit_prior_gps
 
     data = _padded(prior)
     parameters = fit_prior_gps(

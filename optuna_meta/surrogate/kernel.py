@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.space import Array
-from optuna_meta.space import Space
+from optuna_meta._typing import Array
+from optuna_meta.space.search_space import Space
 
 
 __all__ = ["column_owners", "design", "matern52", "matern52_over", "squared_distances"]

@@ -8,71 +8,17 @@ With mean b m(x) + c, c under a flat prior, and the target's unit, 1 / u, unknow
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf
 from scipy.linalg.lapack import dpotrs
 from scipy.linalg.lapack import dtrtrs
 
-from optuna_meta.space import Array
+from optuna_meta._typing import Array
+from optuna_meta.surrogate.components import Component
 
 
-__all__ = ["Arm", "Component", "Posterior", "posterior", "predicted"]
-
-
-class Arm(Enum):
-    """What a component makes of the prior studies."""
-
-    FOLLOW = 1
-    COLD = 0  # nothing
-    REVERSE = -1
-
-
-@dataclass(frozen=True)
-class Component:
-    """One process of the mixture.
-
-    Args:
-        slope: b, the share of the priors' mean that the target follows (-1: the reverse).
-        deviation: sigma_a, how freely the target departs in the priors' own directions.
-        residual: sigma_r, how far it departs in directions that no prior shows.
-        stretch: Factor on the residual's length scales.
-        own: Whether these are the length scales that the target's own trials show, or those of
-            the prior studies.
-        noise: sigma_n.
-        odds: Prior probability, up to a factor.
-    """
-
-    slope: float
-    deviation: float
-    residual: float
-    stretch: float
-    noise: float
-    odds: float
-    own: bool = False
-
-    @property
-    def residual_kind(self) -> tuple[bool, float]:
-        """What components with the same correlation of the residual share."""
-        return self.own, self.stretch
-
-    @property
-    def transfers(self) -> bool:
-        """Whether the component uses the priors at all."""
-        return self.slope != 0.0 or self.deviation != 0.0
-
-    @property
-    def arm(self) -> Arm:
-        """What the component makes of the priors."""
-        if not self.transfers:
-            return Arm.COLD
-        return Arm.REVERSE if self.slope < 0.0 else Arm.FOLLOW
-
-    @property
-    def is_noise(self) -> bool:
-        """Whether the component sees as much noise as there is to see."""
-        return not self.transfers and self.noise >= self.residual
+__all__ = ["Posterior", "posterior", "predicted"]
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import optuna
 
-from optuna_meta.weights.keeping import all_holdings
-from optuna_meta.weights.keeping import give_up
-from optuna_meta.weights.keeping import given_up
-from optuna_meta.weights.keeping import kept
-from optuna_meta.weights.keeping import superfluous
-from optuna_meta.weights.keeping import unfinished_uploads
-from optuna_meta.weights.keeping import unreferenced
-from optuna_meta.weights.record import CheckpointRecord
-from optuna_meta.weights.shelf import Shelf
+from optuna_meta.weights.store.artifacts import Shelf
+from optuna_meta.weights.store.record import CheckpointRecord
+from optuna_meta.weights.store.retention import all_holdings
+from optuna_meta.weights.store.retention import give_up
+from optuna_meta.weights.store.retention import given_up
+from optuna_meta.weights.store.retention import kept
+from optuna_meta.weights.store.retention import superfluous
+from optuna_meta.weights.store.retention import unfinished_uploads
+from optuna_meta.weights.store.retention import unreferenced
 
 
 __all__ = ["clear", "leftovers", "prune"]

@@ -4,13 +4,13 @@ import functools
 
 import numpy as np
 
-from benchmarks.curves import CurveTask
-from benchmarks.curves import EPOCHS
-from benchmarks.objectives import front_of
-from benchmarks.objectives import ObjectivesTask
-from benchmarks.record import BenchmarkTask
-from benchmarks.record import Family
-from benchmarks.record import Reference
+from benchmarks.tasks.curves import CurveTask
+from benchmarks.tasks.curves import EPOCHS
+from benchmarks.tasks.objectives import front_of
+from benchmarks.tasks.objectives import ObjectivesTask
+from benchmarks.tasks.task import BenchmarkTask
+from benchmarks.tasks.task import Family
+from benchmarks.tasks.task import Reference
 
 
 NAMES = tuple("3456789")

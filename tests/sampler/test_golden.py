@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import golden
 import pytest
+
+from tests.sampler import golden
 
 
 RECORDED = json.loads(golden.RECORDED.read_text())

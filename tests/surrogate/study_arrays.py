@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn.gaussian_process.kernels import Matern
 
-from optuna_meta.scaling import rank_normal
-from optuna_meta.space import Array
-from optuna_meta.surrogate.prior_fit import fit_prior_gps
-from optuna_meta.surrogate.prior_gps import GPParameters
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.transforms import rank_normal
+from optuna_meta.surrogate.base_fit import fit_prior_gps
+from optuna_meta.surrogate.base_gps import GPParameters
 
 
 OWNERS = np.array([0, 0, 1, 2])  # Dimension 0 owns two columns of the design.

@@ -1,0 +1,1 @@
+"""Methods against each other: plans, jobs, runs and their results."""

@@ -1,0 +1,1 @@
+"""CPU time and memory: of suggestions, fits, features and checkpoints."""

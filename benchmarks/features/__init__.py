@@ -1,0 +1,1 @@
+"""Meta-features: of which kinds, how relevant, and what they are worth."""

@@ -1,0 +1,1 @@
+"""HPO-B's files, run and reported."""

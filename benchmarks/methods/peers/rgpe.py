@@ -1,0 +1,135 @@
+"""RGPE: a ranking-weighted ensemble of Gaussian processes (Feurer, Letham, Hutter and Bakshy,
+Practical Transfer Learning for Bayesian Optimization, 2022, arXiv:1802.02219).
+
+One GP for each prior study, fitted once, and one for the target, fitted at each trial. A GP's
+weight is the share of bootstrap samples of the target's trials whose order it predicts best; the
+target's own GP competes by its leave-one-out predictions. Against weight dilution, a prior study
+whose median loss is above the 95th percentile of the target's own losses is left out. As in the
+paper, weights are equal while the target has fewer than three trials.
+
+Values are normal scores of ranks in each study, which several scales and outliers need.
+Candidates: random ones, the best ones of each prior study, and neighbours of the best so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+import optuna
+
+from benchmarks.methods.peers.gp import expected_improvement
+from benchmarks.methods.peers.gp import fit_gp
+from benchmarks.methods.peers.gp import GP
+from benchmarks.methods.peers.history import History
+from benchmarks.methods.peers.history import normal_scores
+from benchmarks.methods.peers.history import read_priors
+from benchmarks.methods.peers.parameters import Distributions
+from benchmarks.methods.peers.parameters import merge
+from benchmarks.methods.peers.planned import PlannedSampler
+from benchmarks.methods.peers.planned import Target
+from benchmarks.methods.peers.pool import candidates
+from benchmarks.methods.peers.space import Encoder
+from benchmarks.tasks.task import Params
+
+
+__all__ = ["Ensemble", "build", "bootstrap_losses", "ranking_weights"]
+
+_N_BOOTSTRAP = 500
+_LEAST = 3  # trials of the target that say anything on ranks
+_GUARD = 95  # percentile of the target's losses that a prior study's median must not exceed
+
+
+def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
+    """The sampler; without prior studies it is a plain GP."""
+    priors = read_priors(studies)
+    return PlannedSampler(_Planner(priors), priors, seed)
+
+
+class Ensemble(NamedTuple):
+    """Weighted GPs, the target's own last."""
+
+    models: list[GP]
+    weights: NDArray[np.float64]  # (models,)
+
+    def predict(self, X: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean (m,) and standard deviation (m,) at rows (m, width)."""
+        mean, variance = np.zeros(len(X)), np.zeros(len(X))
+        for model, weight in zip(self.models, self.weights, strict=True):
+            if weight > 0:
+                own_mean, own_std = model.predict(X)
+                mean += weight * own_mean
+                variance += (weight * own_std) ** 2
+        return mean, np.sqrt(variance)
+
+
+def ranking_weights(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (models,) from bootstrap losses (models, samples), the target's own last."""
+    kept = np.median(losses, axis=1) <= np.percentile(losses[-1], _GUARD)
+    kept[-1] = True
+    lowest = losses == losses[kept].min(axis=0)
+    wins = np.where(kept[:, None], lowest, False).astype(float)
+    wins[:-1, wins[-1] > 0] = 0.0  # the target's own model wins ties
+    weights: NDArray[np.float64] = np.mean(wins / wins.sum(axis=0), axis=1)
+    return weights
+
+
+def bootstrap_losses(
+    predictions: NDArray[np.float64], y: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Misranked pairs (models, samples) in bootstrap samples of n trials.
+
+    Args:
+        predictions:
+            What each model says of the trials, (models, n).
+        y:
+            Their values, (n,).
+        rng:
+            Source of randomness.
+    """
+    n = len(y)
+    truth = y[:, None] < y[None, :]
+    counts = rng.multinomial(n, np.full(n, 1.0 / n), size=_N_BOOTSTRAP).astype(float)
+    wrong = [(p[:, None] < p[None, :]) != truth for p in predictions]
+    return np.array([np.sum((counts @ w) * counts, axis=1) for w in wrong])
+
+
+class _Planner:
+    def __init__(self, priors: Sequence[History]) -> None:
+        self._priors = priors
+        self._space = merge(space for prior in priors for space in prior.spaces)
+        self._fit_priors({})
+
+    def suggest(self, target: Target, rng: np.random.Generator) -> Params:
+        if self._encoder.distributions != {**target.space.distributions, **self._space}:
+            self._fit_priors(target.space.distributions)
+        pool = candidates(target, self._priors, rng)
+        ensemble = self._ensemble(target, rng)
+        mean, std = ensemble.predict(self._encoder.rows(pool))
+        best = mean.min()
+        if target.history.configurations:
+            seen = self._encoder.rows(target.history.configurations)
+            best = ensemble.predict(seen)[0].min()
+        return pool[int(np.argmax(expected_improvement(mean, std, best)))]
+
+    def _fit_priors(self, known: Distributions) -> None:
+        """Fit the prior studies' models: once, or again where the target has new parameters."""
+        distributions = {**known, **self._space}
+        self._encoder = Encoder(distributions)
+        self._models = [self._fit(prior) for prior in self._priors]
+
+    def _fit(self, history: History) -> GP:
+        rows = self._encoder.rows(history.configurations)
+        return fit_gp(rows, normal_scores(history.losses), self._encoder.categorical)
+
+    def _ensemble(self, target: Target, rng: np.random.Generator) -> Ensemble:
+        own = self._fit(target.history)
+        models = [*self._models, own]
+        if len(own.y) < _LEAST:
+            n_equal = len(models) if len(own.y) or not self._models else len(models) - 1
+            return Ensemble(models, np.where(np.arange(len(models)) < n_equal, 1 / n_equal, 0.0))
+        means = [model.predict(own.X)[0] for model in self._models]
+        losses = bootstrap_losses(np.array([*means, own.left_out()]), own.y, rng)
+        return Ensemble(models, ranking_weights(losses))

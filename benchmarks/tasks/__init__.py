@@ -1,0 +1,1 @@
+"""What is tuned: tables, surrogates and trained models, with their prior studies."""

@@ -1,0 +1,1 @@
+"""Starting weights: domains, methods, studies, peers and their report."""

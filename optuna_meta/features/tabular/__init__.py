@@ -1,0 +1,1 @@
+"""Tables: in come X and y, out go named numbers from simple counts to landmarkers."""

@@ -1,0 +1,1 @@
+"""Texts and sentence pairs: in come strings, out go named numbers of lengths, words and labels."""

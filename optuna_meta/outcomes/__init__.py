@@ -1,0 +1,1 @@
+"""What trials report, made comparable: in come trials, out go values where lower is better."""

@@ -1,0 +1,184 @@
+"""Trials of one study -> configurations with comparable values.
+
+Complete trials keep their values. Failed trials and NaN are left out, as Optuna's own samplers do.
+A pruned trial gets the final value that its curve makes likely: the quantile it held, at the last
+step that it shares with complete trials, among their final values; never better than its curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.transforms import finite_values
+
+
+__all__ = ["FINISHED", "Observations", "key_of", "observe"]
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What a study's finished trials say, in the order of the trials.
+
+    Args:
+        keys: What tells the trials apart, also from those of other studies.
+        params: The configurations, n of them.
+        distributions: For each configuration its parameters' distributions.
+        values: Values of the K objectives, lower is better, finite.  # (n, K)
+        limits: Values of the J constraints, at most 0 where a trial is feasible; NaN where it
+            reports none.  # (n, J)
+        measured: Which values trials came to, and not only what is likely of them.  # (n,)
+    """
+
+    keys: tuple[Hashable, ...]
+    params: tuple[Mapping[str, Any], ...]
+    distributions: tuple[Mapping[str, BaseDistribution], ...]
+    values: Array  # (n, K)
+    limits: Array  # (n, J)
+    measured: NDArray[np.bool_]  # (n,)
+
+    def __len__(self) -> int:
+        return len(self.params)
+
+
+def key_of(trial: FrozenTrial) -> Hashable:
+    """What tells a trial apart: its number alone comes again in a study made anew."""
+    return trial.number, trial.datetime_start
+
+
+def observe(
+    trials: Sequence[FrozenTrial],
+    directions: Sequence[StudyDirection],
+    keys: Sequence[str] = (),
+    *,
+    failures: bool = False,
+) -> Observations:
+    """The observations of a study's trials.
+
+    Args:
+        trials: Trials of any state.
+        directions: The study's, one for each objective.
+        keys: The constraints to read.
+        failures: Whether trials that ended without any value rank last, in place of being left
+            out: a study that goes on must not go on failing in the same place.
+    """
+    signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and _has_values(t)]
+    finals = _final_values(complete, signs)
+    known = {t.number: row for t, row in zip(complete, finals, strict=True)}
+    if len(signs) == 1:  # Optuna prunes studies of one objective only.
+        known |= _likely_values(trials, complete, finals[:, 0], float(signs[0]))
+    if failures:
+        known |= {t.number: np.full(len(signs), np.inf) for t in trials if _has_failed(t)}
+    kept = sorted((t for t in trials if t.number in known), key=lambda t: t.number)
+    values = np.array([known[t.number] for t in kept]).reshape(len(kept), len(signs))
+    return Observations(
+        tuple(map(key_of, kept)),
+        tuple(t.params for t in kept),
+        tuple(t.distributions for t in kept),
+        _finite_columns(values),
+        _limits(kept, keys),
+        np.isin([t.number for t in kept], [t.number for t in complete]),
+    )
+
+
+def _final_values(complete: Sequence[FrozenTrial], signs: Array) -> Array:
+    """Values (n, K) of complete trials, lower is better, finite."""
+    values = [[float(value) for value in t.values] for t in complete]
+    return _finite_columns(np.array(values).reshape(len(complete), len(signs)) * signs)
+
+
+def _finite_columns(values: Array) -> Array:
+    return np.column_stack([finite_values(column) for column in values.T])
+
+
+def _limits(trials: Sequence[FrozenTrial], keys: Sequence[str]) -> Array:
+    """Constraint values (n, J), NaN where a trial reports none."""
+    limits = np.full((len(trials), len(keys)), np.nan)
+    if keys:
+        for i, trial in enumerate(trials):
+            reported = trial.constraints
+            limits[i] = [reported.get(key, np.nan) for key in keys]
+    return limits
+
+
+def _likely_values(
+    trials: Sequence[FrozenTrial], complete: Sequence[FrozenTrial], finals: Array, sign: float
+) -> dict[int, Array]:
+    """Likely final value, (1,), of each pruned trial by its number."""
+    pruned = [t for t in trials if t.state == TrialState.PRUNED and _curve(t, sign)]
+    if not pruned:
+        return {}
+    curves = [(_curve(t, sign), float(v)) for t, v in zip(complete, finals, strict=True)]
+    one_measure = _is_one_measure(curves)
+    return {
+        t.number: np.array([_likely_final(_curve(t, sign), curves, one_measure)]) for t in pruned
+    }
+
+
+def _has_failed(trial: FrozenTrial) -> bool:
+    """Whether the trial has ended and says of its configuration only that it is no good."""
+    if not trial.params:
+        return False
+    silent = trial.state == TrialState.PRUNED and not _curve(trial, 1.0)
+    return silent or trial.state == TrialState.FAIL
+
+
+def _has_values(trial: FrozenTrial) -> bool:
+    return trial.values is not None and not any(math.isnan(value) for value in trial.values)
+
+
+def _curve(trial: FrozenTrial, sign: float) -> dict[int, float]:
+    """Reported values by step, lower is better; NaN left out, infinite ones the worst there is."""
+    reported = sorted(trial.intermediate_values.items())
+    return {
+        step: math.inf if math.isinf(value) else sign * value
+        for step, value in reported
+        if not math.isnan(value)
+    }
+
+
+def _likely_final(
+    curve: Mapping[int, float],
+    complete: Sequence[tuple[Mapping[int, float], float]],
+    one_measure: bool,
+) -> float:
+    """The final value (lower is better) that a pruned trial's curve makes likely."""
+    shown = min(curve.values())
+    for step in sorted(curve, reverse=True):
+        peers = [(c[step], final) for c, final in complete if step in c]
+        if peers:
+            likely = _same_quantile(curve[step], peers)
+            return max(likely, shown) if one_measure else likely
+    finals = [final for _, final in complete]
+    # Nothing to compare with: a pruner stops what is worse than the middle.
+    return max(float(np.median(finals)), shown) if finals else shown
+
+
+def _same_quantile(value: float, peers: Sequence[tuple[float, float]]) -> float:
+    at_step, finals = np.array(peers).T
+    better = int(np.sum(at_step < value))
+    # With k better peers at this step it ranked k-th from the best (from 0): so does its final.
+    return float(np.sort(finals)[min(better, len(finals) - 1)])
+
+
+def _is_one_measure(complete: Sequence[tuple[Mapping[int, float], float]]) -> bool:
+    """Whether curves report what the final value measures: most finals lie on their own curve."""
+    curves = [(list(c.values()), final) for c, final in complete if c]
+    slack = 1e-9 * max((abs(final) for _, final in curves), default=0.0)
+    within = [min(c) - slack <= final <= max(c) + slack for c, final in curves]
+    return 2 * sum(within) >= len(within)

@@ -1,0 +1,59 @@
+"""Which of several trials are best when there are several objectives, or constraints."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.transforms import signed
+
+
+__all__ = ["best_first", "feasible", "is_on_front", "n_dominators"]
+
+
+def n_dominators(values: Array) -> NDArray[np.int64]:
+    """How many rows of values (n, K), lower is better, dominate each.  # (n,)"""
+    no_worse = np.ones((len(values), len(values)), dtype=bool)
+    better = np.zeros_like(no_worse)
+    for column in values.T:  # One by one: numpy is slow at reducing a short last axis.
+        no_worse &= column[:, None] <= column
+        better |= column[:, None] < column
+    counts: NDArray[np.int64] = (no_worse & better).sum(axis=0)
+    return counts
+
+
+def is_on_front(values: Array) -> NDArray[np.bool_]:
+    """Which rows of values (n, K) no other one dominates.  # (n,)"""
+    return np.asarray(n_dominators(values) == 0)
+
+
+def feasible(limits: Array) -> NDArray[np.bool_]:
+    """Which rows of constraint values (n, J) are all known and at most 0.  # (n,)"""
+    return np.asarray((limits <= 0.0).all(axis=1))  # NaN is not.
+
+
+def best_first(values: Array, limits: Array) -> NDArray[np.int64]:
+    """Indices (n,): feasible before infeasible, less dominated first, then by sum of ranks.
+
+    Args:
+        values: Objective values, lower is better.  # (n, K)
+        limits: Constraint values, NaN where unknown.  # (n, J)
+    """
+    if values.shape[1] == 1:
+        dominators, ranks = values[:, 0], np.zeros(len(values))
+    else:
+        dominators = n_dominators(values).astype(float)
+        ranks = values.argsort(axis=0).argsort(axis=0).sum(axis=1).astype(float)
+    return np.lexsort((ranks, dominators, _violation(limits)))
+
+
+def _violation(limits: Array) -> Array:
+    """By how much limits (n, J) are violated, infinite where unknown.  # (n,)"""
+    total = np.zeros(len(limits))
+    for column in limits.T:
+        known = ~np.isnan(column)
+        amounts = np.full(len(column), np.inf)
+        amounts[known] = np.maximum(signed(column[known]), 0.0)
+        total += amounts
+    return total

@@ -1,0 +1,72 @@
+"""Values of one study -> values that compare across studies. Lower is better throughout."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from optuna_meta._typing import Array
+
+
+__all__ = ["finite_values", "rank_normal", "signed", "warp"]
+
+_GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
+_WORST = 4.0
+_LARGEST = 1e300  # A constraint violated without bound.
+_FAREST = 1e12  # Units beyond the median; what is worse is equally bad.
+
+
+def finite_values(values: Array) -> Array:
+    """Values (n,) with each infinite one replaced by the worst finite one.
+
+    An infinite value, of either sign, is a diverged run: it ties with the worst run there is.
+    """
+    finite = np.isfinite(values)
+    if finite.all():
+        return values
+    worst = values[finite].max() if finite.any() else 0.0
+    return np.where(finite, values, worst)
+
+
+def rank_normal(values: Array) -> Array:
+    """Normal quantiles (n,) of the values' mid-ranks; ties share theirs, one value gives 0."""
+    n = len(values)
+    if n == 0:
+        return np.zeros(0)
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    mid_ranks = (np.cumsum(counts) - 0.5 * (counts - 1))[inverse]
+    scores: Array = ndtri((mid_ranks - 0.5) / n)
+    return scores
+
+
+def warp(values: Array) -> Array:
+    """Values (n,) of the target with the bad tail drawn in, of unit spread around 0.
+
+    What is worse than the median is compressed logarithmically in units of the distance from the
+    best to the median, so that one diverged run does not flatten all others. The map is monotone.
+    """
+    n = len(values)
+    if n < 2 or values.min() == values.max():
+        return np.zeros(n)
+    values = values / np.abs(values).max()  # Differences of the largest floats would overflow.
+    median = np.median(values)
+    unit = median - values.min() or np.ptp(values)
+    with np.errstate(over="ignore"):
+        excess = np.minimum(np.maximum(values - median, 0.0) / unit, _FAREST)
+    warped = np.minimum(values - median, 0.0) / unit + np.log1p(excess)
+    spread: Array = (warped - warped.mean()) / warped.std()
+    return spread
+
+
+def signed(values: Array) -> Array:
+    """Constraint values (n,) on one scale for all studies: at most 0 where feasible, as before.
+
+    In units of their median size, large ones drawn in; the map is monotone.
+    """
+    if len(values) == 0:
+        return np.zeros(0)
+    values = np.clip(values, -_LARGEST, _LARGEST)
+    sizes = np.abs(values[values != 0.0])
+    scaled = np.arcsinh(values / (np.median(sizes) if len(sizes) else 1.0))
+    drawn: Array = np.clip(scaled + np.where(values > 0.0, _GAP, -_GAP), -_WORST, _WORST)
+    return drawn

@@ -1,0 +1,1 @@
+"""Optuna's protocol: in come study and trial, out go parameters, a record and an explanation."""

@@ -1,0 +1,230 @@
+"""What was transferred from where: records, text, and attributes that optuna-dashboard shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import copy
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import numpy as np
+
+from optuna_meta._typing import Array
+from optuna_meta.space.search_space import Space
+from optuna_meta.studies.prior import Prior
+from optuna_meta.suggest.request import Question
+from optuna_meta.suggest.request import Suggestion
+from optuna_meta.suggest.suggester import Planner
+
+
+__all__ = [
+    "explained",
+    "Explanation",
+    "facts",
+    "influences",
+    "LEAST_TRUST",
+    "PriorInfluence",
+    "reason_of",
+    "source_of",
+    "SOURCES",
+]
+
+_NOTHING = 1e-9  # A contribution that rounding alone makes.
+LEAST_TRUST = 0.1  # Below it the priors have lost.
+SOURCES = (
+    "prior studies",
+    "prior studies and own trials",
+    "cold start",
+    "test of the prior studies",
+)
+
+
+@dataclass(frozen=True)
+class PriorInfluence:
+    """One prior study's part in a suggestion.
+
+    Args:
+        study: Its name.
+        weight: Its share of the influence, in [0, 1]; all shares sum to 1. The share is how far
+            the suggestion would move if this study alone were left out.
+        coefficient: Its signed weight in the model's mean; negative where the target rewards what
+            this study punishes.
+        prior_weight: Its weight before any trial of the target, from the meta-features.
+        close_in: Meta-features by which its data set is close to the target's, if it weighs more
+            for that; the most relevant first.
+    """
+
+    study: str
+    weight: float
+    coefficient: float
+    prior_weight: float
+    close_in: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why the next suggestion is what it is.
+
+    Args:
+        source: One of ``SOURCES``.
+        trust: Probability that the prior studies inform the target, in [0, 1].
+        params: The next suggestion, as far as it is foreseen; the rest is drawn at random.
+        priors: The prior studies, most influential first.
+        reason: One sentence.
+        relevance: The meta-features that foretell how far prior studies disagree, as learned from
+            them, with their shares; none where no feature does.
+    """
+
+    source: str
+    trust: float
+    params: Mapping[str, Any]
+    priors: tuple[PriorInfluence, ...]
+    reason: str
+    relevance: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [
+            f"next suggestion: {_shown(self.params)}",
+            f"source: {self.source} (trust in the prior studies: {self.trust:.2f})",
+            self.reason,
+        ]
+        if self.relevance:
+            shares = ", ".join(f"{name} {share:.2f}" for name, share in self.relevance.items())
+            lines.append(f"meta-features that matter: {shares}")
+        if self.priors:
+            width = max(len("prior study"), *(len(p.study) for p in self.priors))
+            lines.append(f"{'prior study':{width}}  influence  coefficient  prior weight")
+            lines += [
+                f"{p.study:{width}}  {p.weight:9.2f}  {round(p.coefficient, 2) + 0.0:11.2f}"
+                f"  {p.prior_weight:12.2f}" + _closeness(p.close_in)
+                for p in self.priors
+            ]
+        return "\n".join(lines)
+
+
+def source_of(n_trials: int, trust: float, tests: bool = False) -> str:
+    """Where the suggestion after ``n_trials`` finished trials comes from."""
+    if tests:
+        return SOURCES[3]
+    if trust < LEAST_TRUST:
+        return SOURCES[2]
+    return SOURCES[1] if n_trials else SOURCES[0]
+
+
+def reason_of(n_priors: int, n_trials: int, trust: float, tests: bool = False) -> str:
+    """The same as a sentence."""
+    if tests:
+        return "All trials so far are such as the prior studies call good: this one tests them."
+    if n_priors == 0:
+        return f"No prior study has these objectives: the {n_trials} own trials are all there is."
+    if trust < LEAST_TRUST:
+        return f"After {n_trials} trials nothing speaks for the prior studies: they have no say."
+    if n_trials == 0:
+        return "No trial yet: the configuration that the prior studies together expect to be best."
+    return f"Expected improvement under the prior studies, corrected by {n_trials} own trials."
+
+
+def facts(prior: Prior, n_trials: int, suggestion: Suggestion) -> dict[str, Any]:
+    """The short explanation, as user attributes of the trial."""
+    attrs = {
+        "optuna_meta:source": source_of(n_trials, suggestion.trust, suggestion.tests),
+        "optuna_meta:trust": round(suggestion.trust, 3),
+    }
+    contributions = suggestion.contributions
+    if (
+        suggestion.trust < LEAST_TRUST
+        or suggestion.tests
+        or contributions.max(initial=0.0) < _NOTHING
+    ):
+        return attrs
+    leading = prior.names[int(np.argmax(contributions))]
+    return attrs | {"optuna_meta:leaned_on": leading}
+
+
+def _closeness(names: tuple[str, ...]) -> str:
+    return f"  close in {', '.join(names)}" if names else ""
+
+
+def _shown(params: Mapping[str, Any]) -> str:
+    if not params:
+        return "drawn at random"
+    shown = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in params.items())
+    return ", ".join(shown)
+
+
+_MOST_LEFT_OUT = 12  # Studies actually left out, one after another: the largest contributions.
+_TIE = 1e-3  # Share of the contribution in the influence: it orders studies that move nothing.
+
+
+def explained(planner: Planner, question: Question, rng: np.random.Generator) -> Explanation:
+    """Why a planner answers a question as it does; leaves planner and generator as they are."""
+    for measure in question.measures:
+        planner.outlook(measure)  # What the studies say of each other is asked once for all.
+    suggestion = planner.copy().suggest(question, copy.deepcopy(rng))
+    n_trials = len(question.rows)
+    n_priors = int(np.count_nonzero(suggestion.weights))
+    return Explanation(
+        source_of(n_trials, suggestion.trust, suggestion.tests),
+        suggestion.trust,
+        question.space.params(suggestion.row),
+        influences(planner, question, suggestion, rng),
+        reason_of(n_priors, n_trials, suggestion.trust, suggestion.tests),
+        planner.outlook(question.measures[0]).similarity.relevant(),
+    )
+
+
+def influences(
+    planner: Planner, question: Question, suggestion: Suggestion, rng: np.random.Generator
+) -> tuple[PriorInfluence, ...]:
+    """The prior studies' parts in a suggestion, most influential first.
+
+    Args:
+        planner: What made the suggestion.
+        question: What was asked.
+        suggestion: What was answered.
+        rng: The generator before the answer; left as it is.
+    """
+    names = planner.fitted.prior.names
+    contributions = np.abs(suggestion.contributions)
+    moved = np.zeros(len(names))
+    for t in np.argsort(-contributions, kind="stable")[:_MOST_LEFT_OUT]:
+        moved[t] = _moved_without(planner, names[t], question, suggestion.row, rng)
+    influence = moved + _TIE * contributions / max(contributions.max(initial=0.0), 1e-12)
+    shares = influence / (influence.sum() or 1.0)
+    return tuple(
+        PriorInfluence(
+            names[t],
+            float(shares[t]),
+            float(suggestion.coefficients[t]),
+            float(suggestion.weights[t]),
+            _close_in(planner, names[t], question),
+        )
+        for t in np.argsort(-shares, kind="stable")
+        if suggestion.weights[t] > 0.0
+    )
+
+
+def _close_in(planner: Planner, name: str, question: Question) -> tuple[str, ...]:
+    """Meta-features by which a study is close to the target, as the first objective has it."""
+    outlook = planner.outlook(question.measures[0])
+    names = outlook.fitted.names
+    return outlook.similarity.reasons(names.index(name)) if name in names else ()
+
+
+def _moved_without(
+    planner: Planner, name: str, question: Question, row: Array, rng: np.random.Generator
+) -> float:
+    """Distance between the suggestions with and without a study; 0 where it is the only one."""
+    if len(planner.fitted.prior) < 2:
+        return 0.0
+    other = planner.without(name).suggest(question, copy.deepcopy(rng)).row
+    return _distance(row, other, question.space)
+
+
+def _distance(a: Array, b: Array, space: Space) -> float:
+    """Distance of two rows (D,), in ranges; another choice, or none, is a whole range away."""
+    apart = np.array([d.is_categorical for d in space.dimensions], dtype=bool) & (a != b)
+    apart &= ~(np.isnan(a) & np.isnan(b))
+    apart |= np.isnan(a) != np.isnan(b)
+    return float(np.linalg.norm(np.where(apart, 1.0, np.nan_to_num(a - b))))

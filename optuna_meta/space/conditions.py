@@ -1,0 +1,188 @@
+"""Which parameter exists under which value of which other one, learned from trials.
+
+Optuna's spaces are defined by running the objective: nothing declares that ``momentum`` exists
+only where ``optimizer`` is ``sgd``. Trials show it: a parameter that some trials of a study lack
+is conditional, and its parent is the parameter whose value always decides. Few trials show that
+of any parameter: it must be unlikely that parameters missing at random would look like it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta._typing import Array
+from optuna_meta.space.dimension import UNSEEN
+from optuna_meta.space.search_space import Space
+
+
+__all__ = [
+    "Condition",
+    "apply_conditions",
+    "learn_conditions",
+    "obeyed",
+    "parents_first",
+    "translated",
+]
+
+_MOST_PARENT_VALUES = 20
+_BY_CHANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A dimension that is active where its parent has one of some cells.
+
+    Args:
+        child: Index of the conditional dimension.
+        parent: Index of the dimension that decides.
+        cells: Cells of the parent that were seen, in order.
+        active: Whether the child was active there.
+        ordered: Whether cells between and beyond those seen follow the nearest one; a choice
+            that was not seen has no near one, and the child is inactive there.
+    """
+
+    child: int
+    parent: int
+    cells: tuple[float, ...]
+    active: tuple[bool, ...]
+    ordered: bool = True
+
+    def holds(self, parent_cells: Array) -> NDArray[np.bool_]:
+        """Whether the child is active; never under an inactive parent.  # (n,)"""
+        distances = np.abs(parent_cells[:, None] - np.array(self.cells))
+        known = ~np.isnan(parent_cells) & (self.ordered | (distances == 0.0).any(axis=1))
+        holds: NDArray[np.bool_] = known & np.array(self.active)[distances.argmin(axis=1)]
+        return holds
+
+
+def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition, ...]:
+    """The conditions that all trials of all studies obey, parents before children.
+
+    Args:
+        studies: Rows (n, D) of each study; what a study never tuned says nothing.
+        space: Their space.
+    """
+    told = [rows for rows in studies if len(rows)]
+    if not told:
+        return ()
+    rows = np.vstack(told)
+    # Which dimensions the study of a row has tuned.  # (n, D)
+    tuned = np.repeat([~np.isnan(r).all(axis=0) for r in told], [len(r) for r in told], axis=0)
+    found = []
+    for child in range(len(space.dimensions)):
+        if np.isnan(rows[tuned[:, child], child]).any():
+            found.append(_condition_of(child, rows, tuned, space))
+    return parents_first([condition for condition in found if condition is not None])
+
+
+def translated(
+    conditions: Sequence[Condition], source: Space, target: Space
+) -> tuple[Condition, ...]:
+    """The conditions in another space, without those whose parameters it lacks."""
+    found = []
+    for condition in conditions:
+        child, parent = source.names[condition.child], source.names[condition.parent]
+        if child in target.names and parent in target.names:
+            rows = np.full((len(condition.cells), len(source.dimensions)), np.nan)
+            rows[:, condition.parent] = condition.cells
+            cells = target.translate(rows, source)[:, target.index(parent)]
+            seen = {
+                cell: active
+                for cell, active in zip(cells.tolist(), condition.active, strict=True)
+                if not (np.isnan(cell) or cell == UNSEEN)
+            }
+            if seen:
+                i, j = target.index(child), target.index(parent)
+                known = tuple(sorted(seen))
+                ordered = not target.dimensions[j].is_categorical
+                found.append(Condition(i, j, known, tuple(seen[c] for c in known), ordered))
+    return tuple(found)
+
+
+def obeyed(condition: Condition, rows: Array) -> bool:
+    """Whether no row (n, D) contradicts the condition."""
+    active = ~np.isnan(rows[:, condition.child])
+    return bool((active == condition.holds(rows[:, condition.parent])).all())
+
+
+def parents_first(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    """The conditions, each after that of its parent; those that depend in a circle are dropped."""
+    ordered: list[Condition] = []
+    waiting = list(conditions)
+    while waiting:
+        children = {condition.child for condition in waiting}
+        ready = [condition for condition in waiting if condition.parent not in children]
+        if not ready:
+            break
+        ordered += ready
+        waiting = [condition for condition in waiting if condition.parent in children]
+    return tuple(ordered)
+
+
+def apply_conditions(rows: Array, conditions: Sequence[Condition]) -> Array:
+    """Rows (n, D) with NaN where a condition says inactive."""
+    rows = rows.copy()
+    for condition in conditions:
+        rows[~condition.holds(rows[:, condition.parent]), condition.child] = np.nan
+    return rows
+
+
+def _condition_of(
+    child: int, rows: Array, tuned: NDArray[np.bool_], space: Space
+) -> Condition | None:
+    """The condition on the likeliest parent: one often active, of few values."""
+    options: list[tuple[float, int, Condition]] = []
+    for parent, dimension in enumerate(space.dimensions):
+        is_candidate = dimension.is_categorical or dimension.size <= _MOST_PARENT_VALUES
+        if parent == child or not is_candidate:
+            continue
+        told = tuned[:, child] & tuned[:, parent]
+        cells, active = rows[told, parent], ~np.isnan(rows[told, child])
+        condition = _condition(child, parent, cells, active, not dimension.is_categorical)
+        if condition is not None:
+            options.append((float(np.isnan(cells).mean()), len(condition.cells), condition))
+    return min(options, key=lambda option: option[:2])[2] if options else None
+
+
+def _condition(
+    child: int, parent: int, cells: Array, active: NDArray[np.bool_], ordered: bool
+) -> Condition | None:
+    """The condition, if the parent's value decides without exception and not by chance.
+
+    Args:
+        child: Index of the conditional dimension.
+        parent: Index of the dimension that may decide.
+        cells: The parent's cells in the trials of all studies that tuned both.  # (n,)
+        active: Whether the child was active there.  # (n,)
+        ordered: Whether the parent is numeric.
+    """
+    present = ~np.isnan(cells)
+    if active.all() or active[~present].any() or present.sum() <= active.sum():
+        return None
+    values, inverse, counts = np.unique(cells[present], return_inverse=True, return_counts=True)
+    n_active = np.bincount(inverse, weights=active[present])
+    if ((n_active > 0) & (n_active < counts)).any():
+        return None
+    if _chance(counts.tolist(), int(n_active.sum())) > _BY_CHANCE:
+        return None
+    return Condition(
+        child,
+        parent,
+        tuple(values.tolist()),
+        tuple((n_active > 0).tolist()),
+        ordered,
+    )
+
+
+def _chance(counts: Sequence[int], n_active: int) -> float:
+    """Probability that ``n_active`` trials drawn at random are all those of some values."""
+    ways = [1] + [0] * n_active  # Sets of values by the number of their trials.
+    for count in counts:
+        for total in range(n_active, count - 1, -1):
+            ways[total] += ways[total - count]
+    return ways[n_active] / math.comb(sum(counts), n_active)

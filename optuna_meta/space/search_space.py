@@ -1,0 +1,178 @@
+"""Configurations <-> rows of cells.
+
+A *row* is one configuration: a cell (see :mod:`optuna_meta.space.dimension`) for each dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+import math
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+
+from optuna_meta._typing import Array
+from optuna_meta.space.dimension import as_number
+from optuna_meta.space.dimension import choice_key
+from optuna_meta.space.dimension import Dimension
+from optuna_meta.space.dimension import NOTHING
+from optuna_meta.space.dimension import UNSEEN
+
+
+__all__ = ["Space"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Dimensions in order; a row has a cell for each.
+
+    Args:
+        dimensions: The parameters, with different names.
+    """
+
+    dimensions: tuple[Dimension, ...] = ()
+
+    @classmethod
+    def from_distributions(cls, distributions: Mapping[str, BaseDistribution]) -> Space:
+        """The space of named Optuna distributions, sorted by name."""
+        return cls(
+            tuple(Dimension.from_distribution(n, d) for n, d in sorted(distributions.items()))
+        )
+
+    @classmethod
+    def union(cls, dimensions: Iterable[Sequence[Dimension]]) -> Space:
+        """One cube for several studies: widest ranges, all choices, log where any says log.
+
+        Args:
+            dimensions: For each study its dimensions. Where studies disagree on the kind of a
+                parameter, the kind of most studies wins.
+        """
+        studies = [_merged_by_name(study) for study in dimensions]
+        merged = _merged_by_name([d for study in studies for d in study.values()])
+        return cls(tuple(merged[name] for name in sorted(merged)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the dimensions."""
+        return tuple(dimension.name for dimension in self.dimensions)
+
+    @property
+    def size(self) -> float:
+        """Number of different rows if every parameter is active; ``inf`` for a continuum."""
+        return math.prod(dimension.size for dimension in self.dimensions)
+
+    def index(self, name: str) -> int:
+        """Position of the parameter ``name``."""
+        return self.names.index(name)
+
+    def row(self, params: Mapping[str, Any]) -> Array:
+        """Row (D,) of a configuration; NaN for what it lacks."""
+        row: Array = self.rows([params])[0]
+        return row
+
+    def rows(self, configurations: Sequence[Mapping[str, Any]]) -> Array:
+        """Rows (n, D) of n configurations."""
+        columns = [
+            d.encode([params.get(d.name, NOTHING) for params in configurations])
+            for d in self.dimensions
+        ]
+        return np.array(columns).reshape(len(columns), len(configurations)).T.copy()
+
+    def params(self, row: Array) -> dict[str, Any]:
+        """The configuration of a row, without what is absent or unseen."""
+        cells = zip(self.dimensions, row, strict=True)
+        return {
+            d.name: d.value(c)
+            for d, c in cells
+            if not (math.isnan(c) or (d.is_categorical and c == UNSEEN))
+        }
+
+    def translate(self, rows: Array, source: Space) -> Array:
+        """Rows (n, D) of this space for rows (n, D') of another, matched by name and value."""
+        target = np.full((len(rows), len(self.dimensions)), np.nan)
+        for i, dimension in enumerate(self.dimensions):
+            if dimension.name in source.names:
+                j = source.index(dimension.name)
+                target[:, i] = _translated(rows[:, j], source.dimensions[j], dimension)
+        return target
+
+    def snap(self, rows: Array) -> Array:
+        """The nearest valid rows (n, D)."""
+        columns = [d.snap(rows[:, i]) for i, d in enumerate(self.dimensions)]
+        return np.column_stack(columns) if columns else rows
+
+
+def _merged_by_name(dimensions: Iterable[Dimension]) -> dict[str, Dimension]:
+    by_name: dict[str, list[Dimension]] = {}
+    for dimension in dimensions:
+        by_name.setdefault(dimension.name, []).append(dimension)
+    return {name: _merged(same) for name, same in by_name.items()}
+
+
+def _merged(dimensions: Sequence[Dimension]) -> Dimension:
+    categorical = sum(d.is_categorical for d in dimensions)
+    if 2 * categorical > len(dimensions):
+        return _merged_choices([d for d in dimensions if d.is_categorical])
+    numeric = [d for d in dimensions if not d.is_categorical]
+    if any(d.log for d in numeric):
+        # A single value such as 0, "it was off", does not make the others' scale linear.
+        numeric = [d for d in numeric if d.low < d.high or d.low > 0]
+    low, high = min(d.low for d in numeric), max(d.high for d in numeric)
+    log = any(d.log for d in numeric) and low > 0
+    integer = all(d.integer for d in numeric)
+    step = _common_step(numeric, integer, log)
+    return Dimension(numeric[0].name, low, high, log=log, step=step, integer=integer)
+
+
+def _common_step(dimensions: Sequence[Dimension], integer: bool, log: bool) -> float:
+    """Step of the finest grid that has all of the grids' values, 0 where there is none."""
+    wide = [d for d in dimensions if d.low < d.high] or dimensions
+    shifts = [d.low - wide[0].low for d in dimensions]
+    if integer:
+        strides = [max(1, int(d.step)) for d in wide] + [int(shift) for shift in shifts]
+        return 1.0 if log else float(math.gcd(*strides))
+    step = wide[0].step
+    if log or step <= 0 or {d.step for d in wide} != {step}:
+        return 0.0
+    aligned = all(abs(shift / step - round(shift / step)) < 1e-8 for shift in shifts)
+    return step if aligned else 0.0
+
+
+def _merged_choices(dimensions: Sequence[Dimension]) -> Dimension:
+    choices: dict[tuple[str, Any], Any] = {}
+    for dimension in dimensions:
+        for choice in dimension.choices or ():
+            choices.setdefault(choice_key(choice), choice)
+    return replace(dimensions[0], choices=tuple(choices.values()))
+
+
+def _translated(cells: Array, source: Dimension, target: Dimension) -> Array:
+    if source == target and not source.integer and _same_choices(source, target):
+        return cells
+    if source.choices is not None:
+        # One slot more: the index -1 of an unseen choice reads the last one.
+        unseen = UNSEEN if target.is_categorical else math.nan
+        table = np.array([target.cell(choice) for choice in source.choices] + [unseen])
+        present = ~np.isnan(cells)
+        index = np.where(present, cells, 0).astype(int)
+        return np.where(present, table[index], np.nan)
+    numbers = source.numbers(cells)
+    if source.integer:
+        numbers = np.round(numbers)
+    if target.choices is None:
+        return target.cells(numbers)
+    # A number that was encoded and decoded differs from the choice by rounding.
+    choices = np.array([as_number(choice) for choice in target.choices])
+    same = np.isclose(numbers[:, None], choices, rtol=1e-9, atol=0.0)
+    found = np.where(same.any(axis=1), same.argmax(axis=1), UNSEEN)
+    return np.where(np.isnan(cells), np.nan, found)
+
+
+def _same_choices(a: Dimension, b: Dimension) -> bool:
+    """Whether equal choices are of equal kinds, as 1 and True are not."""
+    return [type(c) for c in a.choices or ()] == [type(c) for c in b.choices or ()]

@@ -1,0 +1,191 @@
+"""Studies of an Optuna storage -> raw studies, each read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from functools import partial
+import os
+from typing import Any
+import warnings
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.distributions import CategoricalDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from optuna_meta._optuna import metric_names
+from optuna_meta._optuna import study_user_attrs
+from optuna_meta.features.record import read_meta_features
+from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.outcomes.observations import Observations
+from optuna_meta.outcomes.observations import observe
+from optuna_meta.outcomes.outcome import constraint_keys
+from optuna_meta.outcomes.outcome import Measure
+from optuna_meta.outcomes.outcome import objectives
+from optuna_meta.space.dimension import Dimension
+from optuna_meta.space.dimension import plain
+from optuna_meta.studies.raw_study import RawStudy
+from optuna_meta.studies.raw_study import unreadable
+
+
+__all__ = ["Adaptation", "mark_of", "read_storage", "read_studies"]
+
+
+def mark_of(trials: Sequence[FrozenTrial]) -> str:
+    """Number and start of the first trial: the same for a study wherever it is read from."""
+    if not trials or trials[0].datetime_start is None:
+        return ""
+    return f"{trials[0].number}@{trials[0].datetime_start.timestamp():.6f}"
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How earlier studies' parameters become today's.
+
+    Args:
+        rename: New names of parameters by their old ones.
+        defaults: By new name, the value that the trials of a study without this parameter ran
+            with; where some trials of a study have it, the others lack it for a reason.
+    """
+
+    rename: Mapping[str, str]
+    defaults: Mapping[str, Any]
+    _met: set[str] = field(default_factory=set, repr=False)
+
+    def warn_of_unknown(self) -> None:
+        """Warn of old names that no study read so far has."""
+        if unknown := sorted(self.rename.keys() - self._met):
+            warnings.warn(
+                f"No prior study has a parameter named {', '.join(map(repr, unknown))}, which "
+                "rename= names: check the spelling.",
+                stacklevel=3,
+            )
+
+    def apply(self, observations: Observations) -> tuple[Observations, list[Dimension]]:
+        """The observations with today's parameters, and every range that these had."""
+        names = {name for params in observations.params for name in params}
+        self._met.update(names)
+        if len({self.rename.get(name, name) for name in names}) < len(names):
+            raise ValueError("rename gives two of its parameters one name")
+        renamed = [
+            {self.rename.get(name, name): value for name, value in params.items()}
+            for params in observations.params
+        ]
+        known = {name for params in renamed for name in params}
+        added = {n: plain(v) for n, v in self.defaults.items() if n not in known}
+        dimensions = [*self._dimensions(observations), *(_single(n, v) for n, v in added.items())]
+        return replace(observations, params=tuple(p | added for p in renamed)), dimensions
+
+    def _dimensions(self, observations: Observations) -> Iterator[Dimension]:
+        """Each trial's dimensions, renamed; the same range twice is one."""
+        seen: dict[Any, tuple[str, BaseDistribution]] = {}
+        for distributions in observations.distributions:
+            for name, distribution in distributions.items():
+                seen.setdefault((name, _identity(distribution)), (name, distribution))
+        for name, distribution in seen.values():
+            yield Dimension.from_distribution(self.rename.get(name, name), distribution)
+
+
+def read_storage(
+    storage: str | BaseStorage,
+    study_names: Sequence[str] | None,
+    where: Callable[[Any], bool] | None,
+    adaptation: Adaptation,
+) -> Iterator[RawStudy]:
+    """The chosen studies of a storage; see :meth:`optuna_meta.Prior.from_storage`."""
+    opened = _open(storage)
+    frozen = {study.study_name: study for study in opened.get_all_studies()}
+    wanted = [study_names] if isinstance(study_names, str) else study_names
+    names = list(frozen) if wanted is None else list(dict.fromkeys(wanted))
+    if unknown := [name for name in names if name not in frozen]:
+        known = ", ".join(map(repr, list(frozen)[:10])) or "no study at all"
+        raise ValueError(
+            f"The storage has no study named {', '.join(map(repr, unknown))}; it has {known}."
+        )
+    for name in names:
+        if where is None or where(frozen[name]):
+            load = partial(optuna.load_study, study_name=name, storage=opened)
+            yield _read_guarded(name, load, adaptation)
+
+
+def read_studies(studies: Iterable[optuna.Study], adaptation: Adaptation) -> Iterator[RawStudy]:
+    """The studies, read."""
+    for study in studies:
+        yield _read_guarded(study.study_name, partial(_itself, study), adaptation)
+
+
+def _itself(study: optuna.Study) -> optuna.Study:
+    return study
+
+
+def _read_guarded(name: str, load: Callable[[], optuna.Study], adaptation: Adaptation) -> RawStudy:
+    try:
+        return _read(load(), adaptation)
+    except Exception as error:  # Whatever a broken study raises, it costs only that study.
+        return unreadable(name, f"reading it failed: {error!r}")
+
+
+def _read(study: optuna.Study, adaptation: Adaptation) -> RawStudy:
+    trials = study.get_trials(deepcopy=False, states=FINISHED)
+    keys = constraint_keys(trials)
+    observed = observe(trials, study.directions, keys)
+    observations, dimensions = adaptation.apply(observed)
+    measures = [*objectives(len(study.directions), metric_names(study))]
+    measures += [Measure.constraint(key) for key in keys]
+    raw = RawStudy(study.study_name, observations, measures, dimensions, mark=mark_of(trials))
+    return raw if raw.useless else replace(raw, meta_features=_meta_features(study))
+
+
+def _meta_features(study: optuna.Study) -> dict[str, float]:
+    try:
+        return read_meta_features(study_user_attrs(study)) or {}
+    except ValueError as error:
+        warnings.warn(
+            f"The meta-features of prior study {study.study_name!r} are not used: {error}",
+            stacklevel=2,
+        )
+        return {}
+
+
+def _open(storage: str | BaseStorage) -> BaseStorage:
+    if isinstance(storage, str):
+        if os.path.isfile(storage) and not storage.endswith(".log"):
+            raise ValueError(
+                f"{storage!r} is a file, a storage URL is wanted: 'sqlite:///{storage}'."
+            )
+        _require_sqlite_file(storage)
+    return optuna.storages.get_storage(storage)
+
+
+def _require_sqlite_file(url: str) -> None:
+    """SQLAlchemy would create the missing file, and a typing error would read as "no priors"."""
+    scheme, _, path = url.partition(":///")
+    path = path.split("?")[0].removeprefix("file:")
+    is_file = scheme.startswith("sqlite") and path not in ("", ":memory:")
+    if is_file and not os.path.isfile(path):
+        raise ValueError(
+            f"No SQLite file at {path!r} (from the URL {url!r}, seen from {os.getcwd()!r}). "
+            "Prior studies are read from an existing file: check the path."
+        )
+
+
+def _identity(distribution: BaseDistribution) -> Any:
+    """Hashable; different where the distributions are, also for choices such as 1 and True."""
+    if isinstance(distribution, CategoricalDistribution):
+        return repr(distribution.choices)
+    return (type(distribution), *vars(distribution).values())
+
+
+def _single(name: str, value: Any) -> Dimension:
+    """A dimension that holds one value; the studies that tuned it widen it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return Dimension(name, choices=(value,))
+    return Dimension(name, value, value, integer=isinstance(value, int))

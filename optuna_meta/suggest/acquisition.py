@@ -1,0 +1,218 @@
+"""Expected improvement of mixtures (Jones et al., 1998), lower values are better.
+
+With several objectives the improvement is one of hypervolume. In polar coordinates around the
+reference point it is an integral over directions of an integral along each ray, from where the
+front crosses the ray outward: there every point counts with the probability that the candidate
+dominates it, a product over independent objectives. (For the coordinates see Deng and Zhang,
+2019.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erfcx
+from scipy.special import log_ndtr
+from scipy.special import ndtr
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.pareto import is_on_front
+from optuna_meta.surrogate.kernel import design
+from optuna_meta.surrogate.mixture_gp import Inputs
+from optuna_meta.surrogate.mixture_gp import Predictions
+from optuna_meta.surrogate.transfer_model import View
+
+
+__all__ = [
+    "directions",
+    "Goal",
+    "log_expected_improvement",
+    "log_feasibility",
+    "log_hypervolume_improvement",
+    "mixture_score",
+]
+
+_NODES, _SHARES = np.polynomial.legendre.leggauss(10)  # On [-1, 1], along a ray.
+_OPTIMISM = 3.0  # Standard deviations: what a candidate may reach at best.
+_LEAST = 1e-300
+_LOG_ROOT_TWO_PI = 0.5 * np.log(2.0 * np.pi)
+
+
+def log_expected_improvement(means: Array, deviations: Array, incumbents: Array) -> Array:
+    """log E[max(incumbent - f, 0)] for normal f, accurate far in the tail (Ament et al., 2023).
+
+    Args:
+        means: Means of f.  # (..., M)
+        deviations: Standard deviations of f, positive.  # (..., M)
+        incumbents: Values to improve on, broadcast against them.
+
+    Returns:
+        The logarithm.  # (..., M)
+    """
+    z = (incumbents - means) / deviations
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        log_pdf = -0.5 * z * z - _LOG_ROOT_TWO_PI
+        near = np.log(np.exp(log_pdf) + z * np.exp(log_ndtr(z)))
+        # pdf(z) + z cdf(z) = pdf(z) (1 - |z| R(|z|)) with Mills' ratio R of the normal tail.
+        ratio = np.sqrt(np.pi / 2.0) * erfcx(-z / np.sqrt(2.0))
+        middle = log_pdf + np.log1p(z * ratio)
+        far = log_pdf - 2.0 * np.log(np.abs(z))
+    log_h = np.where(z > -1.0, near, np.where(z > -1e4, middle, far))
+    result: Array = np.log(deviations) + log_h
+    return result
+
+
+def mixture_score(means: Array, deviations: Array, incumbents: Array, weights: Array) -> Array:
+    """Log expected improvement under a mixture; before any trial, the lowest mean.
+
+    Args:
+        means: Means of K components at M candidates.  # (K, M)
+        deviations: Their standard deviations.  # (K, M)
+        incumbents: The components' incumbents; infinite before any trial.  # (K,)
+        weights: The components' probabilities.  # (K,)
+
+    Returns:
+        Scores, higher is better.  # (M,)
+    """
+    if np.isinf(incumbents).any():
+        lowest: Array = -weights @ means
+        return lowest
+    logs = log_expected_improvement(means, deviations, incumbents[:, None])
+    logs = logs + np.log(np.maximum(weights, _LEAST))[:, None]
+    score: Array = np.logaddexp.reduce(logs, axis=0)
+    return score
+
+
+def log_feasibility(means: Array, deviations: Array, weights: Array) -> Array:
+    """Log probability (M,) that a constraint is at most 0 under a mixture (as above)."""
+    logs = log_ndtr(-means / deviations) + np.log(np.maximum(weights, _LEAST))[:, None]
+    result: Array = np.logaddexp.reduce(logs, axis=0)
+    return result
+
+
+def directions(n_objectives: int) -> Array:
+    """Evenly spread unit vectors (L, K) with positive coordinates."""
+    if n_objectives == 2:
+        angles = (np.arange(24) + 0.5) / 24 * (np.pi / 2.0)
+        return np.column_stack([np.cos(angles), np.sin(angles)])
+    points = qmc.Sobol(n_objectives, seed=0).random(64)
+    normal = np.abs(ndtri(0.5 + 0.499 * points))
+    spread: Array = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    return spread
+
+
+def log_hypervolume_improvement(
+    means: Array, deviations: Array, front: Array, reference: Array, rays: Array
+) -> Array:
+    """Log expected hypervolume improvement (M,), up to a constant.
+
+    Args:
+        means: Means of the objectives.  # (M, K)
+        deviations: Their standard deviations, positive.  # (M, K)
+        front: Values of the non-dominated trials; none before the first.  # (P, K)
+        reference: The worst values that count.  # (K,)
+        rays: Unit vectors with positive coordinates.  # (L, K)
+    """
+    start = np.zeros(len(rays))
+    if len(front):
+        start = np.maximum(((reference - front)[:, None, :] / rays).min(axis=2).max(axis=0), 0.0)
+    ideal = (means - _OPTIMISM * deviations).min(axis=0)
+    end = ((reference - ideal) / rays).min(axis=1)
+    half = 0.5 * np.maximum(end - start, 1e-3)
+    radii = start[:, None] + half[:, None] * (1.0 + _NODES)  # (L, R)
+    points = reference - radii[:, :, None] * rays[:, None, :]  # (L, R, K)
+    shares = half[:, None] * _SHARES * radii ** (len(reference) - 1)
+    dominated = np.ones((len(means), radii.size))
+    for k, column in enumerate(points.reshape(radii.size, -1).T):
+        dominated *= ndtr((column - means[:, k, None]) / deviations[:, k, None])
+    score: Array = np.log(np.maximum(dominated @ shares.ravel(), _LEAST))
+    return score
+
+
+_MARGIN = 0.1  # Of the trials' extent, from the worst value to the reference point.
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The acquisition of one trial.
+
+    Args:
+        views: The K objectives and then the J constraints, each after the target's trials.
+        n_objectives: K.
+        feasible: Which of the trials are feasible.  # (n,)
+    """
+
+    views: tuple[View, ...]
+    n_objectives: int
+    feasible: NDArray[np.bool_]
+
+    @property
+    def asks_priors(self) -> bool:
+        """Whether any score depends on what the prior studies expect."""
+        return any(view.model.asks_priors() for view in self.views)
+
+    def inputs(self, rows: Array) -> list[Inputs]:
+        """What the model of each measure reads of rows (M, D)."""
+        X = design(rows, self.views[0].lens.space)
+        return [Inputs(_expectations(view, rows), X) for view in self.views]
+
+    def scores(self, inputs: Sequence[Inputs]) -> Array:
+        """Scores (M,) of candidates, higher is better, from the inputs of each measure."""
+        told = [v.model.predict(i) for v, i in zip(self.views, inputs, strict=True)]
+        aims, limits = told[: self.n_objectives], told[self.n_objectives :]
+        if len(aims) > 1:
+            score = self._hypervolume(aims)
+        elif limits:
+            score = _improvement(aims[0], self.feasible)
+        else:
+            p = aims[0]
+            score = mixture_score(p.means, p.deviations, p.incumbents, p.weights)
+        for p in limits:
+            score = score + log_feasibility(p.means, p.deviations, p.weights)
+        return score
+
+    def _hypervolume(self, aims: Sequence[Predictions]) -> Array:
+        means, deviations = np.array([p.moments() for p in aims]).transpose(1, 2, 0)
+        known = np.column_stack([p.weights @ p.fitted for p in aims])  # (n, K)
+        reached = known[self.feasible]
+        front = reached[is_on_front(reached)]
+        rays = directions(len(aims))
+        return log_hypervolume_improvement(means, deviations, front, _reference(known), rays)
+
+
+def _expectations(view: View, rows: Array) -> Array:
+    """What the prior studies expect of rows (M, D); 0 where nothing depends on it.  # (M, T)"""
+    if view.model.asks_priors():
+        return view.lens.expectations(rows)
+    return np.zeros((len(rows), len(view.lens.fitted)))
+
+
+def _improvement(p: Predictions, feasible: NDArray[np.bool_]) -> Array:
+    """Log expected improvement (M,) on the best feasible trial, of whatever that may be."""
+    if feasible.any():
+        incumbents = p.fitted[:, feasible].min(axis=1)
+    elif p.fitted.shape[1]:
+        incumbents = p.fitted.max(axis=1)  # Feasibility decides, and among equals the value.
+    else:
+        incumbents = np.ones(len(p.weights))  # One deviation worse than average.
+    logs = log_expected_improvement(p.means, p.deviations, incumbents[:, None])
+    logs = logs + np.log(np.maximum(p.weights, 1e-300))[:, None]
+    score: Array = np.logaddexp.reduce(logs, axis=0)
+    return score
+
+
+def _reference(known: Array) -> Array:
+    """The worst values (K,) that count: somewhat beyond the worst of all trials (n, K).
+
+    Nearer to the front its ends would count for little, and the search would keep to its middle.
+    """
+    if not len(known):
+        return np.ones(known.shape[1])  # One deviation worse than average.
+    worst = known.max(axis=0)
+    reference: Array = worst + _MARGIN * (worst - known.min(axis=0)) + 1.0 / len(known)
+    return reference

@@ -1,0 +1,181 @@
+"""The configurations that a user allows, where only those of a list can be run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
+from optuna.distributions import CategoricalDistribution
+
+from optuna_meta._optuna import contains
+from optuna_meta.space.dimension import choice_key
+from optuna_meta.space.dimension import Dimension
+from optuna_meta.space.dimension import plain
+from optuna_meta.space.search_space import Space
+
+
+__all__ = ["Given", "NoCandidateError", "read_candidates"]
+
+
+class NoCandidateError(ValueError):
+    """No candidate can be run: the user's list and objective do not go together."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Configurations to choose from.
+
+    Args:
+        configurations: Parameters by name, different ones; some may lack conditional parameters.
+    """
+
+    configurations: tuple[Mapping[str, Any], ...]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All parameters that any of them has."""
+        return frozenset(name for params in self.configurations for name in params)
+
+    def space(
+        self,
+        shown: Mapping[str, BaseDistribution],
+        expected: Mapping[str, BaseDistribution],
+    ) -> Space:
+        """The space of their parameters.
+
+        Args:
+            shown: The target's distributions, where all trials have had the same.
+            expected: Others, widened where the configurations go beyond.
+        """
+        ranges: list[Dimension] = []
+        for own in self._dimensions:
+            if own.name in shown:
+                ranges.append(Dimension.from_distribution(own.name, shown[own.name]))
+            else:
+                ranges.append(own)
+                if own.name in expected:
+                    ranges.append(Dimension.from_distribution(own.name, expected[own.name]))
+        return Space.union([ranges])
+
+    def fitting(
+        self, shown: Mapping[str, BaseDistribution], decided: Mapping[str, Any]
+    ) -> NDArray[np.int64]:
+        """Indices of those that a trial can run.
+
+        Where none has the values that are already decided, as when a user has enqueued others,
+        these are left out of account.
+
+        Args:
+            shown: Distributions in which the values must lie.
+            decided: Values that the trial already has.
+
+        Raises:
+            NoCandidateError: There is none.
+        """
+        kept = [i for i in range(len(self.configurations)) if self.may_lie_in(i, shown)]
+        if not kept:
+            raise NoCandidateError(
+                f"None of the {len(self.configurations)} candidates lies in the distributions "
+                f"that the study asks: {dict(shown)}. Correct candidates= or the objective."
+            )
+        wanted = {n: choice_key(v) for n, v in decided.items() if n in self.names}
+        agreeing = [i for i in kept if wanted.items() <= self._keys[i].items()]
+        return np.array(agreeing or kept, dtype=np.int64)
+
+    def offered(
+        self,
+        shown: Mapping[str, BaseDistribution],
+        decided: Mapping[str, Any],
+        taken: Collection[int],
+        certain: bool,
+    ) -> NDArray[np.int64]:
+        """Indices of those to choose from: where any are, untried ones that lie in ``shown``.
+
+        Args:
+            shown: The distributions that the trial asks for, or is expected to.
+            decided: Values that the trial already has.
+            taken: Those that other trials have run or will run.
+            certain: Whether it asks for the distributions in fact: then no others serve.
+        """
+        choices = self.fitting(shown if certain else {}, decided)
+        likely = [i for i in choices.tolist() if self.may_lie_in(i, shown) and i not in taken]
+        return np.array(likely or choices, dtype=np.int64)
+
+    def may_lie_in(self, index: int, shown: Mapping[str, BaseDistribution]) -> bool:
+        """Whether a candidate's values lie in the distributions, as far as there are any."""
+        params = self.configurations[index]
+        return all(_lies_in(shown[n], v) for n, v in params.items() if n in shown)
+
+    def tried(self, configurations: Iterable[Mapping[str, Any]]) -> set[int]:
+        """Indices of those that are among the configurations of trials."""
+        keys = (
+            frozenset((n, choice_key(v)) for n, v in params.items() if n in self.names)
+            for params in configurations
+        )
+        return {self._index[key] for key in keys if key in self._index}
+
+    @cached_property
+    def _keys(self) -> tuple[dict[str, tuple[str, Any]], ...]:
+        return tuple({n: choice_key(v) for n, v in p.items()} for p in self.configurations)
+
+    @cached_property
+    def _index(self) -> dict[frozenset[tuple[str, tuple[str, Any]]], int]:
+        return {frozenset(key.items()): i for i, key in enumerate(self._keys)}
+
+    @cached_property
+    def _dimensions(self) -> tuple[Dimension, ...]:
+        names = dict.fromkeys(name for params in self.configurations for name in params)
+        return tuple(
+            _dimension(n, [params[n] for params in self.configurations if n in params])
+            for n in names
+        )
+
+
+def read_candidates(candidates: Sequence[Mapping[str, Any]]) -> Given:
+    """The configurations of a user's list.
+
+    Raises:
+        ValueError: The list is empty, or an entry is no configuration.
+    """
+    wanted = 'a sequence of configurations such as [{"lr": 0.1, "kernel": "rbf"}]'
+    if isinstance(candidates, Mapping | str) or not isinstance(candidates, Sequence):
+        raise ValueError(f"candidates must be {wanted}, got {type(candidates).__name__}.")
+    if not candidates:
+        raise ValueError(f"candidates must be {wanted}, got none; leave it out to allow all.")
+    for i, params in enumerate(candidates):
+        if not isinstance(params, Mapping) or not params:
+            raise ValueError(f"candidates must be {wanted}, got {params!r} at position {i}.")
+        for name, value in params.items():
+            if isinstance(plain(value), float) and not math.isfinite(value):
+                raise ValueError(f"Candidate {i} needs a finite {name!r}, got {value}.")
+    different = {
+        tuple(sorted((n, choice_key(v)) for n, v in params.items())): params
+        for params in reversed(candidates)
+    }
+    kept = reversed(different.values())
+    return Given(tuple({str(n): plain(v) for n, v in params.items()} for params in kept))
+
+
+def _lies_in(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value can be served exactly or, on a grid, as the nearest one."""
+    if isinstance(distribution, CategoricalDistribution):
+        return choice_key(value) in map(choice_key, distribution.choices)
+    return contains(distribution, value)
+
+
+def _dimension(name: str, values: Sequence[Any]) -> Dimension:
+    """The range or the choices that a parameter's values show."""
+    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    if not numeric:
+        return Dimension(name, choices=tuple({choice_key(v): v for v in values}.values()))
+    integer = all(isinstance(v, int) for v in values)
+    return Dimension(name, min(values), max(values), integer=integer, step=1.0 * integer)

@@ -1,0 +1,199 @@
+"""Hyperparameters of one Gaussian process per prior study, all fitted at once in torch.
+
+Each study's length scales, amplitude and noise maximise the restricted likelihood of its
+rank-normal values times log-normal priors. The studies' length scales share a learned centre, so
+that a study of few trials borrows from the others.
+
+Every study has its own quasi-Newton search (BFGS), and all of them step together; the centre,
+whose best value given the studies is in closed form, follows after each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+from optuna_meta._typing import Array
+from optuna_meta.surrogate.base_gps import GPParameters
+from optuna_meta.surrogate.base_likelihood import LEAST_NOISE
+from optuna_meta.surrogate.base_likelihood import PriorLikelihood
+
+
+__all__ = ["fit_prior_gps"]
+
+_STEPS = 12
+_BATCH = 32  # Studies whose covariances are factored together: bounds the memory, fits the cache.
+_LONGEST_STEP = 2.0  # In any log hyperparameter.
+_LEAST_DECREASE = 1e-9
+_MOST_FOLLOWED = 0.5
+# Standard deviations of log-normal priors, and the centres of two. A study's own are narrow: in
+# the dense cluster that a good sampler leaves around its best trials, short length scales and no
+# noise are always likely, and elsewhere they predict worse.
+_CENTRE_SPREAD = 1.5
+_OWN_SPREAD = 0.6  # of a study's precision around the centre
+_AMPLITUDE, _AMPLITUDE_SPREAD = 1.2, 0.5
+_NOISE, _NOISE_SPREAD = 0.045, 0.6
+# What a trial adds to the curvature of the likelihood in log amplitude and log noise, roughly.
+_CURVATURE = (0.1, 0.05)
+
+
+def fit_prior_gps(
+    designs: Array,
+    values: Array,
+    mask: NDArray[np.bool_],
+    tuned: NDArray[np.bool_],
+    owners: NDArray[np.int64],
+    device: str | torch.device | None = None,
+) -> GPParameters:
+    """Fit T processes by maximum a posteriori, in one batched optimisation.
+
+    Args:
+        designs: Padded designs.  # (T, n, W)
+        values: Padded rank-normal values.  # (T, n)
+        mask: Which rows are trials; they come before the padding.  # (T, n)
+        tuned: Which dimensions each study tuned.  # (T, D)
+        owners: Dimension of each design column.  # (W,)
+        device: Where to compute; the CPU by default.
+    """
+    n_tasks, n_dims = tuned.shape
+    if n_tasks == 0:
+        return GPParameters(np.zeros((0, n_dims)), np.zeros(0), np.zeros(0))
+    order = np.argsort(mask.sum(axis=1), kind="stable")  # Equal lengths need no padding.
+    likelihoods = []
+    with torch.no_grad(), _one_thread():
+        for first in range(0, n_tasks, _BATCH):
+            tasks = order[first : first + _BATCH]
+            kept = slice(mask[tasks].sum(axis=1).max())
+            X, z, is_trial = designs[tasks, kept], values[tasks, kept], mask[tasks, kept]
+            batch = PriorLikelihood.of(X, z, is_trial, tuned[tasks], owners, device or "cpu")
+            likelihoods.append(batch)
+        found = _maximised(likelihoods, likelihoods[0].values.new_tensor(tuned[order]))
+    theta = np.empty((n_tasks, n_dims + 2))
+    theta[order] = found.cpu().numpy()
+    precisions = np.where(tuned, np.exp(theta[:, :n_dims]), 0.0)
+    return GPParameters(precisions, np.exp(theta[:, -2]), LEAST_NOISE + np.exp(theta[:, -1]))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Many small matrices: threads would spend their time waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _maximised(likelihoods: Sequence[PriorLikelihood], tuned: torch.Tensor) -> torch.Tensor:
+    """Log precisions, amplitude and noise (T, D + 2) of all batches; tuned (T, D) is 0 or 1."""
+    n_dims = tuned.shape[1]
+    centre = likelihoods[0].values.new_full((n_dims,), _typical_log_precision(n_dims))
+    searches = [_started(likelihood, centre) for likelihood in likelihoods]
+    for _ in range(_STEPS):
+        searches = [
+            _stepped(search, likelihood, centre)
+            for search, likelihood in zip(searches, likelihoods, strict=True)
+        ]
+        theta = torch.cat([search.theta for search in searches])
+        variances = torch.cat([s.inverse.diagonal(dim1=-2, dim2=-1) for s in searches])
+        centre = _moved_centre(centre, theta[:, :n_dims], variances[:, :n_dims], tuned)
+    return theta
+
+
+@dataclass(frozen=True)
+class _Search:
+    theta: torch.Tensor  # (B, P), log hyperparameters
+    value: torch.Tensor  # (B,), negative log likelihood
+    gradient: torch.Tensor  # (B, P), of the value
+    inverse: torch.Tensor  # (B, P, P), of the Hessian of the negative log posterior
+    reach: torch.Tensor  # (B,), factor on the next step
+
+
+def _started(likelihood: PriorLikelihood, centre: torch.Tensor) -> _Search:
+    mean, weights = _beliefs(centre)
+    theta = mean.repeat(len(likelihood.values), 1)
+    value, gradient = likelihood(theta)
+    curvature = weights.repeat(len(theta), 1)
+    n_trials = likelihood.mask.sum(dim=1, keepdim=True)
+    curvature[:, -2:] += n_trials * curvature.new_tensor(_CURVATURE)
+    return _Search(
+        theta, value, gradient, torch.diag_embed(1.0 / curvature), torch.ones_like(value)
+    )
+
+
+def _stepped(search: _Search, likelihood: PriorLikelihood, centre: torch.Tensor) -> _Search:
+    """One evaluation further; studies whose posterior fell stay, and try less next time."""
+    mean, weights = _beliefs(centre)
+    slope = search.gradient + weights * (search.theta - mean)
+    step = -(search.inverse @ slope[:, :, None])[:, :, 0]
+    longest = step.abs().amax(dim=1).clamp_min(_LONGEST_STEP)
+    step = step * (search.reach * _LONGEST_STEP / longest)[:, None]
+    theta = search.theta + step
+    value, gradient = likelihood(theta)
+    penalty = 0.5 * torch.sum(weights * step * (search.theta + theta - 2.0 * mean), dim=1)
+    better = value + penalty < search.value + _LEAST_DECREASE
+    inverse = _updated(search.inverse, step, gradient - search.gradient + weights * step)
+    return _Search(
+        torch.where(better[:, None], theta, search.theta),
+        torch.where(better, value, search.value),
+        torch.where(better[:, None], gradient, search.gradient),
+        inverse,
+        torch.where(better, (2.0 * search.reach).clamp_max(1.0), 0.35 * search.reach),
+    )
+
+
+def _updated(inverse: torch.Tensor, step: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+    """Inverse Hessians (B, P, P) after steps (B, P) that changed the gradients so (B, P).
+
+    Nocedal & Wright, Numerical Optimization, 2006, eq. 6.17; kept where the curvature along the
+    step is not positive.
+    """
+    along = torch.sum(step * change, dim=1)
+    rho = 1.0 / along.clamp_min(1e-10)
+    turned = (inverse @ change[:, :, None])[:, :, 0]
+    factor = rho + rho * rho * torch.sum(change * turned, dim=1)
+    cross = rho[:, None, None] * turned[:, :, None] * step[:, None, :]
+    new = inverse + factor[:, None, None] * step[:, :, None] * step[:, None, :] - cross - cross.mT
+    usable = (along > 1e-10) & new.isfinite().all(dim=-1).all(dim=-1)
+    return torch.where(usable[:, None, None], new, inverse)
+
+
+def _beliefs(centre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Means and inverse variances (P,) of the normal priors on the log hyperparameters."""
+    mean = [*centre.tolist(), math.log(_AMPLITUDE), math.log(_NOISE)]
+    spread = [_OWN_SPREAD] * len(centre) + [_AMPLITUDE_SPREAD, _NOISE_SPREAD]
+    return centre.new_tensor(mean), centre.new_tensor(spread) ** -2
+
+
+def _moved_centre(
+    centre: torch.Tensor,
+    logs: torch.Tensor,
+    variances: torch.Tensor,
+    tuned: torch.Tensor,
+) -> torch.Tensor:
+    """The centre (D,) after a Newton step, given what the studies tuned (T, D).
+
+    The studies follow: of a shift of the centre each makes the share that its own trials leave
+    open, the posterior variance of its log precision over the prior one. Without that the centre
+    would creep where all studies are of one mind.
+    """
+    weight = _OWN_SPREAD**-2
+    typical = _typical_log_precision(tuned.shape[1])
+    pull = (centre - typical) / _CENTRE_SPREAD**2
+    pull += weight * torch.sum(tuned * (centre - logs), dim=0)
+    followed = (weight * variances).clamp(0.0, _MOST_FOLLOWED)
+    curvature = _CENTRE_SPREAD**-2 + weight * torch.sum(tuned * (1.0 - followed), dim=0)
+    return centre - pull / curvature
+
+
+def _typical_log_precision(n_dims: int) -> float:
+    # Two random points of the cube are then about one and a half length scales apart.
+    return math.log(8.0 / max(n_dims, 1))

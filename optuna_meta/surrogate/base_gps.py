@@ -1,0 +1,142 @@
+"""One Gaussian process per prior study, conditioned on its trials.
+
+The constant mean is estimated by generalised least squares, in which a dense cluster of trials
+counts little more than one of them: studies run by a good sampler are such clusters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf
+from scipy.linalg.lapack import dpotrs
+
+from optuna_meta._typing import Array
+from optuna_meta.surrogate.kernel import matern52
+from optuna_meta.surrogate.kernel import matern52_over
+from optuna_meta.surrogate.kernel import squared_distances
+
+
+__all__ = ["GPParameters", "PriorGPs", "condition_prior_gps"]
+
+_BLOCK = 16_384  # Correlations computed at once: three arrays of them stay in a core's cache.
+
+
+@dataclass(frozen=True)
+class GPParameters:
+    """Hyperparameters of T processes.
+
+    Args:
+        precisions: Inverse squared length scale of each dimension; 0 where not tuned.  # (T, D)
+        amplitude: Prior variance.  # (T,)
+        noise: Noise variance.  # (T,)
+    """
+
+    precisions: Array  # (T, D)
+    amplitude: Array  # (T,)
+    noise: Array  # (T,)
+
+
+@dataclass(frozen=True)
+class PriorGPs:
+    """T processes conditioned on their trials, padded to the longest study.
+
+    Args:
+        sides: What a candidate's column, its square and 1 are multiplied by, and summed, to five
+            times the squared scaled distance of a trial.  # (T, W + 2, n)
+        precisions: Inverse squared length scale of each column.  # (T, W)
+        mean: Constant mean.  # (T,)
+        alpha: Weights of the trials' correlations; 0 in the padding.  # (T, n)
+    """
+
+    sides: Array  # (T, W + 2, n)
+    precisions: Array  # (T, W)
+    mean: Array  # (T,)
+    alpha: Array  # (T, n)
+
+    def predict(self, designs: Array) -> Array:
+        """Posterior means Z (M, T) at designs (M, W), or (T, M, W) where they differ by task."""
+        n_rows, n_trials = designs.shape[-2], self.alpha.shape[1]
+        means = np.empty((len(self.mean), n_rows))
+        step = max(1, _BLOCK // max(1, n_trials))
+        for first in range(0, n_rows, step):
+            rows = slice(first, first + step)
+            self._sum_correlations(designs[..., rows, :], means[:, rows])
+        return (self.mean[:, None] + means).T
+
+    def select(self, tasks: NDArray[np.int64]) -> PriorGPs:
+        """The processes of some tasks."""
+        fields = (self.sides, self.precisions, self.mean, self.alpha)
+        return PriorGPs(*(array[tasks] for array in fields))
+
+    def _sum_correlations(self, designs: Array, sums: Array) -> None:
+        """Put alpha's sums of correlations into (T, M), as many tasks at once as a block holds."""
+        n_tasks, width, n_trials = self.sides.shape
+        n_rows = designs.shape[-2]
+        step = min(n_tasks, max(1, _BLOCK // max(1, n_rows * n_trials)))
+        squares = 5.0 * np.matmul(designs * designs, self.precisions[:, :, None])[:, :, 0]
+        left, memory = np.ones((step, n_rows, width)), np.empty((3, step, n_rows, n_trials))
+        shared = designs.ndim == 2
+        if shared:
+            left[:, :, :-2] = designs
+        for first in range(0, n_tasks, max(1, step)):
+            tasks = slice(first, first + step)
+            size = len(squares[tasks])
+            if not shared:
+                left[:size, :, :-2] = designs[tasks]
+            left[:size, :, -1] = squares[tasks]
+            correlation, root, decay = memory[:, :size]
+            np.matmul(left[:size], self.sides[tasks], out=correlation)
+            np.abs(correlation, out=correlation)  # A distance of 0 may be rounded to below.
+            matern52_over(correlation, root, decay)
+            np.matmul(correlation, self.alpha[tasks, :, None], out=sums[tasks, :, None])
+
+
+def condition_prior_gps(
+    parameters: GPParameters,
+    designs: Array,
+    values: Array,
+    mask: NDArray[np.bool_],
+    owners: NDArray[np.int64],
+) -> PriorGPs:
+    """The processes given their trials.
+
+    Args:
+        parameters: Their hyperparameters.
+        designs: Padded designs.  # (T, n, W)
+        values: Padded rank-normal values.  # (T, n)
+        mask: Which rows are trials; they come before the padding.  # (T, n)
+        owners: Dimension of each design column.  # (W,)
+    """
+    precisions = parameters.precisions[:, owners]
+    scaled = designs * np.sqrt(precisions)[:, None, :]
+    means = np.zeros(len(designs))
+    alphas = np.zeros(values.shape)
+    for t, n in enumerate(mask.sum(axis=1)):
+        points = scaled[t, :n]
+        K = parameters.amplitude[t] * matern52(squared_distances(points, points))
+        K[np.diag_indices(n)] += parameters.noise[t]
+        solved = _solve(K, np.column_stack([values[t, :n], np.ones(n)]))
+        means[t] = solved[:, 0].sum() / solved[:, 1].sum()
+        alphas[t, :n] = parameters.amplitude[t] * (solved[:, 0] - means[t] * solved[:, 1])
+    return PriorGPs(_sides(designs, scaled, precisions), precisions, means, alphas)
+
+
+def _solve(K: Array, columns: Array) -> Array:
+    """K^-1 times columns (n, m). LAPACK's own routines: SciPy's checks would cost as much."""
+    L, info = dpotrf(K, lower=True, overwrite_a=True)
+    if info != 0:
+        raise np.linalg.LinAlgError(f"Covariance of {len(K)} trials is not positive definite.")
+    solved: Array = dpotrs(L, columns, lower=True)[0]
+    return solved
+
+
+def _sides(designs: Array, scaled: Array, precisions: Array) -> Array:
+    """5 p (x - x')^2 = -10 p x x' + 5 p x'^2 + 5 p x^2, as a product with (x, 1, 5 p x^2)."""
+    n_tasks, n_trials, width = designs.shape
+    sides = np.ones((n_tasks, width + 2, n_trials))
+    sides[:, :-2] = -10.0 * np.swapaxes(designs * precisions[:, None, :], 1, 2)
+    sides[:, -2] = 5.0 * np.einsum("tnw,tnw->tn", scaled, scaled)
+    return sides

@@ -1,0 +1,130 @@
+"""How far to trust the prior studies before the target's first trial, and which of them.
+
+Each prior study in turn plays the target. Given its trials, are its values noise? Then it has
+nothing to say. Given some of them, does the mixture believe that the other studies inform it?
+Studies that do not even inform each other will hardly inform a new one. Only some, as trust is for
+a target's first trials: of a smooth function that has shown all of itself, no other is needed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.transforms import signed
+from optuna_meta.outcomes.transforms import warp
+from optuna_meta.surrogate.components import components
+from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.kernel import column_owners
+from optuna_meta.surrogate.kernel import design
+from optuna_meta.surrogate.lengthscales import residual_scales
+from optuna_meta.surrogate.lengthscales import typical_precisions
+from optuna_meta.surrogate.mixture_gp import condition
+from optuna_meta.surrogate.mixture_gp import Inputs
+from optuna_meta.surrogate.mixture_gp import Scales
+from optuna_meta.surrogate.mixture_gp import TargetModel
+
+
+__all__ = [
+    "Standing",
+    "initial_trust",
+    "signal_weights",
+    "standing_of",
+]
+
+_UNINFORMED = 0.8  # With one prior study there is nobody to ask.
+_PSEUDO_STUDIES = 4.0
+_MOST_STUDIES = 32
+_MOST_TRIALS = 50
+_SOME_TRIALS = 4  # For each dimension: about what a function takes to show its shape.
+_LEAST_SIGNAL = 1e-3  # Were all studies noise, they would weigh alike.
+
+
+class Standing(NamedTuple):
+    """What the prior studies say of each other.
+
+    Args:
+        signal: Probability that a study's values are not all noise.  # (T,)
+        informed: Probability that the others inform it.  # (T,)
+    """
+
+    signal: Array  # (T,)
+    informed: Array  # (T,)
+
+    def without(self, left_out: NDArray[np.int64]) -> Standing:
+        """What the others of many say without one: about the same."""
+        return Standing(np.delete(self.signal, left_out), np.delete(self.informed, left_out))
+
+
+def standing_of(fitted: FittedPrior) -> Standing:
+    """Ask every prior study; of many an even spread, whose mean answer the others get."""
+    n_tasks = len(fitted)
+    asked = np.unique(np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int))
+    few = fitted.select(asked)
+    precisions = typical_precisions(few)
+    tasks = range(len(few))
+    whole = [_as_target(few, t, precisions, _MOST_TRIALS) for t in tasks]
+    alike = np.ones(len(few))
+    signal = np.array([1.0 - _given(p, alike, t).noise for t, p in enumerate(whole)])
+    some = min(_SOME_TRIALS * len(fitted.space.dimensions), _MOST_TRIALS)
+    begun = [_as_target(few, t, precisions, some) for t in tasks]
+    informed = np.array([_given(p, signal, t).trust for t, p in enumerate(begun)])
+    if n_tasks == 1:
+        informed = np.array([_UNINFORMED])
+    means = np.array([signal.mean(), informed.mean()]) if n_tasks else np.zeros(2)
+    standing = Standing(*(np.full(n_tasks, mean) for mean in means))
+    standing.signal[asked], standing.informed[asked] = signal, informed
+    return standing
+
+
+def signal_weights(standing: Standing) -> Array:
+    """Weights (T,) of the prior studies, sum 1: none for noise."""
+    weights = _LEAST_SIGNAL + standing.signal
+    normalised: Array = weights / (weights.sum() or 1.0)
+    return normalised
+
+
+def initial_trust(standing: Standing) -> float:
+    """Probability in [0, 1) that the prior studies inform a further study of their kind.
+
+    That is the share of the informed ones among those that are not noise, times the probability
+    that what speaks for the prior studies is no noise itself.
+    """
+    signal, informed = standing
+    if len(signal) == 0:
+        return 0.0
+    asked = min(len(signal), _MOST_STUDIES) / len(signal)  # The others' answers are no evidence.
+    share = asked * float(signal @ informed) + _PSEUDO_STUDIES * _UNINFORMED
+    share /= asked * float(signal.sum()) + _PSEUDO_STUDIES
+    return share * float(signal_weights(standing) @ signal)
+
+
+class _Played(NamedTuple):
+    """A prior study in the role of the target."""
+
+    inputs: Inputs
+    y: Array  # (n,)
+    scales: Scales
+
+
+def _as_target(fitted: FittedPrior, t: int, precisions: Array, most: int) -> _Played:
+    task = fitted.prior.tasks[t]
+    n = len(task.values)
+    trials = np.linspace(0, n - 1, min(n, most)).round().astype(int)
+    rows = task.rows[trials]
+    y = (signed if task.measure.is_constraint else warp)(task.values[trials])
+    inputs = Inputs(fitted.predict(rows), design(rows, fitted.space))
+    owners = column_owners(fitted.space)
+    return _Played(inputs, y, residual_scales(inputs.X, y, owners, precisions))
+
+
+def _given(played: _Played, weights: Array, t: int) -> TargetModel:
+    """The mixture for study t, given what the others of these weights expect."""
+    others = np.delete(np.arange(len(weights)), t)
+    inputs = Inputs(played.inputs.Z[:, others], played.inputs.X)
+    share = _LEAST_SIGNAL + weights[others]
+    share = share / (share.sum() or 1.0)
+    return condition(components(0.5), inputs, played.y, share, played.scales)

@@ -1,0 +1,1 @@
+"""Training from a start: freezing, learning rates, regularization, early stopping."""

@@ -1,0 +1,83 @@
+"""Learning rates that fall from the output to the input of a model.
+
+Howard and Ruder (2018), "Universal language model fine-tuning for text classification"
+(discriminative fine-tuning): what is near the input is more general and should change less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from optuna_meta.weights.state_dict import matches
+from optuna_meta.weights.state_dict import plain_name
+
+
+__all__ = ["parameter_groups"]
+
+
+def parameter_groups(
+    model: nn.Module,
+    lr: float,
+    *,
+    decay: float = 0.75,
+    layers: Sequence[Sequence[str]] | None = None,
+    weight_decay: float | None = None,
+) -> list[dict[str, Any]]:
+    """Returns parameter groups for an optimiser, the layer nearest to the input first.
+
+    Args:
+        model: The model; what is frozen is left out.
+        lr: Learning rate of the last layer.
+        decay: What the rate is multiplied by from each layer to the one before it.
+        layers: Patterns of the parameters of each layer, first to last; a parameter belongs to the
+            first that matches. If None, each module that has a matrix of its own starts a layer,
+            in the order in which modules were registered, and vectors such as those of
+            normalisation belong to the layer before them.
+        weight_decay: Of matrices; vectors get none. If None, the optimiser's own for both.
+
+    Raises:
+        ValueError: If a rate is not positive, or a parameter is in no layer.
+    """
+    if not (lr > 0.0 and decay > 0.0):
+        raise ValueError(f"lr and decay must be positive, got {lr} and {decay}.")
+    named = {plain_name(n): p for n, p in model.named_parameters() if p.requires_grad}
+    depth = _found(named) if layers is None else _given(named, layers)
+    last = max(depth.values(), default=0)
+    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    for name in sorted(named, key=lambda name: depth[name]):
+        decays = weight_decay is not None and named[name].ndim > 1
+        group = groups.setdefault(
+            (depth[name], decays), {"params": [], "lr": lr * decay ** (last - depth[name])}
+        )
+        group["params"].append(named[name])
+        if weight_decay is not None:
+            group["weight_decay"] = weight_decay if decays else 0.0
+    return list(groups.values())
+
+
+def _found(named: dict[str, nn.Parameter]) -> dict[str, int]:
+    """The layer of each parameter."""
+    starts: dict[str, int] = {}
+    for name, p in named.items():
+        if p.ndim > 1:
+            starts.setdefault(name.rpartition(".")[0], len(starts))
+    depth, current = {}, 0
+    for name in named:
+        current = starts.get(name.rpartition(".")[0], current)
+        depth[name] = current
+    return depth
+
+
+def _given(named: dict[str, nn.Parameter], layers: Sequence[Sequence[str]]) -> dict[str, int]:
+    depth = {}
+    for name in named:
+        fitting = [i for i, patterns in enumerate(layers) if matches(name, patterns)]
+        if not fitting:
+            raise ValueError(
+                f"{name!r} is in none of the {len(layers)} layers. Add a pattern that matches it."
+            )
+        depth[name] = fitting[0]
+    return depth

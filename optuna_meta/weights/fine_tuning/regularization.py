@@ -1,0 +1,119 @@
+"""Training that stays near its start, or starts nearer to a fresh one.
+
+Xuhong, Grandvalet and Davoine (2018), "Explicit inductive bias for transfer learning with
+convolutional networks" (L2-SP). Ash and Adams (2020), "On warm-starting neural network training"
+(shrink and perturb).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+from torch import Tensor
+
+from optuna_meta.weights.state_dict import matches
+from optuna_meta.weights.state_dict import plain_name
+from optuna_meta.weights.torch_tools import own_randomness
+
+
+__all__ = ["L2SP", "shrink_and_perturb"]
+
+
+class L2SP:
+    """A penalty on the distance from where training started; add it to the loss.
+
+    Made after :func:`optuna_meta.weights.initialize`, it remembers the weights of that
+    moment. Too strong a penalty hurts: raise it from a small one, or let it be tuned.
+
+    Args:
+        model: The model, with the weights to stay near to.
+        strength: Of the pull towards the start.
+        head: Patterns of the parameters that are new, and are pulled towards 0.
+        head_strength: Of that pull.
+
+    Raises:
+        ValueError: If a strength is negative.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        strength: float = 1e-3,
+        *,
+        head: Sequence[str] = (),
+        head_strength: float = 0.0,
+    ) -> None:
+        if strength < 0.0 or head_strength < 0.0:
+            raise ValueError(
+                f"Strengths must not be negative, got {strength} and {head_strength}."
+            )
+        named = [(plain_name(n), p) for n, p in model.named_parameters() if p.requires_grad]
+        self._body = [(p, p.detach().clone()) for n, p in named if not matches(n, head)]
+        self._head = [p for n, p in named if matches(n, head)]
+        self._strength, self._head_strength = strength, head_strength
+
+    def __call__(self) -> Tensor:
+        """Returns the penalty, a scalar with gradients: half the strength times the square."""
+        penalty = torch.zeros((), device=self._device())
+        for p, start in self._body:
+            penalty = penalty + 0.5 * self._strength * (p - start.to(p)).square().sum()
+        for p in self._head:
+            penalty = penalty + 0.5 * self._head_strength * p.square().sum()
+        return penalty
+
+    def _device(self) -> torch.device | None:
+        parameters = [*(p for p, _ in self._body), *self._head]
+        return parameters[0].device if parameters else None
+
+
+def shrink_and_perturb(
+    model: nn.Module,
+    *,
+    shrink: float = 0.4,
+    perturb: float = 0.1,
+    fresh: nn.Module | None = None,
+    seed: int = 0,
+) -> None:
+    """Shrinks the weights towards 0 and adds some of a fresh initialisation, in place.
+
+    Args:
+        model: The model; its buffers stay.
+        shrink: What its parameters are multiplied by.
+        perturb: What the fresh ones are multiplied by before they are added.
+        fresh: A new model of the same architecture. If None, one is made through the modules' own
+            ``reset_parameters``.
+        seed: Of that; torch's random state stays as it is.
+
+    Raises:
+        ValueError: If a module has parameters and no ``reset_parameters``, or the fresh model has
+            other parameters.
+    """
+    with own_randomness(seed):
+        new = dict((fresh if fresh is not None else _reset(model)).named_parameters())
+    named = dict(model.named_parameters())
+    for name, p in named.items():
+        if name not in new or new[name].shape != p.shape:
+            raise ValueError(f"The fresh model must have {name!r} of shape {tuple(p.shape)}.")
+    with torch.no_grad():
+        for name, p in named.items():
+            p.mul_(shrink).add_(new[name].to(p), alpha=perturb)
+
+
+def _reset(model: nn.Module) -> nn.Module:
+    fresh = copy.deepcopy(model).cpu()
+    for name, module in fresh.named_modules():
+        reset: Any = getattr(module, "reset_parameters", None) or getattr(
+            module, "_reset_parameters", None
+        )
+        if callable(reset):
+            reset()
+        elif list(module.parameters(recurse=False)):
+            raise ValueError(
+                f"{name or 'The model itself'!r} ({type(module).__name__}) has parameters and no "
+                "reset_parameters. Pass a new model as fresh."
+            )
+    return fresh

@@ -1,0 +1,211 @@
+"""The weighted mean of several models' weights.
+
+One pass over the checkpoints: a sum and one checkpoint are in memory at a time. It helps where the
+models come from one start, for then they lie in one valley of the loss; the mean of independently
+trained networks is as good as random, for their hidden units stand in no common order. Such are
+told by weights at right angles, and refused unless a model is given to align them by.
+
+Batch normalisation's statistics are averaged too, but belong to none of the averaged networks:
+recompute them with :func:`refresh_statistics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import itertools
+import math
+from typing import Any
+
+import torch
+from torch import nn
+from torch import Tensor
+from torch.optim.swa_utils import update_bn
+
+from optuna_meta.weights.batches import device_of
+from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
+from optuna_meta.weights.checkpoint.lineage import mixed_metadata
+from optuna_meta.weights.checkpoint.lineage import Origin
+from optuna_meta.weights.checkpoint.lineage import origins_of
+from optuna_meta.weights.merging.align import align as align_to
+from optuna_meta.weights.state_dict import opened
+from optuna_meta.weights.state_dict import Source
+from optuna_meta.weights.state_dict import state_of
+
+
+__all__ = ["average", "check_weights", "LEAST_COSINE", "likeness", "refresh_statistics"]
+
+# On digits, independent runs measured at most 0.05, runs from one start 0.5 and more.
+LEAST_COSINE = 0.2
+
+State = dict[str, Tensor]
+
+
+def average(
+    checkpoints: Iterable[Source],
+    weights: Sequence[float] | None = None,
+    *,
+    align: nn.Module | None = None,
+    allow_independent: bool = False,
+) -> Checkpoint:
+    """Returns the weighted mean of the checkpoints.
+
+    Floating tensors are summed in float32 (float64 stays) and get their own precision back. Of
+    other tensors, such as counts, those of the heaviest checkpoint are taken.
+
+    Args:
+        checkpoints: Checkpoints, candidates or state dicts of one architecture, one at least;
+            candidates, or an iterator that loads one after the other, bound the memory.
+        weights: Of each, not negative; they are scaled to sum to 1. Equal if None.
+        align: A model of their architecture by which the hidden units of each are first brought
+            into the order of the mean so far, see :func:`optuna_meta.weights.merging.align.align`.
+        allow_independent: Whether to average what looks independently trained.
+
+    Raises:
+        ValueError: If names, shapes or dtypes differ, the weights do not belong to the
+            checkpoints, or the checkpoints look independently trained.
+    """
+    shares = itertools.repeat(1.0) if weights is None else iter(check_weights(weights))
+    mean, used, origins = _Mean(), list[float](), list[tuple[Origin, ...]]()
+    for given in checkpoints:
+        share = next(shares, None)
+        if share is None:
+            raise ValueError(f"There are {len(used)} weights and more checkpoints. Pass as many.")
+        used.append(share)
+        source = opened(given)
+        origins.append(origins_of(source))
+        if share:
+            state = state_of(source)
+            mean.check(state)
+            if align is not None and mean.total:
+                state = align_to(align, state, mean.value())
+            elif not allow_independent and mean.total:
+                _refuse_independent(likeness(state, mean.sums), len(used))
+            mean.add(state, share)
+            del state
+        del given, source  # Before the next one is loaded.
+    if not used:
+        raise ValueError("There must be a checkpoint to average, got none.")
+    if weights is not None and len(used) != len(weights):
+        raise ValueError(
+            f"There are {len(weights)} weights and {len(used)} checkpoints. Pass as many."
+        )
+    shares_used = [share / sum(used) for share in used]
+    return Checkpoint(mean.value(), mixed_metadata(origins, shares_used, "average"))
+
+
+def check_weights(weights: Sequence[float]) -> list[float]:
+    """Returns the weights scaled to sum to 1.
+
+    Raises:
+        ValueError: If one is negative or not finite, or all are 0.
+    """
+    shares = [float(weight) for weight in weights]
+    total = sum(shares)
+    if not all(math.isfinite(share) and share >= 0.0 for share in shares) or total <= 0.0:
+        raise ValueError(
+            f"Weights must be finite, not negative, and not all 0, got {shares}. Leave out what "
+            "should not count."
+        )
+    return [share / total for share in shares]
+
+
+def likeness(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
+    """Returns the cosine between two models' weights, in [-1, 1].
+
+    Vectors such as biases and scales do not count: they are alike in all models.
+    """
+    product = square_a = square_b = 0.0
+    for name, tensor in a.items():
+        if name in b and tensor.is_floating_point() and tensor.ndim > 1:
+            x, y = _flat(tensor), _flat(b[name])
+            product += float(x @ y)
+            square_a += float(x @ x)
+            square_b += float(y @ y)
+    scale = math.sqrt(square_a * square_b)
+    return product / scale if scale else 1.0
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", torch.float64).ravel()
+
+
+def refresh_statistics(
+    model: nn.Module, batches: Iterable[Any], device: str | torch.device | None = None
+) -> None:
+    """Recomputes the statistics of batch normalisation from data, by torch's ``update_bn``.
+
+    Args:
+        model: The model; its mode is kept. One without batch normalisation stays as it is.
+        batches: Inputs, or tuples that start with them.
+        device: Where the inputs go; the model's own if None.
+    """
+    update_bn(batches, model, torch.device(device or device_of(model)))
+
+
+class _Mean:
+    """A weighted mean that grows."""
+
+    def __init__(self) -> None:
+        self.sums: State = {}
+        self.total = 0.0
+        self._heaviest = 0.0
+        self._first: dict[str, tuple[torch.Size, torch.dtype]] = {}
+        self._others: State = {}
+
+    def check(self, state: State) -> None:
+        described = {name: (t.shape, t.dtype) for name, t in state.items()}
+        self._first = self._first or described
+        _check_same(self._first, described)
+
+    def add(self, state: State, share: float) -> None:
+        heavier = share > self._heaviest
+        self._heaviest = max(share, self._heaviest)
+        self.total += share
+        for name, tensor in state.items():
+            if tensor.is_floating_point() or tensor.is_complex():
+                self._add(name, tensor.detach(), share)
+            elif heavier:
+                self._others[name] = tensor.clone()
+
+    def _add(self, name: str, tensor: Tensor, share: float) -> None:
+        wide = torch.promote_types(tensor.dtype, torch.float32)
+        if name not in self.sums:
+            self.sums[name] = tensor.to(wide, copy=True).mul_(share)
+        else:
+            self.sums[name].add_(tensor.to(self.sums[name].device, wide), alpha=share)
+
+    def value(self) -> State:
+        means = {name: self._value(name) for name in self.sums}
+        return {name: means[name] if name in means else self._others[name] for name in self._first}
+
+    def _value(self, name: str) -> Tensor:
+        return (self.sums[name] / self.total).to(self._first[name][1])
+
+
+def _check_same(
+    first: Mapping[str, tuple[torch.Size, torch.dtype]],
+    other: Mapping[str, tuple[torch.Size, torch.dtype]],
+) -> None:
+    for name in [*first, *other]:
+        if first.get(name) != other.get(name):
+            raise ValueError(
+                "Checkpoints to average must have one architecture: "
+                f"{name!r} is {_shown(first.get(name))} in one and {_shown(other.get(name))} in "
+                "another. Average those that are alike."
+            )
+
+
+def _shown(tensor: tuple[torch.Size, torch.dtype] | None) -> str:
+    return "absent" if tensor is None else f"{tuple(tensor[0])} {tensor[1]}"
+
+
+def _refuse_independent(cosine: float, number: int) -> None:
+    if cosine < LEAST_COSINE:
+        raise ValueError(
+            f"Checkpoint {number} looks independently trained of those before it: the cosine of "
+            f"their weights is {cosine:.2f}, that of runs from one start above {LEAST_COSINE}. "
+            "Their mean would be no network of use. Pass align=model to bring hidden units into "
+            "one order, combine predictions with Ensemble, or pass allow_independent=True."
+        )

@@ -1,0 +1,232 @@
+"""Which checkpoint a new task starts from, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch import Tensor
+
+from optuna_meta.weights.selection.candidate import Candidate
+from optuna_meta.weights.selection.new_task import Look
+from optuna_meta.weights.selection.new_task import look_at
+from optuna_meta.weights.selection.new_task import predict
+from optuna_meta.weights.selection.new_task import Target
+from optuna_meta.weights.selection.short_training import Attempt
+from optuna_meta.weights.selection.short_training import compare
+from optuna_meta.weights.selection.short_training import Rung
+from optuna_meta.weights.selection.short_training import Verdict
+from optuna_meta.weights.selection.transferability import leep
+from optuna_meta.weights.selection.transferability import logme
+from optuna_meta.weights.torch_tools import own_randomness
+
+
+__all__ = [
+    "Guarded",
+    "Measure",
+    "Ranked",
+    "Ranking",
+    "by_fit",
+    "by_leep",
+    "by_logme",
+    "by_loss",
+    "by_score",
+    "rank_checkpoints",
+]
+
+Measure = Callable[[Look, Target], float]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One start in a ranking.
+
+    Args:
+        candidate: The checkpoint; ``None`` for a model of its own initialisation.
+        score: What ranks it, higher is better; NaN where it was not considered.
+        note: Why it was not considered, or what was found.
+    """
+
+    candidate: Candidate | None
+    score: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Starts, the best first; as text, a table.
+
+    Args:
+        starts: Those considered, then the others.
+    """
+
+    starts: tuple[Ranked, ...]
+
+    @property
+    def best(self) -> Candidate | None:
+        """What to start from; ``None`` means from scratch."""
+        considered = [start for start in self.starts if not np.isnan(start.score)]
+        return considered[0].candidate if considered else None
+
+    def __str__(self) -> str:
+        names = [str(start.candidate or "scratch") for start in self.starts]
+        width = max(map(len, names), default=0)
+        lines = [
+            f"{name:<{width}}  {start.score:>10.4g}  {start.note}".rstrip()
+            for name, start in zip(names, self.starts, strict=True)
+        ]
+        return "\n".join(lines)
+
+
+def by_score(look: Look, target: Target) -> float:
+    """How good it was within its own study."""
+    return look.candidate.score
+
+
+def by_fit(look: Look, target: Target) -> float:
+    """The share of the model's parameters that the checkpoint has."""
+    return look.share
+
+
+def by_loss(look: Look, target: Target) -> float:
+    """Minus its loss before any training; a dead network's can be the lowest."""
+    return -target.loss(look.outputs, target.targets).item()
+
+
+def by_logme(look: Look, target: Target) -> float:
+    """LogME of its features; NaN where it does not apply, as to sequences of classes."""
+    features = (target.features or _last_features)(look.model, target.inputs)
+    is_sequence = target.targets.ndim > 1 and not target.targets.is_floating_point()
+    if features.numel() == 0 or is_sequence or not torch.isfinite(features).all():
+        return float("nan")
+    return logme(features.double().cpu().numpy(), target.targets.cpu().numpy())
+
+
+def by_leep(look: Look, target: Target) -> float:
+    """LEEP of its predictions as a classifier whose outputs are logits (n, Z)."""
+    probabilities = torch.softmax(look.outputs.double(), dim=-1)
+    return leep(probabilities.cpu().numpy(), target.targets.cpu().numpy())
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """Cheap measures name a few candidates, a short training against scratch decides.
+
+    A candidate is chosen only if its score on held-out examples beats scratch's by more than a
+    standard error of the folds' paired differences; where no score differs, so its loss. Ties go
+    to scratch.
+
+    Args:
+        measures: Each in turn names its best candidate, until there are enough.
+        shortlist: How many candidates are tried.
+        rung: How they are tried.
+    """
+
+    measures: Sequence[Measure] = (by_logme, by_loss, by_score)
+    shortlist: int = 4
+    rung: Rung = Rung()
+
+
+def rank_checkpoints(
+    candidates: Sequence[Candidate],
+    target: Target,
+    *,
+    strategy: Guarded | Measure | None = None,
+    seed: int = 0,
+) -> Ranking:
+    """Returns the checkpoints in the order in which a new task should start from them.
+
+    Those that are missing, damaged, of another architecture, diverged, or give the same output for
+    all inputs are never chosen; the ranking says why. Torch's global random state is left as it
+    was, so that starting from scratch afterwards is as if nobody had asked.
+
+    Args:
+        candidates: What :func:`find_checkpoints` returned.
+        target: The new task.
+        strategy: What decides: :class:`Guarded`, the default, or a measure alone, which does not
+            compare with scratch.
+        seed: Of folds, batches and what a checkpoint does not have.
+
+    Raises:
+        ValueError: If the target's score is not finite on some held-out examples.
+    """
+    chosen = Guarded() if strategy is None else strategy
+    measures = chosen.measures if isinstance(chosen, Guarded) else (chosen,)
+    usable: list[Candidate] = []
+    scores: list[list[float]] = []
+    rejected: list[Ranked] = []
+    for candidate in candidates:
+        with own_randomness(seed):
+            look = look_at(candidate, target)
+        if isinstance(look, str):
+            rejected.append(Ranked(candidate, float("nan"), look))
+        else:
+            usable.append(candidate)
+            scores.append([measure(look, target) for measure in measures])
+    table = np.array(scores).reshape(len(usable), len(measures))
+    if isinstance(chosen, Guarded):
+        starts = _guarded(usable, table, target, chosen, seed)
+    else:
+        starts = [Ranked(candidate, table[i, 0]) for i, candidate in enumerate(usable)]
+    ordered = sorted(starts, key=lambda start: (np.isnan(start.score), -start.score))
+    return Ranking((*ordered, *rejected))
+
+
+def _guarded(
+    usable: Sequence[Candidate],
+    table: np.ndarray,
+    target: Target,
+    guard: Guarded,
+    seed: int,
+) -> list[Ranked]:
+    """Scores: those of the rung; what does not beat scratch comes behind it."""
+    tried = [i for i, _ in zip(_named(table), range(guard.shortlist), strict=False)]
+    rung, scratch = guard.rung, Attempt(target, None, guard.rung, seed)
+    verdicts = [
+        compare(Attempt(target, usable[i].load(), rung, seed), scratch, rung.divisions)
+        for i in tried
+    ]
+    used = max((verdict.divisions for verdict in verdicts), default=1)
+    starts = [Ranked(None, -float(scratch.misses(used)[:, 0].mean()))]
+    behind, ahead = np.nextafter(starts[0].score, [-np.inf, np.inf]).tolist()
+    # Starts of equal scores stay in the order of their losses.
+    for i, verdict in sorted(zip(tried, verdicts, strict=True), key=lambda pair: pair[1].loss):
+        # A better one may have scratch's score, where the loss has decided; any other comes just
+        # behind scratch, however close or even ahead within the error.
+        score = max(verdict.score, ahead) if verdict.is_better else min(verdict.score, behind)
+        starts.append(Ranked(usable[i], score, _note(verdict)))
+    left = [c for i, c in enumerate(usable) if i not in tried]
+    return [*starts, *(Ranked(c, float("nan"), "not on the shortlist") for c in left)]
+
+
+def _note(verdict: Verdict) -> str:
+    if np.isinf(verdict.gain):
+        whose = "scratch's" if verdict.gain > 0.0 else "its"
+        return f"{whose} training ended in a dead or diverged model"
+    found = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"
+    return found if verdict.is_better else f"{found}: not better by a standard error"
+
+
+def _named(table: np.ndarray) -> Iterator[int]:
+    """Candidates as the measures (n, M) name them in turn, each once."""
+    orders = np.argsort(-np.nan_to_num(table, nan=-np.inf), axis=0, kind="stable")  # (n, M)
+    yield from dict.fromkeys(int(i) for i in orders.reshape(-1))
+
+
+def _last_features(model: nn.Module, inputs: Tensor) -> Tensor:
+    """What the model's last linear layer is given; empty where there is none.  # (n, d)"""
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    seen: list[Tensor] = []
+    if not linear:
+        return inputs.new_empty(len(inputs), 0)
+    hook = linear[-1].register_forward_pre_hook(lambda _, args: seen.append(args[0].detach()))
+    try:
+        predict(model, inputs)
+    finally:
+        hook.remove()
+    return torch.cat([rows.reshape(len(rows), -1) for rows in seen])

@@ -1,0 +1,206 @@
+"""A short training from each start, scratch among them, by k-fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import nn
+from torch import Tensor
+
+from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
+from optuna_meta.weights.selection.new_task import healthy
+from optuna_meta.weights.selection.new_task import predict
+from optuna_meta.weights.selection.new_task import Target
+from optuna_meta.weights.torch_tools import own_randomness
+from optuna_meta.weights.torch_tools import seed_all
+
+
+__all__ = ["Attempt", "compare", "Rung", "Verdict"]
+
+Array = NDArray[np.float64]
+
+_CHECKS = (0.0, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)  # Shares of the steps.
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How a start is tried.
+
+    Args:
+        steps: Of training, each on one batch; a tenth of the real training or more. In a few steps
+            nearly anything that was trained before is ahead of scratch.
+        folds: Parts of the examples, each in turn held out.
+        rates: Learning rates to try; each start is judged at its best on the first fold.
+        batch_size: Examples of one step.
+        divisions: How often the examples are divided into folds, for those starts that are ahead
+            of scratch after each; a few examples tell little when they are divided once.
+    """
+
+    steps: int = 60
+    folds: int = 4
+    rates: Sequence[float] = (1e-3, 4e-3, 1.6e-2)
+    batch_size: int = 32
+    divisions: int = 2
+
+    def __post_init__(self) -> None:
+        counts = self.steps, self.batch_size, self.divisions, len(self.rates)
+        if self.folds < 2 or min(counts) < 1:
+            raise ValueError(
+                "At least two folds, a rate, and a step, an example and a division are wanted, "
+                f"got {self}."
+            )
+
+
+class Verdict(NamedTuple):
+    """A start against scratch.
+
+    Args:
+        score: Of the start on held-out examples, higher is better.
+        loss: Of it there.
+        gain: How much more than scratch's; how much less loss where no fold's score differs.
+        error: Standard error of the gain.
+        divisions: Into folds, that it was compared on.
+    """
+
+    score: float
+    loss: float
+    gain: float
+    error: float
+    divisions: int
+
+    @property
+    def is_better(self) -> bool:
+        """Whether by more than a standard error."""
+        return self.gain > self.error
+
+
+class Attempt:
+    """Short trainings from one start, each done once.
+
+    Folds, batches and what the checkpoint does not have are the same for every start.
+
+    Args:
+        target: The new task.
+        start: A checkpoint; ``None`` is scratch.
+        rung: How it is tried.
+        seed: Of all random numbers.
+    """
+
+    def __init__(self, target: Target, start: Checkpoint | None, rung: Rung, seed: int) -> None:
+        self._target, self._start, self._rung, self._seed = target, start, rung, int(seed)
+        self._courses: dict[tuple[float, int, int], Array] = {}
+
+    @property
+    def n_folds(self) -> int:
+        """As many as wanted, or as there are examples."""
+        return min(self._rung.folds, len(self._target.inputs))
+
+    def misses(self, divisions: int) -> Array:
+        """Returns what is missed on each held-out fold of each division.  # (divisions * folds, 2)
+
+        That is :meth:`Target.miss`, after as many steps as are best over all folds, as a training
+        that is stopped early is. It is infinite where every rate ends in a dead or diverged model
+        on some fold.
+        """
+        rates = self._rung.rates
+        first = [tuple(_at_best(self.course(rate, 0, 0)[None]).mean(axis=0)) for rate in rates]
+        misses = np.full((divisions * self.n_folds, 2), np.inf)
+        # A choice of rate on all folds would cost more than twice as much.
+        for k in sorted(range(len(rates)), key=lambda k: first[k]):
+            parts = [(d, fold) for d in range(divisions) for fold in range(self.n_folds)]
+            misses = _at_best(np.stack([self.course(rates[k], *part) for part in parts]))
+            if np.isfinite(misses).all():
+                break  # Else the next best: a rate that kills the model on some fold is none.
+        return misses
+
+    def course(self, rate: float, division: int, held_out: int) -> Array:
+        """Returns miss and loss on a held-out fold at each check of a training.  # (checks, 2)"""
+        key = rate, division, held_out
+        if key not in self._courses:
+            self._courses[key] = self._trained(*key)
+        return self._courses[key]
+
+    def _trained(self, rate: float, division: int, held_out: int) -> Array:
+        target, rung, first = self._target, self._rung, self._seed + division * self._rung.folds
+        order = _shuffled(len(target.inputs), torch.Generator("cpu").manual_seed(first))
+        folds = order.tensor_split(self.n_folds)
+        rest = torch.cat([fold for i, fold in enumerate(folds) if i != held_out])
+        fold = folds[held_out].to(target.inputs.device)
+        with own_randomness(first + held_out):
+            model = target.model(self._start)
+            seed_all(first + held_out)  # For dropout, whatever the start has drawn.
+            course = np.array(_train(model, target, rest, fold, rung, rate, first + held_out))
+        if healthy(predict(model, target.inputs)):
+            return np.full_like(course, np.inf)
+        return np.where(np.isfinite(course), course, np.inf)
+
+
+def compare(attempt: Attempt, scratch: Attempt, divisions: int) -> Verdict:
+    """Compares a start with scratch on the same folds, in pairs.
+
+    Where both score the same on every fold, as on few easy examples, their losses are compared. It
+    is over as soon as the start is not ahead of scratch after one of the divisions. As folds
+    share most of the examples that they are trained on, their differences are no independent
+    draws: the standard error is that of Nadeau and Bengio (2003), "Inference for the
+    generalization error".
+    """
+    for used in range(1, divisions + 1):
+        misses, others = attempt.misses(used), scratch.misses(used)
+        if not np.isfinite(misses).all():
+            return Verdict(-np.inf, np.inf, -np.inf, 0.0, used)
+        score, loss = -float(misses[:, 0].mean()), float(misses[:, 1].mean())
+        if not np.isfinite(others).all():
+            return Verdict(score, loss, np.inf, 0.0, used)
+        gains = (others - misses)[:, 0]
+        if not gains.any():
+            gains = (others - misses)[:, 1]
+        share = 1.0 / len(gains) + 1.0 / (attempt.n_folds - 1)
+        error = float(gains.std(ddof=1) * np.sqrt(share))
+        verdict = Verdict(score, loss, float(gains.mean()), error, used)
+        if verdict.gain <= 0.0:
+            break
+    return verdict
+
+
+def _at_best(courses: Array) -> Array:
+    """Miss and loss (J, 2) of courses (J, checks, 2) at the check that is best over all J."""
+    means = courses.mean(axis=0)
+    return courses[:, np.lexsort((means[:, 1], means[:, 0]))[0]]
+
+
+def _train(
+    model: nn.Module,
+    target: Target,
+    rows: Tensor,
+    fold: Tensor,
+    rung: Rung,
+    rate: float,
+    seed: int,
+) -> list[tuple[float, float]]:
+    """Trains on some rows of the examples, and returns miss and loss on others at each check."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    checks = {round(share * rung.steps) for share in _CHECKS}
+    course = []
+    model.train()
+    for step in range(rung.steps + 1):
+        if step in checks:
+            course.append(target.miss(predict(model, target.inputs[fold]), target.targets[fold]))
+        if step < rung.steps:
+            drawn = _shuffled(len(rows), generator)[: rung.batch_size]
+            batch = rows[drawn].to(target.inputs.device)
+            loss = target.loss(model(target.inputs[batch]), target.targets[batch])
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+    return course
+
+
+def _shuffled(n: int, generator: torch.Generator) -> Tensor:
+    """On the CPU, whatever the default device is, so that a seed means the same everywhere."""
+    return torch.randperm(n, generator=generator, device="cpu")

@@ -1,0 +1,293 @@
+"""Checkpoints of trials in an Optuna artifact store: saved, ranked, pruned, verified, resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from datetime import UTC
+import os
+from pathlib import Path
+from typing import Any
+import warnings
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.exceptions import UpdateFinishedTrialError
+import torch
+
+from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
+from optuna_meta.weights.checkpoint.tensor_header import Header
+from optuna_meta.weights.store.artifacts import ArtifactStore
+from optuna_meta.weights.store.artifacts import Shelf
+from optuna_meta.weights.store.record import attributes_of
+from optuna_meta.weights.store.record import CheckpointRecord
+from optuna_meta.weights.store.record import read_records
+from optuna_meta.weights.store.resume import put_back
+from optuna_meta.weights.store.resume import resumable
+from optuna_meta.weights.store.resume import Stateful
+from optuna_meta.weights.store.resume import training_checkpoint
+from optuna_meta.weights.store.retention import given_up
+from optuna_meta.weights.store.retention import in_order
+from optuna_meta.weights.store.retention import kept
+from optuna_meta.weights.store.verify import Verification
+from optuna_meta.weights.store.verify import verify
+from optuna_meta.weights.upkeep import clear
+from optuna_meta.weights.upkeep import prune
+
+
+__all__ = ["CheckpointStore"]
+
+
+class CheckpointStore:
+    """Keeps models of trials as artifacts.
+
+    A checkpoint is a safetensors file beside the trial, downloadable in the dashboard, and a small
+    record among the trial's user attributes, which is written once the file is. Threads and
+    processes may share a store.
+
+    Args:
+        artifact_store: Any artifact store of Optuna, or a folder, which is made.
+        save_top_k: How many checkpoints of each study stay, the best; all by default. The last
+            one of an unfinished trial stays as well, so that it can be resumed.
+        staging: Folder where a file lies before it is uploaded; the system's temporary one by
+            default.
+
+    Raises:
+        ValueError: ``save_top_k`` is less than one.
+
+    Example:
+        .. code-block:: python
+
+            store = CheckpointStore("artifacts", save_top_k=3)
+
+
+            def objective(trial):
+                model = build(trial)
+                optimizer = torch.optim.AdamW(model.parameters())
+                stopped = store.resume(trial, model, optimizer)
+                for epoch in range(stopped.step + 1 if stopped else 0, 10):
+                    loss = train(model, optimizer)
+                    store.save(trial, model, value=loss, step=epoch, optimizer=optimizer)
+                return loss
+
+
+            best = store.load(store.records(study)[0])
+    """
+
+    def __init__(
+        self,
+        artifact_store: ArtifactStore | str | Path,
+        *,
+        save_top_k: int | None = None,
+        staging: str | Path | None = None,
+    ) -> None:
+        if save_top_k is not None and save_top_k < 1:
+            raise ValueError(
+                f"save_top_k must be at least 1, or None to keep all, got {save_top_k}."
+            )
+        if isinstance(artifact_store, str | Path):
+            Path(artifact_store).mkdir(parents=True, exist_ok=True)
+            artifact_store = FileSystemArtifactStore(artifact_store)
+        self._save_top_k = save_top_k
+        self._shelf = Shelf(artifact_store, None if staging is None else os.fspath(staging))
+
+    def save(
+        self,
+        trial: optuna.Trial,
+        model: torch.nn.Module | Checkpoint,
+        *,
+        value: float | None = None,
+        step: int | None = None,
+        tags: Sequence[str] = (),
+        optimizer: Stateful | None = None,
+        scheduler: Stateful | None = None,
+    ) -> CheckpointRecord:
+        """Saves a model inside the objective, also before it raises ``TrialPruned``.
+
+        Args:
+            trial: The running trial.
+            model: The model, or weights that were averaged or learned otherwise.
+            value: How well this model does, as the study measures it. Without, the trial's final
+                value ranks it, which is right for the model that the objective ends with.
+            step: After how many steps or epochs.
+            tags: Words to know it by.
+            optimizer: Whose state :meth:`resume` needs; only that of the last checkpoint is kept.
+            scheduler: As ``optimizer``.
+
+        Raises:
+            ValueError: The trial is finished, the model cannot be saved, or ``value`` is given
+                in a study of several objectives.
+        """
+        _require_one_objective(trial.study, value)
+        checkpoint = _checkpoint(trial, model, value, step, tags)
+        parts = _parts(optimizer, scheduler)
+        training = training_checkpoint(parts, checkpoint.metadata) if parts else None
+        try:
+            record = CheckpointRecord(
+                study=trial.study.study_name,
+                trial=trial.number,
+                weights=self._shelf.put(trial, checkpoint, "weights"),
+                value=checkpoint.metadata.value,
+                step=step,
+                tags=tuple(tags),
+                saved=datetime.now(UTC).isoformat(),
+                training=self._shelf.put(trial, training, "training") if training else None,
+            )
+            self._add_record(trial, record)
+        except UpdateFinishedTrialError as error:
+            raise ValueError(
+                f"Trial {trial.number} of study {trial.study.study_name!r} is finished and cannot "
+                "be changed: save its model inside the objective, before it returns or is pruned."
+            ) from error
+        return record
+
+    def records(self, study: optuna.Study) -> list[CheckpointRecord]:
+        """Returns a study's checkpoints, best first, without those that were pruned.
+
+        Those of pruned and failed trials are among them; those without a finite value come last.
+        """
+        return [record for record, _ in in_order(kept(study), study)]
+
+    def load(self, record: CheckpointRecord, *, device: str | torch.device = "cpu") -> Checkpoint:
+        """Reads a checkpoint, checked to the last byte.
+
+        Args:
+            record: Which one, of :meth:`records` or :meth:`save`.
+            device: Where the tensors go, one after the other.
+
+        Raises:
+            ArtifactNotFound: The file is not in the artifact store.
+            ValueError: The file is damaged, or another one.
+        """
+        return self._shelf.get(record, record.weights, device)
+
+    def header(self, record: CheckpointRecord) -> Header:
+        """Reads only the names, shapes and dtypes of a checkpoint's tensors, unchecked.
+
+        Raises:
+            ArtifactNotFound: The file is not in the artifact store.
+            ValueError: The header is damaged.
+        """
+        return self._shelf.header(record)
+
+    def resume(
+        self,
+        trial: optuna.Trial,
+        model: torch.nn.Module,
+        optimizer: Stateful | None = None,
+        scheduler: Stateful | None = None,
+    ) -> CheckpointRecord | None:
+        """Puts a trial where the one that it continues had stopped.
+
+        A trial continues another one if it retries it (``RetryHeartbeatStaleTrialCallback``), or
+        was enqueued with the parameters or user attributes of one that was pruned or failed.
+
+        Args:
+            trial: The running trial.
+            model: Its model, built anew.
+            optimizer: Its optimizer, built anew.
+            scheduler: Its learning rate scheduler, built anew.
+
+        Returns:
+            The checkpoint that was put back, or ``None`` where there is none to go on from; then
+            nothing was changed. Damaged and missing ones are passed over with a warning.
+
+        Raises:
+            ValueError: The model, or the optimizer, is not the one that the checkpoint is of.
+        """
+        parts = _parts(optimizer, scheduler)
+        for record in resumable(trial):
+            if parts and record.training is None:
+                continue
+            try:
+                weights = self._shelf.get(record, record.weights, "cpu")
+                training = record.training and self._shelf.get(record, record.training, "cpu")
+            except (ArtifactNotFound, ValueError) as error:
+                warnings.warn(
+                    f"Trial {trial.number} does not go on from it: {error}", stacklevel=2
+                )
+                continue
+            put_back(model, weights, parts, training if parts else None)
+            return record
+        return None
+
+    def prune(
+        self, study: optuna.Study, *, others: Iterable[optuna.Study] = ()
+    ) -> list[CheckpointRecord]:
+        """Removes what is beyond ``save_top_k``, and what uploads left that did not finish.
+
+        With ``save_top_k``, :meth:`save` does the first itself. A file stays as long as another
+        study of the same storage has it, as copies made by ``optuna.copy_study`` do.
+
+        Args:
+            study: The study.
+            others: Copies of it in other storages, whose files stay too.
+
+        Returns:
+            The checkpoints that the study no longer has.
+        """
+        others = list(others)
+        clear(study, self._shelf, others)
+        if self._save_top_k is None:
+            return []
+        return prune(study, self._shelf, self._save_top_k, others)
+
+    def verify(self, study: optuna.Study) -> Verification:
+        """Reads every checkpoint of a study, and reports which are intact, missing or damaged."""
+        return verify(study, self._shelf)
+
+    def _add_record(self, trial: optuna.Trial, record: CheckpointRecord) -> None:
+        earlier = read_records(trial.user_attrs, f"trial {trial.number}")
+        gone = given_up(trial.study) if earlier else set()
+        earlier = [r for r in earlier if r.weights.artifact_id not in gone]
+        superseded = []
+        for i, old in enumerate(earlier):
+            # A retried trial also has records of the one that failed, whose files it leaves alone.
+            is_own = (old.study, old.trial) == (record.study, record.trial)
+            if record.training and old.training and is_own:
+                superseded.append(old.training.artifact_id)
+                earlier[i] = replace(old, training=None)
+        for key, content in attributes_of([*earlier, record]).items():
+            trial.set_user_attr(key, content)
+        for artifact_id in superseded:  # Only now: until then they were of use.
+            self._shelf.remove(artifact_id)
+        if self._save_top_k is not None:
+            prune(trial.study, self._shelf, self._save_top_k)
+
+
+def _require_one_objective(study: optuna.Study, value: float | None) -> None:
+    if value is not None and len(study.directions) > 1:
+        raise ValueError(
+            f"Study {study.study_name!r} has {len(study.directions)} objectives, so that value= "
+            "cannot rank its checkpoints: leave it out, the trial's final values do."
+        )
+
+
+def _checkpoint(
+    trial: optuna.Trial,
+    model: torch.nn.Module | Checkpoint,
+    value: float | None,
+    step: int | None,
+    tags: Sequence[str],
+) -> Checkpoint:
+    """The model's weights, not copied, with what is known of the trial."""
+    about: Mapping[str, Any] = {
+        "study": trial.study.study_name,
+        "trial": trial.number,
+        "params": trial.params,
+        "value": None if value is None else float(value),
+        "step": step,
+        "tags": tuple(tags),
+    }
+    if isinstance(model, Checkpoint):
+        return Checkpoint(model.state, replace(model.metadata, **about))
+    return Checkpoint.from_model(model, copy=False, **about)
+
+
+def _parts(optimizer: Stateful | None, scheduler: Stateful | None) -> dict[str, Stateful]:
+    parts = {"optimizer": optimizer, "scheduler": scheduler}
+    return {name: part for name, part in parts.items() if part is not None}

@@ -1,0 +1,88 @@
+"""Whether each checkpoint of a study is still what was saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import optuna
+from optuna.artifacts.exceptions import ArtifactNotFound
+
+from optuna_meta.weights.store.artifacts import Shelf
+from optuna_meta.weights.store.record import CheckpointRecord
+from optuna_meta.weights.store.retention import all_holdings
+from optuna_meta.weights.store.retention import given_up
+from optuna_meta.weights.upkeep import leftovers
+
+
+__all__ = ["Finding", "Verification", "verify"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one checkpoint.
+
+    Args:
+        artifact_id: Its artifact, that of its weights.
+        owner: Which trial and step it is of.
+        status: ``intact``; ``missing`` from the store; ``damaged``; ``pruned`` by this library; or
+            ``unfinished``, an upload that ended before it was recorded and is never trusted.
+        detail: What was found; empty where it is intact.
+        record: Its record, where it has one.
+    """
+
+    artifact_id: str
+    owner: str
+    status: str
+    detail: str = ""
+    record: CheckpointRecord | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What became of each checkpoint of a study; as text, a table.
+
+    Args:
+        study: Name of the study.
+        findings: One for each checkpoint, and for each upload that did not finish.
+    """
+
+    study: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no checkpoint is missing or damaged."""
+        return all(f.status in ("intact", "pruned", "unfinished") for f in self.findings)
+
+    def __str__(self) -> str:
+        width = max((len(f.owner) for f in self.findings), default=0)
+        lines = [f"  {f.owner:<{width}}  {f.status:<10}  {f.detail}" for f in self.findings]
+        return "\n".join([f"Checkpoints of study {self.study!r}:", *map(str.rstrip, lines)])
+
+
+def verify(study: optuna.Study, shelf: Shelf) -> Verification:
+    """Reads every checkpoint of a study to its end."""
+    gone = given_up(study)
+    findings = [_finding(record, shelf, gone) for record, _ in all_holdings(study)]
+    findings += [
+        Finding(
+            artifact_id, owner, "unfinished", "its upload was never recorded: prune removes it"
+        )
+        for owner, artifact_id in leftovers(study, shelf)
+    ]
+    return Verification(study.study_name, tuple(findings))
+
+
+def _finding(record: CheckpointRecord, shelf: Shelf, gone: set[str]) -> Finding:
+    status, detail = "intact", ""
+    try:
+        if record.weights.artifact_id in gone:
+            status = "pruned"
+        else:
+            for blob in record.blobs:
+                shelf.check(record, blob)
+    except ArtifactNotFound as error:
+        status, detail = "missing", str(error)
+    except ValueError as error:
+        status, detail = "damaged", str(error)
+    return Finding(record.weights.artifact_id, str(record), status, detail, record)

@@ -1,0 +1,1 @@
+"""A checkpoint into a model: what fits is copied, and told."""

@@ -1,0 +1,140 @@
+"""What a model got from a checkpoint: a table to read and a record for the trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from typing import NamedTuple
+
+import optuna
+
+from optuna_meta.weights.checkpoint.lineage import Origin
+
+
+__all__ = ["InitReport", "Mismatch", "record_lineage", "WEIGHTS_FROM_KEY"]
+
+WEIGHTS_FROM_KEY = "optuna_meta:weights_from"
+
+_SHOWN_NAMES = 5  # of each kind in the record, and
+_SHOWN_LETTERS = 60  # of each name: attributes of a trial are to stay below 2 kB.
+_SHOWN_ORIGINS = 6
+
+
+class Mismatch(NamedTuple):
+    """A tensor that has another shape, or holds another kind of number, in the model."""
+
+    name: str
+    source: str  # Shape and dtype in the checkpoint.
+    model: str  # Shape and dtype in the model.
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What was copied into a model and what was left as the model had initialised it.
+
+    All names are the model's, without wrappers; those of ``unexpected`` the checkpoint's, renamed.
+
+    Args:
+        loaded: Copied whole.
+        overlapped: Of which the common block was copied.
+        missing: Absent from the checkpoint.
+        unexpected: Absent from the model.
+        mismatched: Left alone, for shape or kind differ.
+        left_out: Left alone on request: the head and what was excluded.
+        cast: Of those copied, what changed its precision.
+        n_parameters: Numbers among the model's parameters; tied ones count once, buffers not.
+        n_wanted: The same without those left out on request.
+        n_loaded: How many were copied.
+        origins: The checkpoints; empty where unknown.
+        made_by: How weights that no single trial saved were made; empty for others.
+    """
+
+    loaded: tuple[str, ...]
+    overlapped: tuple[Mismatch, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[Mismatch, ...]
+    left_out: tuple[str, ...]
+    cast: tuple[Mismatch, ...]
+    n_parameters: int
+    n_wanted: int
+    n_loaded: int
+    origins: tuple[Origin, ...] = ()
+    made_by: str = ""
+
+    @property
+    def share(self) -> float:
+        """The share of all parameters that was copied, in [0, 1]."""
+        return self.n_loaded / self.n_parameters if self.n_parameters else 0.0
+
+    @property
+    def share_of_wanted(self) -> float:
+        """The same among the parameters that were not left out on request."""
+        return self.n_loaded / self.n_wanted if self.n_wanted else 0.0
+
+    def as_record(self) -> dict[str, Any]:
+        """Returns the report as plain values, below 2 kB as JSON: counts and the first names."""
+        record: dict[str, Any] = {
+            "sources": [
+                origin._asdict() | {"study": _short(origin.study)}
+                for origin in self.origins[:_SHOWN_ORIGINS]
+            ],
+            "n_sources": len(self.origins),
+            "share": round(self.share, 4),
+            "loaded": len(self.loaded),
+        }
+        if self.made_by:
+            record["made_by"] = self.made_by
+        for kind, names in self._left().items():
+            record[kind] = len(names)
+            if kind != "left_out" and names:
+                record[f"{kind}_names"] = [_short(name) for name in names[:_SHOWN_NAMES]]
+        return record
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.n_loaded} of {self.n_parameters} parameters loaded ({self.share:.1%})",
+            *(f"from trial {o.trial} of {o.study!r} ({o.sha256[:12]})" for o in self.origins),
+            *([f"made by {self.made_by}"] if self.made_by else []),
+        ]
+        rows = [
+            *(("loaded", name, "", "") for name in self.loaded),
+            *(("overlap", *mismatch) for mismatch in self.overlapped),
+            *(("mismatched", *mismatch) for mismatch in self.mismatched),
+            *(("missing", name, "-", "") for name in self.missing),
+            *(("unexpected", name, "", "-") for name in self.unexpected),
+            *(("left out", name, "", "") for name in self.left_out),
+            *(("cast", *mismatch) for mismatch in self.cast),
+        ]
+        return "\n".join([*lines, *_table([("", "name", "checkpoint", "model"), *rows])])
+
+    def _left(self) -> dict[str, tuple[str, ...]]:
+        return {
+            "overlapped": tuple(m.name for m in self.overlapped),
+            "missing": self.missing,
+            "unexpected": self.unexpected,
+            "mismatched": tuple(m.name for m in self.mismatched),
+            "left_out": self.left_out,
+        }
+
+
+def record_lineage(trial: optuna.Trial, report: InitReport) -> None:
+    """Writes on the trial where its weights came from, under :data:`WEIGHTS_FROM_KEY`.
+
+    Args:
+        trial: A trial that runs; call this inside its objective.
+        report: Of the initialisation of the trial's model.
+    """
+    trial.set_user_attr(WEIGHTS_FROM_KEY, report.as_record())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_LETTERS else text[: _SHOWN_LETTERS - 3] + "..."
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

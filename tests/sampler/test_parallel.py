@@ -1,0 +1,190 @@
+"""Several workers: no two get the same configuration while others remain."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+import itertools
+import math
+from pathlib import Path
+import subprocess
+import sys
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.distributions import FloatDistribution
+from optuna.distributions import IntDistribution
+from optuna.trial import TrialState
+import pytest
+
+from optuna_meta import FittedPrior
+from tests.toys import bowl
+from tests.toys import bowl_prior
+from tests.toys import grid
+from tests.toys import grid_prior
+from tests.toys import meta_sampler
+from tests.toys import run
+
+
+GRID = {"depth": IntDistribution(0, 3), "kind": CategoricalDistribution(["a", "b", "c"])}
+
+
+def configurations(study: optuna.Study) -> list[tuple[Any, ...]]:
+    return [tuple(sorted(trial.params.items())) for trial in study.trials]
+
+
+@pytest.mark.parametrize("n_before", [0, 3])
+def test_asking_without_telling(n_before: int) -> None:
+    study = run(grid(), n_before, sampler=meta_sampler(grid_prior()))
+    for _ in range(12 - n_before):
+        study.ask(GRID)
+    assert len(set(configurations(study))) == 12
+    study.ask(GRID)  # Nothing is left: any will do.
+
+
+def test_asking_first_and_suggesting_later() -> None:
+    """All trials run before any of them has a plan."""
+    study = optuna.create_study(sampler=meta_sampler(grid_prior()))
+    trials = [study.ask() for _ in range(4)]
+    for trial in reversed(trials):
+        grid()(trial)
+    assert len(set(configurations(study))) == 4
+
+
+def test_asking_with_a_parameter_that_the_priors_do_not_know() -> None:
+    study = optuna.create_study(sampler=meta_sampler(grid_prior()))
+    for _ in range(8):
+        study.ask(GRID | {"new": CategoricalDistribution([True, False])})
+    assert len(set(configurations(study))) == 8
+
+
+def test_samplers_of_one_seed() -> None:
+    study = optuna.create_study()
+    for _ in range(4):
+        study.sampler = meta_sampler(grid_prior())
+        study.ask(GRID)
+    assert len(set(configurations(study))) == 4
+
+
+def test_threads() -> None:
+    study = run(grid(), 0, sampler=meta_sampler(grid_prior()))
+    study.optimize(grid(), n_trials=12, n_jobs=4)
+    assert len(set(configurations(study))) == 12
+    assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+
+
+def test_a_space_that_grows_while_a_trial_is_asked_for() -> None:
+    """What another worker's trial has just shown is not withheld from this one's."""
+    study = optuna.create_study(sampler=meta_sampler(grid_prior()))
+    first, second = study.ask(), study.ask()
+    sampler, frozen = study.sampler, study.trials[1]
+    offered = sampler.infer_relative_search_space(study, frozen)
+    study.tell(first, grid()(first))
+    sampler.sample_relative(study, frozen, offered)
+    assert grid()(second) is not None
+    assert second.params != first.params
+
+
+def test_threads_with_a_sampler_each() -> None:
+    study = optuna.create_study()
+
+    def work(_: int) -> None:
+        mine = optuna.load_study(
+            study_name=study.study_name,
+            storage=study._storage,
+            sampler=meta_sampler(grid_prior()),
+        )
+        mine.ask(GRID)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert len(set(configurations(study))) == 4
+
+
+WORKER = """
+import sys, time
+sys.path.insert(0, sys.argv[3])
+from tests.toys import *
+from tests.sampler.test_parallel import GRID
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+sampler = meta_sampler(FittedPrior.load(sys.argv[2]))
+study = optuna.load_study(study_name="target", storage=sys.argv[1], sampler=sampler)
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(5):
+    study.ask(GRID)
+"""
+
+
+def test_processes_of_one_seed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/target.db"
+    grid_prior().save(tmp_path / "prior.safetensors")
+    study = optuna.create_study(study_name="target", storage=url)
+    arguments = [url, str(tmp_path / "prior.safetensors"), str(Path(__file__).parents[2])]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
+    for worker in workers:  # Both at once.
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    assert [worker.wait() for worker in workers] == [0, 0]
+    for worker in workers:
+        worker.communicate()
+    assert len(study.trials) == 10
+    assert len(set(configurations(study))) == 10
+
+
+def test_a_worker_that_was_overtaken_plans_again() -> None:
+    """Another process takes the configuration between this one's reading and its record."""
+    study = run(grid(), 3, sampler=meta_sampler(grid_prior()))
+    sampler, other = study.sampler, meta_sampler(grid_prior())
+    wanted = sampler.explain(study).params
+    planner = sampler._transfer.planner(study, study.trials)
+    suggest = planner.suggest
+    calls = []
+
+    def overtaken(*arguments: Any) -> Any:
+        suggestion = suggest(*arguments)
+        if not calls:
+            study.enqueue_trial(wanted)
+            study.sampler = other
+            study.ask(GRID)
+            study.sampler = sampler
+        calls.append(suggestion)
+        return suggestion
+
+    planner.suggest = overtaken
+    own = study.ask(GRID)
+    assert len(calls) == 2
+    assert own.params != wanted
+
+
+@pytest.mark.parametrize("n_before", [0, 5])
+def test_pending_trials_of_a_continuum_are_kept_away_from(n_before: int) -> None:
+    space = {
+        "rate": FloatDistribution(1e-4, 1.0, log=True),
+        "width": FloatDistribution(0.0, 1.0),
+        "kind": CategoricalDistribution(["a", "b", "c"]),
+    }
+    study = run(bowl(), n_before, sampler=meta_sampler(bowl_prior()))
+    asked = [study.ask(space).params for _ in range(6)]
+    cells = [[math.log10(p["rate"]) / 4 + 1, p["width"], 9.0 * ord(p["kind"])] for p in asked]
+    for a, b in itertools.combinations(cells, 2):
+        assert math.dist(a, b) > 0.05
+
+
+def test_a_saved_prior_serves_several_workers(tmp_path: Path) -> None:
+    bowl_prior().save(tmp_path / "prior.safetensors")
+    loaded = FittedPrior.load(tmp_path / "prior.safetensors")
+    a = run(bowl(), 3, sampler=meta_sampler(loaded))
+    b = run(bowl(), 3, sampler=meta_sampler(bowl_prior()))
+    assert [t.params for t in a.trials] == [t.params for t in b.trials]

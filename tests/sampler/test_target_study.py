@@ -1,0 +1,209 @@
+"""What the sampler reads of the target's trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.distributions import FloatDistribution
+from optuna.distributions import IntDistribution
+from optuna.trial import create_trial
+from optuna.trial import TrialState
+import pytest
+
+from optuna_meta import fit_prior
+from optuna_meta import Prior
+from optuna_meta.sampler.study_state import Memory
+from optuna_meta.sampler.target_study import Aims
+from optuna_meta.sampler.target_study import decided_params
+from optuna_meta.sampler.target_study import PLAN_KEY
+from optuna_meta.sampler.target_study import read_question
+from optuna_meta.sampler.target_study import was_taken
+from optuna_meta.suggest.request import Question
+from tests.toys import bowl
+from tests.toys import bowl_prior
+from tests.toys import meta_sampler
+from tests.toys import run
+from tests.toys import svm_prior
+
+
+SPACE = {
+    "rate": FloatDistribution(1e-4, 1.0, log=True),
+    "width": FloatDistribution(0.0, 1.0),
+    "kind": CategoricalDistribution(["a", "b", "c"]),
+}
+
+
+def question_of(study: optuna.Study, number: int | None = None, **decided: Any) -> Question:
+    asked = Memory().common_space(study.trials)
+    number = len(study.trials) if number is None else number
+    return read_question(study.trials, Aims.of(study), bowl_prior().prior, asked, decided, number)
+
+
+def params_of_rows(question: Question, rows: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    return [question.space.params(row) for row in rows]
+
+
+def test_before_any_trial_the_prior_space_stands_in() -> None:
+    question = question_of(optuna.create_study())
+    assert question.space.names == ("kind", "rate", "width")
+    assert len(question.rows) == len(question.pending) == question.ahead == 0
+
+
+def test_finished_trials_are_rows_with_lower_better_values() -> None:
+    study = run(bowl(sign=-1.0), 4, direction="maximize")
+    question = question_of(study)
+    assert question.values[:, 0] == pytest.approx([-trial.value for trial in study.trials])
+    for params, trial in zip(params_of_rows(question, question.rows), study.trials, strict=True):
+        assert params == {n: pytest.approx(v) for n, v in trial.params.items()}
+
+
+def test_parameters_that_the_target_does_not_have_are_left_out() -> None:
+    study = run(lambda trial: trial.suggest_float("width", 0.0, 1.0), 2)
+    assert question_of(study).space.names == ("width",)
+
+
+def test_a_conditional_parameter_stays_expected_until_its_condition_was_met() -> None:
+    prior = svm_prior().prior
+
+    def space_after(kernel: str) -> tuple[str, ...]:
+        distributions = {
+            "cost": FloatDistribution(1e-3, 1e3, log=True),
+            "kernel": CategoricalDistribution(["linear", "rbf"]),
+        }
+        study = optuna.create_study()
+        params = {"cost": 1.0, "kernel": kernel}
+        study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
+        return read_question(
+            study.trials, Aims.of(study), prior, Memory().common_space(study.trials), {}, 1
+        ).space.names
+
+    assert space_after("linear") == ("cost", "gamma", "kernel")
+    assert space_after("rbf") == ("cost", "kernel")  # It had its chance and never came.
+
+
+def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
+    study = run(bowl(), 2)
+    study.ask(SPACE)
+    planned = study.ask()
+    study._storage.set_trial_system_attr(
+        planned._trial_id, PLAN_KEY, {"rate": 0.1, "width": 0.2, "kind": "b"}
+    )
+    planned.suggest_float("width", 0.0, 1.0)
+    unknown = study.ask()
+    question = question_of(study, number=unknown.number + 1)
+    first, second = params_of_rows(question, question.pending)
+    assert first == {n: pytest.approx(v) for n, v in study.trials[2].params.items()}
+    assert second == {
+        "rate": pytest.approx(0.1),
+        "width": pytest.approx(planned.params["width"]),
+        "kind": "b",
+    }
+    assert question.ahead == 1
+    assert question_of(study, number=unknown.number).ahead == 0
+
+
+def test_failed_trials_rank_last() -> None:
+    study = run(bowl(), 2)
+    study.tell(study.ask(SPACE), state=TrialState.FAIL)
+    with pytest.warns(match="nan is not acceptable"):
+        study.tell(study.ask(SPACE), float("nan"))
+    question = question_of(study)
+    assert len(question.values) == 4
+    assert (question.values[2:] == question.values[:2].max()).all()
+    assert len(question.pending) == 0
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e308, -1e308])
+def test_values_are_finite(value: float) -> None:
+    study = run(bowl(), 2)
+    study.tell(study.ask(SPACE), value)
+    values = question_of(study).values
+    assert np.isfinite(values).all()
+    worst = value > 0 or np.isinf(value)  # An infinite value of either sign is a diverged run.
+    assert values[2] == (values.max() if worst else values.min())
+
+
+def test_pruned_trials_count() -> None:
+    study = run(bowl(), 2)
+    trial = study.ask(SPACE)
+    trial.report(0.5, 1)
+    study.tell(trial, state=TrialState.PRUNED)
+    assert len(question_of(study).values) == 3
+
+
+def test_own_space_is_what_complete_trials_share() -> None:
+    study = optuna.create_study()
+    single = {"same": IntDistribution(3, 3)}
+    study.tell(study.ask(SPACE | single), 1.0)
+    study.tell(study.ask({**SPACE, "rate": FloatDistribution(0.1, 0.2, log=True)} | single), 1.0)
+    assert Memory().common_space(study.trials) == {n: SPACE[n] for n in ("kind", "width")}
+
+
+def test_withheld_parameters_stand_where_they_stood_last() -> None:
+    study = run(bowl(), 2)
+    trial = study._storage.get_trial(study.ask()._trial_id)
+    decided = decided_params(study.trials, trial, ["kind"])
+    assert decided == {"kind": study.trials[1].params["kind"]}
+    assert decided_params([], trial, ["kind"]) == {}
+
+
+@pytest.mark.parametrize("fail", [lambda t: 1 / 0, lambda t: float("nan")], ids=["raise", "nan"])
+def test_a_failing_configuration_is_not_suggested_for_ever(
+    fail: Callable[[optuna.Trial], float],
+) -> None:
+    """The planner draws nothing before the first value: it would give one answer for ever."""
+    study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
+
+    def failing(trial: optuna.Trial) -> float:
+        value = bowl()(trial)
+        return fail(trial) if trial.number < 3 else value
+
+    study.optimize(failing, n_trials=5, catch=(ZeroDivisionError,))
+    seen = [tuple(trial.params.values()) for trial in study.trials]
+    assert len(set(seen)) == 5
+    assert study.best_value < 0.2
+
+
+def test_a_clash_is_a_row_that_was_taken_in_between() -> None:
+    study = run(bowl(), 2)
+    before = question_of(study)
+    row = before.space.row({"rate": 0.1, "width": 0.2, "kind": "b"})
+    assert not was_taken(before, row, before)
+    study.enqueue_trial({"rate": 0.1, "width": 0.2, "kind": "b"})
+    study.ask(SPACE)
+    later = question_of(study)
+    assert was_taken(before, row, later)
+    assert not was_taken(later, row, later)
+
+
+def test_the_priors_conditions_hold_until_the_target_contradicts_them() -> None:
+    prior = svm_prior().prior
+    distributions = {
+        "cost": FloatDistribution(1e-3, 1e3, log=True),
+        "kernel": CategoricalDistribution(["linear", "rbf"]),
+        "gamma": FloatDistribution(1e-4, 1.0, log=True),
+    }
+    study = optuna.create_study()
+    assert len(read_question(study.trials, Aims.of(study), prior, {}, {}, 0).conditions) == 1
+    params = {"cost": 1.0, "kernel": "linear", "gamma": 0.1}
+    study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
+    assert (
+        read_question(
+            study.trials, Aims.of(study), prior, Memory().common_space(study.trials), {}, 1
+        ).conditions
+        == ()
+    )
+
+
+def test_a_prior_without_shared_parameters_asks_nothing() -> None:
+    other = run(lambda trial: trial.suggest_float("other", 0.0, 1.0), 5)
+    study = run(bowl(), 1)
+    prior = fit_prior(Prior.from_studies([other])).prior
+    question = read_question(
+        study.trials, Aims.of(study), prior, Memory().common_space(study.trials), {}, 1
+    )
+    assert question.space.names == ("kind", "rate", "width")

@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from functools import partial
+from pathlib import Path
+import time
+
+import numpy as np
+import optuna
+import pytest
+from sklearn.datasets import load_digits
+import torch
+from torch import nn
+
+from optuna_meta import record_meta_features
+from optuna_meta.weights import by_fit
+from optuna_meta.weights import by_leep
+from optuna_meta.weights import by_logme
+from optuna_meta.weights import by_loss
+from optuna_meta.weights import by_score
+from optuna_meta.weights import Candidate
+from optuna_meta.weights import CheckpointStore
+from optuna_meta.weights import find_checkpoints
+from optuna_meta.weights import Guarded
+from optuna_meta.weights import Nearest
+from optuna_meta.weights import rank_checkpoints
+from optuna_meta.weights import Ranking
+from optuna_meta.weights import RowItems
+from optuna_meta.weights import Rung
+from optuna_meta.weights import suggest_start
+from optuna_meta.weights import Target
+from optuna_meta.weights.selection import rank as rank_module
+from optuna_meta.weights.selection.candidate import _score
+from optuna_meta.weights.selection.short_training import Attempt
+from optuna_meta.weights.selection.short_training import Verdict
+from optuna_meta.weights import initialize
+from tests.weights.toys import store_in
+
+
+QUICK = Guarded(rung=Rung(steps=20, rates=[4e-3]))
+
+
+def build(width: int = 32) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
+
+
+@cache
+def digits() -> tuple[torch.Tensor, torch.Tensor]:
+    bunch = load_digits()
+    order = np.random.default_rng(0).permutation(len(bunch.target))
+    inputs = torch.tensor(bunch.data[order] / 16.0, dtype=torch.float32)
+    return inputs, torch.tensor(bunch.target[order])
+
+
+@cache
+def trained(kind: str) -> nn.Sequential:
+    """A model of 1,000 digits that the target does not have."""
+    torch.manual_seed(1)
+    inputs, targets = (part[:1000] for part in digits())
+    if kind == "random labels":
+        targets = torch.randint(10, targets.shape)
+    if kind == "inverted":
+        inputs = 1.0 - inputs
+    model = build()
+    optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
+    for _ in range(150):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+    return model
+
+
+def dead() -> nn.Sequential:
+    model = build()
+    nn.init.constant_(model[0].bias, -1e3)
+    nn.init.zeros_(model[2].bias)
+    return model
+
+
+def diverged() -> nn.Sequential:
+    model = build()
+    nn.init.constant_(model[0].weight, float("nan"))
+    return model
+
+
+def scaled() -> nn.Sequential:
+    model = build()
+    model.load_state_dict({name: 8.0 * t for name, t in trained("inverted").state_dict().items()})
+    return model
+
+
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "good": lambda: trained("good"),
+    "inverted": lambda: trained("inverted"),
+    "random labels": lambda: trained("random labels"),
+    "dead": dead,
+    "diverged": diverged,
+    "scaled": scaled,
+    "wider": lambda: build(40),
+}
+
+
+def candidates(folder: Path, kinds: list[str]) -> list[Candidate]:
+    """One study a kind of model; the later ones claim to be better."""
+    store = store_in(folder)
+    storage = optuna.storages.InMemoryStorage()
+    studies = []
+    for place, kind in enumerate(kinds):
+        study = optuna.create_study(study_name=kind, storage=storage, direction="maximize")
+        trial = study.ask()
+        store.save(trial, MODELS[kind](), value=1.0)
+        study.tell(trial, 1.0)
+        for _ in range(place):
+            study.tell(study.ask(), 0.5)
+        studies.append(study)
+    return find_checkpoints(studies, store)
+
+
+def target(n: int = 60) -> Target:
+    inputs, targets = digits()
+    return Target(
+        build, inputs[1000 : 1000 + n], targets[1000 : 1000 + n], nn.functional.cross_entropy
+    )
+
+
+def notes(ranking: Ranking) -> dict[str, str]:
+    return {
+        start.candidate.record.study if start.candidate else "scratch": start.note
+        for start in ranking.starts
+    }
+
+
+def test_the_default_finds_the_good_source_among_poisoned_ones(tmp_path: Path) -> None:
+    ranking = rank_checkpoints(candidates(tmp_path, list(MODELS)), target())
+    assert ranking.best is not None and ranking.best.record.study == "good"
+    found = notes(ranking)
+    assert found["dead"] == "its outputs are the same for all inputs"
+    assert found["diverged"] == "it diverged: 0.weight is not finite"
+    assert found["wider"].startswith("another architecture: ")
+    assert "trial 0 of study 'good'" in str(ranking).splitlines()[0]
+
+
+def test_scratch_wins_where_all_sources_are_poisoned(tmp_path: Path) -> None:
+    kinds = ["random labels", "dead", "diverged", "scaled", "wider"]
+    for seed in range(2):
+        ranking = rank_checkpoints(candidates(tmp_path / str(seed), kinds), target(), seed=seed)
+        assert ranking.best is None
+        assert len(ranking.starts) == 6
+
+
+def test_a_tie_goes_to_scratch(tmp_path: Path) -> None:
+    """A source that is scratch itself, by another seed."""
+    torch.manual_seed(5)
+    untrained = build()
+    store = store_in(tmp_path)
+    study = optuna.create_study()
+    trial = study.ask()
+    store.save(trial, untrained, value=0.1)
+    study.tell(trial, 0.1)
+    found = find_checkpoints([study], store)
+    chosen = [
+        rank_checkpoints(found, target(), strategy=QUICK, seed=seed).best for seed in range(4)
+    ]
+    assert chosen.count(None) >= 3
+
+
+def test_measures_rank_alone(tmp_path: Path) -> None:
+    found = candidates(tmp_path, ["good", "inverted", "random labels", "dead"])
+    for measure in (by_logme, by_loss, by_leep):
+        ranking = rank_checkpoints(found, target(), strategy=measure)
+        assert ranking.best is not None and ranking.best.record.study == "good", measure
+    by_name = rank_checkpoints(found, target(), strategy=by_score)
+    assert [s.candidate.record.study for s in by_name.starts if s.candidate] == [
+        "random labels",
+        "inverted",
+        "good",
+        "dead",
+    ]
+    assert {s.score for s in rank_checkpoints(found, target(), strategy=by_fit).starts[:3]} == {
+        1.0
+    }
+
+
+def test_the_nearest_task_by_meta_features(tmp_path: Path) -> None:
+    found = candidates(tmp_path, ["good", "inverted", "random labels", "dead"])
+    studies = [optuna.create_study(study_name=c.record.study) for c in found]
+    for place, study in enumerate(studies[:3]):
+        record_meta_features(study, {"rows": 10.0**place, "mean": 0.1 * place})
+    measure = Nearest.by_meta_features(studies, {"rows": 10.0, "mean": 0.1})
+    assert max(measure.weights, key=lambda name: measure.weights[name]) == studies[1].study_name
+    ranking = rank_checkpoints(found, target(), strategy=measure)
+    assert ranking.best is not None and ranking.best.record.study == studies[1].study_name
+    assert rank_checkpoints(found, target(), strategy=Nearest({})).best is None
+
+
+def test_a_dead_network_has_the_lowest_loss_and_is_not_chosen(tmp_path: Path) -> None:
+    found = candidates(tmp_path, ["random labels", "dead"])
+    loss = nn.functional.cross_entropy
+    few = target()
+    losses = {c.record.study: loss(_outputs(c, few), few.targets).item() for c in found}
+    assert losses["dead"] < losses["random labels"]
+    best = rank_checkpoints(found, few, strategy=by_loss).best
+    assert best is not None and best.record.study == "random labels"
+
+
+def _outputs(candidate: Candidate, few: Target) -> torch.Tensor:
+    model = build()
+    model.load_state_dict(dict(candidate.load().state))
+    with torch.no_grad():
+        outputs: torch.Tensor = model(few.inputs)
+    return outputs
+
+
+def test_asking_changes_no_random_state_and_repeats(tmp_path: Path) -> None:
+    found = candidates(tmp_path, ["good", "random labels"])
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    first = rank_checkpoints(found, target(), strategy=QUICK, seed=7)
+    assert torch.equal(torch.rand(3), expected)
+    assert str(rank_checkpoints(found, target(), strategy=QUICK, seed=7)) == str(first)
+
+
+def test_missing_and_damaged_candidates_are_named(tmp_path: Path) -> None:
+    found = candidates(tmp_path, ["good", "inverted", "random labels"])
+    missing, damaged, _ = found
+    (tmp_path / missing.record.weights.artifact_id).unlink()
+    path = tmp_path / damaged.record.weights.artifact_id
+    path.write_bytes(path.read_bytes()[:-1])
+    told = notes(rank_checkpoints(found, target(), strategy=by_score))
+    assert "not in this artifact store" in told[missing.record.study]
+    assert "truncated" in told[damaged.record.study]
+
+
+def test_rows_that_go_by_item_count_as_fitting(tmp_path: Path) -> None:
+    """A vocabulary of another size is not another architecture where rows are named."""
+
+    def words(n: int) -> nn.Sequential:
+        return nn.Sequential(nn.Embedding(n, 8), nn.Flatten(), nn.Linear(8, 2))
+
+    store = store_in(tmp_path)
+    study = optuna.create_study()
+    trial = study.ask()
+    store.save(trial, words(30), value=1.0)
+    study.tell(trial, 1.0)
+    rows = {"0.weight": RowItems(range(30), range(10, 60))}
+    plain = Target(
+        lambda: words(50), torch.arange(10, 40)[:, None], torch.arange(30) % 2,
+        nn.functional.cross_entropy,
+    )  # fmt: skip
+    by_item = replace(plain, start=partial(initialize, rows=rows, least=0.0), least=0.3)
+    found = find_checkpoints([study], store)
+    assert rank_checkpoints(found, plain, strategy=by_score).best is None
+    assert rank_checkpoints(found, by_item, strategy=by_score).best is found[0]
+    shares = rank_checkpoints(found, by_item, strategy=by_fit).starts
+    assert shares[0].score == pytest.approx((20 * 8 + 18) / (50 * 8 + 18))
+    few = rank_checkpoints(found, replace(by_item, least=0.5), strategy=by_score)
+    assert few.best is None and "another architecture: 43%" in few.starts[0].note
+
+
+def test_where_the_loss_decides_the_best_start_is_ahead_of_scratch(tmp_path: Path) -> None:
+    """Named first is the one that claims to be better."""
+    equal = replace(target(), score=lambda outputs, classes: 1.0)
+    guard = Guarded((by_score,))
+    ranking = rank_checkpoints(candidates(tmp_path, ["good", "inverted"]), equal, strategy=guard)
+    assert ranking.best is not None and ranking.best.record.study == "good"
+    assert [start.score for start in ranking.starts] == pytest.approx([1.0] * 3)
+
+
+def test_what_is_ahead_within_the_error_comes_behind_scratch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within = Verdict(score=9.0, loss=0.1, gain=0.2, error=0.3, divisions=1)
+    monkeypatch.setattr(rank_module, "compare", lambda *_: within)
+    ranking = rank_checkpoints(candidates(tmp_path, ["good"]), target(), strategy=QUICK)
+    assert ranking.best is None
+    assert ranking.starts[0].candidate is None
+    assert ranking.starts[1].note == "+0.2 ± 0.3 against scratch: not better by a standard error"
+
+
+def test_scratch_has_its_score_on_as_many_divisions_as_the_best_start(tmp_path: Path) -> None:
+    few = target()
+    ranking = rank_checkpoints(candidates(tmp_path, ["good"]), few, strategy=QUICK)
+    scratch = Attempt(few, None, QUICK.rung, 0)
+    assert ranking.best is not None
+    assert ranking.starts[-1].score == -scratch.misses(2)[:, 0].mean()
+    assert ranking.starts[-1].score != -scratch.misses(1)[:, 0].mean()
+
+
+def test_a_training_that_dies_says_so(tmp_path: Path) -> None:
+    few = target()
+    dying = replace(few, loss=lambda outputs, classes: outputs.mean() * float("nan"))
+    told = notes(rank_checkpoints(candidates(tmp_path, ["good"]), dying, strategy=QUICK))
+    assert told["good"] == "its training ended in a dead or diverged model"
+
+
+def test_nothing_to_choose_from_is_scratch() -> None:
+    assert rank_checkpoints([], target()).best is None
+    assert rank_checkpoints([], target(), strategy=by_loss).best is None
+    with pytest.raises(ValueError, match="At least two examples .* got 1 inputs"):
+        target(1)
+
+
+def test_the_shortlist_is_as_long_as_asked(tmp_path: Path) -> None:
+    found = candidates(tmp_path, ["good", "inverted", "random labels"])
+    guard = Guarded(shortlist=1, rung=Rung(folds=2, rates=[4e-3]))
+    told = notes(rank_checkpoints(found, target(), strategy=guard))
+    assert (
+        sorted(note for note in told.values() if "shortlist" in note)
+        == ["not on the shortlist"] * 2
+    )
+
+
+def test_regression_and_a_start_of_ones_own(tmp_path: Path) -> None:
+    started = []
+    few = target()
+    values = few.targets.float().unsqueeze(1) / 10.0
+
+    def start(model: nn.Module, checkpoint: object) -> None:
+        started.append(checkpoint)
+
+    task = Target(
+        lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1)),
+        few.inputs,
+        values,
+        nn.functional.mse_loss,
+        start=start,
+    )
+    ranking = rank_checkpoints(candidates(tmp_path, ["good"]), task, strategy=QUICK)
+    assert started and ranking.best is None  # It is scratch in disguise: a tie.
+
+
+def _study(name: str, values: list[float], direction: str, store: CheckpointStore) -> optuna.Study:
+    study = optuna.create_study(study_name=name, direction=direction)
+    for value in values:
+        trial = study.ask()
+        store.save(trial, nn.Linear(1, 1), value=value)
+        study.tell(trial, value)
+    return study
+
+
+def test_scores_are_ranks_within_the_study(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    loss = _study("loss", [100.0, 300.0, 200.0], "minimize", store)
+    accuracy = _study("accuracy", [0.1, 0.9], "maximize", store)
+    single = _study("single", [1e9], "maximize", store)
+    found = find_checkpoints([loss, accuracy, single], store)
+    scores = {(c.record.study, c.record.value): c.score for c in found}
+    assert scores == {
+        ("loss", 100.0): pytest.approx(2.5 / 3),
+        ("loss", 200.0): pytest.approx(1.5 / 3),
+        ("loss", 300.0): pytest.approx(0.5 / 3),
+        ("accuracy", 0.9): 0.75,
+        ("accuracy", 0.1): 0.25,
+        ("single", 1e9): 0.5,
+    }
+    assert [c.score for c in found] == sorted((c.score for c in found), reverse=True)
+
+
+def test_what_has_no_finite_value_is_no_candidate_and_copies_come_once(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    study = _study("a", [0.5], "minimize", store)
+    for value, state in [(float("nan"), optuna.trial.TrialState.FAIL), (None, None)]:
+        trial = study.ask()
+        store.save(trial, nn.Linear(1, 1), value=value)
+        if state is not None:
+            study.tell(trial, state=state)
+    copy = optuna.create_study(study_name="copy")
+    copy.add_trials(study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)))
+    found = find_checkpoints([study, copy], store)
+    assert [(c.record.trial, c.score) for c in found] == [(0, 0.5)]
+
+
+def test_scores_of_many_trials_equal_the_definition_and_take_no_time() -> None:
+    rng = np.random.default_rng(0)
+    for n_objectives in (1, 2):
+        values = rng.integers(0, 5, (200, n_objectives)).astype(float)
+        for own, place in ((values[0], 0), (values[7], 7)):
+            others = np.delete(values, place, axis=0)
+            worse = [(o >= own).all() and (o > own).any() for o in others]
+            better = [(o <= own).all() and (o < own).any() for o in others]
+            expected = (sum(worse) + 0.5 * (200 - sum(worse) - sum(better))) / 200
+            assert _score(own, others) == pytest.approx(expected)
+    many = rng.random((10_000, 2))
+    began = time.process_time()
+    for own in many[:100]:
+        _score(own, many)
+    assert time.process_time() - began < 2.0  # Pairs of all the others would take minutes.
+
+
+def test_what_a_start_of_ones_own_raises_is_told(tmp_path: Path) -> None:
+    found = candidates(tmp_path, ["good", "wider"])
+    strict = replace(target(), start=lambda model, c: model.load_state_dict(c.state))
+    ranking = rank_checkpoints(found, strict, strategy=by_loss)
+    assert ranking.best is not None and ranking.best.record.study == "good"
+    note = notes(ranking)["wider"]
+    assert note.startswith("Error") and len(note.splitlines()) == 1
+
+
+def test_only_studies_have_checkpoints(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="list of optuna.Study, got Study"):
+        find_checkpoints(optuna.create_study(), store_in(tmp_path))  # type: ignore[arg-type]
+
+
+def test_a_candidate_is_a_start_by_role(tmp_path: Path) -> None:
+    (found,) = candidates(tmp_path, ["good"])
+    study = optuna.create_study()
+    study.enqueue_trial({"start": "best"})
+    start = suggest_start(study.ask(), {"best": found})
+    assert start is not None and start.metadata.study == "good"
