@@ -27,12 +27,12 @@ from optuna_meta.weights import by_score
 from optuna_meta.weights import Candidate
 from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import find_checkpoints
-from optuna_meta.weights import Guarded
+from optuna_meta.weights import initialize
 from optuna_meta.weights import Nearest
+from optuna_meta.weights import NewTask
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import record_lineage
-from optuna_meta.weights import Target
-from optuna_meta.weights import initialize
+from optuna_meta.weights import ShortlistThenTrain
 
 
 Data = tuple[torch.Tensor, torch.Tensor]
@@ -60,8 +60,8 @@ def main() -> None:
     weights = study_weights(sampler, study)
     print("weights of the studies:", {name: round(share, 2) for name, share in weights.items()})
     torch.manual_seed(0)
-    target = Target(build, *train, nn.functional.cross_entropy, accuracy)
-    strategy = Guarded((Nearest(weights), by_logme, by_score))
+    target = NewTask(build, *train, nn.functional.cross_entropy, accuracy)
+    strategy = ShortlistThenTrain((Nearest(weights), by_logme, by_score))
     ranking = rank_checkpoints(find_checkpoints(priors, store), target, strategy=strategy)
     print(ranking)
     if ranking.best is not None:

@@ -20,7 +20,7 @@ from benchmarks.report.summary import partial_methods
 from benchmarks.report.summary import rank_by_task
 from benchmarks.report.summary import regret_by_task
 from benchmarks.report.verdicts import early_wins
-from benchmarks.report.verdicts import standing
+from benchmarks.report.verdicts import reliability
 
 
 __all__ = ["base_sections", "partial_section"]
@@ -92,7 +92,7 @@ def _verdicts(rows: pd.DataFrame, families: Sequence[str]) -> str:
         if len(set(ranks.index.get_level_values("method")) | {OURS}) < 2:
             continue
         cells = [
-            standing(ranks, OURS, trial) if trial in ranks.columns else "" for trial in _RANKED
+            reliability(ranks, OURS, trial) if trial in ranks.columns else "" for trial in _RANKED
         ]
         lines.append([family, *cells])
     text = table(["family, at trial", *_RANKED], lines)

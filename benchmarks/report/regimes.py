@@ -21,7 +21,7 @@ from benchmarks.report.summary import in_regime
 from benchmarks.report.summary import rank_by_task
 from benchmarks.report.summary import regret_by_cost
 from benchmarks.report.summary import regret_by_task
-from benchmarks.report.verdicts import standing
+from benchmarks.report.verdicts import reliability
 from benchmarks.report.verdicts import tail
 from benchmarks.tasks.curves import EPOCHS
 
@@ -57,7 +57,7 @@ def regime_section(rows: pd.DataFrame, regime: str) -> str:
     ranks = rank_by_task(rows)
     kept = [trial for trial in (10, 20) if trial in ranks.columns and ranks[trial].notna().all()]
     several = rows["method"].nunique() > 1
-    verdicts = [f"at trial {t}: {standing(ranks, OURS, t)}" for t in kept] if several else []
+    verdicts = [f"at trial {t}: {reliability(ranks, OURS, t)}" for t in kept] if several else []
     n_tasks, n_seeds = rows.groupby(["family", "task"]).ngroups, rows["seed"].nunique()
     best = f"Best in mean rank {'; '.join(verdicts)}." if verdicts else ""
     head = f"### {regime}\n\n{n_tasks} tasks, {n_seeds} replicates. {best}"
@@ -118,7 +118,7 @@ def objectives_section(rows: pd.DataFrame) -> Iterator[str]:
         yield f"### {family}\n\n{means(by_task, _OBJECTIVES_TRIALS)}"
         if OURS in set(part["method"]) and part["method"].nunique() > 1:
             verdicts = [
-                f"at trial {trial} {standing(ranks, OURS, trial)}"
+                f"at trial {trial} {reliability(ranks, OURS, trial)}"
                 for trial in _whole(by_task, (10, 20, 40))
             ]
             yield f"Best in mean rank: {'; '.join(verdicts)}."

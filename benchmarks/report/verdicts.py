@@ -12,12 +12,12 @@ from benchmarks.report.summary import estimate
 from benchmarks.report.summary import regret_by_task
 
 
-__all__ = ["Standing", "Tail", "early_wins", "standing", "tail"]
+__all__ = ["Reliability", "Tail", "early_wins", "reliability", "tail"]
 
 _SLACK = 1e-9
 
 
-class Standing(NamedTuple):
+class Reliability(NamedTuple):
     """Where a method's mean rank stands."""
 
     verdict: str  # "yes": the best, "tie": within one standard error of the best, or "no"
@@ -44,7 +44,7 @@ class Tail(NamedTuple):
         return self.value / self.other
 
 
-def standing(ranks: pd.DataFrame, method: str, trial: int) -> Standing:
+def reliability(ranks: pd.DataFrame, method: str, trial: int) -> Reliability:
     """Whether a method's mean rank is the best one.
 
     A tie is a mean rank worse than the best by no more than the standard error, over tasks, of
@@ -68,7 +68,7 @@ def standing(ranks: pd.DataFrame, method: str, trial: int) -> Standing:
         verdict = "yes"
     else:
         verdict = "tie" if difference.mean <= error + _SLACK else "no"
-    return Standing(verdict, float(means[method]), best, float(others.min()))
+    return Reliability(verdict, float(means[method]), best, float(others.min()))
 
 
 def early_wins(

@@ -13,9 +13,9 @@ from benchmarks.report.figure import COLOURS
 from benchmarks.weights.domains import DOMAINS
 from benchmarks.weights.report import Line
 from benchmarks.weights.report import lines_of
+from benchmarks.weights.report import Reliability
 from benchmarks.weights.report import Setting
 from benchmarks.weights.report import settings
-from benchmarks.weights.report import Standing
 
 
 __all__ = ["draw"]
@@ -50,7 +50,7 @@ def draw(lines: Sequence[Line], path: Path) -> None:
     _save(figure, path)
 
 
-def _panel(axis: Any, setting: Setting, standings: Sequence[Standing]) -> dict[str, Any]:
+def _panel(axis: Any, setting: Setting, standings: Sequence[Reliability]) -> dict[str, Any]:
     handles = {}
     shown = [one for one in standings if one.method in _SHOWN]
     for one in shown:

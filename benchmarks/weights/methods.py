@@ -31,18 +31,18 @@ from benchmarks.weights.sources import seeded_choice
 from benchmarks.weights.sources import Sources
 from benchmarks.weights.sources import start_from
 from optuna_meta import extract_meta_features
+from optuna_meta.weights import average
 from optuna_meta.weights import by_logme
 from optuna_meta.weights import Candidate
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights import greedy_soup
 from optuna_meta.weights import greedy_weights
-from optuna_meta.weights import Guarded
 from optuna_meta.weights import Nearest
+from optuna_meta.weights import NewTask
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import Ranking
-from optuna_meta.weights import Target
-from optuna_meta.weights import average
+from optuna_meta.weights import ShortlistThenTrain
 
 
 __all__ = ["Bench", "METHODS", "OF_LARGER", "OF_POISONED", "Outcome"]
@@ -67,7 +67,7 @@ class Bench:
     sources: Sources
     seed: int
     kind: str = CLEAN  # Of the sources.
-    strategy: Guarded | None = None  # The default's.
+    strategy: ShortlistThenTrain | None = None  # The default's.
     runs: dict[str, Run] = field(default_factory=dict)  # By the weights that they start from.
 
     @property
@@ -79,7 +79,7 @@ class Bench:
         """Their checkpoints, one of each study."""
         return find_checkpoints(self.studies, self.sources.store)
 
-    def target(self) -> Target:
+    def target(self) -> NewTask:
         """The new task as :func:`rank_checkpoints` takes it."""
         domain, kind = self.domain, self.domain.kind
 
@@ -92,7 +92,7 @@ class Bench:
 
         known = domain.known
         build = partial(domain.build, self.seed)
-        return Target(build, known.inputs, known.targets, kind.loss, score, start)
+        return NewTask(build, known.inputs, known.targets, kind.loss, score, start)
 
     def start(self, checkpoint: Checkpoint) -> Start:
         """What puts an earlier study's checkpoint into the new model."""

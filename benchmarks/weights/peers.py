@@ -42,10 +42,10 @@ from torch.optim.swa_utils import update_bn
 from benchmarks.weights.peers_cases import CASES
 from benchmarks.weights.peers_loaders import judge
 from benchmarks.weights.peers_loaders import LOADERS
-from optuna_meta.weights import greedy_weights
-from optuna_meta.weights import refresh_statistics
 from optuna_meta.weights import average
+from optuna_meta.weights import greedy_weights
 from optuna_meta.weights import initialize
+from optuna_meta.weights import refresh_statistics
 
 
 __all__ = ["averaging", "loading", "main", "selection"]

@@ -16,7 +16,7 @@ from benchmarks.report.markdown import table
 from benchmarks.weights.domains import DOMAINS
 
 
-__all__ = ["append", "Line", "lines_of", "read", "report", "Setting", "settings", "Standing"]
+__all__ = ["append", "Line", "lines_of", "read", "report", "Setting", "settings", "Reliability"]
 
 _SHOWN = (0, 5, 20, 50)  # Steps.
 
@@ -113,7 +113,7 @@ def _short(value: object) -> object:
     return f"{value:.5g}" if isinstance(value, float) else value
 
 
-class Standing(NamedTuple):
+class Reliability(NamedTuple):
     """A method in one setting, against scratch, over seeds."""
 
     method: str
@@ -145,7 +145,7 @@ def settings(lines: Sequence[Line]) -> list[Setting]:
     return list(dict.fromkeys(Setting(line.domain, line.size, line.sources) for line in lines))
 
 
-def lines_of(lines: Sequence[Line], setting: Setting) -> list[Standing]:
+def lines_of(lines: Sequence[Line], setting: Setting) -> list[Reliability]:
     """How each method stands, in the seeds that all methods have."""
     own = [line for line in lines if line[:3] == setting]
     by_method: dict[str, dict[int, Line]] = {}
@@ -159,12 +159,12 @@ def lines_of(lines: Sequence[Line], setting: Setting) -> list[Standing]:
     ]
 
 
-def _standing(method: str, pairs: Sequence[tuple[Line, Line]], sign: float) -> Standing:
+def _standing(method: str, pairs: Sequence[tuple[Line, Line]], sign: float) -> Reliability:
     finals = np.array([line.final for _, line in pairs])
     gains = sign * (finals - np.array([scratch.final for scratch, _ in pairs]))
     shares = np.array([_share(scratch, line, sign) for scratch, line in pairs])
     curves = np.array([line.curve for _, line in pairs])
-    return Standing(method, finals, gains, shares, curves, tuple(line for _, line in pairs))
+    return Reliability(method, finals, gains, shares, curves, tuple(line for _, line in pairs))
 
 
 def _share(scratch: Line, line: Line, sign: float) -> float:
@@ -230,7 +230,7 @@ def _overview(lines: Sequence[Line]) -> str:
     return table(["start", *found], rows)
 
 
-def _standing_in_short(one: Standing | None) -> str:
+def _standing_in_short(one: Reliability | None) -> str:
     if one is None:
         return ""
     wins = f"{one.wins} of {len(one.gains)}"
@@ -241,7 +241,7 @@ def _sign(setting: Setting) -> float:
     return 1.0 if DOMAINS[setting.domain].kind.higher else -1.0
 
 
-def _methods(standings: Sequence[Standing]) -> str:
+def _methods(standings: Sequence[Reliability]) -> str:
     checks = standings[0].lines[0].checks
     shown = [i for i, step in enumerate(checks) if step in _SHOWN]
     head = ["start", *(f"after {checks[i]}" for i in shown), "final", "gain", "wins", "steps"]

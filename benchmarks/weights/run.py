@@ -66,8 +66,8 @@ from benchmarks.weights.sources import CLEAN
 from benchmarks.weights.sources import make_sources
 from benchmarks.weights.sources import POISONED
 from benchmarks.weights.sources import Sources
-from optuna_meta.weights import Guarded
-from optuna_meta.weights import Rung
+from optuna_meta.weights import ShortlistThenTrain
+from optuna_meta.weights import ShortTraining
 
 
 __all__ = ["Effort", "main", "measure"]
@@ -79,10 +79,15 @@ class Effort(NamedTuple):
     checks: int | None = None  # The first of each domain's; all if None.
     rates: int | None = None
     share: float = 1.0  # Of the steps on earlier tasks.
-    strategy: Guarded | None = None  # Of the default; as it is if None.
+    strategy: ShortlistThenTrain | None = None  # Of the default; as it is if None.
 
 
-SMOKE = Effort(3, 2, 0.01, Guarded(shortlist=1, rung=Rung(steps=2, folds=2, rates=[4e-3])))
+SMOKE = Effort(
+    3,
+    2,
+    0.01,
+    ShortlistThenTrain(shortlist=1, short_training=ShortTraining(steps=2, folds=2, rates=[4e-3])),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

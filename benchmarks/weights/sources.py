@@ -36,13 +36,13 @@ from optuna_meta import extract_meta_features
 from optuna_meta import record_meta_features
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import CheckpointStore
-from optuna_meta.weights import Inner
+from optuna_meta.weights import EmbeddingRows
+from optuna_meta.weights import initialize
+from optuna_meta.weights import InnerLoop
 from optuna_meta.weights import joint_init
 from optuna_meta.weights import maml_init
-from optuna_meta.weights import Outer
+from optuna_meta.weights import OuterLoop
 from optuna_meta.weights import reptile_init
-from optuna_meta.weights import RowItems
-from optuna_meta.weights import initialize
 
 
 __all__ = ["ALL_POISONED", "CLEAN", "Learned", "make_sources", "POISONED", "Sources", "start_from"]
@@ -52,7 +52,7 @@ CLEAN, POISONED, ALL_POISONED = "clean", "poisoned", "all poisoned"
 _SCALE = 8.0
 _DEAD = -1e3  # A bias that no input overcomes.
 _DESCRIBE_SECONDS = 5.0
-_REPTILE = Inner(lr=4e-3, steps=16)
+_REPTILE = InnerLoop(lr=4e-3, steps=16)
 _STEPS = 8  # Of joint training and Reptile, for each round of MAML.
 
 
@@ -117,7 +117,7 @@ def start_from(domain: Domain, checkpoint: Checkpoint, rows: Rows, same_outputs:
         checkpoint=checkpoint,
         head=() if same_outputs else domain.head,
         exclude=domain.own,
-        rows={name: RowItems(rows[name], own) for name, own in domain.rows.items()},
+        rows={name: EmbeddingRows(rows[name], own) for name, own in domain.rows.items()},
         least=0.0,
     )
 
@@ -226,11 +226,11 @@ def _learned(domain: Domain, seed: int, share: float) -> dict[str, Learned]:
         ),
         "reptile": lambda: reptile_init(
             model, tasks, loss, inner=_REPTILE, optimiser=torch.optim.Adam, seed=seed,
-            outer=Outer(lr=0.5, rounds=max(1, steps // _REPTILE.steps), tasks=n_tasks),
+            outer=OuterLoop(lr=0.5, rounds=max(1, steps // _REPTILE.steps), tasks=n_tasks),
         ),
         "maml": lambda: maml_init(
-            model, tasks, loss, inner=Inner(lr=0.1, steps=3),
-            outer=Outer(lr=4e-3, rounds=rounds, tasks=n_tasks), seed=seed,
+            model, tasks, loss, inner=InnerLoop(lr=0.1, steps=3),
+            outer=OuterLoop(lr=4e-3, rounds=rounds, tasks=n_tasks), seed=seed,
         ),
     }  # fmt: skip
     found = {}

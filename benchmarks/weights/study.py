@@ -59,8 +59,8 @@ from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta import record_meta_features
 from optuna_meta.weights import CheckpointStore
-from optuna_meta.weights import Guarded
-from optuna_meta.weights import Rung
+from optuna_meta.weights import ShortlistThenTrain
+from optuna_meta.weights import ShortTraining
 from optuna_meta.weights import suggest_start
 
 
@@ -76,10 +76,12 @@ class Size(NamedTuple):
     steps: int = 30  # A trial of the new task.
     prior_steps: int = 150
     kept: int = 3  # Checkpoints of each earlier study.
-    strategy: Guarded = Guarded()  # The library's default.
+    strategy: ShortlistThenTrain = ShortlistThenTrain()  # The library's default.
 
 
-SMOKE = Size(2, 2, 3, 1, Guarded(shortlist=1, rung=Rung(2, 2, (4e-3,))))
+SMOKE = Size(
+    2, 2, 3, 1, ShortlistThenTrain(shortlist=1, short_training=ShortTraining(2, 2, (4e-3,)))
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -24,18 +24,18 @@ from benchmarks.weights.training import accuracy
 from benchmarks.weights.training import Batches
 from benchmarks.weights.training import network
 from optuna_meta import extract_meta_features
+from optuna_meta.weights import average
 from optuna_meta.weights import by_logme
 from optuna_meta.weights import Candidate
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import find_checkpoints
-from optuna_meta.weights import Guarded
+from optuna_meta.weights import initialize
 from optuna_meta.weights import Nearest
+from optuna_meta.weights import NewTask
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import record_lineage
-from optuna_meta.weights import Target
-from optuna_meta.weights import average
-from optuna_meta.weights import initialize
+from optuna_meta.weights import ShortlistThenTrain
 
 
 __all__ = ["chosen_starts", "objective", "Spent", "Start", "Starts", "StudyTask"]
@@ -121,7 +121,7 @@ def chosen_starts(
     earlier: Sequence[optuna.Study],
     store: CheckpointStore,
     seed: int,
-    strategy: Guarded,
+    strategy: ShortlistThenTrain,
 ) -> Starts:
     """Returns what each role stands for, by the images that the task trains on.
 
@@ -133,7 +133,7 @@ def chosen_starts(
         strategy: Of the role ``transferable``.
     """
     candidates = find_checkpoints(earlier, store)
-    target = Target(
+    target = NewTask(
         partial(task.build, seed),
         task.train.x,
         task.train.y,

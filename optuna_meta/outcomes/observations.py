@@ -39,7 +39,7 @@ class Observations:
         params: The configurations, n of them.
         distributions: For each configuration its parameters' distributions.
         values: Values of the K objectives, lower is better, finite.  # (n, K)
-        limits: Values of the J constraints, at most 0 where a trial is feasible; NaN where it
+        constraint_values: Values of the J constraints, at most 0 where a trial is feasible; NaN where it
             reports none.  # (n, J)
         measured: Which values trials came to, and not only what is likely of them.  # (n,)
     """
@@ -48,7 +48,7 @@ class Observations:
     params: tuple[Mapping[str, Any], ...]
     distributions: tuple[Mapping[str, BaseDistribution], ...]
     values: Array  # (n, K)
-    limits: Array  # (n, J)
+    constraint_values: Array  # (n, J)
     measured: NDArray[np.bool_]  # (n,)
 
     def __len__(self) -> int:
@@ -108,12 +108,12 @@ def _finite_columns(values: Array) -> Array:
 
 def _limits(trials: Sequence[FrozenTrial], keys: Sequence[str]) -> Array:
     """Constraint values (n, J), NaN where a trial reports none."""
-    limits = np.full((len(trials), len(keys)), np.nan)
+    constraint_values = np.full((len(trials), len(keys)), np.nan)
     if keys:
         for i, trial in enumerate(trials):
             reported = trial.constraints
-            limits[i] = [reported.get(key, np.nan) for key in keys]
-    return limits
+            constraint_values[i] = [reported.get(key, np.nan) for key in keys]
+    return constraint_values
 
 
 def _likely_values(
@@ -177,7 +177,7 @@ def _same_quantile(value: float, peers: Sequence[tuple[float, float]]) -> float:
 
 
 def _is_one_measure(complete: Sequence[tuple[Mapping[int, float], float]]) -> bool:
-    """Whether curves report what the final value measures: most finals lie on their own curve."""
+    """Whether curves report what the final value outcomes: most finals lie on their own curve."""
     curves = [(list(c.values()), final) for c, final in complete if c]
     slack = 1e-9 * max((abs(final) for _, final in curves), default=0.0)
     within = [min(c) - slack <= final <= max(c) + slack for c, final in curves]

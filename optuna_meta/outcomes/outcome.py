@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 
-__all__ = ["Measure", "constraint_keys", "objectives"]
+__all__ = ["Outcome", "constraint_keys", "objectives"]
 
 
 @dataclass(frozen=True)
-class Measure:
+class Outcome:
     """What a column of a study's values means.
 
     Args:
@@ -27,7 +27,7 @@ class Measure:
     n_objectives: int = 1
 
     @classmethod
-    def constraint(cls, key: str) -> Measure:
+    def constraint(cls, key: str) -> Outcome:
         """The constraint of a key: at most 0 is feasible."""
         return cls(key, 0, 0)
 
@@ -36,14 +36,14 @@ class Measure:
         """Whether this is a constraint."""
         return self.n_objectives == 0
 
-    def matches(self, other: Measure) -> bool:
-        """Whether two studies measure the same: by name, else objectives by position."""
+    def matches(self, other: Outcome) -> bool:
+        """Whether two studies outcome the same: by name, else objectives by position."""
         if self.is_constraint or other.is_constraint or (self.name and other.name):
             return self.is_constraint == other.is_constraint and self.name == other.name
         return (self.position, self.n_objectives) == (other.position, other.n_objectives)
 
 
-def objectives(n_objectives: int, names: Sequence[str] | None = None) -> tuple[Measure, ...]:
+def objectives(n_objectives: int, names: Sequence[str] | None = None) -> tuple[Outcome, ...]:
     """The objectives of a study, in order.
 
     Args:
@@ -51,7 +51,7 @@ def objectives(n_objectives: int, names: Sequence[str] | None = None) -> tuple[M
         names: Their metric names, where they are set.
     """
     known = names or [""] * n_objectives
-    return tuple(Measure(name, i, n_objectives) for i, name in enumerate(known))
+    return tuple(Outcome(name, i, n_objectives) for i, name in enumerate(known))
 
 
 def constraint_keys(trials: Iterable[FrozenTrial]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.transforms import signed
+from optuna_meta.outcomes.transforms import warp_constraint
 
 
 __all__ = ["best_first", "feasible", "is_on_front", "n_dominators"]
@@ -28,32 +28,32 @@ def is_on_front(values: Array) -> NDArray[np.bool_]:
     return np.asarray(n_dominators(values) == 0)
 
 
-def feasible(limits: Array) -> NDArray[np.bool_]:
+def feasible(constraint_values: Array) -> NDArray[np.bool_]:
     """Which rows of constraint values (n, J) are all known and at most 0.  # (n,)"""
-    return np.asarray((limits <= 0.0).all(axis=1))  # NaN is not.
+    return np.asarray((constraint_values <= 0.0).all(axis=1))  # NaN is not.
 
 
-def best_first(values: Array, limits: Array) -> NDArray[np.int64]:
+def best_first(values: Array, constraint_values: Array) -> NDArray[np.int64]:
     """Indices (n,): feasible before infeasible, less dominated first, then by sum of ranks.
 
     Args:
         values: Objective values, lower is better.  # (n, K)
-        limits: Constraint values, NaN where unknown.  # (n, J)
+        constraint_values: Constraint values, NaN where unknown.  # (n, J)
     """
     if values.shape[1] == 1:
         dominators, ranks = values[:, 0], np.zeros(len(values))
     else:
         dominators = n_dominators(values).astype(float)
         ranks = values.argsort(axis=0).argsort(axis=0).sum(axis=1).astype(float)
-    return np.lexsort((ranks, dominators, _violation(limits)))
+    return np.lexsort((ranks, dominators, _violation(constraint_values)))
 
 
-def _violation(limits: Array) -> Array:
-    """By how much limits (n, J) are violated, infinite where unknown.  # (n,)"""
-    total = np.zeros(len(limits))
-    for column in limits.T:
+def _violation(constraint_values: Array) -> Array:
+    """By how much constraint_values (n, J) are violated, infinite where unknown.  # (n,)"""
+    total = np.zeros(len(constraint_values))
+    for column in constraint_values.T:
         known = ~np.isnan(column)
         amounts = np.full(len(column), np.inf)
-        amounts[known] = np.maximum(signed(column[known]), 0.0)
+        amounts[known] = np.maximum(warp_constraint(column[known]), 0.0)
         total += amounts
     return total

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from optuna_meta._typing import Array
 
 
-__all__ = ["finite_values", "rank_normal", "signed", "warp"]
+__all__ = ["finite_values", "rank_normal", "warp_constraint", "warp_objective"]
 
 _GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
 _WORST = 4.0
@@ -39,7 +39,7 @@ def rank_normal(values: Array) -> Array:
     return scores
 
 
-def warp(values: Array) -> Array:
+def warp_objective(values: Array) -> Array:
     """Values (n,) of the target with the bad tail drawn in, of unit spread around 0.
 
     What is worse than the median is compressed logarithmically in units of the distance from the
@@ -58,7 +58,7 @@ def warp(values: Array) -> Array:
     return spread
 
 
-def signed(values: Array) -> Array:
+def warp_constraint(values: Array) -> Array:
     """Constraint values (n,) on one scale for all studies: at most 0 where feasible, as before.
 
     In units of their median size, large ones drawn in; the map is monotone.

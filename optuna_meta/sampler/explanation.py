@@ -13,9 +13,9 @@ import numpy as np
 from optuna_meta._typing import Array
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
-from optuna_meta.suggest.request import Question
 from optuna_meta.suggest.request import Suggestion
-from optuna_meta.suggest.suggester import Planner
+from optuna_meta.suggest.request import SuggestRequest
+from optuna_meta.suggest.suggester import Suggester
 
 
 __all__ = [
@@ -48,7 +48,7 @@ class PriorInfluence:
         study: Its name.
         weight: Its share of the influence, in [0, 1]; all shares sum to 1. The share is how far
             the suggestion would move if this study alone were left out.
-        coefficient: Its signed weight in the model's mean; negative where the target rewards what
+        coefficient: Its warp_constraint weight in the model's mean; negative where the target rewards what
             this study punishes.
         prior_weight: Its weight before any trial of the target, from the meta-features.
         close_in: Meta-features by which its data set is close to the target's, if it weighs more
@@ -157,39 +157,41 @@ _MOST_LEFT_OUT = 12  # Studies actually left out, one after another: the largest
 _TIE = 1e-3  # Share of the contribution in the influence: it orders studies that move nothing.
 
 
-def explained(planner: Planner, question: Question, rng: np.random.Generator) -> Explanation:
-    """Why a planner answers a question as it does; leaves planner and generator as they are."""
-    for measure in question.measures:
-        planner.outlook(measure)  # What the studies say of each other is asked once for all.
-    suggestion = planner.copy().suggest(question, copy.deepcopy(rng))
-    n_trials = len(question.rows)
+def explained(
+    suggester: Suggester, request: SuggestRequest, rng: np.random.Generator
+) -> Explanation:
+    """Why a suggester answers a request as it does; leaves suggester and generator as they are."""
+    for outcome in request.outcomes:
+        suggester.model(outcome)  # What the studies say of each other is asked once for all.
+    suggestion = suggester.copy().suggest(request, copy.deepcopy(rng))
+    n_trials = len(request.rows)
     n_priors = int(np.count_nonzero(suggestion.weights))
     return Explanation(
         source_of(n_trials, suggestion.trust, suggestion.tests),
         suggestion.trust,
-        question.space.params(suggestion.row),
-        influences(planner, question, suggestion, rng),
+        request.space.params(suggestion.row),
+        influences(suggester, request, suggestion, rng),
         reason_of(n_priors, n_trials, suggestion.trust, suggestion.tests),
-        planner.outlook(question.measures[0]).similarity.relevant(),
+        suggester.model(request.outcomes[0]).similarity.relevant(),
     )
 
 
 def influences(
-    planner: Planner, question: Question, suggestion: Suggestion, rng: np.random.Generator
+    suggester: Suggester, request: SuggestRequest, suggestion: Suggestion, rng: np.random.Generator
 ) -> tuple[PriorInfluence, ...]:
     """The prior studies' parts in a suggestion, most influential first.
 
     Args:
-        planner: What made the suggestion.
-        question: What was asked.
+        suggester: What made the suggestion.
+        request: What was asked.
         suggestion: What was answered.
         rng: The generator before the answer; left as it is.
     """
-    names = planner.fitted.prior.names
+    names = suggester.fitted.prior.names
     contributions = np.abs(suggestion.contributions)
     moved = np.zeros(len(names))
     for t in np.argsort(-contributions, kind="stable")[:_MOST_LEFT_OUT]:
-        moved[t] = _moved_without(planner, names[t], question, suggestion.row, rng)
+        moved[t] = _moved_without(suggester, names[t], request, suggestion.row, rng)
     influence = moved + _TIE * contributions / max(contributions.max(initial=0.0), 1e-12)
     shares = influence / (influence.sum() or 1.0)
     return tuple(
@@ -198,28 +200,28 @@ def influences(
             float(shares[t]),
             float(suggestion.coefficients[t]),
             float(suggestion.weights[t]),
-            _close_in(planner, names[t], question),
+            _close_in(suggester, names[t], request),
         )
         for t in np.argsort(-shares, kind="stable")
         if suggestion.weights[t] > 0.0
     )
 
 
-def _close_in(planner: Planner, name: str, question: Question) -> tuple[str, ...]:
+def _close_in(suggester: Suggester, name: str, request: SuggestRequest) -> tuple[str, ...]:
     """Meta-features by which a study is close to the target, as the first objective has it."""
-    outlook = planner.outlook(question.measures[0])
-    names = outlook.fitted.names
-    return outlook.similarity.reasons(names.index(name)) if name in names else ()
+    model = suggester.model(request.outcomes[0])
+    names = model.fitted.names
+    return model.similarity.reasons(names.index(name)) if name in names else ()
 
 
 def _moved_without(
-    planner: Planner, name: str, question: Question, row: Array, rng: np.random.Generator
+    suggester: Suggester, name: str, request: SuggestRequest, row: Array, rng: np.random.Generator
 ) -> float:
     """Distance between the suggestions with and without a study; 0 where it is the only one."""
-    if len(planner.fitted.prior) < 2:
+    if len(suggester.fitted.prior) < 2:
         return 0.0
-    other = planner.without(name).suggest(question, copy.deepcopy(rng)).row
-    return _distance(row, other, question.space)
+    other = suggester.without(name).suggest(request, copy.deepcopy(rng)).row
+    return _distance(row, other, request.space)
 
 
 def _distance(a: Array, b: Array, space: Space) -> float:

@@ -18,8 +18,8 @@ from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.studies.prior import Prior
-from optuna_meta.studies.storage import mark_of
-from optuna_meta.suggest.suggester import Planner
+from optuna_meta.studies.storage import fingerprint_of
+from optuna_meta.suggest.suggester import Suggester
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
-__all__ = ["fitted_prior", "Transfer"]
+__all__ = ["fitted_prior", "PriorChoice"]
 
 _MOST_PLANNERS = 4
 
 
-class Transfer:
+class PriorChoice:
     """The planners of the studies that one sampler serves.
 
     Args:
@@ -46,15 +46,15 @@ class Transfer:
     ) -> None:
         self.fitted = fitted
         self._meta_features = meta_features
-        self._planners: OrderedDict[str, Planner] = OrderedDict()
+        self._planners: OrderedDict[str, Suggester] = OrderedDict()
         self._own: dict[tuple[Hashable, ...], tuple[str, ...]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # Storages have other identities in another process.
         return {**self.__dict__, "_own": {}}
 
-    def planner(self, study: Study, trials: Sequence[FrozenTrial]) -> Planner:
-        """The planner of a study with these trials.
+    def suggester(self, study: Study, trials: Sequence[FrozenTrial]) -> Suggester:
+        """The suggester of a study with these trials.
 
         Raises:
             ValueError: The meta-features on the study are malformed.
@@ -62,17 +62,17 @@ class Transfer:
         features = self._meta_features
         if features is None:
             features = read_meta_features(study_user_attrs(study))
-        return self.planner_of(study, trials, features)
+        return self.suggester_of(study, trials, features)
 
-    def planner_of(
+    def suggester_of(
         self, study: Study, trials: Sequence[FrozenTrial], features: Mapping[str, float] | None
-    ) -> Planner:
-        """The planner of a study with these trials and meta-features."""
+    ) -> Suggester:
+        """The suggester of a study with these trials and meta-features."""
         own = self._own_names(study, trials)
         key = repr((own, features))
         if key not in self._planners:
             fitted = self.fitted.without(own) if own else self.fitted
-            self._planners[key] = Planner(fitted, features)
+            self._planners[key] = Suggester(fitted, features)
             if len(self._planners) > _MOST_PLANNERS:
                 self._planners.popitem(last=False)
         return self._planners[key]
@@ -85,12 +85,15 @@ class Transfer:
         first = next((t for t in trials if t.state in FINISHED), None)
         if first is None:
             return ()
-        key = (*study_key(study), mark_of([first]))  # A study made anew has the old one's key.
+        key = (
+            *study_key(study),
+            fingerprint_of([first]),
+        )  # A study made anew has the old one's key.
         if key not in self._own:
-            tasks = [task for task in self.fitted.prior.tasks if task.mark]
+            tasks = [task for task in self.fitted.prior.tasks if task.fingerprint]
             # HyperbandPruner's wrapper shows some of the trials, perhaps not the marked one.
-            marks = {mark_of([trial]) for trial in study_trials(study, FINISHED)}
-            self._own[key] = tuple(task.name for task in tasks if task.mark in marks)
+            marks = {fingerprint_of([trial]) for trial in study_trials(study, FINISHED)}
+            self._own[key] = tuple(task.name for task in tasks if task.fingerprint in marks)
         return self._own[key]
 
 

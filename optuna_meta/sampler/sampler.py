@@ -29,15 +29,15 @@ from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import facts
 from optuna_meta.sampler.explanation import LEAST_TRUST
 from optuna_meta.sampler.prior_choice import fitted_prior
-from optuna_meta.sampler.prior_choice import Transfer
+from optuna_meta.sampler.prior_choice import PriorChoice
 from optuna_meta.sampler.study_state import fitting
 from optuna_meta.sampler.study_state import Memory
 from optuna_meta.sampler.study_state import Plan
 from optuna_meta.sampler.study_state import Plans
-from optuna_meta.sampler.target_study import Aims
 from optuna_meta.sampler.target_study import any_running
 from optuna_meta.sampler.target_study import decided_params
 from optuna_meta.sampler.target_study import given_params
+from optuna_meta.sampler.target_study import Objectives
 from optuna_meta.sampler.target_study import PLAN_KEY
 from optuna_meta.sampler.target_study import read_question
 from optuna_meta.sampler.target_study import shown_names
@@ -46,9 +46,9 @@ from optuna_meta.space.dimension import NOTHING
 from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.candidate_list import NoCandidateError
 from optuna_meta.suggest.candidate_list import read_candidates
-from optuna_meta.suggest.request import Question
 from optuna_meta.suggest.request import Suggestion
-from optuna_meta.suggest.suggester import Planner
+from optuna_meta.suggest.request import SuggestRequest
+from optuna_meta.suggest.suggester import Suggester
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -114,7 +114,7 @@ class MetaSampler(BaseSampler):
         device: str | None = None,
     ) -> None:
         features = None if meta_features is None else clean_meta_features(meta_features)
-        self._transfer = Transfer(fitted_prior(prior_studies, device), features)
+        self._transfer = PriorChoice(fitted_prior(prior_studies, device), features)
         self._rng = np.random.default_rng(seed)
         self._given = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
@@ -197,33 +197,33 @@ class MetaSampler(BaseSampler):
             study: The target, whose next trial is explained as if it were asked for now.
         """
         trials = study.get_trials(deepcopy=False)
-        planner = self._planner(study, trials)
+        suggester = self._planner(study, trials)
         waiting = [t for t in trials if t.state == TrialState.WAITING]
         number = waiting[0].number if waiting else len(trials)
         decided = given_params(waiting[0]) if waiting else {}
         asked = self._memory(study).common_space(trials)
-        question = self._question(study, planner, trials, asked, decided, number)
-        return explained(planner, question, self._rng)
+        request = self._question(study, suggester, trials, asked, decided, number)
+        return explained(suggester, request, self._rng)
 
-    def _planner(self, study: Study, trials: Sequence[FrozenTrial]) -> Planner:
+    def _planner(self, study: Study, trials: Sequence[FrozenTrial]) -> Suggester:
         try:
-            return self._transfer.planner(study, trials)
+            return self._transfer.suggester(study, trials)
         except ValueError as error:
             name = study.study_name
             self._tell_once(f"The meta-features of study {name!r} are not used: {error}")
-            return self._transfer.planner_of(study, trials, None)
+            return self._transfer.suggester_of(study, trials, None)
 
     def _question(
         self,
         study: Study,
-        planner: Planner,
+        suggester: Suggester,
         trials: Sequence[FrozenTrial],
         asked: Mapping[str, BaseDistribution],
         decided: Mapping[str, Any],
         number: int,
         certain: bool = False,
-    ) -> Question:
-        aims, prior, memory = Aims.of(study), planner.fitted.prior, self._memory(study)
+    ) -> SuggestRequest:
+        aims, prior, memory = Objectives.of(study), suggester.fitted.prior, self._memory(study)
         given, taken = self._given, self._taken(study, number)
         return read_question(
             trials, aims, prior, asked, decided, number, given, taken, certain, memory
@@ -255,15 +255,15 @@ class MetaSampler(BaseSampler):
         try:
             with _ONE_BY_ONE:
                 trials = study.get_trials(deepcopy=False)
-                planner = self._planner(study, trials)
+                suggester = self._planner(study, trials)
                 decided = decided_params(trials, trial, withheld)
 
-                def read(trials: Sequence[FrozenTrial]) -> Question:
+                def read(trials: Sequence[FrozenTrial]) -> SuggestRequest:
                     return self._question(
-                        study, planner, trials, search_space, decided, trial.number
+                        study, suggester, trials, search_space, decided, trial.number
                     )
 
-                return self._new_plan(study, trial, planner, read, trials)
+                return self._new_plan(study, trial, suggester, read, trials)
         except NoCandidateError:
             raise
         except Exception as error:  # A prior study is never worth the user's trial.
@@ -274,31 +274,31 @@ class MetaSampler(BaseSampler):
         self,
         study: Study,
         trial: FrozenTrial,
-        planner: Planner,
-        read: Callable[[Sequence[FrozenTrial]], Question],
+        suggester: Suggester,
+        read: Callable[[Sequence[FrozenTrial]], SuggestRequest],
         trials: Sequence[FrozenTrial],
     ) -> Plan:
-        question = read(trials)
+        request = read(trials)
         for _ in range(_MOST_CLASHES):
-            suggestion = planner.suggest(question, self._rng)
-            plan = Plan(self._params(question, suggestion))
-            attrs = facts(planner.fitted.prior, len(question.rows), suggestion)
+            suggestion = suggester.suggest(request, self._rng)
+            plan = Plan(self._params(request, suggestion))
+            attrs = facts(suggester.fitted.prior, len(request.rows), suggestion)
             self._keep(study, trial, plan, attrs)
             after = study.get_trials(deepcopy=False)
             alone = not any_running([*trials, *after], trial.number)
             if alone and len(after) == len(trials):
                 break
             later = read(after)
-            if not was_taken(question, suggestion.row, later):
+            if not was_taken(request, suggestion.row, later):
                 break
-            question, trials = later, after
-        if len(planner.fitted) and not suggestion.weights.any():
+            request, trials = later, after
+        if len(suggester.fitted) and not suggestion.weights.any():
             self._tell_once(
                 f"No prior study has an objective of study {study.study_name!r}, which starts "
                 "cold. Objectives are the same where their metric names are, else where their "
                 "positions among equally many are."
             )
-        elif len(planner.fitted) and suggestion.trust < LEAST_TRUST:
+        elif len(suggester.fitted) and suggestion.trust < LEAST_TRUST:
             self._tell_once(
                 f"The prior studies contradict study {study.study_name!r}, which goes on as if it "
                 "had none.",
@@ -318,33 +318,35 @@ class MetaSampler(BaseSampler):
         with _ONE_BY_ONE:
             try:
                 trials = study.get_trials(deepcopy=False)
-                planner = self._planner(study, trials)
+                suggester = self._planner(study, trials)
                 if name in plan.renewed:
                     return plan
-                known = shown_names(trials).union(planner.fitted.space.names)
+                known = shown_names(trials).union(suggester.fitted.space.names)
                 if name not in (self._given.names if self._given else known):
                     return plan  # Nothing is known of it.
                 asked = {**trial.distributions, name: distribution}
                 given = given_params(trial)
-                question = self._question(study, planner, trials, asked, given, trial.number, True)
-                suggestion = planner.suggest(question, self._rng)
+                request = self._question(
+                    study, suggester, trials, asked, given, trial.number, True
+                )
+                suggestion = suggester.suggest(request, self._rng)
             except NoCandidateError:
                 raise
             except Exception as error:
                 self._tell_failure(study, "Planning", error)
                 return plan
             kept = {} if self._given else plan.params
-            params = {**kept, **self._params(question, suggestion), **trial.params}
+            params = {**kept, **self._params(request, suggestion), **trial.params}
             renewed = replace(plan, params=params, renewed=plan.renewed | {name})
             self._keep(study, trial, renewed, {})
         return renewed
 
-    def _params(self, question: Question, suggestion: Suggestion) -> Mapping[str, Any]:
+    def _params(self, request: SuggestRequest, suggestion: Suggestion) -> Mapping[str, Any]:
         """The suggested configuration; a candidate's as the user gave it."""
         if self._given is None or suggestion.candidate < 0:
-            return question.space.params(suggestion.row)
+            return request.space.params(suggestion.row)
         chosen: Mapping[str, Any] = self._given.configurations[
-            int(question.choices[suggestion.candidate])
+            int(request.choices[suggestion.candidate])
         ]
         return chosen
 

@@ -1,4 +1,4 @@
-"""The target study -> the question that its next trial asks, as arrays."""
+"""The target study -> the request that its next trial asks, as arrays."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.outcome import constraint_keys
-from optuna_meta.outcomes.outcome import Measure
 from optuna_meta.outcomes.outcome import objectives
+from optuna_meta.outcomes.outcome import Outcome
 from optuna_meta.sampler.study_state import Memory
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.conditions import learn_conditions
@@ -32,9 +32,9 @@ from optuna_meta.space.conditions import parents_first
 from optuna_meta.space.conditions import translated
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
-from optuna_meta.suggest.candidate_list import Given
+from optuna_meta.suggest.candidate_list import CandidateList
 from optuna_meta.suggest.request import MOST_AHEAD
-from optuna_meta.suggest.request import Question
+from optuna_meta.suggest.request import SuggestRequest
 
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Aims",
+    "Objectives",
     "any_running",
     "decided_params",
     "given_params",
@@ -57,19 +57,19 @@ _FIXED_KEY = "fixed_params"  # System attribute of Optuna: what an enqueued tria
 
 
 @dataclass(frozen=True)
-class Aims:
+class Objectives:
     """What a study optimises.
 
     Args:
         directions: One for each objective.
-        measures: What each objective is.
+        outcomes: What each objective is.
     """
 
     directions: tuple[StudyDirection, ...]
-    measures: tuple[Measure, ...]
+    outcomes: tuple[Outcome, ...]
 
     @classmethod
-    def of(cls, study: Study) -> Aims:
+    def of(cls, study: Study) -> Objectives:
         """The aims of a study."""
         directions = tuple(study.directions)
         return cls(directions, objectives(len(directions), metric_names(study)))
@@ -77,17 +77,17 @@ class Aims:
 
 def read_question(
     trials: Sequence[FrozenTrial],
-    aims: Aims,
+    aims: Objectives,
     prior: Prior,
     asked: Mapping[str, BaseDistribution],
     decided: Mapping[str, Any],
     number: int,
-    given: Given | None = None,
+    given: CandidateList | None = None,
     taken: Collection[int] = (),
     certain: bool = False,
     memory: Memory | None = None,
-) -> Question:
-    """What a trial asks of the planner.
+) -> SuggestRequest:
+    """What a trial asks of the suggester.
 
     Args:
         trials: The target's, all of them.
@@ -120,7 +120,7 @@ def read_question(
         space = given.space(lasting, expected | shown)
         choices = given.offered(lasting, decided, taken, certain)
         candidates = space.rows([given.configurations[i] for i in choices])
-    return Question(
+    return SuggestRequest(
         space,
         memory.rows(space, observed.keys, observed.params),
         observed.values,
@@ -128,9 +128,9 @@ def read_question(
         space.row(decided),
         _conditions(prior, space, memory.rows(space, *whole)),
         ahead=sum(_comes_before(t, number) for t in running),
-        limits=observed.limits,
+        constraint_values=observed.constraint_values,
         measured=observed.measured,
-        measures=(*aims.measures, *map(Measure.constraint, keys)),
+        outcomes=(*aims.outcomes, *map(Outcome.constraint, keys)),
         candidates=candidates,
         choices=choices,
         tried=np.isin(choices, list(taken)),
@@ -176,11 +176,11 @@ def shown_names(trials: Sequence[FrozenTrial]) -> set[str]:
     return {name for trial in trials for name in trial.distributions}
 
 
-def was_taken(question: Question, row: Array, later: Question) -> bool:
-    """Whether another worker has chosen ``row`` (D,) between two readings of one question."""
-    if later.space != question.space:
+def was_taken(request: SuggestRequest, row: Array, later: SuggestRequest) -> bool:
+    """Whether another worker has chosen ``row`` (D,) between two readings of one request."""
+    if later.space != request.space:
         return False
-    before = np.vstack([question.rows, question.pending])
+    before = np.vstack([request.rows, request.pending])
     return _is_among(row, np.vstack([later.rows, later.pending])) and not _is_among(row, before)
 
 
@@ -230,7 +230,7 @@ def _constraints(finished: Sequence[FrozenTrial], prior: Prior) -> tuple[str, ..
     """The constraints of the target: before any trial, those of the prior studies."""
     if finished:
         return constraint_keys(finished)
-    known = {task.measure.name for task in prior.tasks if task.measure.is_constraint}
+    known = {task.outcome.name for task in prior.tasks if task.outcome.is_constraint}
     return tuple(sorted(known))
 
 

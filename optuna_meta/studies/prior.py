@@ -25,7 +25,7 @@ from optuna.storages import BaseStorage
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Measure
+from optuna_meta.outcomes.outcome import Outcome
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.conditions import learn_conditions
 from optuna_meta.space.dimension import Dimension
@@ -33,7 +33,7 @@ from optuna_meta.space.search_space import Space
 from optuna_meta.studies.dataframe import read_frame
 from optuna_meta.studies.raw_study import RawStudy
 from optuna_meta.studies.raw_study import usable
-from optuna_meta.studies.storage import Adaptation
+from optuna_meta.studies.storage import ParameterMapping
 from optuna_meta.studies.storage import read_storage
 from optuna_meta.studies.storage import read_studies
 from optuna_meta.studies.task import Task
@@ -56,7 +56,7 @@ class Prior:
 
     Args:
         space: The union of the studies' search spaces.
-        tasks: What the studies say: a task for each measure of each study.
+        tasks: What the studies say: a task for each outcome of each study.
     """
 
     space: Space = field(default_factory=Space)
@@ -74,7 +74,7 @@ class Prior:
     def conditions(self) -> tuple[Condition, ...]:
         """Which parameters exist under which values of others, as all studies' trials show."""
         # All objectives of a study have the same trials.
-        first = {t.name: t.rows for t in reversed(self.tasks) if not t.measure.is_constraint}
+        first = {t.name: t.rows for t in reversed(self.tasks) if not t.outcome.is_constraint}
         return learn_conditions(list(reversed(first.values())), self.space)
 
     @classmethod
@@ -100,9 +100,9 @@ class Prior:
         Raises:
             ValueError: The SQLite file or one of ``study_names`` does not exist.
         """
-        adaptation = Adaptation(rename or {}, defaults or {})
-        prior = _encoded(read_storage(storage, study_names, where, adaptation))
-        adaptation.warn_of_unknown()
+        mapping = ParameterMapping(rename or {}, defaults or {})
+        prior = _encoded(read_storage(storage, study_names, where, mapping))
+        mapping.warn_of_unknown()
         return prior
 
     @classmethod
@@ -120,9 +120,9 @@ class Prior:
             rename: New names of parameters by their old ones.
             defaults: Values that studies without these parameters (by their new names) ran with.
         """
-        adaptation = Adaptation(rename or {}, defaults or {})
-        prior = _encoded(read_studies(studies, adaptation))
-        adaptation.warn_of_unknown()
+        mapping = ParameterMapping(rename or {}, defaults or {})
+        prior = _encoded(read_studies(studies, mapping))
+        mapping.warn_of_unknown()
         return prior
 
     @classmethod
@@ -153,11 +153,11 @@ class Prior:
         raw = read_frame(frame, study, value, distributions or {}, direction, meta_features or {})
         return _encoded(raw)
 
-    def of(self, measures: Iterable[Measure]) -> Prior:
-        """What studies that share an objective with the measures say of these."""
-        wanted = tuple(measures)
-        tasks = [t for t in self.tasks if any(t.measure.matches(m) for m in wanted)]
-        sharing = {t.name for t in tasks if not t.measure.is_constraint}
+    def of(self, outcomes: Iterable[Outcome]) -> Prior:
+        """What studies that share an objective with the outcomes say of these."""
+        wanted = tuple(outcomes)
+        tasks = [t for t in self.tasks if any(t.outcome.matches(m) for m in wanted)]
+        sharing = {t.name for t in tasks if not t.outcome.is_constraint}
         return replace(self, tasks=tuple(t for t in tasks if t.name in sharing))
 
     def without(self, names: Iterable[str]) -> Prior:
@@ -197,8 +197,8 @@ def prior_header(prior: Prior) -> dict[str, Any]:
             {
                 "name": t.name,
                 "meta_features": dict(t.meta_features),
-                "mark": t.mark,
-                "measure": list(astuple(t.measure)),
+                "mark": t.fingerprint,
+                "outcome": list(astuple(t.outcome)),
             }
             for t in prior.tasks
         ],
@@ -218,7 +218,7 @@ def prior_from_header(header: Mapping[str, Any], arrays: Mapping[str, Array]) ->
             arrays[f"{i}.values"],
             t["meta_features"],
             t["mark"],
-            Measure(*t.get("measure", ())),
+            Outcome(*t.get("outcome", ())),
         )
         for i, t in enumerate(header["tasks"])
     )
@@ -243,11 +243,13 @@ def _encoded(raw: Iterable[RawStudy]) -> Prior:
 
 
 def _tasks(study: RawStudy, space: Space) -> Iterator[Task]:
-    """A task for each measure of a study that its trials do not all share one value of."""
+    """A task for each outcome of a study that its trials do not all share one value of."""
     rows = space.rows(study.observations.params)
-    columns = np.hstack([study.observations.values, study.observations.limits]).T
-    for measure, values in zip(study.measures, columns, strict=True):
+    columns = np.hstack([study.observations.values, study.observations.constraint_values]).T
+    for outcome, values in zip(study.outcomes, columns, strict=True):
         known = ~np.isnan(values)
         finite = np.clip(values[known], -_LARGEST, _LARGEST)
         if len(finite) and np.ptp(finite) > 0.0:
-            yield Task(study.name, rows[known], finite, study.meta_features, study.mark, measure)
+            yield Task(
+                study.name, rows[known], finite, study.meta_features, study.fingerprint, outcome
+            )

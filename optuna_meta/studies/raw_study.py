@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 
 from optuna_meta.outcomes.observations import Observations
-from optuna_meta.outcomes.outcome import Measure
+from optuna_meta.outcomes.outcome import Outcome
 from optuna_meta.space.dimension import Dimension
 
 
@@ -29,23 +29,23 @@ class RawStudy:
     Args:
         name: The study's name.
         observations: Its trials.
-        measures: What the columns of their values, then of their limits, mean: K + J of them.
+        outcomes: What the columns of their values, then of their constraint_values, mean: K + J of them.
         dimensions: Every range that its trials had; a parameter may have several.
         meta_features: Named numbers of its data set.
-        mark: Number and start of its first trial; empty for trials that never were in Optuna.
+        fingerprint: Number and start of its first trial; empty for trials that never were in Optuna.
         problem: Why it cannot be read; empty where it can.
     """
 
     name: str
     observations: Observations
-    measures: Sequence[Measure] = (Measure(),)
+    outcomes: Sequence[Outcome] = (Outcome(),)
     dimensions: Sequence[Dimension] = ()
     meta_features: Mapping[str, float] = field(default_factory=dict)
-    mark: str = ""
+    fingerprint: str = ""
     problem: str = ""
 
     @property
-    def useless(self) -> str:
+    def rejection_reason(self) -> str:
         """Why the study cannot serve as a prior; empty where it can."""
         values = self.observations.values  # (n, K)
         if self.problem:
@@ -75,7 +75,7 @@ def usable(studies: Iterable[RawStudy]) -> list[RawStudy]:
     """
     kept: dict[str, RawStudy] = {}
     for study in studies:
-        if reason := study.useless:
+        if reason := study.rejection_reason:
             warnings.warn(f"Prior study {study.name!r} is left out: {reason}.", stacklevel=2)
         else:
             name = _unique(study.name, kept)

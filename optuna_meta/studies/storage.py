@@ -28,18 +28,18 @@ from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import Observations
 from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.outcome import constraint_keys
-from optuna_meta.outcomes.outcome import Measure
 from optuna_meta.outcomes.outcome import objectives
+from optuna_meta.outcomes.outcome import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import plain
 from optuna_meta.studies.raw_study import RawStudy
 from optuna_meta.studies.raw_study import unreadable
 
 
-__all__ = ["Adaptation", "mark_of", "read_storage", "read_studies"]
+__all__ = ["ParameterMapping", "fingerprint_of", "read_storage", "read_studies"]
 
 
-def mark_of(trials: Sequence[FrozenTrial]) -> str:
+def fingerprint_of(trials: Sequence[FrozenTrial]) -> str:
     """Number and start of the first trial: the same for a study wherever it is read from."""
     if not trials or trials[0].datetime_start is None:
         return ""
@@ -47,7 +47,7 @@ def mark_of(trials: Sequence[FrozenTrial]) -> str:
 
 
 @dataclass(frozen=True)
-class Adaptation:
+class ParameterMapping:
     """How earlier studies' parameters become today's.
 
     Args:
@@ -98,7 +98,7 @@ def read_storage(
     storage: str | BaseStorage,
     study_names: Sequence[str] | None,
     where: Callable[[Any], bool] | None,
-    adaptation: Adaptation,
+    mapping: ParameterMapping,
 ) -> Iterator[RawStudy]:
     """The chosen studies of a storage; see :meth:`optuna_meta.Prior.from_storage`."""
     opened = _open(storage)
@@ -113,35 +113,39 @@ def read_storage(
     for name in names:
         if where is None or where(frozen[name]):
             load = partial(optuna.load_study, study_name=name, storage=opened)
-            yield _read_guarded(name, load, adaptation)
+            yield _read_guarded(name, load, mapping)
 
 
-def read_studies(studies: Iterable[optuna.Study], adaptation: Adaptation) -> Iterator[RawStudy]:
+def read_studies(studies: Iterable[optuna.Study], mapping: ParameterMapping) -> Iterator[RawStudy]:
     """The studies, read."""
     for study in studies:
-        yield _read_guarded(study.study_name, partial(_itself, study), adaptation)
+        yield _read_guarded(study.study_name, partial(_itself, study), mapping)
 
 
 def _itself(study: optuna.Study) -> optuna.Study:
     return study
 
 
-def _read_guarded(name: str, load: Callable[[], optuna.Study], adaptation: Adaptation) -> RawStudy:
+def _read_guarded(
+    name: str, load: Callable[[], optuna.Study], mapping: ParameterMapping
+) -> RawStudy:
     try:
-        return _read(load(), adaptation)
+        return _read(load(), mapping)
     except Exception as error:  # Whatever a broken study raises, it costs only that study.
         return unreadable(name, f"reading it failed: {error!r}")
 
 
-def _read(study: optuna.Study, adaptation: Adaptation) -> RawStudy:
+def _read(study: optuna.Study, mapping: ParameterMapping) -> RawStudy:
     trials = study.get_trials(deepcopy=False, states=FINISHED)
     keys = constraint_keys(trials)
     observed = observe(trials, study.directions, keys)
-    observations, dimensions = adaptation.apply(observed)
-    measures = [*objectives(len(study.directions), metric_names(study))]
-    measures += [Measure.constraint(key) for key in keys]
-    raw = RawStudy(study.study_name, observations, measures, dimensions, mark=mark_of(trials))
-    return raw if raw.useless else replace(raw, meta_features=_meta_features(study))
+    observations, dimensions = mapping.apply(observed)
+    outcomes = [*objectives(len(study.directions), metric_names(study))]
+    outcomes += [Outcome.constraint(key) for key in keys]
+    raw = RawStudy(
+        study.study_name, observations, outcomes, dimensions, fingerprint=fingerprint_of(trials)
+    )
+    return raw if raw.rejection_reason else replace(raw, meta_features=_meta_features(study))
 
 
 def _meta_features(study: optuna.Study) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What one prior study says of one measure, as a frozen record of arrays."""
+"""What one prior study says of one outcome, as a frozen record of arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Measure
+from optuna_meta.outcomes.outcome import Outcome
 
 
 __all__ = ["Task"]
@@ -18,24 +18,24 @@ __all__ = ["Task"]
 
 @dataclass(frozen=True)
 class Task:
-    """One measure of a prior study: a study of two objectives and a constraint is three tasks.
+    """One outcome of a prior study: a study of two objectives and a constraint is three tasks.
 
     Args:
         name: The study's name.
         rows: Cells of the n trials in the prior's space.  # (n, D)
         values: Their values, lower is better, finite.  # (n,)
         meta_features: Named numbers of the study's data set; empty where none are known.
-        mark: Number and start of the study's first usable trial, by which a study recognises
+        fingerprint: Number and start of the study's first usable trial, by which a study recognises
             itself among the priors; empty for trials that never were in Optuna.
-        measure: What the values mean.
+        outcome: What the values mean.
     """
 
     name: str
     rows: Array = field(repr=False)  # (n, D)
     values: Array = field(repr=False)  # (n,)
     meta_features: Mapping[str, float] = field(default_factory=dict)
-    mark: str = ""
-    measure: Measure = Measure()
+    fingerprint: str = ""
+    outcome: Outcome = Outcome()
 
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or self.values.shape != (len(self.rows),):

@@ -25,12 +25,12 @@ from optuna_meta.outcomes.pareto import is_on_front
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import Predictions
-from optuna_meta.surrogate.transfer_model import View
+from optuna_meta.surrogate.transfer_model import OutcomePosterior
 
 
 __all__ = [
     "directions",
-    "Goal",
+    "AcquisitionFunction",
     "log_expected_improvement",
     "log_feasibility",
     "log_hypervolume_improvement",
@@ -138,7 +138,7 @@ _MARGIN = 0.1  # Of the trials' extent, from the worst value to the reference po
 
 
 @dataclass(frozen=True)
-class Goal:
+class AcquisitionFunction:
     """The acquisition of one trial.
 
     Args:
@@ -147,7 +147,7 @@ class Goal:
         feasible: Which of the trials are feasible.  # (n,)
     """
 
-    views: tuple[View, ...]
+    views: tuple[OutcomePosterior, ...]
     n_objectives: int
     feasible: NDArray[np.bool_]
 
@@ -157,22 +157,22 @@ class Goal:
         return any(view.model.asks_priors() for view in self.views)
 
     def inputs(self, rows: Array) -> list[Inputs]:
-        """What the model of each measure reads of rows (M, D)."""
-        X = design(rows, self.views[0].lens.space)
+        """What the model of each outcome reads of rows (M, D)."""
+        X = design(rows, self.views[0].base_models.space)
         return [Inputs(_expectations(view, rows), X) for view in self.views]
 
     def scores(self, inputs: Sequence[Inputs]) -> Array:
-        """Scores (M,) of candidates, higher is better, from the inputs of each measure."""
+        """Scores (M,) of candidates, higher is better, from the inputs of each outcome."""
         told = [v.model.predict(i) for v, i in zip(self.views, inputs, strict=True)]
-        aims, limits = told[: self.n_objectives], told[self.n_objectives :]
+        aims, constraint_values = told[: self.n_objectives], told[self.n_objectives :]
         if len(aims) > 1:
             score = self._hypervolume(aims)
-        elif limits:
+        elif constraint_values:
             score = _improvement(aims[0], self.feasible)
         else:
             p = aims[0]
             score = mixture_score(p.means, p.deviations, p.incumbents, p.weights)
-        for p in limits:
+        for p in constraint_values:
             score = score + log_feasibility(p.means, p.deviations, p.weights)
         return score
 
@@ -185,11 +185,11 @@ class Goal:
         return log_hypervolume_improvement(means, deviations, front, _reference(known), rays)
 
 
-def _expectations(view: View, rows: Array) -> Array:
+def _expectations(view: OutcomePosterior, rows: Array) -> Array:
     """What the prior studies expect of rows (M, D); 0 where nothing depends on it.  # (M, T)"""
     if view.model.asks_priors():
-        return view.lens.expectations(rows)
-    return np.zeros((len(rows), len(view.lens.fitted)))
+        return view.base_models.expectations(rows)
+    return np.zeros((len(rows), len(view.base_models.fitted)))
 
 
 def _improvement(p: Predictions, feasible: NDArray[np.bool_]) -> Array:

@@ -23,7 +23,7 @@ from optuna_meta.space.dimension import plain
 from optuna_meta.space.search_space import Space
 
 
-__all__ = ["Given", "NoCandidateError", "read_candidates"]
+__all__ = ["CandidateList", "NoCandidateError", "read_candidates"]
 
 
 class NoCandidateError(ValueError):
@@ -31,7 +31,7 @@ class NoCandidateError(ValueError):
 
 
 @dataclass(frozen=True)
-class Given:
+class CandidateList:
     """Configurations to choose from.
 
     Args:
@@ -140,7 +140,7 @@ class Given:
         )
 
 
-def read_candidates(candidates: Sequence[Mapping[str, Any]]) -> Given:
+def read_candidates(candidates: Sequence[Mapping[str, Any]]) -> CandidateList:
     """The configurations of a user's list.
 
     Raises:
@@ -162,7 +162,7 @@ def read_candidates(candidates: Sequence[Mapping[str, Any]]) -> Given:
         for params in reversed(candidates)
     }
     kept = reversed(different.values())
-    return Given(tuple({str(n): plain(v) for n, v in params.items()} for params in kept))
+    return CandidateList(tuple({str(n): plain(v) for n, v in params.items()} for params in kept))
 
 
 def _lies_in(distribution: BaseDistribution, value: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Measure
+from optuna_meta.outcomes.outcome import Outcome
 from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.space.conditions import apply_conditions
 from optuna_meta.space.conditions import Condition
@@ -24,10 +24,10 @@ from optuna_meta.space.sampling import uniform
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
-from optuna_meta.surrogate.base_models import Lens
+from optuna_meta.surrogate.base_models import BaseModels
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture_gp import Inputs
-from optuna_meta.surrogate.transfer_model import Outlook
+from optuna_meta.surrogate.transfer_model import TransferModel
 
 
 __all__ = ["given_pool", "new_pool", "Pool", "SMALL"]
@@ -46,27 +46,27 @@ class Pool:
         rows: The candidates, the prior studies' best trials first.  # (M, D)
         X: Their design.  # (M, W)
         n_remembered: How many of the rows are prior studies' best trials.
-        Z: By measure, what the prior studies expect, NaN for studies not asked so far.  # (M, T)
+        Z: By outcome, what the prior studies expect, NaN for studies not asked so far.  # (M, T)
     """
 
     rows: Array
     X: Array
     n_remembered: int
-    Z: dict[Measure, Array] = field(default_factory=dict)
+    Z: dict[Outcome, Array] = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> list[bytes]:
         """What tells the candidates apart."""
         return row_keys(self.rows)
 
-    def inputs(self, outlook: Outlook, space: Space, active: NDArray[np.int64]) -> Inputs:
-        """What the model of a measure reads of the candidates through the active studies."""
-        if outlook.measure not in self.Z:
-            self.Z[outlook.measure] = np.full((len(self.rows), len(outlook.fitted)), np.nan)
-        Z = self.Z[outlook.measure]
+    def inputs(self, model: TransferModel, space: Space, active: NDArray[np.int64]) -> Inputs:
+        """What the model of a outcome reads of the candidates through the active studies."""
+        if model.outcome not in self.Z:
+            self.Z[model.outcome] = np.full((len(self.rows), len(model.fitted)), np.nan)
+        Z = self.Z[model.outcome]
         new = active[np.isnan(Z[0, active])]
         if len(new):
-            Z[:, new] = Lens(outlook.fitted.select(new), space).expectations(self.rows)
+            Z[:, new] = BaseModels(model.fitted.select(new), space).expectations(self.rows)
         return Inputs(Z[:, active], self.X)
 
 
@@ -117,14 +117,14 @@ def _best_rows(prior: Prior) -> Array:
 
 def _best_of(tasks: Sequence[Task]) -> Array:
     """The trials of one study, best first.  # (n, D)"""
-    aims = [task for task in tasks if not task.measure.is_constraint]
+    aims = [task for task in tasks if not task.outcome.is_constraint]
     if not aims:
         return np.zeros((0, tasks[0].rows.shape[1]))
     rows = aims[0].rows  # All objectives of a study have the same trials.
     values = np.column_stack([task.values for task in aims])
-    limits = np.full((len(rows), len(tasks) - len(aims)), np.nan)
-    for j, task in enumerate(t for t in tasks if t.measure.is_constraint):
+    constraint_values = np.full((len(rows), len(tasks) - len(aims)), np.nan)
+    for j, task in enumerate(t for t in tasks if t.outcome.is_constraint):
         where = positions(rows, task.rows)
-        limits[where >= 0, j] = task.values[where[where >= 0]]
-    best: Array = rows[best_first(values, limits)]
+        constraint_values[where >= 0, j] = task.values[where[where >= 0]]
+    best: Array = rows[best_first(values, constraint_values)]
     return best

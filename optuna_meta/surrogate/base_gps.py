@@ -44,14 +44,14 @@ class PriorGPs:
     """T processes conditioned on their trials, padded to the longest study.
 
     Args:
-        sides: What a candidate's column, its square and 1 are multiplied by, and summed, to five
+        distance_factors: What a candidate's column, its square and 1 are multiplied by, and summed, to five
             times the squared scaled distance of a trial.  # (T, W + 2, n)
         precisions: Inverse squared length scale of each column.  # (T, W)
         mean: Constant mean.  # (T,)
         alpha: Weights of the trials' correlations; 0 in the padding.  # (T, n)
     """
 
-    sides: Array  # (T, W + 2, n)
+    distance_factors: Array  # (T, W + 2, n)
     precisions: Array  # (T, W)
     mean: Array  # (T,)
     alpha: Array  # (T, n)
@@ -68,12 +68,12 @@ class PriorGPs:
 
     def select(self, tasks: NDArray[np.int64]) -> PriorGPs:
         """The processes of some tasks."""
-        fields = (self.sides, self.precisions, self.mean, self.alpha)
+        fields = (self.distance_factors, self.precisions, self.mean, self.alpha)
         return PriorGPs(*(array[tasks] for array in fields))
 
     def _sum_correlations(self, designs: Array, sums: Array) -> None:
         """Put alpha's sums of correlations into (T, M), as many tasks at once as a block holds."""
-        n_tasks, width, n_trials = self.sides.shape
+        n_tasks, width, n_trials = self.distance_factors.shape
         n_rows = designs.shape[-2]
         step = min(n_tasks, max(1, _BLOCK // max(1, n_rows * n_trials)))
         squares = 5.0 * np.matmul(designs * designs, self.precisions[:, :, None])[:, :, 0]
@@ -88,7 +88,7 @@ class PriorGPs:
                 left[:size, :, :-2] = designs[tasks]
             left[:size, :, -1] = squares[tasks]
             correlation, root, decay = memory[:, :size]
-            np.matmul(left[:size], self.sides[tasks], out=correlation)
+            np.matmul(left[:size], self.distance_factors[tasks], out=correlation)
             np.abs(correlation, out=correlation)  # A distance of 0 may be rounded to below.
             matern52_over(correlation, root, decay)
             np.matmul(correlation, self.alpha[tasks, :, None], out=sums[tasks, :, None])

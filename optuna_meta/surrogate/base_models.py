@@ -24,14 +24,14 @@ from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import Scales
 
 
-__all__ = ["Lens", "MOST_ACTIVE", "active_tasks"]
+__all__ = ["BaseModels", "MOST_ACTIVE", "active_tasks"]
 
 MOST_ACTIVE = 24
 _GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True)
-class Lens:
+class BaseModels:
     """How some prior studies see a target's space.
 
     Args:

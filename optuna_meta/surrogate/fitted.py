@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Measure
+from optuna_meta.outcomes.outcome import Outcome
 from optuna_meta.outcomes.transforms import rank_normal
-from optuna_meta.outcomes.transforms import signed
+from optuna_meta.outcomes.transforms import warp_constraint
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.prior import prior_from_header
@@ -92,9 +92,9 @@ class FittedPrior:
         parameters = GPParameters(*(array[tasks] for array in fields))
         return FittedPrior(prior, parameters, self.gps.select(tasks))
 
-    def of(self, measure: Measure) -> FittedPrior:
-        """The surrogate of the tasks that measure the same."""
-        same = [i for i, task in enumerate(self.prior.tasks) if task.measure.matches(measure)]
+    def of(self, outcome: Outcome) -> FittedPrior:
+        """The surrogate of the tasks that outcome the same."""
+        same = [i for i, task in enumerate(self.prior.tasks) if task.outcome.matches(outcome)]
         return self.select(np.array(same, dtype=np.int64))
 
     def without(self, names: Iterable[str]) -> FittedPrior:
@@ -173,7 +173,7 @@ def _padded(prior: Prior) -> _Padded:
     for t, (task, trials) in enumerate(zip(prior.tasks, kept, strict=True)):
         n = len(trials)
         designs[t, :n] = design(task.rows[trials], prior.space)
-        scaled = signed if task.measure.is_constraint else rank_normal
+        scaled = warp_constraint if task.outcome.is_constraint else rank_normal
         values[t, :n] = scaled(task.values)[trials]
         mask[t, :n] = True
         tuned[t] = task.tuned

@@ -13,7 +13,7 @@ from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.mixture_gp import Scales
 
 
-__all__ = ["own_precisions", "residual_scales", "typical_precisions"]
+__all__ = ["target_precisions", "residual_scales", "typical_precisions"]
 
 _LEAST_TRIALS = 4
 _ITERATIONS = 20
@@ -23,7 +23,7 @@ _NOISE_SPREAD = 1.5
 _LEAST_NOISE = 1e-4
 
 
-def own_precisions(X: Array, y: Array, owners: NDArray[np.int64], initial: Array) -> Array:
+def target_precisions(X: Array, y: Array, owners: NDArray[np.int64], initial: Array) -> Array:
     """Inverse squared length scales (D,) of a Matern-5/2 process with constant mean.
 
     The constant and the amplitude are integrated out or profiled; the noise is fitted along.
@@ -94,5 +94,5 @@ def typical_precisions(fitted: FittedPrior) -> Array:
 def residual_scales(X: Array, y: Array, owners: NDArray[np.int64], precisions: Array) -> Scales:
     """The residual's length scales: the priors' precisions (D,), and those y (n,) shows at X."""
     default = np.full(len(precisions), 8.0 / max(len(precisions), 1))
-    own = own_precisions(X, y, owners, default)
+    own = target_precisions(X, y, owners, default)
     return Scales(np.sqrt(precisions)[owners], np.sqrt(own)[owners])

@@ -30,7 +30,7 @@ from optuna_meta.surrogate.posterior import posterior
 from optuna_meta.surrogate.posterior import predicted
 
 
-__all__ = ["Inputs", "Predictions", "Scales", "TargetModel", "condition"]
+__all__ = ["Inputs", "Predictions", "Scales", "MixtureGP", "condition"]
 
 LEAST_WEIGHT = 0.03
 
@@ -126,7 +126,7 @@ class _Relations:
 
 
 @dataclass(frozen=True)
-class TargetModel:
+class MixtureGP:
     """The mixture after n trials.
 
     Args:
@@ -165,12 +165,12 @@ class TargetModel:
         """Whether any component is left that does not follow the prior studies."""
         return bool((self._arms() != Arm.FOLLOW).any())
 
-    def doubt(self) -> TargetModel:
+    def doubt(self) -> MixtureGP:
         """The mixture of the components that do not follow the prior studies."""
         doubting = np.flatnonzero(self._arms() != Arm.FOLLOW)
         posteriors = tuple(self.posteriors[k] for k in doubting)
         weights = self.weights[doubting] / self.weights[doubting].sum()
-        return TargetModel(self.observed, self.task_weights, self.scales, posteriors, weights)
+        return MixtureGP(self.observed, self.task_weights, self.scales, posteriors, weights)
 
     def predict(self, candidates: Inputs, least_weight: float = LEAST_WEIGHT) -> Predictions:
         """Predictions of the components that carry at least ``least_weight``, arms sharpened."""
@@ -237,7 +237,7 @@ def condition(
     task_weights: Array,
     scales: Scales,
     pending: Inputs | None = None,
-) -> TargetModel:
+) -> MixtureGP:
     """The mixture given the target's trials.
 
     Args:
@@ -258,7 +258,7 @@ def condition(
     evidence = [p.log_evidence if informative else 0.0 for p in posteriors]
     logs = np.array(evidence) + np.log([h.odds for h in components])
     weights = np.exp(logs - logs.max())
-    return TargetModel(inputs, task_weights, scales, posteriors, weights / weights.sum())
+    return MixtureGP(inputs, task_weights, scales, posteriors, weights / weights.sum())
 
 
 def _deviations(Z: Array, w: Array) -> Array:

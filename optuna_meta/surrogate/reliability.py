@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.transforms import signed
-from optuna_meta.outcomes.transforms import warp
+from optuna_meta.outcomes.transforms import warp_constraint
+from optuna_meta.outcomes.transforms import warp_objective
 from optuna_meta.surrogate.components import components
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.kernel import column_owners
@@ -24,15 +24,15 @@ from optuna_meta.surrogate.lengthscales import residual_scales
 from optuna_meta.surrogate.lengthscales import typical_precisions
 from optuna_meta.surrogate.mixture_gp import condition
 from optuna_meta.surrogate.mixture_gp import Inputs
+from optuna_meta.surrogate.mixture_gp import MixtureGP
 from optuna_meta.surrogate.mixture_gp import Scales
-from optuna_meta.surrogate.mixture_gp import TargetModel
 
 
 __all__ = [
-    "Standing",
+    "Reliability",
     "initial_trust",
     "signal_weights",
-    "standing_of",
+    "reliability_of",
 ]
 
 _UNINFORMED = 0.8  # With one prior study there is nobody to ask.
@@ -43,7 +43,7 @@ _SOME_TRIALS = 4  # For each dimension: about what a function takes to show its 
 _LEAST_SIGNAL = 1e-3  # Were all studies noise, they would weigh alike.
 
 
-class Standing(NamedTuple):
+class Reliability(NamedTuple):
     """What the prior studies say of each other.
 
     Args:
@@ -54,12 +54,12 @@ class Standing(NamedTuple):
     signal: Array  # (T,)
     informed: Array  # (T,)
 
-    def without(self, left_out: NDArray[np.int64]) -> Standing:
+    def without(self, left_out: NDArray[np.int64]) -> Reliability:
         """What the others of many say without one: about the same."""
-        return Standing(np.delete(self.signal, left_out), np.delete(self.informed, left_out))
+        return Reliability(np.delete(self.signal, left_out), np.delete(self.informed, left_out))
 
 
-def standing_of(fitted: FittedPrior) -> Standing:
+def reliability_of(fitted: FittedPrior) -> Reliability:
     """Ask every prior study; of many an even spread, whose mean answer the others get."""
     n_tasks = len(fitted)
     asked = np.unique(np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int))
@@ -75,31 +75,31 @@ def standing_of(fitted: FittedPrior) -> Standing:
     if n_tasks == 1:
         informed = np.array([_UNINFORMED])
     means = np.array([signal.mean(), informed.mean()]) if n_tasks else np.zeros(2)
-    standing = Standing(*(np.full(n_tasks, mean) for mean in means))
-    standing.signal[asked], standing.informed[asked] = signal, informed
-    return standing
+    reliability = Reliability(*(np.full(n_tasks, mean) for mean in means))
+    reliability.signal[asked], reliability.informed[asked] = signal, informed
+    return reliability
 
 
-def signal_weights(standing: Standing) -> Array:
+def signal_weights(reliability: Reliability) -> Array:
     """Weights (T,) of the prior studies, sum 1: none for noise."""
-    weights = _LEAST_SIGNAL + standing.signal
+    weights = _LEAST_SIGNAL + reliability.signal
     normalised: Array = weights / (weights.sum() or 1.0)
     return normalised
 
 
-def initial_trust(standing: Standing) -> float:
+def initial_trust(reliability: Reliability) -> float:
     """Probability in [0, 1) that the prior studies inform a further study of their kind.
 
     That is the share of the informed ones among those that are not noise, times the probability
     that what speaks for the prior studies is no noise itself.
     """
-    signal, informed = standing
+    signal, informed = reliability
     if len(signal) == 0:
         return 0.0
     asked = min(len(signal), _MOST_STUDIES) / len(signal)  # The others' answers are no evidence.
     share = asked * float(signal @ informed) + _PSEUDO_STUDIES * _UNINFORMED
     share /= asked * float(signal.sum()) + _PSEUDO_STUDIES
-    return share * float(signal_weights(standing) @ signal)
+    return share * float(signal_weights(reliability) @ signal)
 
 
 class _Played(NamedTuple):
@@ -115,13 +115,13 @@ def _as_target(fitted: FittedPrior, t: int, precisions: Array, most: int) -> _Pl
     n = len(task.values)
     trials = np.linspace(0, n - 1, min(n, most)).round().astype(int)
     rows = task.rows[trials]
-    y = (signed if task.measure.is_constraint else warp)(task.values[trials])
+    y = (warp_constraint if task.outcome.is_constraint else warp_objective)(task.values[trials])
     inputs = Inputs(fitted.predict(rows), design(rows, fitted.space))
     owners = column_owners(fitted.space)
     return _Played(inputs, y, residual_scales(inputs.X, y, owners, precisions))
 
 
-def _given(played: _Played, weights: Array, t: int) -> TargetModel:
+def _given(played: _Played, weights: Array, t: int) -> MixtureGP:
     """The mixture for study t, given what the others of these weights expect."""
     others = np.delete(np.arange(len(weights)), t)
     inputs = Inputs(played.inputs.Z[:, others], played.inputs.X)

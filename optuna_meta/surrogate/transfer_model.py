@@ -1,4 +1,4 @@
-"""What the prior studies say of one measure of the target, corrected by the target's trials."""
+"""What the prior studies say of one outcome of the target, corrected by the target's trials."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from optuna_meta._typing import Array
 from optuna_meta.features.similarity import learned_similarity
 from optuna_meta.features.similarity import Similarity
 from optuna_meta.features.similarity import uniform_similarity
-from optuna_meta.outcomes.outcome import Measure
-from optuna_meta.outcomes.transforms import signed
-from optuna_meta.outcomes.transforms import warp
+from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.transforms import warp_constraint
+from optuna_meta.outcomes.transforms import warp_objective
 from optuna_meta.space.search_space import Space
 from optuna_meta.surrogate.base_models import active_tasks
-from optuna_meta.surrogate.base_models import Lens
+from optuna_meta.surrogate.base_models import BaseModels
 from optuna_meta.surrogate.components import Component
 from optuna_meta.surrogate.components import components
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture_gp import condition
 from optuna_meta.surrogate.mixture_gp import Inputs
+from optuna_meta.surrogate.mixture_gp import MixtureGP
 from optuna_meta.surrogate.mixture_gp import Scales
-from optuna_meta.surrogate.mixture_gp import TargetModel
 from optuna_meta.surrogate.reliability import initial_trust
+from optuna_meta.surrogate.reliability import Reliability
+from optuna_meta.surrogate.reliability import reliability_of
 from optuna_meta.surrogate.reliability import signal_weights
-from optuna_meta.surrogate.reliability import Standing
-from optuna_meta.surrogate.reliability import standing_of
 
 
-__all__ = ["Outlook", "View", "is_untested", "new_outlook"]
+__all__ = ["TransferModel", "OutcomePosterior", "is_untested", "new_transfer_model"]
 
 _MOST_ANSWERS = 5000
 _ENOUGH_TO_DROP = 20  # Trials after which components that they speak against are left out ...
@@ -48,24 +48,24 @@ _INDIFFERENT = 0.2  # Prior studies that expect the same everywhere say nothing 
 
 
 @dataclass(frozen=True)
-class View:
-    """One measure of the target after its trials.
+class OutcomePosterior:
+    """One outcome of the target after its trials.
 
     Args:
         model: The mixture that chooses the next trial.
         full: The mixture after the trials: the same, unless the next trial is a test.
-        lens: How the studies that are asked see the target's space.
+        base_models: How the studies that are asked see the target's space.
         active: These studies, by their index among all.
     """
 
-    model: TargetModel
-    full: TargetModel
-    lens: Lens
+    model: MixtureGP
+    full: MixtureGP
+    base_models: BaseModels
     active: NDArray[np.int64]
 
     @property
     def trust(self) -> float:
-        """Posterior probability that the prior studies inform the measure."""
+        """Posterior probability that the prior studies inform the outcome."""
         return self.full.trust
 
     @property
@@ -73,7 +73,7 @@ class View:
         """Whether the next trial is to test what the prior studies say."""
         return self.model is not self.full
 
-    def testing_if_due(self, candidates: Inputs) -> View:
+    def testing_if_due(self, candidates: Inputs) -> OutcomePosterior:
         """The view of the components that doubt the prior studies, if a test of these is due."""
         model, w = self.model, self.model.task_weights
         m = model.observed.Z[: model.n_trials] @ w
@@ -93,48 +93,48 @@ class _Learned:
 
 
 @dataclass
-class Outlook:
-    """The prior studies' surrogates of one measure, and how far they are believed.
+class TransferModel:
+    """The prior studies' surrogates of one outcome, and how far they are believed.
 
     Args:
-        measure: The target's.
-        fitted: The surrogates of the T tasks that measure the same.
+        outcome: The target's.
+        fitted: The surrogates of the T tasks that outcome the same.
         weights: Weight of each task, sum 1.  # (T,)
         trust: Probability, before any trial, that they inform the target.
         similarity: What the weights owe to meta-features.
-        standing: What the studies say of each other.
+        reliability: What the studies say of each other.
     """
 
-    measure: Measure
+    outcome: Outcome
     fitted: FittedPrior
     weights: Array  # (T,)
     trust: float
     similarity: Similarity
-    standing: Standing
+    reliability: Reliability
     _answers: dict[str, dict[bytes, Array]] = field(default_factory=dict, repr=False)
     _learned: dict[str, _Learned] = field(default_factory=dict, repr=False)
 
-    def copy(self) -> Outlook:
-        """An outlook that says the same; what it learns does not reach this one."""
+    def copy(self) -> TransferModel:
+        """An model that says the same; what it learns does not reach this one."""
         answers = {space: dict(known) for space, known in self._answers.items()}
         return replace(self, _answers=answers, _learned={})
 
-    def view(self, space: Space, rows: Array, values: Array, pending: Array) -> View:
-        """The measure after the target's trials.
+    def view(self, space: Space, rows: Array, values: Array, pending: Array) -> OutcomePosterior:
+        """The outcome after the target's trials.
 
         Args:
             space: The target's space.
-            rows: Finished trials that report the measure.  # (n, D)
+            rows: Finished trials that report the outcome.  # (n, D)
             values: What they report, lower is better.  # (n,)
             pending: Running trials.  # (p, D)
         """
         Z, X = self._expected(space, rows), design(rows, space)
         learned = self._learn(space, Z, X, values)
         active = active_tasks(self.weights, Z, self._scaled(values))
-        lens = Lens(self._selected(active), space)
-        waiting = lens.inputs(pending) if len(pending) else None
+        base_models = BaseModels(self._selected(active), space)
+        waiting = base_models.inputs(pending) if len(pending) else None
         model = self._model(learned, active, Inputs(Z[:, active], X), values, waiting)
-        return View(model, model, lens, active)
+        return OutcomePosterior(model, model, base_models, active)
 
     def _model(
         self,
@@ -143,13 +143,13 @@ class Outlook:
         observed: Inputs,
         values: Array,
         pending: Inputs | None = None,
-    ) -> TargetModel:
+    ) -> MixtureGP:
         weights = self.weights[active] / (self.weights[active].sum() or 1.0)
         y = self._scaled(values)
         return condition(learned.parts, observed, y, weights, learned.scales, pending)
 
     def _scaled(self, values: Array) -> Array:
-        return signed(values) if self.measure.is_constraint else warp(values)
+        return warp_constraint(values) if self.outcome.is_constraint else warp_objective(values)
 
     def _trust_in(self, space: Space) -> float:
         """Trust before any trial; none where the target shares no parameter with any prior."""
@@ -169,7 +169,7 @@ class Outlook:
         key = repr(space) + repr((X.tobytes(), values.tobytes()))
         if key not in self._learned:
             y = self._scaled(values)
-            scales = Lens(self.fitted, space).scales(X, y)
+            scales = BaseModels(self.fitted, space).scales(X, y)
             learned = _Learned(scales, components(self._trust_in(space)))
             if n >= _ENOUGH_TO_DROP:
                 active = active_tasks(self.weights, Z, y)
@@ -194,41 +194,43 @@ class Outlook:
         keys = [row.tobytes() for row in rows]
         new = [i for i, key in enumerate(keys) if key not in answers]
         if new:
-            found = Lens(self.fitted, space).expectations(rows[new])
+            found = BaseModels(self.fitted, space).expectations(rows[new])
             answers.update(zip((keys[i] for i in new), found, strict=True))
         return np.array([answers[key] for key in keys]).reshape(len(rows), len(self.fitted))
 
 
-def new_outlook(
+def new_transfer_model(
     fitted: FittedPrior,
-    measure: Measure,
+    outcome: Outcome,
     features: Mapping[str, float] | None = None,
-    standing: Standing | None = None,
-) -> Outlook:
-    """The outlook on a measure of a target with these meta-features.
+    reliability: Reliability | None = None,
+) -> TransferModel:
+    """The model on a outcome of a target with these meta-features.
 
     Args:
-        fitted: The surrogates of all measures.
-        measure: The target's.
+        fitted: The surrogates of all outcomes.
+        outcome: The target's.
         features: The target's meta-features, where they are known.
-        standing: What the studies of the measure say of each other, where it is known.
+        reliability: What the studies of the outcome say of each other, where it is known.
     """
-    own = fitted.of(measure)
-    standing = standing_of(own) if standing is None else standing
-    similarity = _similarity(own, standing, features)
-    weights = similarity.weights * signal_weights(standing)
+    own = fitted.of(outcome)
+    reliability = reliability_of(own) if reliability is None else reliability
+    similarity = _similarity(own, reliability, features)
+    weights = similarity.weights * signal_weights(reliability)
     weights = weights / (weights.sum() or 1.0)
-    return Outlook(measure, own, weights, initial_trust(standing), similarity, standing)
+    return TransferModel(
+        outcome, own, weights, initial_trust(reliability), similarity, reliability
+    )
 
 
 def _similarity(
-    fitted: FittedPrior, standing: Standing, features: Mapping[str, float] | None
+    fitted: FittedPrior, reliability: Reliability, features: Mapping[str, float] | None
 ) -> Similarity:
     """What meta-features say; learned from studies that are no noise, an even spread of many."""
     known = [task.meta_features for task in fitted.prior.tasks]
     if not features or not any(known):
         return uniform_similarity(len(known))
-    sound = np.flatnonzero((standing.signal > 0.5) & np.array([bool(f) for f in known]))
+    sound = np.flatnonzero((reliability.signal > 0.5) & np.array([bool(f) for f in known]))
     spread = np.linspace(0, len(sound) - 1, min(len(sound), _MOST_TEACHERS)).round().astype(int)
     teachers = sound[spread]
     tasks = [fitted.prior.tasks[t] for t in teachers]

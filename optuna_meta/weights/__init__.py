@@ -10,7 +10,7 @@ from optuna_meta.weights.fine_tuning.regularization import L2SP
 from optuna_meta.weights.fine_tuning.regularization import shrink_and_perturb
 from optuna_meta.weights.merging.align import align
 from optuna_meta.weights.merging.average import average
-from optuna_meta.weights.merging.average import likeness
+from optuna_meta.weights.merging.average import cosine_similarity
 from optuna_meta.weights.merging.average import refresh_statistics
 from optuna_meta.weights.merging.ensemble import Ensemble
 from optuna_meta.weights.merging.ensemble import predict_all
@@ -19,8 +19,8 @@ from optuna_meta.weights.merging.ensemble_weights import simplex_weights
 from optuna_meta.weights.merging.soup import greedy_soup
 from optuna_meta.weights.merging.soup import learn_weights
 from optuna_meta.weights.meta_learning.joint import joint_init
-from optuna_meta.weights.meta_learning.loop import Inner
-from optuna_meta.weights.meta_learning.loop import Outer
+from optuna_meta.weights.meta_learning.loop import InnerLoop
+from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.meta_learning.maml import adapt
 from optuna_meta.weights.meta_learning.maml import cavia_init
 from optuna_meta.weights.meta_learning.maml import maml_init
@@ -28,24 +28,24 @@ from optuna_meta.weights.meta_learning.reptile import reptile_init
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.candidate import find_checkpoints
 from optuna_meta.weights.selection.nearest import Nearest
-from optuna_meta.weights.selection.new_task import Target
+from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.rank import by_fit
 from optuna_meta.weights.selection.rank import by_leep
 from optuna_meta.weights.selection.rank import by_logme
 from optuna_meta.weights.selection.rank import by_loss
 from optuna_meta.weights.selection.rank import by_score
-from optuna_meta.weights.selection.rank import Guarded
 from optuna_meta.weights.selection.rank import rank_checkpoints
 from optuna_meta.weights.selection.rank import Ranked
 from optuna_meta.weights.selection.rank import Ranking
-from optuna_meta.weights.selection.short_training import Rung
+from optuna_meta.weights.selection.rank import ShortlistThenTrain
+from optuna_meta.weights.selection.short_training import ShortTraining
 from optuna_meta.weights.selection.starts import ROLES
 from optuna_meta.weights.selection.starts import suggest_start
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.store import CheckpointStore
 from optuna_meta.weights.store.verify import Finding
 from optuna_meta.weights.store.verify import Verification
-from optuna_meta.weights.warm_start.embedding_rows import RowItems
+from optuna_meta.weights.warm_start.embedding_rows import EmbeddingRows
 from optuna_meta.weights.warm_start.initialize import initialize
 from optuna_meta.weights.warm_start.report import InitReport
 from optuna_meta.weights.warm_start.report import record_lineage
@@ -59,19 +59,19 @@ __all__ = [
     "CheckpointStore",
     "Ensemble",
     "Finding",
-    "Guarded",
+    "ShortlistThenTrain",
     "InitReport",
-    "Inner",
+    "InnerLoop",
     "L2SP",
     "Metadata",
     "Nearest",
-    "Outer",
+    "OuterLoop",
     "ROLES",
     "Ranked",
     "Ranking",
-    "RowItems",
-    "Rung",
-    "Target",
+    "EmbeddingRows",
+    "ShortTraining",
+    "NewTask",
     "Verification",
     "adapt",
     "align",
@@ -89,7 +89,7 @@ __all__ = [
     "initialize",
     "joint_init",
     "learn_weights",
-    "likeness",
+    "cosine_similarity",
     "linear_probe",
     "maml_init",
     "parameter_groups",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import optuna
 
-from optuna_meta.weights.store.artifacts import Shelf
+from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.retention import all_holdings
 from optuna_meta.weights.store.retention import give_up
@@ -21,7 +21,10 @@ __all__ = ["clear", "leftovers", "prune"]
 
 
 def prune(
-    study: optuna.Study, shelf: Shelf, top_k: int, others: Sequence[optuna.Study] = ()
+    study: optuna.Study,
+    shelf: CheckpointArtifacts,
+    top_k: int,
+    others: Sequence[optuna.Study] = (),
 ) -> list[CheckpointRecord]:
     """Gives up the checkpoints beyond the best, removes their files and returns their records."""
     beyond = [holding.record for holding in superfluous(kept(study), study, top_k)]
@@ -32,7 +35,9 @@ def prune(
     return beyond
 
 
-def clear(study: optuna.Study, shelf: Shelf, others: Sequence[optuna.Study] = ()) -> None:
+def clear(
+    study: optuna.Study, shelf: CheckpointArtifacts, others: Sequence[optuna.Study] = ()
+) -> None:
     """Removes files of unfinished uploads, and those that had to stay when they were given up."""
     _remove(study, shelf, given_up(study), others)
     unrecorded = {artifact_id for _, artifact_id in leftovers(study, shelf)}
@@ -40,7 +45,7 @@ def clear(study: optuna.Study, shelf: Shelf, others: Sequence[optuna.Study] = ()
         shelf.remove(artifact_id)
 
 
-def leftovers(study: optuna.Study, shelf: Shelf) -> list[tuple[str, str]]:
+def leftovers(study: optuna.Study, shelf: CheckpointArtifacts) -> list[tuple[str, str]]:
     """Owner and artifact of each upload that left something behind but no record."""
     return [
         (f"trial {trial.number} of study {study.study_name!r}", artifact_id)
@@ -50,7 +55,10 @@ def leftovers(study: optuna.Study, shelf: Shelf) -> list[tuple[str, str]]:
 
 
 def _remove(
-    study: optuna.Study, shelf: Shelf, artifact_ids: set[str], others: Sequence[optuna.Study]
+    study: optuna.Study,
+    shelf: CheckpointArtifacts,
+    artifact_ids: set[str],
+    others: Sequence[optuna.Study],
 ) -> None:
     if artifact_ids:
         for artifact_id in unreferenced(study, artifact_ids - _borrowed(study), others):

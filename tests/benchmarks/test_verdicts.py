@@ -17,7 +17,7 @@ from benchmarks.report.summary import rank_by_task  # noqa: E402
 from benchmarks.report.summary import regret_by_cost  # noqa: E402
 from benchmarks.report.summary import regret_by_task  # noqa: E402
 from benchmarks.report.verdicts import early_wins  # noqa: E402
-from benchmarks.report.verdicts import standing  # noqa: E402
+from benchmarks.report.verdicts import reliability  # noqa: E402
 from benchmarks.report.verdicts import tail  # noqa: E402
 
 
@@ -43,21 +43,21 @@ def ranked(**by_method):
 
 
 def test_the_best_mean_rank_is_a_yes_and_so_is_an_equal_one():
-    assert standing(ranked(meta=[1, 1, 3], gp=[2, 2, 2]), "meta", 1).verdict == "yes"
-    equal = standing(ranked(meta=[1, 2], gp=[2, 1]), "meta", 1)
+    assert reliability(ranked(meta=[1, 1, 3], gp=[2, 2, 2]), "meta", 1).verdict == "yes"
+    equal = reliability(ranked(meta=[1, 2], gp=[2, 1]), "meta", 1)
     assert (equal.verdict, equal.rank, equal.best, equal.best_rank) == ("yes", 1.5, "gp", 1.5)
     assert str(equal) == "yes (1.50; gp 1.50)"
-    assert standing(ranked(meta=[1, 1], gp=[1, 1]), "meta", 1).rank == 1.5
+    assert reliability(ranked(meta=[1, 1], gp=[1, 1]), "meta", 1).rank == 1.5
 
 
 def test_a_tie_is_behind_by_no_more_than_one_standard_error():
     # Rank differences 1, 1, -1 have mean 1/3 and standard error 2/3.
-    assert standing(ranked(meta=[2, 2, 1], gp=[1, 1, 2]), "meta", 1).verdict == "tie"
+    assert reliability(ranked(meta=[2, 2, 1], gp=[1, 1, 2]), "meta", 1).verdict == "tie"
     # Differences 1, 1, 1, -1 have mean 1/2 and standard error 1/2.
-    assert standing(ranked(meta=[2, 2, 2, 1], gp=[1, 1, 1, 2]), "meta", 1).verdict == "tie"
+    assert reliability(ranked(meta=[2, 2, 2, 1], gp=[1, 1, 1, 2]), "meta", 1).verdict == "tie"
     # Differences 1, 1, 1 have mean 1 and standard error 0.
-    assert standing(ranked(meta=[2, 2, 2], gp=[1, 1, 1]), "meta", 1).verdict == "no"
-    assert standing(ranked(meta=[2], gp=[1]), "meta", 1).verdict == "no"  # no error to allow
+    assert reliability(ranked(meta=[2, 2, 2], gp=[1, 1, 1]), "meta", 1).verdict == "no"
+    assert reliability(ranked(meta=[2], gp=[1]), "meta", 1).verdict == "no"  # no error to allow
 
 
 def test_the_worst_decile_is_over_runs():

@@ -275,8 +275,8 @@ def test_steps_are_counted_until_the_final_score_of_scratch() -> None:
     assert [one.wins for one in found] == [0, 0, 0]
     np.testing.assert_allclose([one.gains[0] for one in found], [0.0, 0.0, -0.5])
     rmse = [each._replace(domain="recommender") for each in (scratch, never)]
-    standing = weights_report.lines_of(rmse, Setting("recommender", 5, CLEAN))[1]
-    assert standing.gains[0] == pytest.approx(0.5) and standing.wins == 1
+    reliability = weights_report.lines_of(rmse, Setting("recommender", 5, CLEAN))[1]
+    assert reliability.gains[0] == pytest.approx(0.5) and reliability.wins == 1
 
 
 def test_lines_survive_their_file(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_learned_weights_predict_a_left_out_study_better_than_uniform_ones() -> 
     assert np.mean(gains) > 3.0 * np.std(gains) / 4.0
 
 
-def useless(kind: str) -> tuple[Features, dict[str, float]]:
+def rejection_reason(kind: str) -> tuple[Features, dict[str, float]]:
     rng = np.random.default_rng(1)
     features: Features = studies(17)[0]
     if kind == "permuted":
@@ -90,7 +90,7 @@ def useless(kind: str) -> tuple[Features, dict[str, float]]:
 @pytest.mark.parametrize("kind", ["permuted", "constant", "nan", "other", "empty", "unknown"])
 def test_useless_features_give_uniform_weights_exactly(kind: str) -> None:
     _, Z, owners = studies(16)
-    features, target = useless(kind)
+    features, target = rejection_reason(kind)
     found = learned(features, target, Z, owners)
     np.testing.assert_array_equal(found.weights, np.full(16, 1 / 16))
     assert found.is_uniform and found.relevant() == {} and found.reasons(0) == ()

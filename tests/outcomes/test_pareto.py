@@ -34,9 +34,11 @@ def test_the_front_comes_first_its_middle_before_its_ends() -> None:
 
 def test_feasible_trials_come_first_then_the_less_violated() -> None:
     values = np.array([0.0, 1.0, 2.0, 3.0, 4.0])[:, None]
-    limits = np.array([[5.0, 0.1], [0.3, -1.0], [-1.0, 0.0], [np.nan, 0.0], [-2.0, -1.0]])
-    assert feasible(limits).tolist() == [False, False, True, False, True]
-    assert best_first(values, limits).tolist() == [2, 4, 1, 0, 3]
+    constraint_values = np.array(
+        [[5.0, 0.1], [0.3, -1.0], [-1.0, 0.0], [np.nan, 0.0], [-2.0, -1.0]]
+    )
+    assert feasible(constraint_values).tolist() == [False, False, True, False, True]
+    assert best_first(values, constraint_values).tolist() == [2, 4, 1, 0, 3]
 
 
 def test_without_constraints_all_are_feasible() -> None:

@@ -7,8 +7,8 @@ from scipy.stats import rankdata
 
 from optuna_meta.outcomes.transforms import finite_values
 from optuna_meta.outcomes.transforms import rank_normal
-from optuna_meta.outcomes.transforms import signed
-from optuna_meta.outcomes.transforms import warp
+from optuna_meta.outcomes.transforms import warp_constraint
+from optuna_meta.outcomes.transforms import warp_objective
 
 
 RNG = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def test_diverged_values_tie_with_the_worst(values: list[float], expected: list[
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_warp_keeps_the_order_and_standardises(kind: str) -> None:
     values = SAMPLES[kind]
-    warped = warp(values)
+    warped = warp_objective(values)
     assert np.isfinite(warped).all() and warped.shape == values.shape
     order = np.argsort(values, kind="stable")
     assert (np.diff(warped[order]) >= 0.0).all()
@@ -74,12 +74,14 @@ def test_warp_keeps_the_order_and_standardises(kind: str) -> None:
 
 def test_warp_knows_neither_unit_nor_origin() -> None:
     values = SAMPLES["normal"]
-    np.testing.assert_allclose(warp(1e6 * values + 17.0), warp(values), atol=1e-9)
+    np.testing.assert_allclose(
+        warp_objective(1e6 * values + 17.0), warp_objective(values), atol=1e-9
+    )
 
 
 def test_one_diverged_run_does_not_flatten_the_others() -> None:
     good = np.linspace(0.0, 1.0, 20)
-    warped = warp(np.append(good, 1e12))
+    warped = warp_objective(np.append(good, 1e12))
     plain = np.append(good, 1e12)
     plain = (plain - plain.mean()) / plain.std()
     assert np.ptp(warped[:10]) > 0.1 and np.ptp(plain[:10]) < 1e-9
@@ -87,15 +89,17 @@ def test_one_diverged_run_does_not_flatten_the_others() -> None:
 
 def test_signed_values_keep_their_sign_and_order() -> None:
     values = np.array([-1e300, -3.0, -1e-9, 0.0, 1e-9, 0.5, 2.0, 1e300])
-    scaled = signed(values)
+    scaled = warp_constraint(values)
     assert ((scaled <= 0.0) == (values <= 0.0)).all()
     assert (np.diff(scaled) >= 0.0).all() and np.isfinite(scaled).all()
     # Feasible and infeasible are apart even where the constraint says no more than that.
-    assert signed(np.array([0.0, 1.0])).tolist() == pytest.approx([-0.25, np.arcsinh(1.0) + 0.25])
-    assert len(signed(np.zeros(0))) == 0
+    assert warp_constraint(np.array([0.0, 1.0])).tolist() == pytest.approx(
+        [-0.25, np.arcsinh(1.0) + 0.25]
+    )
+    assert len(warp_constraint(np.zeros(0))) == 0
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1e5])
 def test_signed_values_do_not_depend_on_the_unit(unit: float) -> None:
     values = np.random.default_rng(0).normal(0.5, 2.0, 30)
-    np.testing.assert_allclose(signed(unit * values), signed(values), rtol=1e-9)
+    np.testing.assert_allclose(warp_constraint(unit * values), warp_constraint(values), rtol=1e-9)

@@ -15,7 +15,7 @@ from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
-from optuna_meta.outcomes.outcome import Measure
+from optuna_meta.outcomes.outcome import Outcome
 from tests.toys import bowl
 from tests.toys import run
 
@@ -81,7 +81,7 @@ def feasible_share(study: optuna.Study) -> float:
 def test_each_objective_of_a_study_is_a_task() -> None:
     prior = two_prior().prior
     assert len(prior) == 3 and len(prior.tasks) == len(two_prior()) == 6
-    assert [t.measure for t in prior.tasks[:2]] == [Measure("", 0, 2), Measure("", 1, 2)]
+    assert [t.outcome for t in prior.tasks[:2]] == [Outcome("", 0, 2), Outcome("", 1, 2)]
     assert prior.names == ("two 0", "two 1", "two 2")
     first, second = prior.tasks[:2]
     np.testing.assert_array_equal(first.rows, second.rows)
@@ -208,8 +208,8 @@ def test_measures_survive_a_file(tmp_path: Path, kind: Any) -> None:
     saved.save(path)
     loaded = kind.load(path)
     prior = loaded.prior if kind is FittedPrior else loaded
-    assert [t.measure for t in prior.tasks] == [t.measure for t in fitted.prior.tasks]
-    assert Measure.constraint("x") in {t.measure for t in prior.tasks}
+    assert [t.outcome for t in prior.tasks] == [t.outcome for t in fitted.prior.tasks]
+    assert Outcome.constraint("x") in {t.outcome for t in prior.tasks}
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -148,8 +148,8 @@ def test_a_worker_that_was_overtaken_plans_again() -> None:
     study = run(grid(), 3, sampler=meta_sampler(grid_prior()))
     sampler, other = study.sampler, meta_sampler(grid_prior())
     wanted = sampler.explain(study).params
-    planner = sampler._transfer.planner(study, study.trials)
-    suggest = planner.suggest
+    suggester = sampler._transfer.suggester(study, study.trials)
+    suggest = suggester.suggest
     calls = []
 
     def overtaken(*arguments: Any) -> Any:
@@ -162,7 +162,7 @@ def test_a_worker_that_was_overtaken_plans_again() -> None:
         calls.append(suggestion)
         return suggestion
 
-    planner.suggest = overtaken
+    suggester.suggest = overtaken
     own = study.ask(GRID)
     assert len(calls) == 2
     assert own.params != wanted

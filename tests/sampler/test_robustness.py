@@ -19,7 +19,7 @@ from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta import record_meta_features
-from optuna_meta.suggest.suggester import Planner
+from optuna_meta.suggest.suggester import Suggester
 from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import meta_sampler
@@ -215,7 +215,7 @@ def test_an_error_in_planning_costs_only_the_transfer(
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(Planner, "suggest", broken)
+    monkeypatch.setattr(Suggester, "suggest", broken)
     study = run(bowl(), 6, sampler=meta_sampler(bowl_prior()))
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
     assert sources_of(study) == [None] * 6
@@ -271,7 +271,7 @@ def test_an_error_in_the_midst_of_a_trial(monkeypatch: pytest.MonkeyPatch, logge
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(Planner, "suggest", broken)
+    monkeypatch.setattr(Suggester, "suggest", broken)
     trial.suggest_float("rate", 10.0, 20.0)
     assert len(logged.messages) == 1
 

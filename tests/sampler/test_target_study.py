@@ -17,12 +17,12 @@ import pytest
 from optuna_meta import fit_prior
 from optuna_meta import Prior
 from optuna_meta.sampler.study_state import Memory
-from optuna_meta.sampler.target_study import Aims
 from optuna_meta.sampler.target_study import decided_params
+from optuna_meta.sampler.target_study import Objectives
 from optuna_meta.sampler.target_study import PLAN_KEY
 from optuna_meta.sampler.target_study import read_question
 from optuna_meta.sampler.target_study import was_taken
-from optuna_meta.suggest.request import Question
+from optuna_meta.suggest.request import SuggestRequest
 from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import meta_sampler
@@ -37,27 +37,29 @@ SPACE = {
 }
 
 
-def question_of(study: optuna.Study, number: int | None = None, **decided: Any) -> Question:
+def question_of(study: optuna.Study, number: int | None = None, **decided: Any) -> SuggestRequest:
     asked = Memory().common_space(study.trials)
     number = len(study.trials) if number is None else number
-    return read_question(study.trials, Aims.of(study), bowl_prior().prior, asked, decided, number)
+    return read_question(
+        study.trials, Objectives.of(study), bowl_prior().prior, asked, decided, number
+    )
 
 
-def params_of_rows(question: Question, rows: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
-    return [question.space.params(row) for row in rows]
+def params_of_rows(request: SuggestRequest, rows: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    return [request.space.params(row) for row in rows]
 
 
 def test_before_any_trial_the_prior_space_stands_in() -> None:
-    question = question_of(optuna.create_study())
-    assert question.space.names == ("kind", "rate", "width")
-    assert len(question.rows) == len(question.pending) == question.ahead == 0
+    request = question_of(optuna.create_study())
+    assert request.space.names == ("kind", "rate", "width")
+    assert len(request.rows) == len(request.pending) == request.ahead == 0
 
 
 def test_finished_trials_are_rows_with_lower_better_values() -> None:
     study = run(bowl(sign=-1.0), 4, direction="maximize")
-    question = question_of(study)
-    assert question.values[:, 0] == pytest.approx([-trial.value for trial in study.trials])
-    for params, trial in zip(params_of_rows(question, question.rows), study.trials, strict=True):
+    request = question_of(study)
+    assert request.values[:, 0] == pytest.approx([-trial.value for trial in study.trials])
+    for params, trial in zip(params_of_rows(request, request.rows), study.trials, strict=True):
         assert params == {n: pytest.approx(v) for n, v in trial.params.items()}
 
 
@@ -78,7 +80,7 @@ def test_a_conditional_parameter_stays_expected_until_its_condition_was_met() ->
         params = {"cost": 1.0, "kernel": kernel}
         study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
         return read_question(
-            study.trials, Aims.of(study), prior, Memory().common_space(study.trials), {}, 1
+            study.trials, Objectives.of(study), prior, Memory().common_space(study.trials), {}, 1
         ).space.names
 
     assert space_after("linear") == ("cost", "gamma", "kernel")
@@ -94,15 +96,15 @@ def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
     )
     planned.suggest_float("width", 0.0, 1.0)
     unknown = study.ask()
-    question = question_of(study, number=unknown.number + 1)
-    first, second = params_of_rows(question, question.pending)
+    request = question_of(study, number=unknown.number + 1)
+    first, second = params_of_rows(request, request.pending)
     assert first == {n: pytest.approx(v) for n, v in study.trials[2].params.items()}
     assert second == {
         "rate": pytest.approx(0.1),
         "width": pytest.approx(planned.params["width"]),
         "kind": "b",
     }
-    assert question.ahead == 1
+    assert request.ahead == 1
     assert question_of(study, number=unknown.number).ahead == 0
 
 
@@ -111,10 +113,10 @@ def test_failed_trials_rank_last() -> None:
     study.tell(study.ask(SPACE), state=TrialState.FAIL)
     with pytest.warns(match="nan is not acceptable"):
         study.tell(study.ask(SPACE), float("nan"))
-    question = question_of(study)
-    assert len(question.values) == 4
-    assert (question.values[2:] == question.values[:2].max()).all()
-    assert len(question.pending) == 0
+    request = question_of(study)
+    assert len(request.values) == 4
+    assert (request.values[2:] == request.values[:2].max()).all()
+    assert len(request.pending) == 0
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e308, -1e308])
@@ -155,7 +157,7 @@ def test_withheld_parameters_stand_where_they_stood_last() -> None:
 def test_a_failing_configuration_is_not_suggested_for_ever(
     fail: Callable[[optuna.Trial], float],
 ) -> None:
-    """The planner draws nothing before the first value: it would give one answer for ever."""
+    """The suggester draws nothing before the first value: it would give one answer for ever."""
     study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
 
     def failing(trial: optuna.Trial) -> float:
@@ -188,12 +190,12 @@ def test_the_priors_conditions_hold_until_the_target_contradicts_them() -> None:
         "gamma": FloatDistribution(1e-4, 1.0, log=True),
     }
     study = optuna.create_study()
-    assert len(read_question(study.trials, Aims.of(study), prior, {}, {}, 0).conditions) == 1
+    assert len(read_question(study.trials, Objectives.of(study), prior, {}, {}, 0).conditions) == 1
     params = {"cost": 1.0, "kernel": "linear", "gamma": 0.1}
     study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
     assert (
         read_question(
-            study.trials, Aims.of(study), prior, Memory().common_space(study.trials), {}, 1
+            study.trials, Objectives.of(study), prior, Memory().common_space(study.trials), {}, 1
         ).conditions
         == ()
     )
@@ -203,7 +205,7 @@ def test_a_prior_without_shared_parameters_asks_nothing() -> None:
     other = run(lambda trial: trial.suggest_float("other", 0.0, 1.0), 5)
     study = run(bowl(), 1)
     prior = fit_prior(Prior.from_studies([other])).prior
-    question = read_question(
-        study.trials, Aims.of(study), prior, Memory().common_space(study.trials), {}, 1
+    request = read_question(
+        study.trials, Objectives.of(study), prior, Memory().common_space(study.trials), {}, 1
     )
-    assert question.space.names == ("kind", "rate", "width")
+    assert request.space.names == ("kind", "rate", "width")

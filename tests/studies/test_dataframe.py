@@ -49,7 +49,7 @@ def test_rows_become_trials_of_their_study() -> None:
         {"lr": pytest.approx(0.2), "layers": 2, "kernel": "linear", "flag": False},
         {"lr": pytest.approx(0.4), "layers": 4, "kernel": "rbf", "flag": True, "gamma": 4},
     ]
-    assert all(task.mark == "" and task.meta_features == {} for task in prior.tasks)
+    assert all(task.fingerprint == "" and task.meta_features == {} for task in prior.tasks)
 
 
 def test_ranges_are_what_the_columns_show() -> None:

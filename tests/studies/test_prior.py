@@ -22,7 +22,7 @@ from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.prior import prior_from_header
 from optuna_meta.studies.prior import prior_header
-from optuna_meta.studies.storage import mark_of
+from optuna_meta.studies.storage import fingerprint_of
 from optuna_meta.studies.task import Task
 from optuna_meta.surrogate.fitted import FittedPrior
 
@@ -278,9 +278,9 @@ def test_a_mark_is_the_same_in_a_copy() -> None:
         to_storage=storage,
         to_study_name="copy",
     )
-    mark = Prior.from_studies([study]).tasks[0].mark
-    assert mark.startswith("0@") and mark == Prior.from_storage(storage).tasks[0].mark
-    assert mark == mark_of(study.trials) and mark_of([]) == ""
+    mark = Prior.from_studies([study]).tasks[0].fingerprint
+    assert mark.startswith("0@") and mark == Prior.from_storage(storage).tasks[0].fingerprint
+    assert mark == fingerprint_of(study.trials) and fingerprint_of([]) == ""
 
 
 # --- Tasks, selection, files
@@ -327,7 +327,7 @@ def assert_same(prior: Prior, other: Prior) -> None:
         np.testing.assert_array_equal(task.rows, expected.rows)
         np.testing.assert_array_equal(task.values, expected.values)
         np.testing.assert_equal(dict(task.meta_features), dict(expected.meta_features))
-        assert task.mark == expected.mark
+        assert task.fingerprint == expected.fingerprint
 
 
 @pytest.mark.parametrize("prior", [rich_prior(), Prior()], ids=["rich", "empty"])

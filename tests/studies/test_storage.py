@@ -108,7 +108,7 @@ def assert_same(prior: Prior, other: Prior, *, marks: bool = True) -> None:
         np.testing.assert_array_equal(task.rows, expected.rows)
         np.testing.assert_array_equal(task.values, expected.values)
         np.testing.assert_equal(dict(task.meta_features), dict(expected.meta_features))
-        assert not marks or task.mark == expected.mark != ""
+        assert not marks or task.fingerprint == expected.fingerprint != ""
 
 
 @pytest.fixture(scope="module")

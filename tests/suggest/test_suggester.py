@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Measure
+from optuna_meta.outcomes.outcome import Outcome
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.rows import apart
@@ -16,18 +16,18 @@ from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
 from optuna_meta.suggest import search as search_module
-from optuna_meta.suggest.request import Question
 from optuna_meta.suggest.request import Suggestion
-from optuna_meta.suggest.suggester import Planner
+from optuna_meta.suggest.request import SuggestRequest
+from optuna_meta.suggest.suggester import Suggester
 from optuna_meta.surrogate import transfer_model as outlook_module
-from optuna_meta.surrogate.base_models import Lens
+from optuna_meta.surrogate.base_models import BaseModels
 from optuna_meta.surrogate.components import Arm
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.mixture_gp import Scales
-from optuna_meta.surrogate.reliability import Standing
+from optuna_meta.surrogate.reliability import Reliability
 from optuna_meta.surrogate.transfer_model import is_untested
-from optuna_meta.surrogate.transfer_model import View
+from optuna_meta.surrogate.transfer_model import OutcomePosterior
 
 
 CUBE = Space((Dimension("a"), Dimension("b"), Dimension("c", choices=("p", "q"))))
@@ -59,18 +59,18 @@ def prior(space: Space, n_tasks: int, n: int, seed: int = 0) -> Prior:
     return Prior(space, tuple(tasks))
 
 
-def planner(space: Space = CUBE, n_tasks: int = 3, n: int = 8) -> Planner:
-    return Planner(fit_prior(prior(space, n_tasks, n)))
+def suggester(space: Space = CUBE, n_tasks: int = 3, n: int = 8) -> Suggester:
+    return Suggester(fit_prior(prior(space, n_tasks, n)))
 
 
-CUBE_PLANNER = planner()
+CUBE_PLANNER = suggester()
 
 
-def question(space: Space, rows: Array | None = None, **more: object) -> Question:
+def request(space: Space, rows: Array | None = None, **more: object) -> SuggestRequest:
     n_dims = len(space.dimensions)
     rows = np.zeros((0, n_dims)) if rows is None else rows
     values = np.asarray(more.pop("values", bowl(rows)))[:, None]
-    asked = Question(space, rows, values, np.zeros((0, n_dims)), np.full(n_dims, np.nan))
+    asked = SuggestRequest(space, rows, values, np.zeros((0, n_dims)), np.full(n_dims, np.nan))
     return replace(asked, **more)  # type: ignore[arg-type]
 
 
@@ -82,54 +82,54 @@ def as_set(rows: Array) -> set[tuple[float, ...]]:
     return {tuple(row) for row in np.round(np.nan_to_num(rows, nan=-9.0), 6).tolist()}
 
 
-def run(asked: Planner, space: Space, n: int, **more: object) -> Array:
+def run(asked: Suggester, space: Space, n: int, **more: object) -> Array:
     """The rows of a study of n trials."""
     rows, generator = np.zeros((0, len(space.dimensions))), rng()
     for _ in range(n):
-        rows = np.vstack([rows, asked.suggest(question(space, rows, **more), generator).row])
+        rows = np.vstack([rows, asked.suggest(request(space, rows, **more), generator).row])
     return rows
 
 
 @pytest.mark.parametrize("n_tasks", [0, 1, 3])
 def test_a_finite_space_is_searched_without_repetition(n_tasks: int) -> None:
     everything = enumerated(SMALL)
-    rows = run(planner(SMALL, n_tasks), SMALL, len(everything))
+    rows = run(suggester(SMALL, n_tasks), SMALL, len(everything))
     assert as_set(rows) == as_set(everything)
     # Then there is nothing new to suggest, and a row of the space comes again.
-    again = run(planner(SMALL, n_tasks), SMALL, len(everything) + 1)[-1:]
+    again = run(suggester(SMALL, n_tasks), SMALL, len(everything) + 1)[-1:]
     assert as_set(again) <= as_set(everything)
 
 
 def test_local_search_repeats_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "SMALL", 1)
     everything = enumerated(SMALL)
-    assert as_set(run(planner(SMALL), SMALL, len(everything))) == as_set(everything)
+    assert as_set(run(suggester(SMALL), SMALL, len(everything))) == as_set(everything)
 
 
 def test_running_trials_count_as_seen() -> None:
     everything = enumerated(SMALL)
     rows, pending = everything[:3], everything[3:-1]
-    suggestion = planner(SMALL).suggest(question(SMALL, rows, pending=pending), rng())
+    suggestion = suggester(SMALL).suggest(request(SMALL, rows, pending=pending), rng())
     assert as_set(suggestion.row[None]) == as_set(everything[-1:])
 
 
 def test_a_conditional_finite_space_is_searched_without_repetition() -> None:
     space = Space((Dimension("kind", choices=("s", "t")), Dimension("depth", choices=(1, 2, 3))))
     depth = Condition(1, 0, (0.0, 1.0), (True, False), ordered=False)
-    rows = run(planner(space), space, 4, conditions=(depth,))
+    rows = run(suggester(space), space, 4, conditions=(depth,))
     assert as_set(rows) == {(0.0, 0.0), (0.0, 1.0), (0.0, 2.0), (1.0, -9.0)}
 
 
 def test_fixed_cells_leave_a_finite_rest_that_is_not_repeated() -> None:
     space = Space((Dimension("x"), Dimension("c", choices=tuple("abcdef"))))
-    rows = run(planner(space), space, 6, fixed=np.array([0.37, np.nan]))
+    rows = run(suggester(space), space, 6, fixed=np.array([0.37, np.nan]))
     assert as_set(rows) == {(0.37, float(i)) for i in range(6)}
 
 
 @pytest.mark.parametrize("n_tasks", [1, 4, 30])
 def test_the_first_suggestion_is_one_that_a_prior_study_tried(n_tasks: int) -> None:
-    asked = planner(CUBE, n_tasks)
-    suggestion = asked.suggest(question(CUBE), rng())
+    asked = suggester(CUBE, n_tasks)
+    suggestion = asked.suggest(request(CUBE), rng())
     tried = np.vstack([task.rows for task in asked.fitted.prior.tasks])
     assert as_set(suggestion.row[None]) <= as_set(tried)
     # And a good one: among the best third of its study.
@@ -151,17 +151,17 @@ def test_fixed_cells_are_kept(n: int) -> None:
     rows = np.column_stack([rng(1).random((n, 2)), np.zeros(n)])
     fixed = np.array([0.123, np.nan, 1.0])
     for ahead in (0, 2):
-        asked = question(CUBE, rows, fixed=fixed, ahead=ahead)
+        asked = request(CUBE, rows, fixed=fixed, ahead=ahead)
         row = CUBE_PLANNER.suggest(asked, rng()).row
         assert row[0] == 0.123 and row[2] == 1.0 and 0.0 <= row[1] <= 1.0
 
 
 @pytest.mark.parametrize("kind", [0.0, 1.0, np.nan])
 def test_conditions_hold_in_suggestions(kind: float) -> None:
-    asked, rows, generator = planner(KINDS), np.zeros((0, 3)), rng()
+    asked, rows, generator = suggester(KINDS), np.zeros((0, 3)), rng()
     fixed = np.array([kind, np.nan, np.nan])
     for _ in range(5):
-        asking = question(KINDS, rows, conditions=(MOMENTUM,), fixed=fixed)
+        asking = request(KINDS, rows, conditions=(MOMENTUM,), fixed=fixed)
         row = asked.suggest(asking, generator).row
         assert np.isnan(row[1]) == (row[0] == 1.0) and not np.isnan(row[2])
         assert np.isnan(kind) or row[0] == kind
@@ -171,33 +171,33 @@ def test_conditions_hold_in_suggestions(kind: float) -> None:
 @pytest.mark.parametrize("space", [CUBE, SMALL], ids=["continuum", "finite"])
 @pytest.mark.parametrize("n", [0, 3])
 def test_simultaneous_workers_get_different_rows(space: Space, n: int) -> None:
-    asked = planner(space)
+    asked = suggester(space)
     rows = run(asked, space, n)
-    found = [asked.suggest(question(space, rows, ahead=ahead), rng()).row for ahead in range(4)]
+    found = [asked.suggest(request(space, rows, ahead=ahead), rng()).row for ahead in range(4)]
     assert len(as_set(np.array(found)) | as_set(rows)) == 4 + n
 
 
 def test_equal_generators_get_equal_suggestions() -> None:
     fitted = CUBE_PLANNER.fitted
-    first, second = (run(Planner(fitted), CUBE, 5) for _ in range(2))
+    first, second = (run(Suggester(fitted), CUBE, 5) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("n_tasks", [3, 30])
 def test_a_copy_leaves_the_original_alone(n_tasks: int) -> None:
     fitted = fit_prior(prior(CUBE, n_tasks, 5))
-    expected = run(Planner(fitted), CUBE, 5)
-    original, generator = Planner(fitted), rng()
+    expected = run(Suggester(fitted), CUBE, 5)
+    original, generator = Suggester(fitted), rng()
     rows = expected[:3]
     for n in range(3):
-        original.suggest(question(CUBE, expected[:n]), generator)
+        original.suggest(request(CUBE, expected[:n]), generator)
     copy = original.copy()
     other = Space((*CUBE.dimensions, Dimension("added")))
     run(copy, other, 2)
-    same = copy.suggest(question(CUBE, rows), np.random.Generator(_copied(generator)))
+    same = copy.suggest(request(CUBE, rows), np.random.Generator(_copied(generator)))
     np.testing.assert_array_equal(same.row, expected[3])
     for n in range(3, 5):
-        row = original.suggest(question(CUBE, expected[:n]), generator).row
+        row = original.suggest(request(CUBE, expected[:n]), generator).row
         np.testing.assert_allclose(row, expected[n], rtol=1e-9)
 
 
@@ -208,9 +208,9 @@ def _copied(generator: np.random.Generator) -> np.random.BitGenerator:
 
 
 def test_the_oldest_spaces_are_forgotten() -> None:
-    asked = planner(SMALL)
+    asked = suggester(SMALL)
     for cell in np.linspace(0.0, 1.0, 12):
-        asked.suggest(question(CUBE, fixed=np.array([cell, np.nan, np.nan])), rng())
+        asked.suggest(request(CUBE, fixed=np.array([cell, np.nan, np.nan])), rng())
     assert len(asked._pools) == 8
 
 
@@ -227,15 +227,13 @@ def test_what_the_priors_know_by_other_ranges_is_valid_here() -> None:
 
 
 def test_a_space_without_parameters_has_an_empty_row() -> None:
-    suggestion = CUBE_PLANNER.suggest(question(Space()), rng())
-    assert (
-        suggestion.row.shape == (0,) and suggestion.trust == CUBE_PLANNER.outlook(Measure()).trust
-    )
+    suggestion = CUBE_PLANNER.suggest(request(Space()), rng())
+    assert suggestion.row.shape == (0,) and suggestion.trust == CUBE_PLANNER.model(Outcome()).trust
     assert suggestion.coefficients.tolist() == [0.0] * 3
 
 
-def explained(asked: Planner, rows: Array) -> Suggestion:
-    suggestion = asked.suggest(question(asked.fitted.space, rows), rng())
+def explained(asked: Suggester, rows: Array) -> Suggestion:
+    suggestion = asked.suggest(request(asked.fitted.space, rows), rng())
     assert 0.0 <= suggestion.trust <= 1.0
     assert suggestion.coefficients.shape == suggestion.contributions.shape == (len(asked.fitted),)
     return suggestion
@@ -243,22 +241,22 @@ def explained(asked: Planner, rows: Array) -> Suggestion:
 
 def test_suggestions_explain_themselves() -> None:
     first = explained(CUBE_PLANNER, np.zeros((0, 3)))
-    assert first.trust == pytest.approx(CUBE_PLANNER.outlook(Measure()).trust)
+    assert first.trust == pytest.approx(CUBE_PLANNER.model(Outcome()).trust)
     # Before any trial each study speaks by its weight, for better than average.
     shares = first.coefficients / first.coefficients.sum()
-    np.testing.assert_allclose(shares, CUBE_PLANNER.outlook(Measure()).weights)
+    np.testing.assert_allclose(shares, CUBE_PLANNER.model(Outcome()).weights)
     assert first.coefficients.sum() > 0.0
     assert first.contributions.sum() > 0.0
     later = explained(CUBE_PLANNER, run(CUBE_PLANNER, CUBE, 6))
     assert later.trust > 0.2
-    many = explained(planner(CUBE, 40, 4), np.zeros((0, 3)))
+    many = explained(suggester(CUBE, 40, 4), np.zeros((0, 3)))
     assert np.count_nonzero(many.coefficients) == 24
 
 
 def test_trust_and_the_row_do_not_depend_on_the_values_scale() -> None:
     rows = run(CUBE_PLANNER, CUBE, 6)
-    plain = CUBE_PLANNER.suggest(question(CUBE, rows), rng())
-    moved = CUBE_PLANNER.suggest(question(CUBE, rows, values=1e3 * bowl(rows) - 7.0), rng())
+    plain = CUBE_PLANNER.suggest(request(CUBE, rows), rng())
+    moved = CUBE_PLANNER.suggest(request(CUBE, rows, values=1e3 * bowl(rows) - 7.0), rng())
     assert moved.trust == pytest.approx(plain.trust, rel=1e-3)
     np.testing.assert_allclose(moved.row, plain.row, atol=1e-6)
 
@@ -266,42 +264,42 @@ def test_trust_and_the_row_do_not_depend_on_the_values_scale() -> None:
 @pytest.mark.parametrize("values", [[2.0], [1.0, 1.0, 1.0]], ids=["one trial", "constant"])
 def test_values_that_say_nothing_are_no_obstacle(values: list[float]) -> None:
     rows = run(CUBE_PLANNER, CUBE, len(values))
-    suggestion = CUBE_PLANNER.suggest(question(CUBE, rows, values=np.array(values)), rng())
+    suggestion = CUBE_PLANNER.suggest(request(CUBE, rows, values=np.array(values)), rng())
     assert ((suggestion.row >= 0.0) & (suggestion.row <= 1.0)).all()
     assert len(as_set(rows) | as_set(suggestion.row[None])) == len(values) + 1
 
 
-def seconds(asked: Planner, n: int = 6) -> float:
+def seconds(asked: Suggester, n: int = 6) -> float:
     """CPU time of the typical suggestion after the first."""
     rows, generator, times = np.zeros((0, 3)), rng(), []
     for _ in range(n):
         before = time.process_time()
-        row = asked.suggest(question(CUBE, rows), generator).row
+        row = asked.suggest(request(CUBE, rows), generator).row
         times.append(time.process_time() - before)
         rows = np.vstack([rows, row])
     return float(np.median(times[1:]))
 
 
 def test_many_prior_studies_cost_little_more_than_some() -> None:
-    some, many = planner(CUBE, 40), planner(CUBE, 400)
+    some, many = suggester(CUBE, 40), suggester(CUBE, 400)
     assert min(seconds(many.copy()) for _ in range(2)) < 2.5 * seconds(some)
 
 
-def planner_of_trust(trust: float) -> Planner:
-    outlook = replace(CUBE_PLANNER.outlook(Measure()), trust=trust)
-    return Planner(CUBE_PLANNER.fitted, _outlooks={Measure(): outlook})
+def planner_of_trust(trust: float) -> Suggester:
+    model = replace(CUBE_PLANNER.model(Outcome()), trust=trust)
+    return Suggester(CUBE_PLANNER.fitted, _models={Outcome(): model})
 
 
-def reversed_question(asked: Planner, n: int) -> tuple[Question, list[Suggestion]]:
+def reversed_question(asked: Suggester, n: int) -> tuple[SuggestRequest, list[Suggestion]]:
     """A study in which the prior studies' good region is a plateau of equal, bad values."""
     generator, said = rng(), []
     rows = np.zeros((0, 3))
     for _ in range(n):
         values = np.where(bowl(rows) < 0.1, 1.0, 1.0 - bowl(rows))
-        now = question(CUBE, rows, values=values)
+        now = request(CUBE, rows, values=values)
         said.append(asked.suggest(now, generator))
         rows = np.vstack([rows, said[-1].row])
-    return question(CUBE, rows, values=np.where(bowl(rows) < 0.1, 1.0, 1.0 - bowl(rows))), said
+    return request(CUBE, rows, values=np.where(bowl(rows) < 0.1, 1.0, 1.0 - bowl(rows))), said
 
 
 def test_a_plateau_where_priors_promise_most_is_left() -> None:
@@ -323,27 +321,27 @@ def test_every_fifth_trial_tests_the_priors_until_two_have() -> None:
 
 
 def test_a_test_of_the_priors_is_chosen_by_what_doubts_them() -> None:
-    rows = np.tile(CUBE_PLANNER.suggest(question(CUBE), rng()).row, (5, 1))
+    rows = np.tile(CUBE_PLANNER.suggest(request(CUBE), rng()).row, (5, 1))
     rows[:, 0] += np.linspace(0.0, 0.02, 5)
     convinced = planner_of_trust(0.9)
-    said = convinced.suggest(question(CUBE, rows, values=np.zeros(5)), rng())
+    said = convinced.suggest(request(CUBE, rows, values=np.zeros(5)), rng())
     assert said.tests
-    none = planner(CUBE, 0)
-    assert not none.suggest(question(CUBE, rows, values=np.zeros(5)), rng()).tests
+    none = suggester(CUBE, 0)
+    assert not none.suggest(request(CUBE, rows, values=np.zeros(5)), rng()).tests
 
 
 def test_without_doubt_there_is_no_test() -> None:
     # All trials lie where the prior studies call it good, so that a test would be due.
-    rows = np.tile(CUBE_PLANNER.suggest(question(CUBE), rng()).row, (5, 1))
+    rows = np.tile(CUBE_PLANNER.suggest(request(CUBE), rng()).row, (5, 1))
     rows[:, 0] = np.linspace(rows[0, 0] - 0.02, rows[0, 0] + 0.02, 5)
-    outlook = planner_of_trust(0.9).outlook(Measure())
-    view = outlook.view(CUBE, rows, bowl(rows), np.zeros((0, 3)))
-    everywhere = view.lens.inputs(rng().random((50, 3)).round(6) * [1.0, 1.0, 0.0])
+    model = planner_of_trust(0.9).model(Outcome())
+    view = model.view(CUBE, rows, bowl(rows), np.zeros((0, 3)))
+    everywhere = view.base_models.inputs(rng().random((50, 3)).round(6) * [1.0, 1.0, 0.0])
     assert view.testing_if_due(everywhere).tests
     assert not without_doubt(view).testing_if_due(everywhere).tests
 
 
-def without_doubt(view: View) -> View:
+def without_doubt(view: OutcomePosterior) -> OutcomePosterior:
     """The view after its doubting components have been dropped."""
     kept = [k for k, p in enumerate(view.full.posteriors) if p.component.arm is Arm.FOLLOW]
     model = replace(
@@ -359,14 +357,14 @@ def test_simultaneous_workers_get_different_candidates() -> None:
     candidates[:, 2] = 0.0
     tried = np.array([True, False, False, False])
     given = {"candidates": candidates, "choices": np.arange(4), "tried": tried}
-    asked = [question(CUBE, candidates[:1], ahead=ahead, **given) for ahead in range(3)]
+    asked = [request(CUBE, candidates[:1], ahead=ahead, **given) for ahead in range(3)]
     found = [CUBE_PLANNER.suggest(now, rng()).candidate for now in asked]
     assert sorted(found) == [1, 2, 3]
 
 
 def test_candidates_on_a_known_plateau_are_left_out() -> None:
     rows = np.array([[0.3, 0.3, 0.0], [0.6, 0.3, 0.0], [0.9, 0.9, 0.0], [0.1, 0.9, 0.0]])
-    asked = question(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
+    asked = request(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
     _, (flat, radii) = zones = search_module._zones(asked)
     np.testing.assert_array_equal(flat, rows[:2])
     pool = CUBE_PLANNER._pool(asked, rng())
@@ -380,7 +378,7 @@ def test_candidates_on_a_known_plateau_are_left_out() -> None:
 def test_a_likely_value_is_no_sign_of_a_plateau() -> None:
     """That of a pruned trial is another trial's."""
     rows = np.array([[0.3, 0.3, 0.0], [0.6, 0.3, 0.0], [0.9, 0.9, 0.0], [0.1, 0.9, 0.0]])
-    asked = question(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
+    asked = request(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
     likely = replace(asked, measured=np.array([True, False, True, True]))
     for now, is_flat in ((asked, True), (likely, False)):
         _, (flat, _) = search_module._zones(now)
@@ -392,7 +390,7 @@ def test_of_many_trials_the_first_tell_the_same_for_some_time() -> None:
     rows = rng().random((239, 3)).round(3)
     rows[:, 2] = rows[:, 2].round()
     learned = [
-        search_module.thinned(question(CUBE, rows=rows[:n], values=rng(1).random(n))).rows
+        search_module.thinned(request(CUBE, rows=rows[:n], values=rng(1).random(n))).rows
         for n in (220, 221, 239)
     ]
     assert [len(kept) for kept in learned] == [180, 181, 199]
@@ -405,17 +403,17 @@ def test_length_scales_of_many_trials_are_not_learned_at_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[int] = []
-    scales = outlook_module.Lens.scales
+    scales = outlook_module.BaseModels.scales
 
-    def counted(lens: Lens, X: Array, y: Array) -> Scales:
+    def counted(base_models: BaseModels, X: Array, y: Array) -> Scales:
         calls.append(len(y))
-        return scales(lens, X, y)
+        return scales(base_models, X, y)
 
-    monkeypatch.setattr(outlook_module.Lens, "scales", counted)
+    monkeypatch.setattr(outlook_module.BaseModels, "scales", counted)
     rows = CUBE.snap(rng().random((239, 3)))
     asked = CUBE_PLANNER.copy()
     for n in range(220, 240):
-        asked.suggest(question(CUBE, rows=rows[:n]), rng())
+        asked.suggest(request(CUBE, rows=rows[:n]), rng())
     assert len(calls) <= 3
 
 
@@ -424,10 +422,10 @@ def test_a_planner_without_a_study_is_as_if_it_had_never_been_there(n_tasks: int
     studies = prior(CUBE, n_tasks, 12)
     others = replace(studies, tasks=studies.tasks[:-1])
     rows = CUBE.snap(rng(5).random((4, 3)))
-    left, never = Planner(fit_prior(studies)), Planner(fit_prior(others))
-    left.suggest(question(CUBE, rows=rows), rng())
-    without = left.without(f"t{n_tasks - 1}").suggest(question(CUBE, rows=rows), rng())
-    fresh = never.suggest(question(CUBE, rows=rows), rng())
+    left, never = Suggester(fit_prior(studies)), Suggester(fit_prior(others))
+    left.suggest(request(CUBE, rows=rows), rng())
+    without = left.without(f"t{n_tasks - 1}").suggest(request(CUBE, rows=rows), rng())
+    fresh = never.suggest(request(CUBE, rows=rows), rng())
     np.testing.assert_allclose(without.row, fresh.row, atol=0.1)
     np.testing.assert_allclose(without.weights, fresh.weights, atol=0.02)
     assert without.trust == pytest.approx(fresh.trust, abs=0.05)
@@ -437,16 +435,16 @@ def test_many_studies_are_asked_once_what_they_say_of_each_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
-    standing_of = outlook_module.standing_of
+    reliability_of = outlook_module.reliability_of
 
-    def counted(fitted: FittedPrior) -> Standing:
+    def counted(fitted: FittedPrior) -> Reliability:
         asked.append(len(fitted))
-        return standing_of(fitted)
+        return reliability_of(fitted)
 
-    monkeypatch.setattr(outlook_module, "standing_of", counted)
+    monkeypatch.setattr(outlook_module, "reliability_of", counted)
     rows = CUBE.snap(rng(5).random((4, 3)))
-    whole = planner(n_tasks=12)
-    whole.suggest(question(CUBE, rows=rows), rng())
+    whole = suggester(n_tasks=12)
+    whole.suggest(request(CUBE, rows=rows), rng())
     for name in ("t0", "t11"):
-        whole.without(name).suggest(question(CUBE, rows=rows), rng())
+        whole.without(name).suggest(request(CUBE, rows=rows), rng())
     assert asked == [12]

@@ -9,7 +9,7 @@ from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
 from optuna_meta.surrogate.base_models import active_tasks
-from optuna_meta.surrogate.base_models import Lens
+from optuna_meta.surrogate.base_models import BaseModels
 from optuna_meta.surrogate.base_models import MOST_ACTIVE
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -106,9 +106,9 @@ def test_shift_and_scale_of_the_values_are_immaterial() -> None:
 
 def scaled(space: Space, *configurations: dict[str, object]) -> Array:
     """Designs of configurations in length scales of the prior studies."""
-    lens = Lens(FITTED, space)
-    X = lens.inputs(space.rows(list(configurations))).X
-    return X * lens.scales(X, np.zeros(len(X))).prior
+    base_models = BaseModels(FITTED, space)
+    X = base_models.inputs(space.rows(list(configurations))).X
+    return X * base_models.scales(X, np.zeros(len(X))).prior
 
 
 def test_a_narrower_range_has_longer_length_scales() -> None:
@@ -129,11 +129,11 @@ def test_expectations_are_those_of_the_same_configurations() -> None:
         {"y": 0.2, "c": "new", "x": 0.5},
         {"y": 0.2, "x": 0.5},
     ]
-    lens = Lens(FITTED, target)
+    base_models = BaseModels(FITTED, target)
     rows = target.rows(configurations)
-    Z = lens.expectations(rows)
+    Z = base_models.expectations(rows)
     np.testing.assert_allclose(Z, FITTED.predict(CUBE.rows(configurations)), rtol=1e-9)
-    both = lens.inputs(rows)
+    both = base_models.inputs(rows)
     np.testing.assert_array_equal(both.Z, Z)
     np.testing.assert_array_equal(both.X, design(rows, target))
 
@@ -141,17 +141,19 @@ def test_expectations_are_those_of_the_same_configurations() -> None:
 def test_what_the_target_lacks_is_filled_and_what_it_adds_is_ignored() -> None:
     target = Space((Dimension("added"), Dimension("x", 0.0, 2.0)))
     rows = target.rows([{"added": 0.0, "x": 1.2}, {"added": 1.0, "x": 1.2}])
-    Z = Lens(FITTED, target).expectations(rows)
+    Z = BaseModels(FITTED, target).expectations(rows)
     np.testing.assert_array_equal(Z[0], Z[1])
     absent = np.array([True, False, True])
     expected = FITTED.predict(CUBE.rows([{"x": 1.2}]), absent)
     np.testing.assert_allclose(Z[:1], expected, rtol=1e-10)
-    assert np.isfinite(Lens(FITTED, Space((Dimension("added"),))).expectations(rows[:, :1])).all()
+    assert np.isfinite(
+        BaseModels(FITTED, Space((Dimension("added"),))).expectations(rows[:, :1])
+    ).all()
 
 
 def test_without_prior_studies_there_are_scales_and_no_expectations() -> None:
-    lens = Lens(fit_prior(Prior()), CUBE)
+    base_models = BaseModels(fit_prior(Prior()), CUBE)
     rows = CUBE.rows([{"c": "a", "x": 1.0, "y": 0.5}, {"c": "b", "x": 0.0, "y": 0.1}])
-    assert lens.inputs(rows).Z.shape == (2, 0)
-    scales = lens.scales(lens.inputs(rows).X, np.array([0.0, 1.0]))
+    assert base_models.inputs(rows).Z.shape == (2, 0)
+    scales = base_models.scales(base_models.inputs(rows).X, np.array([0.0, 1.0]))
     assert (scales.prior > 0.0).all() and (scales.own > 0.0).all()

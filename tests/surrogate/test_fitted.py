@@ -59,7 +59,7 @@ def test_what_was_saved_predicts_the_same(tmp_path: Path) -> None:
     for a, b in zip(loaded.prior.tasks, fitted.prior.tasks, strict=True):
         np.testing.assert_array_equal(a.rows, b.rows)
         np.testing.assert_array_equal(a.values, b.values)
-        assert repr(a.meta_features) == repr(b.meta_features) and a.mark == b.mark
+        assert repr(a.meta_features) == repr(b.meta_features) and a.fingerprint == b.fingerprint
 
 
 def test_a_surrogate_of_nothing_can_be_saved(tmp_path: Path) -> None:

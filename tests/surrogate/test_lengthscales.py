@@ -9,7 +9,7 @@ from sklearn.gaussian_process.kernels import Matern
 
 from optuna_meta._typing import Array
 from optuna_meta.surrogate.lengthscales import _negative_log_likelihood
-from optuna_meta.surrogate.lengthscales import own_precisions
+from optuna_meta.surrogate.lengthscales import target_precisions
 
 
 OWNERS = np.array([0, 1, 1, 2])
@@ -63,7 +63,7 @@ def test_the_value_is_the_density_of_contrasts_at_the_best_amplitude() -> None:
 def test_the_relevant_dimension_gets_the_shortest_length_scale() -> None:
     for seed in range(3):
         X, y = data(25, seed)
-        precisions = own_precisions(X, y, OWNERS, INITIAL)
+        precisions = target_precisions(X, y, OWNERS, INITIAL)
         assert precisions.shape == (3,)
         assert precisions[1] > 4.0 * precisions[[0, 2]].max()
 
@@ -71,20 +71,20 @@ def test_the_relevant_dimension_gets_the_shortest_length_scale() -> None:
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_few_trials_leave_the_initial_values(n: int) -> None:
     X, y = data(n)
-    np.testing.assert_array_equal(own_precisions(X, y, OWNERS, INITIAL), INITIAL)
+    np.testing.assert_array_equal(target_precisions(X, y, OWNERS, INITIAL), INITIAL)
 
 
 def test_constant_values_leave_the_initial_values() -> None:
     X, y = data(10)
-    np.testing.assert_array_equal(own_precisions(X, 0.0 * y + 3.0, OWNERS, INITIAL), INITIAL)
+    np.testing.assert_array_equal(target_precisions(X, 0.0 * y + 3.0, OWNERS, INITIAL), INITIAL)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1e-4, 0.0), (1.0, 10.0), (1e4, -3.0)])
 def test_shift_and_scale_of_the_values_are_immaterial(scale: float, shift: float) -> None:
     X, y = data(10)
     np.testing.assert_allclose(
-        own_precisions(X, scale * y + shift, OWNERS, INITIAL),
-        own_precisions(X, y, OWNERS, INITIAL),
+        target_precisions(X, scale * y + shift, OWNERS, INITIAL),
+        target_precisions(X, y, OWNERS, INITIAL),
         rtol=1e-2,
     )
 
@@ -92,12 +92,12 @@ def test_shift_and_scale_of_the_values_are_immaterial(scale: float, shift: float
 def test_repeated_trials_do_no_harm() -> None:
     X, y = data(6)
     X, y = np.vstack([X, X, X]), np.concatenate([y, y, y + 1e-3])
-    precisions = own_precisions(X, y, OWNERS, INITIAL)
+    precisions = target_precisions(X, y, OWNERS, INITIAL)
     assert np.isfinite(precisions).all() and (precisions > 0.0).all()
 
 
 def test_a_dimension_that_never_varies_keeps_its_initial_value() -> None:
     X, y = data(12)
     X[:, 0] = 0.5
-    precisions = own_precisions(X, y, OWNERS, INITIAL)
+    precisions = target_precisions(X, y, OWNERS, INITIAL)
     assert precisions[0] == pytest.approx(INITIAL[0], rel=1e-3)

@@ -15,8 +15,8 @@ from optuna_meta.surrogate.components import Component
 from optuna_meta.surrogate.components import components
 from optuna_meta.surrogate.mixture_gp import condition
 from optuna_meta.surrogate.mixture_gp import Inputs
+from optuna_meta.surrogate.mixture_gp import MixtureGP
 from optuna_meta.surrogate.mixture_gp import Scales
-from optuna_meta.surrogate.mixture_gp import TargetModel
 
 
 N_TASKS, WIDTH = 3, 2
@@ -65,7 +65,7 @@ def noisy(h: Component, x: Inputs) -> Array:
     return covariance(h, x, x) + h.noise**2 * np.eye(len(x.X))
 
 
-def fitted(h: Component | tuple[Component, ...], x: Inputs, y: Array, **more: Any) -> TargetModel:
+def fitted(h: Component | tuple[Component, ...], x: Inputs, y: Array, **more: Any) -> MixtureGP:
     return condition(h if isinstance(h, tuple) else (h,), x, y, W, SCALES, **more)
 
 

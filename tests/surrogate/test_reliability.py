@@ -14,9 +14,9 @@ from optuna_meta.surrogate.lengthscales import residual_scales
 from optuna_meta.surrogate.lengthscales import typical_precisions
 import optuna_meta.surrogate.reliability as trust_module
 from optuna_meta.surrogate.reliability import initial_trust
+from optuna_meta.surrogate.reliability import Reliability
+from optuna_meta.surrogate.reliability import reliability_of
 from optuna_meta.surrogate.reliability import signal_weights
-from optuna_meta.surrogate.reliability import Standing
-from optuna_meta.surrogate.reliability import standing_of
 
 
 SPACE = Space((Dimension("a"), Dimension("b")))
@@ -35,7 +35,7 @@ def prior(n_tasks: int, n: int, shuffled: bool = False, seed: int = 0) -> Fitted
 
 
 def trust_in(fitted: FittedPrior) -> float:
-    return initial_trust(standing_of(fitted))
+    return initial_trust(reliability_of(fitted))
 
 
 def test_related_studies_are_trusted_more_than_shuffled_ones() -> None:
@@ -52,7 +52,7 @@ def test_nobody_can_be_asked_about_one_study_or_none() -> None:
 
 
 def test_studies_of_one_trial_tell_nothing() -> None:
-    signal, informed = standing_of(prior(3, 1))
+    signal, informed = reliability_of(prior(3, 1))
     assert np.ptp(signal) < 1e-12 and signal[0] > 0.9  # As before any trial.
     np.testing.assert_allclose(informed, 0.5)
 
@@ -63,7 +63,7 @@ def test_more_studies_of_a_kind_are_surer() -> None:
 
 def test_studies_of_noise_among_good_ones_weigh_next_to_nothing() -> None:
     good, noise = prior(5, 30), prior(4, 30, shuffled=True, seed=1)
-    mixed = standing_of(fit_prior(Prior(SPACE, good.prior.tasks + noise.prior.tasks)))
+    mixed = reliability_of(fit_prior(Prior(SPACE, good.prior.tasks + noise.prior.tasks)))
     assert mixed.signal[:5].min() > 0.95 and mixed.signal[5:].max() < 0.5
     weights = signal_weights(mixed)
     assert weights[:5].sum() > 0.8 and weights.sum() == pytest.approx(1.0)
@@ -77,19 +77,19 @@ def test_one_study_of_noise_is_found_too() -> None:
 
 def test_trust_is_the_share_of_informed_studies_among_those_that_are_no_noise() -> None:
     ones = np.ones(6)
-    sure = Standing(ones, np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0]))
+    sure = Reliability(ones, np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0]))
     assert initial_trust(sure) == pytest.approx((4.0 + 4 * 0.8) / 10.0)
-    half_noise = Standing(np.repeat([1.0, 0.0], 3), np.repeat([1.0, 0.0], 3))
+    half_noise = Reliability(np.repeat([1.0, 0.0], 3), np.repeat([1.0, 0.0], 3))
     assert initial_trust(half_noise) == pytest.approx((3.0 + 4 * 0.8) / 7.0, abs=2e-3)
-    doubtful = Standing(0.25 * ones, ones)
+    doubtful = Reliability(0.25 * ones, ones)
     assert initial_trust(doubtful) == pytest.approx(0.25 * (1.5 + 4 * 0.8) / 5.5)
-    np.testing.assert_allclose(signal_weights(Standing(0.0 * ones, ones)), ones / 6)
+    np.testing.assert_allclose(signal_weights(Reliability(0.0 * ones, ones)), ones / 6)
 
 
 def test_of_many_studies_an_even_spread_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trust_module, "_MOST_STUDIES", 3)
     fitted = prior(7, 12)
-    few, all_of_them = standing_of(fitted.select(np.array([0, 3, 6]))), standing_of(fitted)
+    few, all_of_them = reliability_of(fitted.select(np.array([0, 3, 6]))), reliability_of(fitted)
     for answers, asked in zip(all_of_them, few, strict=True):
         np.testing.assert_allclose(answers[[0, 3, 6]], asked)
         np.testing.assert_allclose(answers[[1, 2, 4, 5]], asked.mean())

@@ -11,27 +11,27 @@ import pytest
 import torch
 from torch import nn
 
+from optuna_meta.weights import align
+from optuna_meta.weights import average
 from optuna_meta.weights import BestWeights
 from optuna_meta.weights import Candidate
 from optuna_meta.weights import Checkpoint
+from optuna_meta.weights import EmbeddingRows
 from optuna_meta.weights import Ensemble
 from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights import greedy_weights
-from optuna_meta.weights import Guarded
+from optuna_meta.weights import initialize
 from optuna_meta.weights import joint_init
 from optuna_meta.weights import L2SP
 from optuna_meta.weights import learn_weights
+from optuna_meta.weights import NewTask
 from optuna_meta.weights import predict_all
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import refresh_statistics
-from optuna_meta.weights import RowItems
-from optuna_meta.weights import Rung
+from optuna_meta.weights import ShortlistThenTrain
+from optuna_meta.weights import ShortTraining
 from optuna_meta.weights import shrink_and_perturb
 from optuna_meta.weights import simplex_weights
-from optuna_meta.weights import Target
-from optuna_meta.weights import align
-from optuna_meta.weights import average
-from optuna_meta.weights import initialize
 from tests.weights.toys import store_in
 
 
@@ -83,8 +83,8 @@ def test_a_checkpoint_is_kept_chosen_and_loaded(device: torch.device, tmp_path: 
     for name, tensor in model.state_dict().items():
         assert torch.equal(there.state[name], tensor)
     inputs, classes = examples(device, 40, 2)
-    strategy = Guarded(rung=Rung(steps=20, rates=[4e-3]))
-    target = Target(build, inputs, classes, LOSS, accuracy)
+    strategy = ShortlistThenTrain(short_training=ShortTraining(steps=20, rates=[4e-3]))
+    target = NewTask(build, inputs, classes, LOSS, accuracy)
     best = rank_checkpoints(find_checkpoints([study], store), target, strategy=strategy).best
     assert best is not None and best.record == record
     fresh = build().to(device)
@@ -199,13 +199,13 @@ def test_another_default_device_changes_nothing(default: torch.device, tmp_path:
         trial = study.ask()
         record = store.save(trial, first, value=1.0)
         study.tell(trial, 1.0)
-        target = Target(lambda: copy.deepcopy(second), *examples_, LOSS, accuracy)
-        strategy = Guarded(rung=Rung(steps=5, rates=[4e-3]))
+        target = NewTask(lambda: copy.deepcopy(second), *examples_, LOSS, accuracy)
+        strategy = ShortlistThenTrain(short_training=ShortTraining(steps=5, rates=[4e-3]))
         ranking = rank_checkpoints([Candidate(record, 1.0, store)], target, strategy=strategy)
         lined_up = align(first, first.state_dict(), second.state_dict())
         predictions, targets = predict_all([first, second], [examples_])
         found = greedy_weights(predictions, targets), simplex_weights(predictions, targets)
-        rows = {"0.weight": RowItems(range(16), range(15, -1, -1))}
+        rows = {"0.weight": EmbeddingRows(range(16), range(15, -1, -1))}
         turned = copy.deepcopy(second)
         initialize(turned, store.load(record), rows=rows)
         shrink_and_perturb(turned, seed=1)
@@ -235,7 +235,12 @@ def test_work_on_the_cpu_leaves_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> N
     model = build()
     shrink_and_perturb(model)
     joint_init(model, [[examples(CPU, 8, 0)]], lambda f, b: LOSS(f(b[0]), b[1]), steps=1)
-    target = Target(build, *examples(CPU, 40, 2), LOSS)
-    assert rank_checkpoints([], target, strategy=Guarded(rung=Rung(steps=1))).best is None
+    target = NewTask(build, *examples(CPU, 40, 2), LOSS)
+    assert (
+        rank_checkpoints(
+            [], target, strategy=ShortlistThenTrain(short_training=ShortTraining(steps=1))
+        ).best
+        is None
+    )
     with pytest.raises(RuntimeError, match="forked"):
         joint_init(model, [[examples(CPU, 8, 0)]], lambda f, b: LOSS(f(b[0]), b[1]), device="cuda")

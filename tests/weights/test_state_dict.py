@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import nn
 
+from optuna_meta.weights import align
+from optuna_meta.weights import average
 from optuna_meta.weights import Candidate
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights import greedy_soup
-from optuna_meta.weights import learn_weights
-from optuna_meta.weights import align
-from optuna_meta.weights import average
-from optuna_meta.weights.state_dict import opened
 from optuna_meta.weights import initialize
+from optuna_meta.weights import learn_weights
+from optuna_meta.weights.state_dict import opened
 from tests.weights.toys import linear
 from tests.weights.toys import saved
 from tests.weights.toys import store_in

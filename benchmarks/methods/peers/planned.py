@@ -25,7 +25,7 @@ from benchmarks.methods.peers.space import Space
 from benchmarks.tasks.task import Params
 
 
-__all__ = ["PlannedSampler", "Planner", "Target"]
+__all__ = ["PlannedSampler", "Suggester", "Target"]
 
 
 class Target(NamedTuple):
@@ -51,7 +51,7 @@ class Target(NamedTuple):
         return tuple((n, repr(params[n])) for n in sorted(self.shown) if n in params)
 
 
-class Planner(Protocol):
+class Suggester(Protocol):
     """What a peer does: choose a configuration."""
 
     def suggest(self, target: Target, rng: np.random.Generator) -> Params:
@@ -75,7 +75,7 @@ class PlannedSampler(BaseSampler):
             Seed of all random draws.
     """
 
-    def __init__(self, planner: Planner, priors: Sequence[History], seed: int) -> None:
+    def __init__(self, planner: Suggester, priors: Sequence[History], seed: int) -> None:
         self._planner = planner
         self._prior_space = merge(space for prior in priors for space in prior.spaces)
         self._prior_params = [params for prior in priors for params in prior.configurations]

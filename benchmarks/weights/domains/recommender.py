@@ -58,9 +58,9 @@ class Factors(nn.Module):
 
     def forward(self, pairs: Tensor) -> Tensor:
         users, items = pairs.unbind(1)
-        likeness = (self.user(users) * self.item(items)).sum(-1)
+        cosine_similarity = (self.user(users) * self.item(items)).sum(-1)
         biases = self.user_bias(users) + self.item_bias(items)
-        rated: Tensor = self.mean + biases[:, 0] + likeness
+        rated: Tensor = self.mean + biases[:, 0] + cosine_similarity
         return rated
 
 

@@ -125,8 +125,8 @@ class Translator(nn.Module):
         words = words + torch.relu(self.encode(words.mT).mT)
         state = self.target(begun)
         state = state + torch.relu(self.decode(F.pad(state.mT, (2, 0))).mT)
-        likeness = self.ask(state) @ words.mT / _WIDTH**0.5
-        seen = likeness.masked_fill((given == 0)[:, None], -1e9).softmax(-1) @ words
+        cosine_similarity = self.ask(state) @ words.mT / _WIDTH**0.5
+        seen = cosine_similarity.masked_fill((given == 0)[:, None], -1e9).softmax(-1) @ words
         logits: Tensor = self.head(torch.relu(self.hidden(torch.cat([state, seen], -1))))
         return logits
 

@@ -25,7 +25,9 @@ from optuna_meta.weights.state_dict import state_of
 __all__ = ["align"]
 
 _MAX_ROUNDS = 100
-_LEAST_GAIN = 1e-12  # Of a layer's likeness; less is rounding, on which a search could turn round.
+_LEAST_GAIN = (
+    1e-12  # Of a layer's cosine_similarity; less is rounding, on which a search could turn round.
+)
 
 Permutation = NDArray[np.intp]
 State = dict[str, Tensor]

@@ -34,7 +34,7 @@ from optuna_meta.weights.state_dict import Source
 from optuna_meta.weights.state_dict import state_of
 
 
-__all__ = ["average", "check_weights", "LEAST_COSINE", "likeness", "refresh_statistics"]
+__all__ = ["average", "check_weights", "LEAST_COSINE", "cosine_similarity", "refresh_statistics"]
 
 # On digits, independent runs measured at most 0.05, runs from one start 0.5 and more.
 LEAST_COSINE = 0.2
@@ -81,7 +81,7 @@ def average(
             if align is not None and mean.total:
                 state = align_to(align, state, mean.value())
             elif not allow_independent and mean.total:
-                _refuse_independent(likeness(state, mean.sums), len(used))
+                _refuse_independent(cosine_similarity(state, mean.sums), len(used))
             mean.add(state, share)
             del state
         del given, source  # Before the next one is loaded.
@@ -111,7 +111,7 @@ def check_weights(weights: Sequence[float]) -> list[float]:
     return [share / total for share in shares]
 
 
-def likeness(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
+def cosine_similarity(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
     """Returns the cosine between two models' weights, in [-1, 1].
 
     Vectors such as biases and scales do not count: they are alike in all models.

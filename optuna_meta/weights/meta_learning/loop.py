@@ -26,10 +26,10 @@ __all__ = [
     "batches_of",
     "chosen_tasks",
     "finished",
-    "Inner",
+    "InnerLoop",
     "Loss",
     "mixed_precision",
-    "Outer",
+    "OuterLoop",
     "Predict",
     "require_finite",
     "working_copy",
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Inner:
+class InnerLoop:
     """How a task is learned from the initialisation: plain gradient descent on one batch.
 
     An initialisation is learned for this, and is best adapted by it.
@@ -57,7 +57,7 @@ class Inner:
 
 
 @dataclass(frozen=True)
-class Outer:
+class OuterLoop:
     """How the initialisation itself is learned."""
 
     lr: float = 1e-3
@@ -125,7 +125,9 @@ def require_finite(loss: Tensor, done: int) -> float:
 
 def finished(model: nn.Module, made_by: str, losses: Sequence[float], **extra: Any) -> Checkpoint:
     """Returns the model's weights as a checkpoint that says how they were learned."""
-    described = {k: asdict(v) if isinstance(v, Inner | Outer) else v for k, v in extra.items()}
+    described = {
+        k: asdict(v) if isinstance(v, InnerLoop | OuterLoop) else v for k, v in extra.items()
+    }
     tail = losses[-max(1, len(losses) // 10) :]
     told = {"made_by": made_by, "loss": sum(tail) / len(tail), **described}
     return Checkpoint.from_model(model, extra=told)

@@ -28,10 +28,10 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.meta_learning.loop import batches_of
 from optuna_meta.weights.meta_learning.loop import chosen_tasks
 from optuna_meta.weights.meta_learning.loop import finished
-from optuna_meta.weights.meta_learning.loop import Inner
+from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import Loss
 from optuna_meta.weights.meta_learning.loop import mixed_precision
-from optuna_meta.weights.meta_learning.loop import Outer
+from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.meta_learning.loop import require_finite
 from optuna_meta.weights.meta_learning.loop import working_copy
 from optuna_meta.weights.state_dict import matches
@@ -49,8 +49,8 @@ def maml_init(
     loss: Loss,
     *,
     adapted: Sequence[str] = ("*",),
-    inner: Inner = Inner(),  # noqa: B008
-    outer: Outer = Outer(),  # noqa: B008
+    inner: InnerLoop = InnerLoop(),  # noqa: B008
+    outer: OuterLoop = OuterLoop(),  # noqa: B008
     first_order: bool = False,
     device: str | torch.device = "cpu",
     seed: int = 0,
@@ -85,8 +85,8 @@ def cavia_init(
     loss: Loss,
     *,
     context: Sequence[str],
-    inner: Inner = Inner(),  # noqa: B008
-    outer: Outer = Outer(),  # noqa: B008
+    inner: InnerLoop = InnerLoop(),  # noqa: B008
+    outer: OuterLoop = OuterLoop(),  # noqa: B008
     device: str | torch.device = "cpu",
     seed: int = 0,
 ) -> Checkpoint:
@@ -135,7 +135,7 @@ def adapt(
             f"The checkpoint must be of maml_init or cavia_init, got one of "
             f"{extra.get('made_by', 'plain training')!r}. Use an optimiser of your choice."
         )
-    inner = Inner(**extra["inner"])
+    inner = InnerLoop(**extra["inner"])
     named = dict(model.named_parameters())
     parameters = [named[name] for name in extra["adapted"]]
     for _ in range(steps or inner.steps):
@@ -154,7 +154,7 @@ def meta_loss(
     support: Any,
     query: Any,
     loss: Loss,
-    inner: Inner,
+    inner: InnerLoop,
     first_order: bool = False,
 ) -> Tensor:
     """Returns the loss on the query batch after the inner steps on the support batch.
@@ -190,8 +190,8 @@ def _meta_learned(
     loss: Loss,
     adapted: Sequence[str],
     learned: Sequence[str],
-    inner: Inner,
-    outer: Outer,
+    inner: InnerLoop,
+    outer: OuterLoop,
     first_order: bool,
     device: str | torch.device,
     seed: int,

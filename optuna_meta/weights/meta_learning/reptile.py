@@ -23,10 +23,10 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.meta_learning.loop import batches_of
 from optuna_meta.weights.meta_learning.loop import chosen_tasks
 from optuna_meta.weights.meta_learning.loop import finished
-from optuna_meta.weights.meta_learning.loop import Inner
+from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import Loss
 from optuna_meta.weights.meta_learning.loop import mixed_precision
-from optuna_meta.weights.meta_learning.loop import Outer
+from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.meta_learning.loop import require_finite
 from optuna_meta.weights.meta_learning.loop import working_copy
 from optuna_meta.weights.torch_tools import own_randomness
@@ -40,8 +40,8 @@ def reptile_init(
     tasks: Sequence[Iterable[Any]],
     loss: Loss,
     *,
-    inner: Inner = Inner(lr=0.05, steps=8),  # noqa: B008 - frozen
-    outer: Outer = Outer(lr=1.0, rounds=300, tasks=4),  # noqa: B008
+    inner: InnerLoop = InnerLoop(lr=0.05, steps=8),  # noqa: B008 - frozen
+    outer: OuterLoop = OuterLoop(lr=1.0, rounds=300, tasks=4),  # noqa: B008
     final_lr: float = 0.0,
     optimiser: type[torch.optim.Optimizer] = torch.optim.SGD,
     device: str | torch.device = "cpu",

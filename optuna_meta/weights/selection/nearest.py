@@ -12,8 +12,8 @@ from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.features.similarity import nearness
-from optuna_meta.weights.selection.new_task import Look
-from optuna_meta.weights.selection.new_task import Target
+from optuna_meta.weights.selection.new_task import NewTask
+from optuna_meta.weights.selection.new_task import Preview
 
 
 __all__ = ["Nearest"]
@@ -49,5 +49,5 @@ class Nearest:
         names = [study.study_name for study in prior_studies]
         return cls(dict(zip(names, map(float, found), strict=True)))
 
-    def __call__(self, look: Look, target: Target) -> float:
+    def __call__(self, look: Preview, target: NewTask) -> float:
         return self.weights.get(look.candidate.record.study, float("nan"))

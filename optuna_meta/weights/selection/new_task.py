@@ -18,14 +18,14 @@ from optuna_meta.weights.state_dict import same_kind
 from optuna_meta.weights.state_dict import state_of
 
 
-__all__ = ["Look", "Target", "copy_fitting", "healthy", "look_at", "predict"]
+__all__ = ["Preview", "NewTask", "copy_fitting", "healthy", "look_at", "predict"]
 
 _ROWS = 1024  # that pass a model at once
 _LEAST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True)
-class Target:
+class NewTask:
     """A new task.
 
     Args:
@@ -81,13 +81,13 @@ class Target:
         if not math.isfinite(miss) and math.isfinite(loss):
             raise ValueError(
                 f"The score must be finite, got {-miss} for {len(targets)} held-out examples: "
-                "pass one that so few have, larger folds (Guarded(rung=Rung(folds=2))), or no "
+                "pass one that so few have, larger folds (ShortlistThenTrain(short_training=ShortTraining(folds=2))), or no "
                 "score."
             )
         return miss, loss
 
 
-class Look(NamedTuple):
+class Preview(NamedTuple):
     """A candidate's model before any training."""
 
     candidate: Candidate
@@ -96,7 +96,7 @@ class Look(NamedTuple):
     outputs: Tensor  # (n, ...)
 
 
-def look_at(candidate: Candidate, target: Target) -> Look | str:
+def look_at(candidate: Candidate, target: NewTask) -> Preview | str:
     """Returns the candidate's model, or why it cannot be a source."""
     try:
         checkpoint = candidate.load()
@@ -117,7 +117,7 @@ def look_at(candidate: Candidate, target: Target) -> Look | str:
     outputs = predict(model, target.inputs)
     if problem := healthy(outputs):
         return problem
-    return Look(candidate, model, share, outputs)
+    return Preview(candidate, model, share, outputs)
 
 
 def healthy(outputs: Tensor) -> str:

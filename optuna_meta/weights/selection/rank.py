@@ -13,13 +13,13 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.selection.candidate import Candidate
-from optuna_meta.weights.selection.new_task import Look
 from optuna_meta.weights.selection.new_task import look_at
+from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.new_task import predict
-from optuna_meta.weights.selection.new_task import Target
+from optuna_meta.weights.selection.new_task import Preview
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import compare
-from optuna_meta.weights.selection.short_training import Rung
+from optuna_meta.weights.selection.short_training import ShortTraining
 from optuna_meta.weights.selection.short_training import Verdict
 from optuna_meta.weights.selection.transferability import leep
 from optuna_meta.weights.selection.transferability import logme
@@ -27,7 +27,7 @@ from optuna_meta.weights.torch_tools import own_randomness
 
 
 __all__ = [
-    "Guarded",
+    "ShortlistThenTrain",
     "Measure",
     "Ranked",
     "Ranking",
@@ -39,7 +39,7 @@ __all__ = [
     "rank_checkpoints",
 ]
 
-Measure = Callable[[Look, Target], float]
+Measure = Callable[[Preview, NewTask], float]
 
 
 @dataclass(frozen=True)
@@ -83,22 +83,22 @@ class Ranking:
         return "\n".join(lines)
 
 
-def by_score(look: Look, target: Target) -> float:
+def by_score(look: Preview, target: NewTask) -> float:
     """How good it was within its own study."""
     return look.candidate.score
 
 
-def by_fit(look: Look, target: Target) -> float:
+def by_fit(look: Preview, target: NewTask) -> float:
     """The share of the model's parameters that the checkpoint has."""
     return look.share
 
 
-def by_loss(look: Look, target: Target) -> float:
+def by_loss(look: Preview, target: NewTask) -> float:
     """Minus its loss before any training; a dead network's can be the lowest."""
     return -target.loss(look.outputs, target.targets).item()
 
 
-def by_logme(look: Look, target: Target) -> float:
+def by_logme(look: Preview, target: NewTask) -> float:
     """LogME of its features; NaN where it does not apply, as to sequences of classes."""
     features = (target.features or _last_features)(look.model, target.inputs)
     is_sequence = target.targets.ndim > 1 and not target.targets.is_floating_point()
@@ -107,14 +107,14 @@ def by_logme(look: Look, target: Target) -> float:
     return logme(features.double().cpu().numpy(), target.targets.cpu().numpy())
 
 
-def by_leep(look: Look, target: Target) -> float:
+def by_leep(look: Preview, target: NewTask) -> float:
     """LEEP of its predictions as a classifier whose outputs are logits (n, Z)."""
     probabilities = torch.softmax(look.outputs.double(), dim=-1)
     return leep(probabilities.cpu().numpy(), target.targets.cpu().numpy())
 
 
 @dataclass(frozen=True)
-class Guarded:
+class ShortlistThenTrain:
     """Cheap measures name a few candidates, a short training against scratch decides.
 
     A candidate is chosen only if its score on held-out examples beats scratch's by more than a
@@ -124,19 +124,19 @@ class Guarded:
     Args:
         measures: Each in turn names its best candidate, until there are enough.
         shortlist: How many candidates are tried.
-        rung: How they are tried.
+        short_training: How they are tried.
     """
 
     measures: Sequence[Measure] = (by_logme, by_loss, by_score)
     shortlist: int = 4
-    rung: Rung = Rung()
+    short_training: ShortTraining = ShortTraining()
 
 
 def rank_checkpoints(
     candidates: Sequence[Candidate],
-    target: Target,
+    target: NewTask,
     *,
-    strategy: Guarded | Measure | None = None,
+    strategy: ShortlistThenTrain | Measure | None = None,
     seed: int = 0,
 ) -> Ranking:
     """Returns the checkpoints in the order in which a new task should start from them.
@@ -148,15 +148,15 @@ def rank_checkpoints(
     Args:
         candidates: What :func:`find_checkpoints` returned.
         target: The new task.
-        strategy: What decides: :class:`Guarded`, the default, or a measure alone, which does not
+        strategy: What decides: :class:`ShortlistThenTrain`, the default, or a measure alone, which does not
             compare with scratch.
         seed: Of folds, batches and what a checkpoint does not have.
 
     Raises:
         ValueError: If the target's score is not finite on some held-out examples.
     """
-    chosen = Guarded() if strategy is None else strategy
-    measures = chosen.measures if isinstance(chosen, Guarded) else (chosen,)
+    chosen = ShortlistThenTrain() if strategy is None else strategy
+    measures = chosen.measures if isinstance(chosen, ShortlistThenTrain) else (chosen,)
     usable: list[Candidate] = []
     scores: list[list[float]] = []
     rejected: list[Ranked] = []
@@ -169,7 +169,7 @@ def rank_checkpoints(
             usable.append(candidate)
             scores.append([measure(look, target) for measure in measures])
     table = np.array(scores).reshape(len(usable), len(measures))
-    if isinstance(chosen, Guarded):
+    if isinstance(chosen, ShortlistThenTrain):
         starts = _guarded(usable, table, target, chosen, seed)
     else:
         starts = [Ranked(candidate, table[i, 0]) for i, candidate in enumerate(usable)]
@@ -180,13 +180,13 @@ def rank_checkpoints(
 def _guarded(
     usable: Sequence[Candidate],
     table: np.ndarray,
-    target: Target,
-    guard: Guarded,
+    target: NewTask,
+    guard: ShortlistThenTrain,
     seed: int,
 ) -> list[Ranked]:
     """Scores: those of the rung; what does not beat scratch comes behind it."""
     tried = [i for i, _ in zip(_named(table), range(guard.shortlist), strict=False)]
-    rung, scratch = guard.rung, Attempt(target, None, guard.rung, seed)
+    rung, scratch = guard.short_training, Attempt(target, None, guard.short_training, seed)
     verdicts = [
         compare(Attempt(target, usable[i].load(), rung, seed), scratch, rung.divisions)
         for i in tried

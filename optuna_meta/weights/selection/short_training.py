@@ -14,13 +14,13 @@ from torch import Tensor
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.new_task import healthy
+from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.new_task import predict
-from optuna_meta.weights.selection.new_task import Target
 from optuna_meta.weights.torch_tools import own_randomness
 from optuna_meta.weights.torch_tools import seed_all
 
 
-__all__ = ["Attempt", "compare", "Rung", "Verdict"]
+__all__ = ["Attempt", "compare", "ShortTraining", "Verdict"]
 
 Array = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ _CHECKS = (0.0, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)  # Shares of the steps.
 
 
 @dataclass(frozen=True)
-class Rung:
+class ShortTraining:
     """How a start is tried.
 
     Args:
@@ -87,11 +87,13 @@ class Attempt:
     Args:
         target: The new task.
         start: A checkpoint; ``None`` is scratch.
-        rung: How it is tried.
+        short_training: How it is tried.
         seed: Of all random numbers.
     """
 
-    def __init__(self, target: Target, start: Checkpoint | None, rung: Rung, seed: int) -> None:
+    def __init__(
+        self, target: NewTask, start: Checkpoint | None, rung: ShortTraining, seed: int
+    ) -> None:
         self._target, self._start, self._rung, self._seed = target, start, rung, int(seed)
         self._courses: dict[tuple[float, int, int], Array] = {}
 
@@ -103,7 +105,7 @@ class Attempt:
     def misses(self, divisions: int) -> Array:
         """Returns what is missed on each held-out fold of each division.  # (divisions * folds, 2)
 
-        That is :meth:`Target.miss`, after as many steps as are best over all folds, as a training
+        That is :meth:`NewTask.miss`, after as many steps as are best over all folds, as a training
         that is stopped early is. It is infinite where every rate ends in a dead or diverged model
         on some fold.
         """
@@ -175,24 +177,24 @@ def _at_best(courses: Array) -> Array:
 
 def _train(
     model: nn.Module,
-    target: Target,
+    target: NewTask,
     rows: Tensor,
     fold: Tensor,
-    rung: Rung,
+    short_training: ShortTraining,
     rate: float,
     seed: int,
 ) -> list[tuple[float, float]]:
     """Trains on some rows of the examples, and returns miss and loss on others at each check."""
     generator = torch.Generator("cpu").manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
-    checks = {round(share * rung.steps) for share in _CHECKS}
+    checks = {round(share * short_training.steps) for share in _CHECKS}
     course = []
     model.train()
-    for step in range(rung.steps + 1):
+    for step in range(short_training.steps + 1):
         if step in checks:
             course.append(target.miss(predict(model, target.inputs[fold]), target.targets[fold]))
-        if step < rung.steps:
-            drawn = _shuffled(len(rows), generator)[: rung.batch_size]
+        if step < short_training.steps:
+            drawn = _shuffled(len(rows), generator)[: short_training.batch_size]
             batch = rows[drawn].to(target.inputs.device)
             loss = target.loss(model(target.inputs[batch]), target.targets[batch])
             optimizer.zero_grad()

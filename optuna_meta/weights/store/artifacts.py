@@ -29,7 +29,7 @@ from optuna_meta.weights.store.record import Blob
 from optuna_meta.weights.store.record import CheckpointRecord
 
 
-__all__ = ["ArtifactStore", "MIME_TYPE", "Shelf"]
+__all__ = ["ArtifactStore", "MIME_TYPE", "CheckpointArtifacts"]
 
 MIME_TYPE = "application/x-optuna-meta-checkpoint"
 _BUFFER = 1 << 20
@@ -46,7 +46,7 @@ class ArtifactStore(Protocol):
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CheckpointArtifacts:
     """Files of checkpoints in an artifact store.
 
     Args:

@@ -26,7 +26,7 @@ from optuna_meta.weights.store.record import read_records
 
 
 __all__ = [
-    "Holding",
+    "StoredCheckpoint",
     "all_holdings",
     "give_up",
     "given_up",
@@ -42,33 +42,33 @@ _GIVEN_UP = "optuna_meta:pruned:"
 _ARTIFACT = "artifacts:"  # Optuna's own prefix.
 
 
-class Holding(NamedTuple):
+class StoredCheckpoint(NamedTuple):
     """A checkpoint and the trial that has it: the one that saved it, or one that retries that."""
 
     record: CheckpointRecord
     trial: FrozenTrial
 
 
-def all_holdings(study: optuna.Study) -> list[Holding]:
+def all_holdings(study: optuna.Study) -> list[StoredCheckpoint]:
     """Every checkpoint that a study's trials record, each once, also those it gave up."""
-    found: dict[str, Holding] = {}
+    found: dict[str, StoredCheckpoint] = {}
     for trial in study.get_trials(deepcopy=False):
         owner = f"trial {trial.number} of study {study.study_name!r}"
         for record in read_records(trial.user_attrs, owner):
             known = found.get(record.weights.artifact_id)
             # A retried trial has the attributes of the one that failed.
             if known is None or trial.number == record.trial:
-                found[record.weights.artifact_id] = Holding(record, trial)
+                found[record.weights.artifact_id] = StoredCheckpoint(record, trial)
     return list(found.values())
 
 
-def kept(study: optuna.Study) -> list[Holding]:
+def kept(study: optuna.Study) -> list[StoredCheckpoint]:
     """The checkpoints that a study did not give up."""
     gone = given_up(study)
     return [h for h in all_holdings(study) if h.record.weights.artifact_id not in gone]
 
 
-def in_order(holdings: Sequence[Holding], study: optuna.Study) -> list[Holding]:
+def in_order(holdings: Sequence[StoredCheckpoint], study: optuna.Study) -> list[StoredCheckpoint]:
     """The checkpoints, best first; those without a finite value last, as they were saved.
 
     With several objectives those are best whose trials' values the fewest others dominate. The
@@ -103,7 +103,9 @@ def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[Checkpo
     return records
 
 
-def superfluous(holdings: Sequence[Holding], study: optuna.Study, top_k: int) -> list[Holding]:
+def superfluous(
+    holdings: Sequence[StoredCheckpoint], study: optuna.Study, top_k: int
+) -> list[StoredCheckpoint]:
     """The checkpoints beyond the best ``top_k`` of those given, but what may be resumed.
 
     The last checkpoint of each unfinished trial, or of the one it goes on from, stays, and that of
@@ -179,7 +181,7 @@ def unfinished_uploads(study: optuna.Study) -> list[tuple[FrozenTrial, str]]:
     ]
 
 
-def _values(holding: Holding, n_objectives: int) -> list[float]:
+def _values(holding: StoredCheckpoint, n_objectives: int) -> list[float]:
     record, trial = holding
     if n_objectives == 1 and record.value is not None:
         return [record.value]
@@ -187,7 +189,7 @@ def _values(holding: Holding, n_objectives: int) -> list[float]:
     return [float("nan") if value is None else value for value in values]
 
 
-def _with_value(holding: Holding, values: Sequence[float]) -> Holding:
+def _with_value(holding: StoredCheckpoint, values: Sequence[float]) -> StoredCheckpoint:
     if holding.record.value is not None or len(values) > 1 or np.isnan(values[0]):
         return holding
     return holding._replace(record=replace(holding.record, value=float(values[0])))

@@ -22,7 +22,7 @@ import torch
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.tensor_header import Header
 from optuna_meta.weights.store.artifacts import ArtifactStore
-from optuna_meta.weights.store.artifacts import Shelf
+from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.record import attributes_of
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.record import read_records
@@ -93,7 +93,9 @@ class CheckpointStore:
             Path(artifact_store).mkdir(parents=True, exist_ok=True)
             artifact_store = FileSystemArtifactStore(artifact_store)
         self._save_top_k = save_top_k
-        self._shelf = Shelf(artifact_store, None if staging is None else os.fspath(staging))
+        self._shelf = CheckpointArtifacts(
+            artifact_store, None if staging is None else os.fspath(staging)
+        )
 
     def save(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from optuna_meta.weights.store.artifacts import Shelf
+from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.retention import all_holdings
 from optuna_meta.weights.store.retention import given_up
@@ -60,7 +60,7 @@ class Verification:
         return "\n".join([f"Checkpoints of study {self.study!r}:", *map(str.rstrip, lines)])
 
 
-def verify(study: optuna.Study, shelf: Shelf) -> Verification:
+def verify(study: optuna.Study, shelf: CheckpointArtifacts) -> Verification:
     """Reads every checkpoint of a study to its end."""
     gone = given_up(study)
     findings = [_finding(record, shelf, gone) for record, _ in all_holdings(study)]
@@ -73,7 +73,7 @@ def verify(study: optuna.Study, shelf: Shelf) -> Verification:
     return Verification(study.study_name, tuple(findings))
 
 
-def _finding(record: CheckpointRecord, shelf: Shelf, gone: set[str]) -> Finding:
+def _finding(record: CheckpointRecord, shelf: CheckpointArtifacts, gone: set[str]) -> Finding:
     status, detail = "intact", ""
     try:
         if record.weights.artifact_id in gone:

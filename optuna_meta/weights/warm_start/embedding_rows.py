@@ -15,17 +15,19 @@ import torch
 from torch import Tensor
 
 
-__all__ = ["common_rows", "RowItems"]
+__all__ = ["common_rows", "EmbeddingRows"]
 
 
-class RowItems(NamedTuple):
+class EmbeddingRows(NamedTuple):
     """What each row stands for, such as item ids or tokens."""
 
     source: Sequence[Hashable]  # Of the checkpoint's tensor, first row to last.
     model: Sequence[Hashable]  # Of the model's.
 
 
-def common_rows(name: str, items: RowItems, n_source: int, n_model: int) -> tuple[Tensor, Tensor]:
+def common_rows(
+    name: str, items: EmbeddingRows, n_source: int, n_model: int
+) -> tuple[Tensor, Tensor]:
     """Returns the rows of the source and those of the model with the same items, both (common,).
 
     Args:

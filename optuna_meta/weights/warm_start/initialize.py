@@ -33,7 +33,7 @@ from optuna_meta.weights.state_dict import same_kind
 from optuna_meta.weights.state_dict import Source
 from optuna_meta.weights.state_dict import state_of
 from optuna_meta.weights.warm_start.embedding_rows import common_rows
-from optuna_meta.weights.warm_start.embedding_rows import RowItems
+from optuna_meta.weights.warm_start.embedding_rows import EmbeddingRows
 from optuna_meta.weights.warm_start.report import InitReport
 from optuna_meta.weights.warm_start.report import Mismatch
 
@@ -56,7 +56,7 @@ class _Copy(NamedTuple):
 class _Plan:
     """What to copy where, before anything is copied."""
 
-    rows: Mapping[str, RowItems]
+    rows: Mapping[str, EmbeddingRows]
     copies: list[_Copy] = field(default_factory=list)
     overlapped: list[Mismatch] = field(default_factory=list)
     mismatched: list[Mismatch] = field(default_factory=list)
@@ -74,7 +74,7 @@ def initialize(
     rename: Rename | None = None,
     exclude: Sequence[str] = (),
     head: Sequence[str] = (),
-    rows: Mapping[str, RowItems] | None = None,
+    rows: Mapping[str, EmbeddingRows] | None = None,
     least: float = 0.5,
 ) -> InitReport:
     """Copies what fits of the checkpoint into the model, in place.
@@ -121,7 +121,7 @@ def _plan(
     source: dict[str, Tensor],
     partial: str,
     left_out: Sequence[Sequence[str]],
-    rows: Mapping[str, RowItems],
+    rows: Mapping[str, EmbeddingRows],
 ) -> _Plan:
     targets = _targets(model)
     if unknown := [name for name in rows if name not in source or name not in targets]:

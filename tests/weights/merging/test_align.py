@@ -9,7 +9,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from optuna_meta.weights.merging.align import align
 from optuna_meta.weights.merging.average import average
-from optuna_meta.weights.merging.average import likeness
+from optuna_meta.weights.merging.average import cosine_similarity
 from optuna_meta.weights.merging.hidden_units import hidden_layers
 
 
@@ -163,7 +163,7 @@ def test_permuted_copies_average_to_the_original_function(kind: str) -> None:
     x = torch.randn(shape)
     expected = model(x)
     copies = [model.state_dict(), *(shuffled(model) for _ in range(3))]
-    assert likeness(copies[0], copies[1]) < 0.9
+    assert cosine_similarity(copies[0], copies[1]) < 0.9
     mean = average(copies, align=model)
     other = make().eval()
     other.load_state_dict(dict(mean.state))
@@ -180,8 +180,8 @@ def test_an_aligned_network_computes_what_it_did(kind: str) -> None:
     x = torch.randn(shape)
     expected = model(x)
     aligned = align(reference, model.state_dict(), reference.state_dict())
-    before = likeness(model.state_dict(), reference.state_dict())
-    assert likeness(aligned, reference.state_dict()) > before + 0.05
+    before = cosine_similarity(model.state_dict(), reference.state_dict())
+    assert cosine_similarity(aligned, reference.state_dict()) > before + 0.05
     model.load_state_dict(aligned)
     torch.testing.assert_close(model(x), expected)
 
@@ -204,14 +204,14 @@ def test_residual_networks_compute_what_they_did_and_copies_come_back(kind: str)
         for name, dim, block in layer.axes:
             assert block == 1
             turned[name] = turned[name].index_select(dim, order)
-    assert likeness(turned, state) < 0.9
+    assert cosine_similarity(turned, state) < 0.9
     model.load_state_dict(turned)
     torch.testing.assert_close(model(x), expected)
     back = align(model, turned, state)
     assert all(torch.equal(back[name], state[name]) for name in state)
     other = make().state_dict()
     aligned = align(model, state, other)
-    assert likeness(aligned, other) > likeness(state, other) + 0.02
+    assert cosine_similarity(aligned, other) > cosine_similarity(state, other) + 0.02
     model.load_state_dict(aligned)
     torch.testing.assert_close(model(x), expected)
 

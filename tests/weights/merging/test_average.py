@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import origins_of
 from optuna_meta.weights.merging.average import average
-from optuna_meta.weights.merging.average import likeness
+from optuna_meta.weights.merging.average import cosine_similarity
 from optuna_meta.weights.merging.average import refresh_statistics
 
 
@@ -131,7 +131,7 @@ def test_other_architectures_are_refused() -> None:
 
 def test_independent_runs_are_refused_with_the_reason() -> None:
     states = [nn.Linear(64, 64).state_dict() for _ in range(2)]
-    assert abs(likeness(*states)) < 0.1
+    assert abs(cosine_similarity(*states)) < 0.1
     with pytest.raises(ValueError, match="Checkpoint 2 looks independently trained.*align=model"):
         average(states)
     assert average(states, allow_independent=True).state["weight"].shape == (64, 64)
@@ -141,8 +141,8 @@ def test_likeness_is_a_cosine() -> None:
     state = network(1).state_dict()
     negative = {name: -tensor for name, tensor in state.items()}
     doubled = {name: 2.0 * tensor for name, tensor in state.items()}
-    assert likeness(state, doubled) == pytest.approx(1.0)
-    assert likeness(state, negative) == pytest.approx(-1.0)
+    assert cosine_similarity(state, doubled) == pytest.approx(1.0)
+    assert cosine_similarity(state, negative) == pytest.approx(-1.0)
 
 
 def test_statistics_are_recomputed_from_data() -> None:

@@ -17,8 +17,8 @@ from optuna_meta.weights.meta_learning import joint
 from optuna_meta.weights.meta_learning import maml
 from optuna_meta.weights.meta_learning import reptile
 from optuna_meta.weights.meta_learning.joint import joint_init
-from optuna_meta.weights.meta_learning.loop import Inner
-from optuna_meta.weights.meta_learning.loop import Outer
+from optuna_meta.weights.meta_learning.loop import InnerLoop
+from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.meta_learning.maml import adapt
 from optuna_meta.weights.meta_learning.maml import cavia_init
 from optuna_meta.weights.meta_learning.maml import maml_init
@@ -82,7 +82,7 @@ def test_the_second_order_gradient_equals_finite_differences(steps: int) -> None
 
     def value(theta: Tensor) -> Tensor:
         return meta_loss(
-            model, {"theta": theta}, ["theta"], support, query, squared, Inner(0.1, steps)
+            model, {"theta": theta}, ["theta"], support, query, squared, InnerLoop(0.1, steps)
         )
 
     theta = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
@@ -102,7 +102,7 @@ def test_the_first_order_gradient_is_that_at_the_adapted_weights() -> None:
     theta = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     batch = (matrix, wanted)
     value = meta_loss(
-        model, {"theta": theta}, ["theta"], batch, batch, squared, Inner(0.1, 2), True
+        model, {"theta": theta}, ["theta"], batch, batch, squared, InnerLoop(0.1, 2), True
     )
     (slope,) = torch.autograd.grad(value, theta)
     # d/dt of mean((t - w)^2) is t - w, and each step leaves 0.9 of the distance.
@@ -113,7 +113,12 @@ def test_reptile_on_identical_tasks_equals_gradient_descent() -> None:
     task = [(torch.eye(2).double(), torch.tensor([1.0, -2.0]).double())]
     model = Quadratic([0.3, 0.3])
     found = reptile_init(
-        model, [task, task], squared, inner=Inner(0.1, 4), outer=Outer(1.0, 5, 2), final_lr=1.0
+        model,
+        [task, task],
+        squared,
+        inner=InnerLoop(0.1, 4),
+        outer=OuterLoop(1.0, 5, 2),
+        final_lr=1.0,
     )
     plain = Quadratic([0.3, 0.3])
     optimiser = torch.optim.SGD(plain.parameters(), lr=0.1)
@@ -127,7 +132,9 @@ def test_reptile_on_identical_tasks_equals_gradient_descent() -> None:
 def test_reptile_goes_a_share_of_the_way() -> None:
     task = [(torch.eye(2).double(), torch.tensor([1.0, -2.0]).double())]
     model = Quadratic([0.0, 0.0])
-    found = reptile_init(model, [task], squared, inner=Inner(0.1, 1), outer=Outer(0.5, 1, 1))
+    found = reptile_init(
+        model, [task], squared, inner=InnerLoop(0.1, 1), outer=OuterLoop(0.5, 1, 1)
+    )
     torch.testing.assert_close(found.state["theta"], 0.5 * 0.1 * task[0][1])
 
 
@@ -145,9 +152,9 @@ def test_joint_training_finds_the_weighted_optimum() -> None:
 def test_maml_learns_to_adapt(first_order: bool) -> None:
     tasks = lines([2.0, 2.0, 2.0, 2.0], [-2.0, -1.0, 1.0, 2.0])
     model = Contextual()
-    inner = Inner(0.2, 3)
+    inner = InnerLoop(0.2, 3)
     found = maml_init(
-        model, tasks, squared, inner=inner, outer=Outer(0.02, 300, 4), first_order=first_order
+        model, tasks, squared, inner=inner, outer=OuterLoop(0.02, 300, 4), first_order=first_order
     )
     before, after = Contextual(), Contextual()
     after.load_state_dict(dict(found.state))
@@ -162,7 +169,7 @@ def test_maml_learns_to_adapt(first_order: bool) -> None:
 def test_cavia_changes_the_context_only_on_a_task_and_the_rest_only_between() -> None:
     tasks = lines([2.0] * 4, [-2.0, -1.0, 1.0, 2.0])
     found = cavia_init(
-        Contextual(), tasks, squared, context=["context"], outer=Outer(0.05, 200, 4)
+        Contextual(), tasks, squared, context=["context"], outer=OuterLoop(0.05, 200, 4)
     )
     assert found.state["context"].item() == 0.0
     assert found.state["body.weight"].item() == pytest.approx(2.0, abs=0.1)
@@ -187,10 +194,12 @@ def networks() -> tuple[nn.Module, list[DataLoader[tuple[Tensor, ...]]]]:
 
 LEARNERS: dict[str, Callable[..., Checkpoint]] = {
     "joint": lambda *a, **k: joint_init(*a, steps=5, **k),
-    "reptile": lambda *a, **k: reptile_init(*a, outer=Outer(1.0, 3, 2), **k),
-    "maml": lambda *a, **k: maml_init(*a, outer=Outer(1e-2, 3, 2), **k),
-    "first order": lambda *a, **k: maml_init(*a, outer=Outer(1e-2, 3, 2), first_order=True, **k),
-    "cavia": lambda *a, **k: cavia_init(*a, context=["4.bias"], outer=Outer(1e-2, 3, 2), **k),
+    "reptile": lambda *a, **k: reptile_init(*a, outer=OuterLoop(1.0, 3, 2), **k),
+    "maml": lambda *a, **k: maml_init(*a, outer=OuterLoop(1e-2, 3, 2), **k),
+    "first order": lambda *a, **k: maml_init(
+        *a, outer=OuterLoop(1e-2, 3, 2), first_order=True, **k
+    ),
+    "cavia": lambda *a, **k: cavia_init(*a, context=["4.bias"], outer=OuterLoop(1e-2, 3, 2), **k),
 }
 
 
@@ -267,7 +276,7 @@ def test_wrong_arguments_are_refused() -> None:
         joint_init(model, loaders, squared, weights=[1.0])
     with pytest.raises(ValueError, match="must be of maml_init or cavia_init, got one of 'joint'"):
         adapt(model, joint_init(model, loaders, squared, steps=1), None, squared)
-    for wrong in (lambda: Inner(lr=0.0), lambda: Outer(rounds=0)):
+    for wrong in (lambda: InnerLoop(lr=0.0), lambda: OuterLoop(rounds=0)):
         with pytest.raises(ValueError, match="must be positive"):
             wrong()
 

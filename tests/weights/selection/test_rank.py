@@ -22,24 +22,24 @@ from optuna_meta.weights import by_loss
 from optuna_meta.weights import by_score
 from optuna_meta.weights import Candidate
 from optuna_meta.weights import CheckpointStore
+from optuna_meta.weights import EmbeddingRows
 from optuna_meta.weights import find_checkpoints
-from optuna_meta.weights import Guarded
+from optuna_meta.weights import initialize
 from optuna_meta.weights import Nearest
+from optuna_meta.weights import NewTask
 from optuna_meta.weights import rank_checkpoints
 from optuna_meta.weights import Ranking
-from optuna_meta.weights import RowItems
-from optuna_meta.weights import Rung
+from optuna_meta.weights import ShortlistThenTrain
+from optuna_meta.weights import ShortTraining
 from optuna_meta.weights import suggest_start
-from optuna_meta.weights import Target
 from optuna_meta.weights.selection import rank as rank_module
 from optuna_meta.weights.selection.candidate import _score
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import Verdict
-from optuna_meta.weights import initialize
 from tests.weights.toys import store_in
 
 
-QUICK = Guarded(rung=Rung(steps=20, rates=[4e-3]))
+QUICK = ShortlistThenTrain(short_training=ShortTraining(steps=20, rates=[4e-3]))
 
 
 def build(width: int = 32) -> nn.Sequential:
@@ -118,9 +118,9 @@ def candidates(folder: Path, kinds: list[str]) -> list[Candidate]:
     return find_checkpoints(studies, store)
 
 
-def target(n: int = 60) -> Target:
+def target(n: int = 60) -> NewTask:
     inputs, targets = digits()
-    return Target(
+    return NewTask(
         build, inputs[1000 : 1000 + n], targets[1000 : 1000 + n], nn.functional.cross_entropy
     )
 
@@ -205,7 +205,7 @@ def test_a_dead_network_has_the_lowest_loss_and_is_not_chosen(tmp_path: Path) ->
     assert best is not None and best.record.study == "random labels"
 
 
-def _outputs(candidate: Candidate, few: Target) -> torch.Tensor:
+def _outputs(candidate: Candidate, few: NewTask) -> torch.Tensor:
     model = build()
     model.load_state_dict(dict(candidate.load().state))
     with torch.no_grad():
@@ -245,8 +245,8 @@ def test_rows_that_go_by_item_count_as_fitting(tmp_path: Path) -> None:
     trial = study.ask()
     store.save(trial, words(30), value=1.0)
     study.tell(trial, 1.0)
-    rows = {"0.weight": RowItems(range(30), range(10, 60))}
-    plain = Target(
+    rows = {"0.weight": EmbeddingRows(range(30), range(10, 60))}
+    plain = NewTask(
         lambda: words(50), torch.arange(10, 40)[:, None], torch.arange(30) % 2,
         nn.functional.cross_entropy,
     )  # fmt: skip
@@ -263,7 +263,7 @@ def test_rows_that_go_by_item_count_as_fitting(tmp_path: Path) -> None:
 def test_where_the_loss_decides_the_best_start_is_ahead_of_scratch(tmp_path: Path) -> None:
     """Named first is the one that claims to be better."""
     equal = replace(target(), score=lambda outputs, classes: 1.0)
-    guard = Guarded((by_score,))
+    guard = ShortlistThenTrain((by_score,))
     ranking = rank_checkpoints(candidates(tmp_path, ["good", "inverted"]), equal, strategy=guard)
     assert ranking.best is not None and ranking.best.record.study == "good"
     assert [start.score for start in ranking.starts] == pytest.approx([1.0] * 3)
@@ -283,7 +283,7 @@ def test_what_is_ahead_within_the_error_comes_behind_scratch(
 def test_scratch_has_its_score_on_as_many_divisions_as_the_best_start(tmp_path: Path) -> None:
     few = target()
     ranking = rank_checkpoints(candidates(tmp_path, ["good"]), few, strategy=QUICK)
-    scratch = Attempt(few, None, QUICK.rung, 0)
+    scratch = Attempt(few, None, QUICK.short_training, 0)
     assert ranking.best is not None
     assert ranking.starts[-1].score == -scratch.misses(2)[:, 0].mean()
     assert ranking.starts[-1].score != -scratch.misses(1)[:, 0].mean()
@@ -305,7 +305,7 @@ def test_nothing_to_choose_from_is_scratch() -> None:
 
 def test_the_shortlist_is_as_long_as_asked(tmp_path: Path) -> None:
     found = candidates(tmp_path, ["good", "inverted", "random labels"])
-    guard = Guarded(shortlist=1, rung=Rung(folds=2, rates=[4e-3]))
+    guard = ShortlistThenTrain(shortlist=1, short_training=ShortTraining(folds=2, rates=[4e-3]))
     told = notes(rank_checkpoints(found, target(), strategy=guard))
     assert (
         sorted(note for note in told.values() if "shortlist" in note)
@@ -321,7 +321,7 @@ def test_regression_and_a_start_of_ones_own(tmp_path: Path) -> None:
     def start(model: nn.Module, checkpoint: object) -> None:
         started.append(checkpoint)
 
-    task = Target(
+    task = NewTask(
         lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1)),
         few.inputs,
         values,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from optuna_meta.weights import Rung
-from optuna_meta.weights import Target
+from optuna_meta.weights import NewTask
+from optuna_meta.weights import ShortTraining
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import compare
 
@@ -23,10 +23,10 @@ def accuracy(outputs: torch.Tensor, classes: torch.Tensor) -> float:
     return float((outputs.argmax(-1) == classes).float().mean())
 
 
-def target(n: int = 40) -> Target:
+def target(n: int = 40) -> NewTask:
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(n, 4, generator=generator)
-    return Target(build, inputs, inputs[:, :3].argmax(1), nn.functional.cross_entropy, accuracy)
+    return NewTask(build, inputs, inputs[:, :3].argmax(1), nn.functional.cross_entropy, accuracy)
 
 
 class Told(Attempt):
@@ -35,7 +35,7 @@ class Told(Attempt):
     def __init__(self, courses: Mapping[float, Sequence[Sequence[tuple[float, float]]]]) -> None:
         self.asked: list[tuple[float, int, int]] = []
         n_folds = len(next(iter(courses.values()))) // 2
-        super().__init__(target(), None, Rung(folds=n_folds, rates=[*courses]), 0)
+        super().__init__(target(), None, ShortTraining(folds=n_folds, rates=[*courses]), 0)
         self.told = courses
 
     def course(self, rate: float, division: int, held_out: int) -> np.ndarray:
@@ -83,8 +83,8 @@ def test_each_training_is_done_once() -> None:
         return build()
 
     task = target()
-    counting = Target(counted, task.inputs, task.targets, task.loss)
-    attempt = Attempt(counting, None, Rung(steps=1, rates=[1e-3, 4e-3, 1e-2]), seed=0)
+    counting = NewTask(counted, task.inputs, task.targets, task.loss)
+    attempt = Attempt(counting, None, ShortTraining(steps=1, rates=[1e-3, 4e-3, 1e-2]), seed=0)
     assert attempt.misses(1).shape == (4, 2) and len(built) == 3 + 3
     assert attempt.misses(2).shape == (8, 2) and len(built) == 3 + 3 + 4
     np.testing.assert_array_equal(attempt.misses(1), attempt.misses(2)[:4])
@@ -92,7 +92,7 @@ def test_each_training_is_done_once() -> None:
 
 def test_a_course_is_that_of_training_on_the_other_folds() -> None:
     """Written out for the second fold of the second division."""
-    task, rung = target(), Rung(steps=12, folds=2, rates=[0.01], batch_size=8)
+    task, rung = target(), ShortTraining(steps=12, folds=2, rates=[0.01], batch_size=8)
     found = Attempt(task, None, rung, seed=5).course(0.01, 1, 1)
     first = 5 + 2
     order = torch.randperm(40, generator=torch.Generator().manual_seed(first))
@@ -122,24 +122,24 @@ def test_dropout_is_the_same_whatever_a_start_draws() -> None:
             torch.rand(draws)
             return model
 
-        told = Target(dropping, task.inputs, task.targets, task.loss, accuracy)
-        return Attempt(told, None, Rung(steps=6), 0).course(1e-2, 0, 0)
+        told = NewTask(dropping, task.inputs, task.targets, task.loss, accuracy)
+        return Attempt(told, None, ShortTraining(steps=6), 0).course(1e-2, 0, 0)
 
     np.testing.assert_array_equal(started(0), started(5))
 
 
 def test_without_a_score_the_loss_is_missed() -> None:
     task = target()
-    plain = Target(build, task.inputs, task.targets, task.loss)
-    course = Attempt(plain, None, Rung(steps=6), 0).course(1e-3, 0, 0)
+    plain = NewTask(build, task.inputs, task.targets, task.loss)
+    course = Attempt(plain, None, ShortTraining(steps=6), 0).course(1e-3, 0, 0)
     np.testing.assert_array_equal(course[:, 0], course[:, 1])
     assert (course > 0.0).all()
 
 
 def test_what_ends_dead_is_infinite_from_the_start() -> None:
     task = target()
-    dying = Target(build, task.inputs, task.targets, lambda o, t: o.mean() * math.nan, accuracy)
-    assert np.isinf(Attempt(dying, None, Rung(steps=6), 0).course(1e-3, 0, 0)).all()
+    dying = NewTask(build, task.inputs, task.targets, lambda o, t: o.mean() * math.nan, accuracy)
+    assert np.isinf(Attempt(dying, None, ShortTraining(steps=6), 0).course(1e-3, 0, 0)).all()
 
 
 def test_beating_needs_more_than_the_error_of_folds_that_share_examples() -> None:
@@ -192,15 +192,15 @@ def test_what_dies_never_wins_and_anything_beats_what_dies() -> None:
 )
 def test_a_rung_that_tries_nothing_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="At least two folds"):
-        Rung(**wrong)  # type: ignore[arg-type]
+        ShortTraining(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("undefined", [math.nan, math.inf])
 def test_a_score_that_a_fold_has_not_is_refused(undefined: float) -> None:
     task = target()
-    wrong = Target(build, task.inputs, task.targets, task.loss, lambda outputs, _: undefined)
+    wrong = NewTask(build, task.inputs, task.targets, task.loss, lambda outputs, _: undefined)
     with pytest.raises(ValueError, match=r"got (nan|inf) for 10 held-out examples: .* no score"):
-        Attempt(wrong, None, Rung(steps=1), 0).misses(1)
+        Attempt(wrong, None, ShortTraining(steps=1), 0).misses(1)
 
 
 def test_a_score_that_constant_outputs_have_not_is_no_error() -> None:
@@ -216,11 +216,13 @@ def test_a_score_that_constant_outputs_have_not_is_no_error() -> None:
     def score(outputs: torch.Tensor, classes: torch.Tensor) -> float:
         return float((outputs[:, 0] / outputs[:, 0].std()).mean())
 
-    course = Attempt(Target(silent, task.inputs, task.targets, task.loss, score), None, Rung(), 0)
+    course = Attempt(
+        NewTask(silent, task.inputs, task.targets, task.loss, score), None, ShortTraining(), 0
+    )
     misses = course.course(1e-2, 0, 0)[:, 0]
     assert np.isinf(misses[0]) and np.isfinite(misses[-1])
 
 
 def test_there_are_no_more_folds_than_examples() -> None:
-    attempt = Attempt(target(3), None, Rung(steps=1, rates=[1e-3]), np.int64(0))  # type: ignore[arg-type]
+    attempt = Attempt(target(3), None, ShortTraining(steps=1, rates=[1e-3]), np.int64(0))  # type: ignore[arg-type]
     assert attempt.misses(2).shape == (6, 2)

@@ -13,7 +13,7 @@ from torch import Tensor
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.merging.average import average
 from optuna_meta.weights.store.store import CheckpointStore
-from optuna_meta.weights.warm_start.embedding_rows import RowItems
+from optuna_meta.weights.warm_start.embedding_rows import EmbeddingRows
 from optuna_meta.weights.warm_start.initialize import initialize
 from optuna_meta.weights.warm_start.report import record_lineage
 from optuna_meta.weights.warm_start.report import WEIGHTS_FROM_KEY
@@ -298,7 +298,7 @@ def test_embeddings_go_by_item_and_not_by_row() -> None:
     state = {"0.weight": torch.arange(15.0).reshape(5, 3)} | {
         name: before[name] for name in ("1.weight", "1.bias")
     }
-    items = RowItems(["a", "b", "c", "d", "e"], ["x", "e", "b", "y"])
+    items = EmbeddingRows(["a", "b", "c", "d", "e"], ["x", "e", "b", "y"])
     report = initialize(model, state, rows={"0.weight": items})
     found = model.state_dict()["0.weight"]
     assert torch.equal(found[1], state["0.weight"][4])
@@ -306,8 +306,8 @@ def test_embeddings_go_by_item_and_not_by_row() -> None:
     assert torch.equal(found[[0, 3]], before["0.weight"][[0, 3]])
     assert report.n_loaded == 2 * 3 + 4 and report.overlapped[0].name == "0.weight"
     with pytest.raises(ValueError, match=r"5 rows in the checkpoint, got 1 items, 1 of them"):
-        initialize(model, state, rows={"0.weight": RowItems(["a"], ["a"])})
+        initialize(model, state, rows={"0.weight": EmbeddingRows(["a"], ["a"])})
     with pytest.raises(ValueError, match="4 rows in the model, got 4 items, 3 of them different"):
-        initialize(model, state, rows={"0.weight": RowItems("abcde", "xxby")})
+        initialize(model, state, rows={"0.weight": EmbeddingRows("abcde", "xxby")})
     with pytest.raises(ValueError, match=r"rows names \['users'\]"):
         initialize(model, state, rows={"users": items})
