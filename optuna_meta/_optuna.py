@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "attributes_of_other_studies",
     "contains",
+    "enqueued_params",
     "metric_names",
     "set_study_system_attr",
     "set_trial_system_attr",
@@ -34,12 +35,12 @@ __all__ = [
 
 
 def study_user_attrs(study: Study) -> Mapping[str, Any]:
-    """User attributes of a study, also under ``HyperbandPruner``, whose wrapper hides them."""
+    """Return the user attributes of a study, also under ``HyperbandPruner``, whose wrapper hides them."""
     return study._storage.get_study_user_attrs(study._study_id)
 
 
 def metric_names(study: Study) -> Sequence[str] | None:
-    """Names of a study's objectives, where they are set; also under ``HyperbandPruner``."""
+    """Return the names of a study's objectives, where they are set; also under ``HyperbandPruner``."""
     names: Sequence[str] | None = study._storage.get_study_system_attrs(study._study_id).get(
         "study:metric_names"
     )
@@ -47,12 +48,12 @@ def metric_names(study: Study) -> Sequence[str] | None:
 
 
 def study_key(study: Study) -> tuple[int, int, str]:
-    """What tells a study from all others of this process: names can be the same."""
+    """Return what tells a study from all others of this process: names can be the same."""
     return id(study._storage), study._study_id, study.study_name
 
 
 def study_trials(study: Study, states: Container[TrialState]) -> list[FrozenTrial]:
-    """Trials of a study, also those that ``HyperbandPruner``'s wrapper hides; not to be edited."""
+    """Return the trials of a study, also those that ``HyperbandPruner``'s wrapper hides; not to be edited."""
     return study._storage.get_all_trials(study._study_id, deepcopy=False, states=states)
 
 
@@ -73,15 +74,20 @@ def set_trial_system_attr(study: Study, trial: FrozenTrial, key: str, value: Any
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether an external value lies in a distribution."""
+    """Tell whether an external value lies in a distribution."""
     try:
         return distribution._contains(distribution.to_internal_repr(value))
     except (ValueError, TypeError):
         return False
 
 
+def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the values that a trial was enqueued with."""
+    return dict(trial.system_attrs.get("fixed_params", {}))
+
+
 def study_system_attrs(study: Study) -> Mapping[str, Any]:
-    """System attributes of a study."""
+    """Return the system attributes of a study."""
     return study._storage.get_study_system_attrs(study._study_id)
 
 
@@ -91,7 +97,7 @@ def set_study_system_attr(study: Study, key: str, value: Any) -> None:
 
 
 def attributes_of_other_studies(study: Study) -> Iterator[list[Mapping[str, Any]]]:
-    """Attributes of each other study in a study's storage: its system ones, and its trials'."""
+    """Yield the attributes of each other study in a study's storage: its system ones, and its trials'."""
     storage = study._storage
     for other in storage.get_all_studies():
         if other._study_id == study._study_id:

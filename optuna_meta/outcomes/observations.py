@@ -8,6 +8,7 @@ step that it shares with complete trials, among their final values; never better
 from __future__ import annotations
 
 from collections.abc import Hashable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,64 @@ from optuna_meta._typing import Array
 from optuna_meta.outcomes.transforms import finite_values
 
 
-__all__ = ["FINISHED", "Observations", "key_of", "observe"]
+__all__ = [
+    "constraint_keys",
+    "fingerprint_of",
+    "FINISHED",
+    "key_of",
+    "objectives",
+    "Observations",
+    "observe",
+    "Outcome",
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a column of a study's values means.
+
+    Args:
+        name: Metric name of an objective, key of a constraint; empty where an objective has none.
+        position: Index of an objective among those of its study; 0 for a constraint.
+        n_objectives: How many objectives its study has; 0 for a constraint.
+    """
+
+    name: str = ""
+    position: int = 0
+    n_objectives: int = 1
+
+    @classmethod
+    def constraint(cls, key: str) -> Outcome:
+        """The constraint of a key: at most 0 is feasible."""
+        return cls(key, 0, 0)
+
+    @property
+    def is_constraint(self) -> bool:
+        """Whether this is a constraint."""
+        return self.n_objectives == 0
+
+    def matches(self, other: Outcome) -> bool:
+        """Tell whether two studies measure the same: by name, else objectives by position."""
+        if self.is_constraint or other.is_constraint or (self.name and other.name):
+            return self.is_constraint == other.is_constraint and self.name == other.name
+        return (self.position, self.n_objectives) == (other.position, other.n_objectives)
+
+
+def objectives(n_objectives: int, names: Sequence[str] | None = None) -> tuple[Outcome, ...]:
+    """The objectives of a study, in order.
+
+    Args:
+        n_objectives: How many.
+        names: Their metric names, where they are set.
+    """
+    known = names or [""] * n_objectives
+    return tuple(Outcome(name, i, n_objectives) for i, name in enumerate(known))
+
+
+def constraint_keys(trials: Iterable[FrozenTrial]) -> tuple[str, ...]:
+    """Keys of all constraints that any of the trials reports, sorted."""
+    return tuple(sorted({key for trial in trials for key in trial.constraints}))
+
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -56,8 +114,15 @@ class Observations:
 
 
 def key_of(trial: FrozenTrial) -> Hashable:
-    """What tells a trial apart: its number alone comes again in a study made anew."""
+    """Return what tells a trial apart: its number alone comes again in a study made anew."""
     return trial.number, trial.datetime_start
+
+
+def fingerprint_of(trials: Sequence[FrozenTrial]) -> str:
+    """Return number and start of the first trial: the same wherever a study is read from."""
+    if not trials or trials[0].datetime_start is None:
+        return ""
+    return f"{trials[0].number}@{trials[0].datetime_start.timestamp():.6f}"
 
 
 def observe(

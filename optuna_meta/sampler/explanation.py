@@ -1,4 +1,4 @@
-"""What was transferred from where: records, text, and attributes that optuna-dashboard shows."""
+"""Why a suggestion is what it is: which prior study moves it, how far, and what speaks for that."""
 
 from __future__ import annotations
 
@@ -11,33 +11,16 @@ from typing import Any
 import numpy as np
 
 from optuna_meta._typing import Array
-from optuna_meta.space.search_space import Space
-from optuna_meta.studies.prior import Prior
+from optuna_meta.space.rows import squared_distances
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
 
 
-__all__ = [
-    "explained",
-    "Explanation",
-    "facts",
-    "influences",
-    "LEAST_TRUST",
-    "PriorInfluence",
-    "reason_of",
-    "source_of",
-    "SOURCES",
-]
+__all__ = ["Explanation", "PriorInfluence", "explained"]
 
-_NOTHING = 1e-9  # A contribution that rounding alone makes.
-LEAST_TRUST = 0.1  # Below it the priors have lost.
-SOURCES = (
-    "prior studies",
-    "prior studies and own trials",
-    "cold start",
-    "test of the prior studies",
-)
+_MOST_LEFT_OUT = 12  # Studies actually left out, one after another: the largest contributions.
+_TIE = 1e-3  # Share of the contribution in the influence: it orders studies that move nothing.
 
 
 @dataclass(frozen=True)
@@ -67,7 +50,7 @@ class Explanation:
     """Why the next suggestion is what it is.
 
     Args:
-        source: One of ``SOURCES``.
+        source: One of ``optuna_meta.suggest.request.SOURCES``.
         trust: Probability that the prior studies inform the target, in [0, 1].
         params: The next suggestion, as far as it is foreseen; the rest is drawn at random.
         priors: The prior studies, most influential first.
@@ -103,45 +86,6 @@ class Explanation:
         return "\n".join(lines)
 
 
-def source_of(n_trials: int, trust: float, tests: bool = False) -> str:
-    """Where the suggestion after ``n_trials`` finished trials comes from."""
-    if tests:
-        return SOURCES[3]
-    if trust < LEAST_TRUST:
-        return SOURCES[2]
-    return SOURCES[1] if n_trials else SOURCES[0]
-
-
-def reason_of(n_priors: int, n_trials: int, trust: float, tests: bool = False) -> str:
-    """The same as a sentence."""
-    if tests:
-        return "All trials so far are such as the prior studies call good: this one tests them."
-    if n_priors == 0:
-        return f"No prior study has these objectives: the {n_trials} own trials are all there is."
-    if trust < LEAST_TRUST:
-        return f"After {n_trials} trials nothing speaks for the prior studies: they have no say."
-    if n_trials == 0:
-        return "No trial yet: the configuration that the prior studies together expect to be best."
-    return f"Expected improvement under the prior studies, corrected by {n_trials} own trials."
-
-
-def facts(prior: Prior, n_trials: int, suggestion: Suggestion) -> dict[str, Any]:
-    """The short explanation, as user attributes of the trial."""
-    attrs = {
-        "optuna_meta:source": source_of(n_trials, suggestion.trust, suggestion.tests),
-        "optuna_meta:trust": round(suggestion.trust, 3),
-    }
-    contributions = suggestion.contributions
-    if (
-        suggestion.trust < LEAST_TRUST
-        or suggestion.tests
-        or contributions.max(initial=0.0) < _NOTHING
-    ):
-        return attrs
-    leading = prior.names[int(np.argmax(contributions))]
-    return attrs | {"optuna_meta:leaned_on": leading}
-
-
 def _closeness(names: tuple[str, ...]) -> str:
     return f"  close in {', '.join(names)}" if names else ""
 
@@ -153,41 +97,29 @@ def _shown(params: Mapping[str, Any]) -> str:
     return ", ".join(shown)
 
 
-_MOST_LEFT_OUT = 12  # Studies actually left out, one after another: the largest contributions.
-_TIE = 1e-3  # Share of the contribution in the influence: it orders studies that move nothing.
-
-
 def explained(
     suggester: Suggester, request: SuggestRequest, rng: np.random.Generator
 ) -> Explanation:
-    """Why a suggester answers a request as it does; leaves suggester and generator as they are."""
+    """Explain what a suggester answers to a request; leave suggester and generator as they are."""
     for outcome in request.outcomes:
         suggester.model(outcome)  # What the studies say of each other is asked once for all.
     suggestion = suggester.copy().suggest(request, copy.deepcopy(rng))
-    n_trials = len(request.rows)
-    n_priors = int(np.count_nonzero(suggestion.weights))
+    similarity = suggester.model(request.outcomes[0]).similarity
     return Explanation(
-        source_of(n_trials, suggestion.trust, suggestion.tests),
+        suggestion.source,
         suggestion.trust,
         request.space.params(suggestion.row),
-        influences(suggester, request, suggestion, rng),
-        reason_of(n_priors, n_trials, suggestion.trust, suggestion.tests),
-        suggester.model(request.outcomes[0]).similarity.relevant(),
+        _influences(suggester, request, suggestion, rng),
+        suggestion.reason,
+        similarity.relevant() if similarity else {},
     )
 
 
-def influences(
+def _influences(
     suggester: Suggester, request: SuggestRequest, suggestion: Suggestion, rng: np.random.Generator
 ) -> tuple[PriorInfluence, ...]:
-    """The prior studies' parts in a suggestion, most influential first.
-
-    Args:
-        suggester: What made the suggestion.
-        request: What was asked.
-        suggestion: What was answered.
-        rng: The generator before the answer; left as it is.
-    """
-    names = suggester.fitted.prior.names
+    """The prior studies' parts in a suggestion, most influential first."""
+    names = suggester.fitted.study_names
     contributions = np.abs(suggestion.contributions)
     moved = np.zeros(len(names))
     for t in np.argsort(-contributions, kind="stable")[:_MOST_LEFT_OUT]:
@@ -211,22 +143,16 @@ def _close_in(suggester: Suggester, name: str, request: SuggestRequest) -> tuple
     """Meta-features by which a study is close to the target, as the first objective has it."""
     model = suggester.model(request.outcomes[0])
     names = model.fitted.names
-    return model.similarity.reasons(names.index(name)) if name in names else ()
+    if model.similarity is None or name not in names:
+        return ()
+    return model.similarity.reasons(names.index(name))
 
 
 def _moved_without(
     suggester: Suggester, name: str, request: SuggestRequest, row: Array, rng: np.random.Generator
 ) -> float:
     """Distance between the suggestions with and without a study; 0 where it is the only one."""
-    if len(suggester.fitted.prior) < 2:
+    if len(suggester.fitted.study_names) < 2:
         return 0.0
     other = suggester.without(name).suggest(request, copy.deepcopy(rng)).row
-    return _distance(row, other, request.space)
-
-
-def _distance(a: Array, b: Array, space: Space) -> float:
-    """Distance of two rows (D,), in ranges; another choice, or none, is a whole range away."""
-    apart = np.array([d.is_categorical for d in space.dimensions], dtype=bool) & (a != b)
-    apart &= ~(np.isnan(a) & np.isnan(b))
-    apart |= np.isnan(a) != np.isnan(b)
-    return float(np.linalg.norm(np.where(apart, 1.0, np.nan_to_num(a - b))))
+    return float(np.sqrt(squared_distances(row[None], other[None], request.space)[0, 0]))

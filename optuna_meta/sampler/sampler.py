@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,32 +22,32 @@ from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
 from optuna_meta._optuna import study_trials
+from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import clean_meta_features
+from optuna_meta.features.record import META_FEATURES_KEY
+from optuna_meta.features.record import read_meta_features
 from optuna_meta.sampler.explanation import explained
 from optuna_meta.sampler.explanation import Explanation
-from optuna_meta.sampler.explanation import facts
-from optuna_meta.sampler.explanation import LEAST_TRUST
-from optuna_meta.sampler.prior_choice import fitted_prior
-from optuna_meta.sampler.prior_choice import PriorChoice
-from optuna_meta.sampler.study_state import fitting
-from optuna_meta.sampler.study_state import Memory
+from optuna_meta.sampler.study_state import BoundedMap
 from optuna_meta.sampler.study_state import Plan
-from optuna_meta.sampler.study_state import Plans
-from optuna_meta.sampler.target_study import any_running
-from optuna_meta.sampler.target_study import decided_params
+from optuna_meta.sampler.study_state import servable
+from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
 from optuna_meta.sampler.target_study import Objectives
+from optuna_meta.sampler.target_study import param_names
 from optuna_meta.sampler.target_study import PLAN_KEY
-from optuna_meta.sampler.target_study import read_question
-from optuna_meta.sampler.target_study import shown_names
+from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import was_taken
+from optuna_meta.sampler.target_study import withheld_params
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.candidate_list import NoCandidateError
 from optuna_meta.suggest.candidate_list import read_candidates
+from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
+from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -59,8 +58,8 @@ if TYPE_CHECKING:
 __all__ = ["MetaSampler", "study_weights"]
 
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
-_MOST_CLASHES = 5
-_MOST_MEMORIES = 4
+_MOST_CLASHES = 5  # Times that a plan is made anew because another worker has taken the same.
+_MOST_STUDIES = 4  # Of which one sampler keeps what it read: few serve several in turn.
 # One trial of a process is planned after the other, so that each sees the plans before it. (Not
 # the sampler's own lock: samplers are pickled.)
 _ONE_BY_ONE = threading.RLock()
@@ -113,18 +112,20 @@ class MetaSampler(BaseSampler):
         independent_sampler: BaseSampler | None = None,
         device: str | None = None,
     ) -> None:
-        features = None if meta_features is None else clean_meta_features(meta_features)
-        self._transfer = PriorChoice(fitted_prior(prior_studies, device), features)
+        self._features = None if meta_features is None else clean_meta_features(meta_features)
+        self._fitted = _fitted(prior_studies, device)
         self._rng = np.random.default_rng(seed)
-        self._given = None if candidates is None else read_candidates(candidates)
+        self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
-        self._plans = Plans()
-        self._memories: dict[tuple[int, int, str], Memory] = {}
+        self._states: BoundedMap[tuple[int, int, str], StudyState] = BoundedMap(_MOST_STUDIES)
         self._told: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         # Storages have other identities in another process.
-        return {**self.__dict__, "_memories": {}}
+        states: BoundedMap[tuple[int, int, str], StudyState] = BoundedMap(_MOST_STUDIES)
+        for (_, number, name), state in self._states.data.items():
+            states[(0, number, name)] = state.only_plans()
+        return {**self.__dict__, "_states": states}
 
     def reseed_rng(self) -> None:
         """Draw differently from now on, also in the independent sampler."""
@@ -143,22 +144,22 @@ class MetaSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         """Forget the trial's plan and pass on to the independent sampler."""
-        plan = self._plans.get(study.study_name, trial.number) or Plan()
+        plan = self._state(study).plans.pop(trial.number, Plan())
         unasked = sorted(plan.params.keys() - trial.params.keys())
-        if self._given is not None and unasked and state == TrialState.COMPLETE:
+        if self._candidates is not None and unasked and state == TrialState.COMPLETE:
             self._tell_once(
                 f"Study {study.study_name!r} did not ask for {', '.join(map(repr, unasked))}, "
                 "which candidates= names: check the spelling."
             )
-        self._plans.drop(study.study_name, trial.number)
         self._independent.after_trial(study, trial, state, values)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The study's own common parameters: never a prior study's, which may differ."""
-        space = self._memory(study).common_space(study.get_trials(deepcopy=False))
-        self._plans.put(study.study_name, trial.number, Plan(offered=frozenset(space)))
+        """Return the study's own common parameters: never a prior study's, which may differ."""
+        state = self._state(study)
+        space = state.common_space(study.get_trials(deepcopy=False))
+        state.plans[trial.number] = Plan(offered=frozenset(space))
         return space
 
     def sample_relative(
@@ -166,7 +167,7 @@ class MetaSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Plan the whole configuration and serve what is in ``search_space``."""
         plan = self._plan(study, trial, search_space)
-        served = {n: fitting(d, plan.params.get(n, NOTHING)) for n, d in search_space.items()}
+        served = {n: servable(d, plan.params.get(n, NOTHING)) for n, d in search_space.items()}
         return {name: value for name, value in served.items() if value is not NOTHING}
 
     def sample_independent(
@@ -177,10 +178,10 @@ class MetaSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Serve the plan's value; where the plan did not foresee what is asked, renew it."""
-        plan = self._plans.get(study.study_name, trial.number) or Plan()
+        plan = self._state(study).plans.get(trial.number, Plan())
         if not plan.holds(param_name, param_distribution, trial.params):
             plan = self._renewed(study, trial, param_name, param_distribution, plan)
-        value = fitting(param_distribution, plan.params.get(param_name, NOTHING))
+        value = servable(param_distribution, plan.params.get(param_name, NOTHING))
         if value is not NOTHING:
             return value
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
@@ -196,74 +197,75 @@ class MetaSampler(BaseSampler):
         Args:
             study: The target, whose next trial is explained as if it were asked for now.
         """
-        trials = study.get_trials(deepcopy=False)
-        suggester = self._planner(study, trials)
-        waiting = [t for t in trials if t.state == TrialState.WAITING]
-        number = waiting[0].number if waiting else len(trials)
-        decided = given_params(waiting[0]) if waiting else {}
-        asked = self._memory(study).common_space(trials)
-        request = self._question(study, suggester, trials, asked, decided, number)
-        return explained(suggester, request, self._rng)
+        trials, state = study.get_trials(deepcopy=False), self._state(study)
+        waiting = next((t for t in trials if t.state == TrialState.WAITING), None)
+        number, params = (waiting.number, given_params(waiting)) if waiting else (len(trials), {})
+        target = self._target(study, trials, number, state.common_space(trials), params)
+        suggester = self._suggester(study, trials)
+        return explained(suggester, target.encode(suggester.fitted, state), self._rng)
 
-    def _planner(self, study: Study, trials: Sequence[FrozenTrial]) -> Suggester:
+    def _state(self, study: Study) -> StudyState:
+        key = study_key(study)
+        if key not in self._states:
+            # After pickling the plans of its running trials are all that is known of it.
+            unpickled = self._states.pop((0, *key[1:]), None)
+            self._states[key] = unpickled or StudyState()
+        return self._states[key]
+
+    def _suggester(self, study: Study, trials: Sequence[FrozenTrial]) -> Suggester:
+        features = self._features_of(study)
+        return self._state(study).suggester(self._fitted, features, study, trials)
+
+    def _features_of(self, study: Study) -> Mapping[str, float] | None:
+        """The target's meta-features, as they were passed or are recorded."""
+        attrs = study_user_attrs(study)
+        if self._features is not None or META_FEATURES_KEY not in attrs:
+            return self._features
         try:
-            return self._transfer.suggester(study, trials)
+            return read_meta_features(attrs)
         except ValueError as error:
             name = study.study_name
             self._tell_once(f"The meta-features of study {name!r} are not used: {error}")
-            return self._transfer.suggester_of(study, trials, None)
+            return None
 
-    def _question(
+    def _target(
         self,
         study: Study,
-        suggester: Suggester,
         trials: Sequence[FrozenTrial],
-        asked: Mapping[str, BaseDistribution],
-        decided: Mapping[str, Any],
         number: int,
-        certain: bool = False,
-    ) -> SuggestRequest:
-        aims, prior, memory = Objectives.of(study), suggester.fitted.prior, self._memory(study)
-        given, taken = self._given, self._taken(study, number)
-        return read_question(
-            trials, aims, prior, asked, decided, number, given, taken, certain, memory
+        search_space: Mapping[str, BaseDistribution],
+        fixed_params: Mapping[str, Any],
+        is_exact: bool = False,
+    ) -> TargetStudy:
+        used = self._used_candidates(study, number)
+        return TargetStudy(
+            Objectives.of(study),
+            trials,
+            number,
+            search_space,
+            fixed_params,
+            is_exact,
+            self._candidates,
+            used,
         )
 
-    def _taken(self, study: Study, number: int) -> set[int]:
+    def _used_candidates(self, study: Study, number: int) -> set[int]:
         """The candidates of other trials, also of those that HyperbandPruner's wrapper hides."""
-        if self._given is None:
+        if self._candidates is None:
             return set()
         others = [t for t in study_trials(study, tuple(TrialState)) if t.number != number]
         plans = [t.system_attrs.get(PLAN_KEY, {}) for t in others]
-        return self._given.tried([*plans, *(given_params(t) for t in others)])
-
-    def _memory(self, study: Study) -> Memory:
-        key = study_key(study)
-        if key not in self._memories:
-            while len(self._memories) >= _MOST_MEMORIES:
-                self._memories.pop(next(iter(self._memories)))
-            self._memories[key] = Memory()
-        return self._memories[key]
+        return self._candidates.tried([*plans, *(given_params(t) for t in others)])
 
     def _plan(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
     ) -> Plan:
         """The trial's new plan; an empty one where planning fails."""
-        offered = self._plans.get(study.study_name, trial.number) or Plan()
-        self._plans.drop(study.study_name, trial.number)
-        withheld = sorted(offered.offered - search_space.keys())
+        offered = self._state(study).plans.pop(trial.number, Plan()).offered
+        withheld = sorted(offered - search_space.keys())
         try:
             with _ONE_BY_ONE:
-                trials = study.get_trials(deepcopy=False)
-                suggester = self._planner(study, trials)
-                decided = decided_params(trials, trial, withheld)
-
-                def read(trials: Sequence[FrozenTrial]) -> SuggestRequest:
-                    return self._question(
-                        study, suggester, trials, search_space, decided, trial.number
-                    )
-
-                return self._new_plan(study, trial, suggester, read, trials)
+                return self._new_plan(study, trial, search_space, withheld)
         except NoCandidateError:
             raise
         except Exception as error:  # A prior study is never worth the user's trial.
@@ -274,36 +276,28 @@ class MetaSampler(BaseSampler):
         self,
         study: Study,
         trial: FrozenTrial,
-        suggester: Suggester,
-        read: Callable[[Sequence[FrozenTrial]], SuggestRequest],
-        trials: Sequence[FrozenTrial],
+        search_space: Mapping[str, BaseDistribution],
+        withheld: Sequence[str],
     ) -> Plan:
-        request = read(trials)
+        trials, state = study.get_trials(deepcopy=False), self._state(study)
+        suggester = self._suggester(study, trials)
+        fixed = withheld_params(trials, withheld) | given_params(trial)
+        target = self._target(study, trials, trial.number, search_space, fixed)
+        request = target.encode(suggester.fitted, state)
         for _ in range(_MOST_CLASHES):
             suggestion = suggester.suggest(request, self._rng)
             plan = Plan(self._params(request, suggestion))
-            attrs = facts(suggester.fitted.prior, len(request.rows), suggestion)
-            self._keep(study, trial, plan, attrs)
-            after = study.get_trials(deepcopy=False)
-            alone = not any_running([*trials, *after], trial.number)
-            if alone and len(after) == len(trials):
+            self._record(study, trial, plan, _attributes(suggestion, suggester.fitted))
+            later = replace(target, trials=study.get_trials(deepcopy=False))
+            is_alone = target.is_alone and later.is_alone
+            if is_alone and len(later.trials) == len(target.trials):
                 break
-            later = read(after)
-            if not was_taken(request, suggestion.row, later):
+            later = replace(later, used=self._used_candidates(study, trial.number))
+            renewed = later.encode(suggester.fitted, state)
+            if not was_taken(request, suggestion.row, renewed):
                 break
-            request, trials = later, after
-        if len(suggester.fitted) and not suggestion.weights.any():
-            self._tell_once(
-                f"No prior study has an objective of study {study.study_name!r}, which starts "
-                "cold. Objectives are the same where their metric names are, else where their "
-                "positions among equally many are."
-            )
-        elif len(suggester.fitted) and suggestion.trust < LEAST_TRUST:
-            self._tell_once(
-                f"The prior studies contradict study {study.study_name!r}, which goes on as if it "
-                "had none.",
-                logging.INFO,
-            )
+            request, target = renewed, later
+        self._tell_of_priors(study, suggester.fitted, suggestion)
         return plan
 
     def _renewed(
@@ -317,50 +311,61 @@ class MetaSampler(BaseSampler):
         """The plan for the rest of a trial that is not what was foreseen."""
         with _ONE_BY_ONE:
             try:
-                trials = study.get_trials(deepcopy=False)
-                suggester = self._planner(study, trials)
-                if name in plan.renewed:
-                    return plan
-                known = shown_names(trials).union(suggester.fitted.space.names)
-                if name not in (self._given.names if self._given else known):
-                    return plan  # Nothing is known of it.
+                trials, state = study.get_trials(deepcopy=False), self._state(study)
+                suggester = self._suggester(study, trials)
+                known = param_names(trials).union(suggester.fitted.space.names)
+                if self._candidates is not None:
+                    known = set(self._candidates.names)
+                if name in plan.renewed or name not in known:
+                    return plan  # Nothing more is known of it.
                 asked = {**trial.distributions, name: distribution}
-                given = given_params(trial)
-                request = self._question(
-                    study, suggester, trials, asked, given, trial.number, True
-                )
+                fixed = given_params(trial)
+                target = self._target(study, trials, trial.number, asked, fixed, is_exact=True)
+                request = target.encode(suggester.fitted, state)
                 suggestion = suggester.suggest(request, self._rng)
             except NoCandidateError:
                 raise
             except Exception as error:
                 self._tell_failure(study, "Planning", error)
                 return plan
-            kept = {} if self._given else plan.params
+            kept = {} if self._candidates else plan.params
             params = {**kept, **self._params(request, suggestion), **trial.params}
             renewed = replace(plan, params=params, renewed=plan.renewed | {name})
-            self._keep(study, trial, renewed, {})
+            self._record(study, trial, renewed, {})
         return renewed
 
     def _params(self, request: SuggestRequest, suggestion: Suggestion) -> Mapping[str, Any]:
         """The suggested configuration; a candidate's as the user gave it."""
-        if self._given is None or suggestion.candidate < 0:
+        if self._candidates is None or suggestion.candidate < 0:
             return request.space.params(suggestion.row)
-        chosen: Mapping[str, Any] = self._given.configurations[
-            int(request.choices[suggestion.candidate])
-        ]
-        return chosen
+        chosen = int(request.choices[suggestion.candidate])
+        return self._candidates.configurations[chosen]
 
-    def _keep(
+    def _record(
         self, study: Study, trial: FrozenTrial, plan: Plan, attrs: Mapping[str, Any]
     ) -> None:
         """Keep a plan here and, for other workers and the dashboard, on the trial."""
-        self._plans.put(study.study_name, trial.number, plan)
+        self._state(study).plans[trial.number] = plan
         try:
             set_trial_system_attr(study, trial, PLAN_KEY, dict(plan.params))
             for key, value in attrs.items():
                 set_trial_user_attr(study, trial, key, value)
         except Exception as error:  # Whatever a storage raises.
             self._tell_failure(study, "Recording a plan", error)
+
+    def _tell_of_priors(self, study: Study, fitted: FittedPrior, suggestion: Suggestion) -> None:
+        if len(fitted) and not suggestion.weights.any():
+            self._tell_once(
+                f"No prior study has an objective of study {study.study_name!r}, which starts "
+                "cold. Objectives are the same where their metric names are, else where their "
+                "positions among equally many are."
+            )
+        elif len(fitted) and suggestion.trust < LEAST_TRUST:
+            self._tell_once(
+                f"The prior studies contradict study {study.study_name!r}, which goes on as if it "
+                "had none.",
+                logging.INFO,
+            )
 
     def _tell_failure(self, study: Study, what: str, error: Exception) -> None:
         message = f"{what} failed in study {study.study_name!r}"
@@ -373,7 +378,7 @@ class MetaSampler(BaseSampler):
 
 
 def study_weights(sampler: MetaSampler, study: Study) -> dict[str, float]:
-    """Returns the weight of each prior study as the sampler has it now, by name; their sum is 1.
+    """Return the weight of each prior study as the sampler has it now, by name; their sum is 1.
 
     Before the first trial it is that of the meta-features. Every trial moves it towards the
     studies whose values agree with the study's own, as far as the sampler trusts the prior
@@ -383,7 +388,7 @@ def study_weights(sampler: MetaSampler, study: Study) -> dict[str, float]:
         .. code-block:: python
 
             near = Nearest(study_weights(sampler, study))
-            rank_checkpoints(candidates, target, strategy=Guarded((by_logme, near, by_score)))
+            rank_checkpoints(candidates, target, strategy=ShortlistThenTrain((by_logme, near, by_score)))
 
     Args:
         sampler: Has the prior studies.
@@ -403,3 +408,32 @@ def study_weights(sampler: MetaSampler, study: Study) -> dict[str, float]:
     }
     whole = sum(weights.values()) or 1.0  # Less than 1 where an objective has no prior study.
     return {name: weight / whole for name, weight in weights.items()}
+
+
+def _attributes(suggestion: Suggestion, fitted: FittedPrior) -> dict[str, Any]:
+    """The short explanation, as user attributes of the trial."""
+    attrs = {
+        "optuna_meta:source": suggestion.source,
+        "optuna_meta:trust": round(suggestion.trust, 3),
+    }
+    if suggestion.leading is not None:
+        attrs["optuna_meta:leaned_on"] = fitted.study_names[suggestion.leading]
+    return attrs
+
+
+def _fitted(
+    priors: FittedPrior | Prior | Sequence[optuna.Study] | None, device: str | None
+) -> FittedPrior:
+    """Return the trained surrogate of whatever a user passes as prior studies."""
+    if isinstance(priors, FittedPrior):
+        return priors
+    if isinstance(priors, Prior):
+        return fit_prior(priors, device)
+    several = isinstance(priors, Sequence) and not isinstance(priors, str | bytes)
+    if priors is not None and not (several and all(isinstance(s, optuna.Study) for s in priors)):
+        kinds = [type(s).__name__ for s in priors] if several else type(priors).__name__
+        raise ValueError(
+            "prior_studies must be a sequence of studies, a Prior or a FittedPrior, "
+            f"got {kinds}; read a storage with Prior.from_storage(url)."
+        )
+    return fit_prior(Prior.from_studies(priors or ()), device)

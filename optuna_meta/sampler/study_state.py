@@ -1,14 +1,16 @@
-"""What was read of a study's finished trials: they never change, so each is read once."""
+"""What a sampler keeps of one study between its trials: encoded trials, plans, the suggester."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import UserDict
 from collections.abc import Hashable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
+from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -17,61 +19,53 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._optuna import contains
+from optuna_meta._optuna import study_trials
 from optuna_meta._typing import Array
+from optuna_meta.outcomes.observations import fingerprint_of
+from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.space.dimension import choice_key
 from optuna_meta.space.dimension import nearest
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.search_space import Space
+from optuna_meta.suggest.suggester import Suggester
+from optuna_meta.surrogate.fitted import FittedPrior
 
 
-__all__ = ["fitting", "Memory", "Plan", "Plans"]
+if TYPE_CHECKING:
+    from optuna import Study
 
-_MOST_SPACES = 4
 
+__all__ = ["BoundedMap", "Plan", "StudyState", "servable"]
 
-@dataclass
-class Memory:
-    """Finished trials of one study, encoded."""
-
-    _complete: list[Hashable] = field(default_factory=list)
-    _common: dict[str, BaseDistribution] = field(default_factory=dict)
-    _rows: OrderedDict[str, dict[Hashable, Array]] = field(default_factory=OrderedDict)
-
-    def common_space(self, trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
-        """The parameters that all complete trials have in common, in one range."""
-        complete = [t for t in trials if t.state == TrialState.COMPLETE]
-        keys, n_known = [key_of(t) for t in complete], len(self._complete)
-        if n_known and keys[:n_known] == self._complete:
-            new = intersection_search_space(complete[n_known:])
-            if len(keys) > n_known:
-                self._common = {n: d for n, d in self._common.items() if new.get(n) == d}
-        else:
-            self._common = intersection_search_space(complete)
-        self._complete = keys
-        return {name: d for name, d in self._common.items() if not d.single()}
-
-    def rows(
-        self, space: Space, keys: Sequence[Hashable], params: Sequence[Mapping[str, Any]]
-    ) -> Array:
-        """Rows (n, D) of n finished trials.
-
-        Args:
-            space: The space of the rows.
-            keys: What tells the trials apart.
-            params: Their configurations.
-        """
-        name = repr(space)
-        known = self._rows.setdefault(name, {})
-        self._rows.move_to_end(name)
-        if len(self._rows) > _MOST_SPACES:
-            self._rows.popitem(last=False)
-        new = {key: p for key, p in zip(keys, params, strict=True) if key not in known}
-        known.update(zip(new, space.rows(list(new.values())), strict=True))
-        return np.array([known[key] for key in keys]).reshape(len(keys), len(space.dimensions))
-
+K = TypeVar("K")
+V = TypeVar("V")
 
 _MOST_PLANS = 1000  # Plans of trials that never end would pile up.
+_MOST_SPACES = 4  # In which a study's trials are encoded: conditions and ranges change it.
+_MOST_POOLS = 8  # Of candidates; one for each set of parameters that are already fixed.
+
+
+class BoundedMap(UserDict[K, V]):
+    """A map of which the least recently used entry goes when there are too many.
+
+    Args:
+        most: How many entries there may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def __getitem__(self, key: K) -> V:
+        self.data[key] = self.data.pop(key)
+        return self.data[key]
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self.data.pop(key, None)
+        self.data[key] = value
+        if len(self.data) > self._most:
+            del self.data[next(iter(self.data))]
 
 
 @dataclass(frozen=True)
@@ -88,10 +82,10 @@ class Plan:
     offered: frozenset[str] = frozenset()
     renewed: frozenset[str] = frozenset()
 
-    def holds(self, name: str, distribution: BaseDistribution, given: Mapping[str, Any]) -> bool:
-        """Whether the plan has a value in the asked range, and foresaw the values given so far."""
+    def holds(self, name: str, distribution: BaseDistribution, params: Mapping[str, Any]) -> bool:
+        """Tell whether it has a value in the asked range, and foresaw the parameters so far."""
         kept = (
-            choice_key(self.params[n]) == choice_key(given[n]) for n in given if n in self.params
+            choice_key(self.params[n]) == choice_key(params[n]) for n in params if n in self.params
         )
         value = self.params.get(name, NOTHING)
         if value is NOTHING or not contains(distribution, value) or not all(kept):
@@ -99,32 +93,95 @@ class Plan:
         return nearest(distribution, value) is not NOTHING  # To Optuna, True lies in [0, 1].
 
 
-@dataclass
-class Plans:
-    """The plans of trials that have not ended."""
+class StudyState:
+    """What is kept of one study; finished trials never change, so each is read once."""
 
-    _plans: OrderedDict[tuple[str, int], Plan] = field(default_factory=OrderedDict)
+    def __init__(self) -> None:
+        self.plans: BoundedMap[int, Plan] = BoundedMap(_MOST_PLANS)
+        self._complete: list[Hashable] = []
+        self._common: dict[str, BaseDistribution] = {}
+        self._rows: BoundedMap[str, dict[Hashable, Array]] = BoundedMap(_MOST_SPACES)
+        self._own: tuple[str, tuple[str, ...]] = ("", ())
+        self._suggester: tuple[str, Suggester] | None = None
 
-    def __len__(self) -> int:
-        return len(self._plans)
+    def only_plans(self) -> StudyState:
+        """Return what serves another process: all else is read again there."""
+        other = StudyState()
+        other.plans = self.plans
+        return other
 
-    def get(self, study_name: str, number: int) -> Plan | None:
-        """The trial's plan, if it has one."""
-        return self._plans.get((study_name, number))
+    def suggester(
+        self,
+        fitted: FittedPrior,
+        features: Mapping[str, float] | None,
+        study: Study,
+        trials: Sequence[FrozenTrial],
+    ) -> Suggester:
+        """Return the suggester from all prior studies but the study itself.
 
-    def put(self, study_name: str, number: int, plan: Plan) -> None:
-        """Keep a plan; of too many the oldest is forgotten."""
-        self._plans[(study_name, number)] = plan
-        if len(self._plans) > _MOST_PLANS:
-            self._plans.popitem(last=False)
+        Args:
+            fitted: The prior studies.
+            features: The study's meta-features, where they are known.
+            study: The study.
+            trials: Its trials.
+        """
+        own = self._own_names(fitted, study, trials)
+        key = repr((own, features))
+        if self._suggester is None or self._suggester[0] != key:
+            others = fitted.without(own) if own else fitted
+            self._suggester = key, Suggester(others, features, BoundedMap(_MOST_POOLS))
+        return self._suggester[1]
 
-    def drop(self, study_name: str, number: int) -> None:
-        """Forget a plan, if there is one."""
-        self._plans.pop((study_name, number), None)
+    def _own_names(
+        self, fitted: FittedPrior, study: Study, trials: Sequence[FrozenTrial]
+    ) -> tuple[str, ...]:
+        """Names under which the study itself is among the priors.
+
+        Read once there are trials: one that marks a prior study had ended before that was read.
+        """
+        first = next((t for t in trials if t.state in FINISHED), None)
+        if first is None:
+            return ()
+        fingerprint = fingerprint_of([first])  # A study made anew has the old one's name.
+        if self._own[0] != fingerprint or not fingerprint:
+            tasks = [task for task in fitted.prior.tasks if task.fingerprint]
+            # HyperbandPruner's wrapper shows some of the trials, perhaps not the first.
+            all_of_it = {fingerprint_of([trial]) for trial in study_trials(study, FINISHED)}
+            names = tuple(task.name for task in tasks if task.fingerprint in all_of_it)
+            self._own = fingerprint, names
+        return self._own[1]
+
+    def common_space(self, trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
+        """Return the parameters that all complete trials have in common, in one range."""
+        complete = [t for t in trials if t.state == TrialState.COMPLETE]
+        keys, n_known = [key_of(t) for t in complete], len(self._complete)
+        if n_known and keys[:n_known] == self._complete:
+            new = intersection_search_space(complete[n_known:])
+            if len(keys) > n_known:
+                self._common = {n: d for n, d in self._common.items() if new.get(n) == d}
+        else:
+            self._common = intersection_search_space(complete)
+        self._complete = keys
+        return {name: d for name, d in self._common.items() if not d.single()}
+
+    def rows(
+        self, space: Space, keys: Sequence[Hashable], params: Sequence[Mapping[str, Any]]
+    ) -> Array:
+        """Encode n finished trials, each once.  # (n, D)
+
+        Args:
+            space: The space of the rows.
+            keys: What tells the trials apart.
+            params: Their configurations.
+        """
+        known = self._rows.setdefault(repr(space), {})
+        new = {key: p for key, p in zip(keys, params, strict=True) if key not in known}
+        known.update(zip(new, space.rows(list(new.values())), strict=True))
+        return np.array([known[key] for key in keys]).reshape(len(keys), len(space.dimensions))
 
 
-def fitting(distribution: BaseDistribution, value: Any) -> Any:
-    """The distribution's value nearest to ``value``, or ``NOTHING``."""
+def servable(distribution: BaseDistribution, value: Any) -> Any:
+    """Return the distribution's value nearest to ``value``, or ``NOTHING``."""
     if value is NOTHING:
         return NOTHING
     found = nearest(distribution, value)

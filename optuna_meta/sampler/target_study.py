@@ -1,4 +1,4 @@
-"""The target study -> the request that its next trial asks, as arrays."""
+"""The target study as one of its trials sees it, encoded as a request."""
 
 from __future__ import annotations
 
@@ -7,34 +7,37 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Any
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._optuna import enqueued_params
 from optuna_meta._optuna import metric_names
 from optuna_meta._typing import Array
+from optuna_meta.outcomes.observations import constraint_keys
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
+from optuna_meta.outcomes.observations import objectives
 from optuna_meta.outcomes.observations import observe
-from optuna_meta.outcomes.outcome import constraint_keys
-from optuna_meta.outcomes.outcome import objectives
-from optuna_meta.outcomes.outcome import Outcome
-from optuna_meta.sampler.study_state import Memory
+from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.conditions import learn_conditions
 from optuna_meta.space.conditions import obeyed
 from optuna_meta.space.conditions import parents_first
 from optuna_meta.space.conditions import translated
 from optuna_meta.space.search_space import Space
-from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.candidate_list import CandidateList
 from optuna_meta.suggest.request import MOST_AHEAD
 from optuna_meta.suggest.request import SuggestRequest
+from optuna_meta.surrogate.fitted import FittedPrior
 
 
 if TYPE_CHECKING:
@@ -42,18 +45,16 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Objectives",
-    "any_running",
-    "decided_params",
-    "given_params",
     "PLAN_KEY",
-    "read_question",
-    "shown_names",
+    "Objectives",
+    "TargetStudy",
+    "given_params",
+    "param_names",
     "was_taken",
+    "withheld_params",
 ]
 
 PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be asked for.
-_FIXED_KEY = "fixed_params"  # System attribute of Optuna: what an enqueued trial was given.
 
 
 @dataclass(frozen=True)
@@ -70,114 +71,116 @@ class Objectives:
 
     @classmethod
     def of(cls, study: Study) -> Objectives:
-        """The aims of a study."""
+        """Read the objectives of a study."""
         directions = tuple(study.directions)
         return cls(directions, objectives(len(directions), metric_names(study)))
 
 
-def read_question(
-    trials: Sequence[FrozenTrial],
-    aims: Objectives,
-    prior: Prior,
-    asked: Mapping[str, BaseDistribution],
-    decided: Mapping[str, Any],
-    number: int,
-    given: CandidateList | None = None,
-    taken: Collection[int] = (),
-    certain: bool = False,
-    memory: Memory | None = None,
-) -> SuggestRequest:
-    """What a trial asks of the suggester.
+@dataclass(frozen=True)
+class TargetStudy:
+    """The target as one of its trials sees it.
 
     Args:
-        trials: The target's, all of them.
-        aims: The target's objectives.
-        prior: The prior studies, which stand in for what the target has not shown yet.
-        asked: Distributions that the trial is known to ask for; they overrule earlier trials'.
-        decided: Values that the trial already has.
+        objectives: What it optimises.
+        trials: All of its trials.
         number: The trial's number; running trials with others are pending.
-        given: The only configurations to choose from; any by default.
-        taken: Those of them, by their index, that other trials have run or will run.
-        certain: Whether the distributions are asked for in fact, not only expected to be: ranges
+        search_space: Distributions that the trial is known to ask for; they overrule earlier
+            trials'.
+        fixed_params: Values that the trial already has.
+        is_exact: Whether the distributions are asked for in fact, not only expected to be: ranges
             may depend on other parameters.
-        memory: What was read of the target before.
+        candidates: The only configurations to choose from; any by default.
+        used: Those of them, by their index, that other trials have run or will run.
     """
-    memory = memory or Memory()
-    others = [t for t in trials if t.number != number]
-    running = [t for t in others if t.state == TrialState.RUNNING]
-    finished = [t for t in others if t.state in FINISHED]
-    # A trial that failed half-way lacks parameters for no reason of the space's.
-    told = [t for t in finished if t.values or t.intermediate_values]
-    whole = [key_of(t) for t in told], [t.params for t in told]
-    keys = _constraints(finished, prior)
-    observed = observe(others, aims.directions, keys, failures=True)
-    shown, changing = _shown(others)
-    expected = _expected(prior, memory.rows(prior.space, *whole), {**shown, **asked})
-    space = Space.from_distributions({**expected, **shown, **asked})
-    candidates, choices = None, np.zeros(0, dtype=np.int64)
-    if given is not None:
-        lasting = {n: d for n, d in shown.items() if n not in changing} | dict(asked)
-        space = given.space(lasting, expected | shown)
-        choices = given.offered(lasting, decided, taken, certain)
-        candidates = space.rows([given.configurations[i] for i in choices])
-    return SuggestRequest(
-        space,
-        memory.rows(space, observed.keys, observed.params),
-        observed.values,
-        space.rows([plan for t in running if (plan := _plan_of(t))]),
-        space.row(decided),
-        _conditions(prior, space, memory.rows(space, *whole)),
-        ahead=sum(_comes_before(t, number) for t in running),
-        constraint_values=observed.constraint_values,
-        measured=observed.measured,
-        outcomes=(*aims.outcomes, *map(Outcome.constraint, keys)),
-        candidates=candidates,
-        choices=choices,
-        tried=np.isin(choices, list(taken)),
-    )
+
+    objectives: Objectives
+    trials: Sequence[FrozenTrial]
+    number: int
+    search_space: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    fixed_params: Mapping[str, Any] = field(default_factory=dict)
+    is_exact: bool = False
+    candidates: CandidateList | None = None
+    used: Collection[int] = ()
+
+    def encode(self, fitted: FittedPrior, state: StudyState) -> SuggestRequest:
+        """Encode what the trial asks of the suggester.
+
+        Args:
+            fitted: The prior studies, which stand in for what the target has not shown yet.
+            state: What was read of the target before.
+        """
+        others = [t for t in self.trials if t.number != self.number]
+        running = [t for t in others if t.state == TrialState.RUNNING]
+        finished = [t for t in others if t.state in FINISHED]
+        keys = _constraints(finished, fitted)
+        observed = observe(others, self.objectives.directions, keys, failures=True)
+        # A trial that failed half-way lacks parameters for no reason of the space's.
+        whole = [t for t in finished if t.values or t.intermediate_values]
+        whole_trials = [key_of(t) for t in whole], [t.params for t in whole]
+        known, changing = _distributions(others)
+        in_cube = state.rows(fitted.space, *whole_trials)
+        expected = _expected(fitted, in_cube, {**known, **self.search_space})
+        lasting = {n: d for n, d in known.items() if n not in changing} | dict(self.search_space)
+        space, choices, candidates = self._space(expected, known, lasting)
+        return SuggestRequest(
+            space,
+            state.rows(space, observed.keys, observed.params),
+            observed.values,
+            space.rows([plan for t in running if (plan := _plan_of(t))]),
+            space.row(self.fixed_params),
+            _conditions(fitted, space, state.rows(space, *whole_trials)),
+            ahead=sum(_comes_before(t, self.number) for t in running),
+            constraint_values=observed.constraint_values,
+            measured=observed.measured,
+            outcomes=(*self.objectives.outcomes, *map(Outcome.constraint, keys)),
+            candidates=candidates,
+            choices=choices,
+            tried=np.isin(choices, list(self.used)),
+        )
+
+    def _space(
+        self,
+        expected: Mapping[str, BaseDistribution],
+        known: Mapping[str, BaseDistribution],
+        lasting: Mapping[str, BaseDistribution],
+    ) -> tuple[Space, NDArray[np.int64], Array | None]:
+        """The space of the next trial; indices and rows of the candidates, if there are any."""
+        if self.candidates is None:
+            ranges = {**expected, **known, **self.search_space}
+            return Space.from_distributions(ranges), np.zeros(0, dtype=np.int64), None
+        space = self.candidates.space(lasting, {**expected, **known})
+        choices = self.candidates.offered(lasting, self.fixed_params, self.used, self.is_exact)
+        return space, choices, space.rows([self.candidates.configurations[i] for i in choices])
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other trial is under way."""
+        running = (t for t in self.trials if t.state == TrialState.RUNNING)
+        return all(t.number == self.number for t in running)
 
 
-def _shown(trials: Iterable[FrozenTrial]) -> tuple[dict[str, BaseDistribution], set[str]]:
-    """The latest distribution of each parameter, and the parameters that have had several."""
-    shown: dict[str, BaseDistribution] = {}
-    changing: set[str] = set()
-    for trial in sorted(trials, key=lambda t: t.number):
-        own = trial.distributions
-        changing |= {n for n, d in own.items() if n in shown and shown[n] != d}
-        shown |= own
-    return shown, changing
-
-
-def decided_params(
-    trials: Sequence[FrozenTrial], trial: FrozenTrial, withheld: Iterable[str]
-) -> dict[str, Any]:
-    """Values that are not for the sampler to choose.
-
-    Besides the trial's own ones these are parameters that a wrapper such as
-    ``PartialFixedSampler`` has withheld: they stand where they stood last.
-    """
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    last = complete[-1].params if complete else {}
-    return {n: last[n] for n in withheld if n in last} | given_params(trial)
-
-
-def given_params(trial: FrozenTrial) -> dict[str, Any]:
-    """Values that the trial has, or was enqueued with."""
-    return dict(trial.system_attrs.get(_FIXED_KEY, {})) | trial.params
-
-
-def any_running(trials: Sequence[FrozenTrial], number: int) -> bool:
-    """Whether a trial other than this one is under way."""
-    return any(t.state == TrialState.RUNNING and t.number != number for t in trials)
-
-
-def shown_names(trials: Sequence[FrozenTrial]) -> set[str]:
-    """Parameters that any of the trials has had."""
+def param_names(trials: Sequence[FrozenTrial]) -> set[str]:
+    """Return the parameters that any of the trials has had."""
     return {name for trial in trials for name in trial.distributions}
 
 
+def given_params(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the values that the trial has, or was enqueued with."""
+    return enqueued_params(trial) | trial.params
+
+
+def withheld_params(trials: Sequence[FrozenTrial], names: Iterable[str]) -> dict[str, Any]:
+    """Return the values of parameters that are not for the sampler to choose.
+
+    A wrapper such as ``PartialFixedSampler`` withholds them: they stand where they stood last.
+    """
+    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    last = complete[-1].params if complete else {}
+    return {name: last[name] for name in names if name in last}
+
+
 def was_taken(request: SuggestRequest, row: Array, later: SuggestRequest) -> bool:
-    """Whether another worker has chosen ``row`` (D,) between two readings of one request."""
+    """Tell whether another worker has chosen ``row`` (D,) between two readings of one request."""
     if later.space != request.space:
         return False
     before = np.vstack([request.rows, request.pending])
@@ -186,6 +189,19 @@ def was_taken(request: SuggestRequest, row: Array, later: SuggestRequest) -> boo
 
 def _is_among(row: Array, rows: Array) -> bool:
     return bool(np.isclose(rows, row, rtol=0.0, atol=1e-7, equal_nan=True).all(axis=1).any())
+
+
+def _distributions(
+    trials: Iterable[FrozenTrial],
+) -> tuple[dict[str, BaseDistribution], set[str]]:
+    """The latest distribution of each parameter, and the parameters that have had several."""
+    known: dict[str, BaseDistribution] = {}
+    changing: set[str] = set()
+    for trial in sorted(trials, key=lambda t: t.number):
+        own = trial.distributions
+        changing |= {n for n, d in own.items() if n in known and known[n] != d}
+        known |= own
+    return known, changing
 
 
 def _plan_of(trial: FrozenTrial) -> Mapping[str, Any]:
@@ -202,41 +218,36 @@ def _comes_before(trial: FrozenTrial, number: int) -> bool:
 
 
 def _expected(
-    prior: Prior, rows: Array, shown: Mapping[str, BaseDistribution]
+    fitted: FittedPrior, rows: Array, known: Mapping[str, BaseDistribution]
 ) -> dict[str, BaseDistribution]:
     """Parameters of the priors that the target may still ask for.
 
     Before any trial these are all; then only those whose condition no trial, a row (n, D) of the
     priors' space, has met yet.
     """
-    cube = prior.space
-    ranges = {d.name: d.distribution() for d in cube.dimensions}
+    cube = fitted.space
     if not len(rows):
-        return ranges
-    expected = {}
-    for condition in prior.conditions:
+        return {d.name: d.distribution() for d in cube.dimensions}
+    expected: dict[str, BaseDistribution] = {}
+    for condition in fitted.conditions:
         child, parent = cube.names[condition.child], cube.names[condition.parent]
-        parent_known = parent in shown or parent in expected
-        if (
-            child not in shown
-            and parent_known
-            and not condition.holds(rows[:, condition.parent]).any()
-        ):
-            expected[child] = ranges[child]
+        met = condition.holds(rows[:, condition.parent]).any()
+        if child not in known and (parent in known or parent in expected) and not met:
+            expected[child] = cube.dimensions[condition.child].distribution()
     return expected
 
 
-def _constraints(finished: Sequence[FrozenTrial], prior: Prior) -> tuple[str, ...]:
+def _constraints(finished: Sequence[FrozenTrial], fitted: FittedPrior) -> tuple[str, ...]:
     """The constraints of the target: before any trial, those of the prior studies."""
     if finished:
         return constraint_keys(finished)
-    known = {task.outcome.name for task in prior.tasks if task.outcome.is_constraint}
-    return tuple(sorted(known))
+    outcomes = {task.outcome for task in fitted.prior.tasks}
+    return tuple(sorted({outcome.name for outcome in outcomes if outcome.is_constraint}))
 
 
-def _conditions(prior: Prior, space: Space, rows: Array) -> tuple[Condition, ...]:
+def _conditions(fitted: FittedPrior, space: Space, rows: Array) -> tuple[Condition, ...]:
     """The priors' conditions that no trial (n, D) contradicts, and those of the trials alone."""
-    known = translated(prior.conditions, prior.space, space)
+    known = translated(fitted.conditions, fitted.space, space)
     kept = [condition for condition in known if obeyed(condition, rows)]
     settled = {condition.child for condition in kept}
     own = [c for c in learn_conditions([rows], space) if c.child not in settled]

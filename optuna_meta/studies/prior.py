@@ -11,7 +11,6 @@ from dataclasses import astuple
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
-from functools import cached_property
 import json
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,7 @@ from optuna.storages import BaseStorage
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Outcome
-from optuna_meta.space.conditions import Condition
-from optuna_meta.space.conditions import learn_conditions
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.dataframe import read_frame
@@ -69,13 +66,6 @@ class Prior:
     def names(self) -> tuple[str, ...]:
         """Names of the prior studies."""
         return tuple(dict.fromkeys(task.name for task in self.tasks))
-
-    @cached_property
-    def conditions(self) -> tuple[Condition, ...]:
-        """Which parameters exist under which values of others, as all studies' trials show."""
-        # All objectives of a study have the same trials.
-        first = {t.name: t.rows for t in reversed(self.tasks) if not t.outcome.is_constraint}
-        return learn_conditions(list(reversed(first.values())), self.space)
 
     @classmethod
     def from_storage(
@@ -153,15 +143,8 @@ class Prior:
         raw = read_frame(frame, study, value, distributions or {}, direction, meta_features or {})
         return _encoded(raw)
 
-    def of(self, outcomes: Iterable[Outcome]) -> Prior:
-        """What studies that share an objective with the outcomes say of these."""
-        wanted = tuple(outcomes)
-        tasks = [t for t in self.tasks if any(t.outcome.matches(m) for m in wanted)]
-        sharing = {t.name for t in tasks if not t.outcome.is_constraint}
-        return replace(self, tasks=tuple(t for t in tasks if t.name in sharing))
-
     def without(self, names: Iterable[str]) -> Prior:
-        """The prior without the studies of these names, in the same space."""
+        """Return the prior without the studies of these names, in the same space."""
         left_out = set(names)
         return replace(self, tasks=tuple(t for t in self.tasks if t.name not in left_out))
 

@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 
 from optuna_meta.outcomes.observations import Observations
-from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 
 

@@ -19,31 +19,24 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
 
 from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import read_meta_features
+from optuna_meta.outcomes.observations import constraint_keys
+from optuna_meta.outcomes.observations import fingerprint_of
 from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.outcomes.observations import objectives
 from optuna_meta.outcomes.observations import Observations
 from optuna_meta.outcomes.observations import observe
-from optuna_meta.outcomes.outcome import constraint_keys
-from optuna_meta.outcomes.outcome import objectives
-from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import plain
 from optuna_meta.studies.raw_study import RawStudy
 from optuna_meta.studies.raw_study import unreadable
 
 
-__all__ = ["ParameterMapping", "fingerprint_of", "read_storage", "read_studies"]
-
-
-def fingerprint_of(trials: Sequence[FrozenTrial]) -> str:
-    """Number and start of the first trial: the same for a study wherever it is read from."""
-    if not trials or trials[0].datetime_start is None:
-        return ""
-    return f"{trials[0].number}@{trials[0].datetime_start.timestamp():.6f}"
+__all__ = ["ParameterMapping", "read_storage", "read_studies"]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.observations import Outcome
 
 
 __all__ = ["Task"]

@@ -22,7 +22,6 @@ from scipy.stats import qmc
 
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.pareto import is_on_front
-from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import Predictions
 from optuna_meta.surrogate.transfer_model import OutcomePosterior
@@ -39,12 +38,13 @@ __all__ = [
 
 _NODES, _SHARES = np.polynomial.legendre.leggauss(10)  # On [-1, 1], along a ray.
 _OPTIMISM = 3.0  # Standard deviations: what a candidate may reach at best.
-_LEAST = 1e-300
+_LEAST = 1e-300  # Logarithms stay finite.
+_DEVIATION_WORSE = 1.0  # Than average, before any trial.
 _LOG_ROOT_TWO_PI = 0.5 * np.log(2.0 * np.pi)
 
 
 def log_expected_improvement(means: Array, deviations: Array, incumbents: Array) -> Array:
-    """log E[max(incumbent - f, 0)] for normal f, accurate far in the tail (Ament et al., 2023).
+    """Return log E[max(incumbent - f, 0)] for normal f, accurate far in the tail (Ament et al., 2023).
 
     Args:
         means: Means of f.  # (..., M)
@@ -68,7 +68,7 @@ def log_expected_improvement(means: Array, deviations: Array, incumbents: Array)
 
 
 def mixture_score(means: Array, deviations: Array, incumbents: Array, weights: Array) -> Array:
-    """Log expected improvement under a mixture; before any trial, the lowest mean.
+    """Return log expected improvement under a mixture; before any trial, the lowest mean.
 
     Args:
         means: Means of K components at M candidates.  # (K, M)
@@ -89,14 +89,14 @@ def mixture_score(means: Array, deviations: Array, incumbents: Array, weights: A
 
 
 def log_feasibility(means: Array, deviations: Array, weights: Array) -> Array:
-    """Log probability (M,) that a constraint is at most 0 under a mixture (as above)."""
+    """Return the log probability (M,) that a constraint is at most 0 under a mixture (as above)."""
     logs = log_ndtr(-means / deviations) + np.log(np.maximum(weights, _LEAST))[:, None]
     result: Array = np.logaddexp.reduce(logs, axis=0)
     return result
 
 
 def directions(n_objectives: int) -> Array:
-    """Evenly spread unit vectors (L, K) with positive coordinates."""
+    """Spread unit vectors evenly (L, K) with positive coordinates."""
     if n_objectives == 2:
         angles = (np.arange(24) + 0.5) / 24 * (np.pi / 2.0)
         return np.column_stack([np.cos(angles), np.sin(angles)])
@@ -109,7 +109,7 @@ def directions(n_objectives: int) -> Array:
 def log_hypervolume_improvement(
     means: Array, deviations: Array, front: Array, reference: Array, rays: Array
 ) -> Array:
-    """Log expected hypervolume improvement (M,), up to a constant.
+    """Return the log expected hypervolume improvement (M,), up to a constant.
 
     Args:
         means: Means of the objectives.  # (M, K)
@@ -139,71 +139,59 @@ _MARGIN = 0.1  # Of the trials' extent, from the worst value to the reference po
 
 @dataclass(frozen=True)
 class AcquisitionFunction:
-    """The acquisition of one trial.
+    """What the next trial is for: improvement, or hypervolume improvement, where feasible.
 
     Args:
-        views: The K objectives and then the J constraints, each after the target's trials.
+        posteriors: The K objectives and then the J constraints, each after the target's trials.
         n_objectives: K.
         feasible: Which of the trials are feasible.  # (n,)
     """
 
-    views: tuple[OutcomePosterior, ...]
+    posteriors: tuple[OutcomePosterior, ...]
     n_objectives: int
     feasible: NDArray[np.bool_]
 
     @property
     def asks_priors(self) -> bool:
         """Whether any score depends on what the prior studies expect."""
-        return any(view.model.asks_priors() for view in self.views)
+        return any(posterior.model.asks_priors() for posterior in self.posteriors)
 
     def inputs(self, rows: Array) -> list[Inputs]:
-        """What the model of each outcome reads of rows (M, D)."""
-        X = design(rows, self.views[0].base_models.space)
-        return [Inputs(_expectations(view, rows), X) for view in self.views]
+        """Assemble what the model of each outcome reads of rows (M, D)."""
+        return [posterior.inputs(rows) for posterior in self.posteriors]
 
     def scores(self, inputs: Sequence[Inputs]) -> Array:
-        """Scores (M,) of candidates, higher is better, from the inputs of each outcome."""
-        told = [v.model.predict(i) for v, i in zip(self.views, inputs, strict=True)]
-        aims, constraint_values = told[: self.n_objectives], told[self.n_objectives :]
-        if len(aims) > 1:
-            score = self._hypervolume(aims)
-        elif constraint_values:
-            score = _improvement(aims[0], self.feasible)
+        """Score M candidates, higher is better, from the inputs of each outcome.  # (M,)"""
+        predictions = [p.model.predict(i) for p, i in zip(self.posteriors, inputs, strict=True)]
+        objectives = predictions[: self.n_objectives]
+        constraints = predictions[self.n_objectives :]
+        if len(objectives) > 1:
+            score = self._hypervolume(objectives)
         else:
-            p = aims[0]
-            score = mixture_score(p.means, p.deviations, p.incumbents, p.weights)
-        for p in constraint_values:
+            p = objectives[0]
+            incumbents = self._feasible_incumbents(p) if constraints else p.incumbents
+            score = mixture_score(p.means, p.deviations, incumbents, p.weights)
+        for p in constraints:
             score = score + log_feasibility(p.means, p.deviations, p.weights)
         return score
 
-    def _hypervolume(self, aims: Sequence[Predictions]) -> Array:
-        means, deviations = np.array([p.moments() for p in aims]).transpose(1, 2, 0)
-        known = np.column_stack([p.weights @ p.fitted for p in aims])  # (n, K)
+    def _hypervolume(self, objectives: Sequence[Predictions]) -> Array:
+        means, deviations = np.array([p.moments() for p in objectives]).transpose(1, 2, 0)
+        known = np.column_stack([p.weights @ p.fitted for p in objectives])  # (n, K)
         reached = known[self.feasible]
         front = reached[is_on_front(reached)]
-        rays = directions(len(aims))
+        rays = directions(len(objectives))
         return log_hypervolume_improvement(means, deviations, front, _reference(known), rays)
 
-
-def _expectations(view: OutcomePosterior, rows: Array) -> Array:
-    """What the prior studies expect of rows (M, D); 0 where nothing depends on it.  # (M, T)"""
-    if view.model.asks_priors():
-        return view.base_models.expectations(rows)
-    return np.zeros((len(rows), len(view.base_models.fitted)))
-
-
-def _improvement(p: Predictions, feasible: NDArray[np.bool_]) -> Array:
-    """Log expected improvement (M,) on the best feasible trial, of whatever that may be."""
-    if feasible.any():
-        incumbents = p.fitted[:, feasible].min(axis=1)
-    elif p.fitted.shape[1]:
-        incumbents = p.fitted.max(axis=1)  # Feasibility decides, and among equals the value.
-    else:
-        incumbents = np.ones(len(p.weights))  # One deviation worse than average.
-    logs = log_expected_improvement(p.means, p.deviations, incumbents[:, None])
-    logs = logs + np.log(np.maximum(p.weights, 1e-300))[:, None]
-    score: Array = np.logaddexp.reduce(logs, axis=0)
-    return score
+    def _feasible_incumbents(self, p: Predictions) -> Array:
+        """The best feasible trial, of whatever value, as each component sees it.  # (H,)"""
+        if self.feasible.any():
+            feasible: Array = p.fitted[:, self.feasible].min(axis=1)
+            return feasible
+        if p.fitted.shape[1]:
+            worst: Array = p.fitted.max(axis=1)  # Feasibility decides; among equals the value.
+            return worst
+        return np.full(len(p.weights), _DEVIATION_WORSE)
 
 
 def _reference(known: Array) -> Array:
@@ -212,7 +200,7 @@ def _reference(known: Array) -> Array:
     Nearer to the front its ends would count for little, and the search would keep to its middle.
     """
     if not len(known):
-        return np.ones(known.shape[1])  # One deviation worse than average.
+        return np.full(known.shape[1], _DEVIATION_WORSE)
     worst = known.max(axis=0)
     reference: Array = worst + _MARGIN * (worst - known.min(axis=0)) + 1.0 / len(known)
     return reference

@@ -8,29 +8,27 @@ from dataclasses import field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.space.conditions import apply_conditions
-from optuna_meta.space.conditions import Condition
+from optuna_meta.space.rows import enumerated
+from optuna_meta.space.rows import fixed
 from optuna_meta.space.rows import is_unseen
 from optuna_meta.space.rows import positions
 from optuna_meta.space.rows import row_keys
-from optuna_meta.space.sampling import enumerated
-from optuna_meta.space.sampling import fixed
-from optuna_meta.space.sampling import uniform
-from optuna_meta.space.search_space import Space
+from optuna_meta.space.rows import uniform
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
-from optuna_meta.surrogate.base_models import BaseModels
+from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture_gp import Inputs
+from optuna_meta.surrogate.transfer_model import OutcomePosterior
 from optuna_meta.surrogate.transfer_model import TransferModel
 
 
-__all__ = ["given_pool", "new_pool", "Pool", "SMALL"]
+__all__ = ["Pool", "SMALL", "candidate_pool", "prior_pool"]
 
 SMALL = 1000  # A space of no more rows is searched whole.
 _SPREAD = 400  # Random rows of the pool, drawn once for a space.
@@ -59,72 +57,73 @@ class Pool:
         """What tells the candidates apart."""
         return row_keys(self.rows)
 
-    def inputs(self, model: TransferModel, space: Space, active: NDArray[np.int64]) -> Inputs:
-        """What the model of a outcome reads of the candidates through the active studies."""
+    def inputs(self, model: TransferModel, posterior: OutcomePosterior) -> Inputs:
+        """Assemble what a posterior's model reads of the candidates, each study asked once."""
         if model.outcome not in self.Z:
             self.Z[model.outcome] = np.full((len(self.rows), len(model.fitted)), np.nan)
-        Z = self.Z[model.outcome]
+        Z, active = self.Z[model.outcome], posterior.active
         new = active[np.isnan(Z[0, active])]
         if len(new):
-            Z[:, new] = BaseModels(model.fitted.select(new), space).expectations(self.rows)
+            Z[:, new] = model.fitted.select(new).predict(self.rows, posterior.space)
         return Inputs(Z[:, active], self.X)
 
 
-def new_pool(
-    prior: Prior,
-    space: Space,
-    decided: Array,
-    conditions: Sequence[Condition],
-    rng: np.random.Generator,
-) -> Pool:
-    """The prior studies' best trials and a spread over a space.
+def prior_pool(prior: Prior, request: SuggestRequest, rng: np.random.Generator) -> Pool:
+    """Gather the prior studies' best trials and a spread over the request's space.
 
     Args:
         prior: The prior studies.
-        space: The target's space.
-        decided: Cells that all candidates have, NaN for the others.  # (D,)
-        conditions: Which dimensions exist under which others.
+        request: Whose space, outcomes, conditions and fixed cells count.
         rng: Source of randomness.
     """
+    space = request.space
     # Drawn first: whichever prior studies there are, the spread is the same.
     spread = enumerated(space) if space.size <= SMALL else uniform(_SPREAD, space, rng)
-    remembered = space.translate(_best_rows(prior), prior.space)
+    remembered = space.translate(_best_rows(prior, request.outcomes), prior.space)
     unknown = np.isnan(remembered) | is_unseen(remembered, space)
     remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
-    rows = fixed(np.vstack([space.snap(remembered), spread]), decided)
-    rows = apply_conditions(rows, conditions)
+    rows = fixed(np.vstack([space.snap(remembered), spread]), request.fixed)
+    rows = apply_conditions(rows, request.conditions)
     return Pool(rows, design(rows, space), len(remembered))
 
 
-def given_pool(space: Space, candidates: Array) -> Pool:
-    """The candidates (C, D) that a user allows, in order."""
-    return Pool(candidates, design(candidates, space), 0)
+def candidate_pool(request: SuggestRequest, candidates: Array) -> Pool:
+    """Gather the candidates (C, D) that a user allows, in order."""
+    return Pool(candidates, design(candidates, request.space), 0)
 
 
-def _best_rows(prior: Prior) -> Array:
-    """The best trials of the prior studies, in the prior's space.  # (B, D)"""
-    n_studies = len(prior)
+def _best_rows(prior: Prior, outcomes: Sequence[Outcome]) -> Array:
+    """The best trials of the studies of these outcomes, in the prior's space.  # (B, D)"""
+    by_study = _relevant_tasks(prior, outcomes)
+    n_studies = len(by_study)
     of_one = min(_OF_ONE, max(1, _REMEMBERED // max(n_studies, 1)))
     chosen = np.linspace(0, n_studies - 1, min(n_studies, _REMEMBERED)).round().astype(int)
-    names = set(np.array(prior.names)[chosen]) if n_studies else set()
+    studies = list(by_study.values())
+    rows = [_best_of(studies[t])[:of_one] for t in chosen]
+    return np.vstack([np.zeros((0, len(prior.space.dimensions))), *rows])
+
+
+def _relevant_tasks(prior: Prior, outcomes: Sequence[Outcome]) -> dict[str, list[Task]]:
+    """The tasks of these outcomes by study, of those that share an objective with them."""
     by_study: dict[str, list[Task]] = {}
     for task in prior.tasks:
-        if task.name in names:
+        if any(task.outcome.matches(outcome) for outcome in outcomes):
             by_study.setdefault(task.name, []).append(task)
-    rows = [_best_of(tasks)[:of_one] for tasks in by_study.values()]
-    return np.vstack([np.zeros((0, len(prior.space.dimensions))), *rows])
+    return {
+        name: tasks
+        for name, tasks in by_study.items()
+        if not all(task.outcome.is_constraint for task in tasks)
+    }
 
 
 def _best_of(tasks: Sequence[Task]) -> Array:
     """The trials of one study, best first.  # (n, D)"""
-    aims = [task for task in tasks if not task.outcome.is_constraint]
-    if not aims:
-        return np.zeros((0, tasks[0].rows.shape[1]))
-    rows = aims[0].rows  # All objectives of a study have the same trials.
-    values = np.column_stack([task.values for task in aims])
-    constraint_values = np.full((len(rows), len(tasks) - len(aims)), np.nan)
+    objectives = [task for task in tasks if not task.outcome.is_constraint]
+    rows = objectives[0].rows  # All objectives of a study have the same trials.
+    values = np.column_stack([task.values for task in objectives])
+    bounds = np.full((len(rows), len(tasks) - len(objectives)), np.nan)
     for j, task in enumerate(t for t in tasks if t.outcome.is_constraint):
         where = positions(rows, task.rows)
-        constraint_values[where >= 0, j] = task.values[where[where >= 0]]
-    best: Array = rows[best_first(values, constraint_values)]
+        bounds[where >= 0, j] = task.values[where[where >= 0]]
+    best: Array = rows[best_first(values, bounds)]
     return best

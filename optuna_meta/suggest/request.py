@@ -10,14 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.search_space import Space
 
 
-__all__ = ["MOST_AHEAD", "SuggestRequest", "Suggestion"]
+__all__ = ["LEAST_TRUST", "MOST_AHEAD", "SOURCES", "SuggestRequest", "Suggestion"]
 
-MOST_AHEAD = 8
+MOST_AHEAD = 8  # Workers that a suggestion leaves the best rows to: each costs another search.
+LEAST_TRUST = 0.1  # Below it the priors have lost.
+SOURCES = (
+    "prior studies",
+    "prior studies and own trials",
+    "cold start",
+    "test of the prior studies",
+)
+_NOTHING = 1e-9  # A contribution that rounding alone makes.
 
 
 @dataclass(frozen=True)
@@ -62,26 +70,24 @@ class SuggestRequest:
             object.__setattr__(self, "constraint_values", np.zeros((len(self.rows), 0)))
 
     def after(self, taken: Suggestion) -> SuggestRequest:
-        """The request when another trial has been given a suggestion."""
+        """Return the request when another trial has been given a suggestion."""
         tried = self.tried.copy()
         if self.candidates is not None:
             tried[taken.candidate] = True
         return replace(self, pending=np.vstack([self.pending, taken.row]), tried=tried)
 
     def of_trials(self, kept: NDArray[np.int64]) -> SuggestRequest:
-        """The request with some of the finished trials."""
-        rows, values, constraint_values = (
-            self.rows[kept],
-            self.values[kept],
-            self.constraint_values[kept],
-        )
-        measured = None if self.measured is None else self.measured[kept]
+        """Return the request with some of the finished trials."""
         return replace(
-            self, rows=rows, values=values, constraint_values=constraint_values, measured=measured
+            self,
+            rows=self.rows[kept],
+            values=self.values[kept],
+            constraint_values=self.constraint_values[kept],
+            measured=None if self.measured is None else self.measured[kept],
         )
 
     def of_measured(self) -> SuggestRequest:
-        """The request with those trials alone that came to their values."""
+        """Return the request with those trials alone that came to their values."""
         return self if self.measured is None else self.of_trials(np.flatnonzero(self.measured))
 
 
@@ -91,19 +97,58 @@ class Suggestion:
 
     Args:
         row: Its cells in the request's space.  # (D,)
+        n_trials: How many finished trials it was chosen after.
         trust: Posterior probability that the prior studies inform the target.
         weights: Weight of each prior study before any trial.  # (T,)
         coefficients: Signed weight of each prior study in the posterior mean.  # (T,)
         contributions: Each study's part of the predicted advantage over the average candidate,
             in the priors' units.  # (T,)
-        tests: Whether the components that doubt them chose it, to test what the prior studies say.
+        is_probe: Whether the components that doubt them chose it, to test what the prior studies
+            say.
         candidate: Its index among the request's candidates; -1 where there are none.
     """
 
     row: Array  # (D,)
+    n_trials: int
     trust: float
     weights: Array  # (T,)
     coefficients: Array  # (T,)
     contributions: Array  # (T,)
-    tests: bool = False
+    is_probe: bool = False
     candidate: int = -1
+
+    @property
+    def source(self) -> str:
+        """Where it comes from: one of ``SOURCES``."""
+        if self.is_probe:
+            return SOURCES[3]
+        if self.trust < LEAST_TRUST:
+            return SOURCES[2]
+        return SOURCES[1] if self.n_trials else SOURCES[0]
+
+    @property
+    def reason(self) -> str:
+        """The same as a sentence."""
+        n = self.n_trials
+        if self.is_probe:
+            return (
+                "All trials so far are such as the prior studies call good: this one tests them."
+            )
+        if not self.weights.any():
+            return f"No prior study has these objectives: the {n} own trials are all there is."
+        if self.trust < LEAST_TRUST:
+            return f"After {n} trials nothing speaks for the prior studies: they have no say."
+        if n == 0:
+            return (
+                "No trial yet: the configuration that the prior studies together expect to be "
+                "best."
+            )
+        return f"Expected improvement under the prior studies, corrected by {n} own trials."
+
+    @property
+    def leading(self) -> int | None:
+        """The prior study that spoke most for it, by index; none where none had a say."""
+        silent = self.contributions.max(initial=0.0) < _NOTHING
+        if self.trust < LEAST_TRUST or self.is_probe or silent:
+            return None
+        return int(np.argmax(self.contributions))

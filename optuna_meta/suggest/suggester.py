@@ -1,162 +1,278 @@
-"""One suggestion: candidates, their score under the target's models, the best of them."""
+"""One suggestion: a pool of candidates, their acquisition, local search, the best row."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import MutableMapping
 from collections.abc import Sequence
+import copy
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.outcomes.pareto import feasible
+from optuna_meta.space.conditions import apply_conditions
+from optuna_meta.space.rows import apart
+from optuna_meta.space.rows import fixed
+from optuna_meta.space.rows import neighbours
+from optuna_meta.space.rows import row_keys
+from optuna_meta.space.rows import unseen
+from optuna_meta.space.rows import unseen_keys
 from optuna_meta.suggest.acquisition import AcquisitionFunction
-from optuna_meta.suggest.pool import given_pool
-from optuna_meta.suggest.pool import new_pool
+from optuna_meta.suggest.novelty import log_novelty
+from optuna_meta.suggest.novelty import persistence
+from optuna_meta.suggest.novelty import plateaus
+from optuna_meta.suggest.pool import candidate_pool
 from optuna_meta.suggest.pool import Pool
+from optuna_meta.suggest.pool import prior_pool
+from optuna_meta.suggest.pool import SMALL
 from optuna_meta.suggest.request import MOST_AHEAD
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
-from optuna_meta.suggest.search import search
-from optuna_meta.suggest.search import thinned
 from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.fitted import representative
 from optuna_meta.surrogate.mixture_gp import Inputs
-from optuna_meta.surrogate.transfer_model import new_transfer_model
+from optuna_meta.surrogate.transfer_model import transfer_model
 from optuna_meta.surrogate.transfer_model import TransferModel
 
 
-__all__ = ["Suggester"]
+__all__ = ["Suggester", "search", "thinned"]
 
+# Rows to keep away from (m, D), and how far, one for all or (m,).
+Zones: TypeAlias = tuple[tuple[Array, float | Array], ...]
 
-_MOST_POOLS = 8
-_FEW = 8  # Prior studies.
+_FEW = 8  # Prior studies: without one of so few the others' reliability is another.
+_MOST_TRIALS = 200  # Of the target, in the model: its price grows with their cube.
+_THINNED_EVERY = 20  # Trials: what the first of them tell is learned once, not at each trial.
+_LOCAL = 80  # Rows of one round of local search: as many again as are worth a question.
+_LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
+_STEPS = ((0.01, 0.3), (0.01, 0.3), (0.01, 0.3), (0.002, 0.03))  # Of its rounds, in ranges.
+_STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
+_APART = 0.05  # Of a range, for each root of the dimensions: between running trials.
 
 
 @dataclass
 class Suggester:
-    """Answers questions from a trained prior; keeps the candidates of each space.
+    """Answers requests from fitted prior studies.
 
     Args:
         fitted: The prior studies' surrogates.
         features: The target's meta-features.
+        pools: Where to keep candidates that serve a study's every trial.
     """
 
     fitted: FittedPrior
     features: Mapping[str, float] | None = None
+    pools: MutableMapping[str, Pool] = field(default_factory=dict, repr=False)
     _models: dict[Outcome, TransferModel] = field(default_factory=dict, repr=False)
-    _pools: dict[str, Pool] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Suggester:
-        """A suggester that answers alike; what it draws anew does not reach this one."""
+        """Return a suggester that answers alike; what it draws anew does not reach this one."""
         models = {outcome: model.copy() for outcome, model in self._models.items()}
-        return replace(self, _models=models, _pools=dict(self._pools))
+        return replace(self, pools=copy.copy(self.pools), _models=models)
 
     def without(self, name: str) -> Suggester:
-        """A suggester that a prior study never reached.
+        """Return a suggester that a prior study never reached.
 
         Few others are asked again what they say of each other, many are not: it costs most.
         """
-        fitted = self.fitted.without([name])
-        models = {}
+        other = Suggester(self.fitted.without([name]), self.features)
         for outcome, model in self._models.items():
             names = np.array(model.fitted.names)
             if len(names) > _FEW:
-                reliability = model.reliability.without(np.flatnonzero(names == name))
-                models[outcome] = new_transfer_model(fitted, outcome, self.features, reliability)
-        return Suggester(fitted, self.features, models)
+                kept = model.reliability.without(np.flatnonzero(names == name))
+                other._models[outcome] = transfer_model(other.fitted, outcome, self.features, kept)
+        return other
 
     def model(self, outcome: Outcome) -> TransferModel:
-        """What the prior studies say of a outcome."""
+        """Return what the prior studies say of an outcome."""
         if outcome not in self._models:
-            self._models[outcome] = new_transfer_model(self.fitted, outcome, self.features)
+            self._models[outcome] = transfer_model(self.fitted, outcome, self.features)
         return self._models[outcome]
 
     def suggest(self, request: SuggestRequest, rng: np.random.Generator) -> Suggestion:
-        """The best candidate; in a space with unseen rows, one of those.
+        """Choose the best candidate; in a space with unseen rows, one of those.
 
         Workers that ask at the same moment would all get the same answer: each leaves the best
         ones to the trials ahead of it.
         """
         if not request.space.dimensions:  # Nothing has been asked for yet that anyone knows of.
-            return self._nothing(request)
+            nothing = np.zeros(len(self.fitted.study_names))
+            models = [self.model(o) for o in request.outcomes if not o.is_constraint]
+            trust = float(np.mean([model.trust for model in models]))
+            return Suggestion(np.zeros(0), len(request.rows), trust, nothing, nothing, nothing)
         for _ in range(min(request.ahead, MOST_AHEAD)):
-            taken = self._best(request, rng)
-            request = request.after(taken)
+            request = request.after(self._best(request, rng))
         return self._best(request, rng)
 
-    def _nothing(self, request: SuggestRequest) -> Suggestion:
-        aims = [self.model(m) for m in request.outcomes if not m.is_constraint]
-        nothing = np.zeros(len(self.fitted.prior))
-        trust = _mean([aim.trust for aim in aims])
-        return Suggestion(np.zeros(0), trust, nothing, nothing, nothing)
-
     def _best(self, request: SuggestRequest, rng: np.random.Generator) -> Suggestion:
-        seen = np.vstack([request.rows, request.pending])
         pool = self._pool(request, rng)
-        goal, inputs = self._goal(thinned(request), pool)
-        row, place = search(goal, request, seen, pool, inputs, rng)
-        said = self._explained(row, request, goal, inputs)
-        return said if request.candidates is None else replace(said, candidate=place)
+        acquisition, inputs = self._acquisition(thinned(request), pool)
+        row, place = search(acquisition, request, pool, inputs, rng)
+        suggestion = self._suggestion(row, request, acquisition, inputs)
+        return suggestion if request.candidates is None else replace(suggestion, candidate=place)
 
-    def _goal(
+    def _acquisition(
         self, request: SuggestRequest, pool: Pool
     ) -> tuple[AcquisitionFunction, list[Inputs]]:
-        """What to look for after the request's trials, and what the pool's inputs are."""
-        space, n_aims = request.space, request.values.shape[1]
-        views, inputs = [], []
+        """The acquisition after the request's trials, and the pool's inputs for it."""
+        posteriors, inputs = [], []
         columns = np.hstack([request.values, request.constraint_values]).T
         for outcome, values in zip(request.outcomes, columns, strict=True):
-            model, told = self.model(outcome), ~np.isnan(values)
-            view = model.view(space, request.rows[told], values[told], request.pending)
-            inputs.append(pool.inputs(model, space, view.active))
-            views.append(view if outcome.is_constraint else view.testing_if_due(inputs[-1]))
-        return AcquisitionFunction(
-            tuple(views), n_aims, feasible(request.constraint_values)
-        ), inputs
+            model, known = self.model(outcome), ~np.isnan(values)
+            rows, values = request.rows[known], values[known]
+            posterior = model.condition(request.space, rows, values, request.pending)
+            inputs.append(pool.inputs(model, posterior))
+            if not outcome.is_constraint:
+                posterior = posterior.probing_if_due(inputs[-1])
+            posteriors.append(posterior)
+        n_objectives, valid = request.values.shape[1], feasible(request.constraint_values)
+        return AcquisitionFunction(tuple(posteriors), n_objectives, valid), inputs
 
-    def _explained(
+    def _suggestion(
         self,
         row: Array,
         request: SuggestRequest,
-        goal: AcquisitionFunction,
+        acquisition: AcquisitionFunction,
         inputs: Sequence[Inputs],
     ) -> Suggestion:
-        aims = goal.views[: goal.n_objectives]
-        index = {name: t for t, name in enumerate(self.fitted.prior.names)}
-        said = np.zeros((3, len(index)))
-        for view, candidates, outcome in zip(aims, inputs, request.outcomes, strict=False):
-            model, coefficients = self.model(outcome), view.full.coefficients()
-            advantage = candidates.Z.mean(axis=0) - view.base_models.expectations(row[None])[0]
-            told = [index[name] for name in model.fitted.names]
-            said[0, told] += model.weights / len(aims)
-            active = np.array(told, dtype=np.int64)[view.active]
-            said[1, active] += coefficients / len(aims)
-            said[2, active] += coefficients * advantage / len(aims)
-        tests = any(view.tests for view in aims)
-        trust = _mean([view.trust for view in aims])
-        return Suggestion(row, trust, said[0], said[1], said[2], tests)
+        objectives = acquisition.posteriors[: acquisition.n_objectives]
+        index = {name: t for t, name in enumerate(self.fitted.study_names)}
+        weights, coefficients, contributions = np.zeros((3, len(index)))
+        for posterior, pooled, outcome in zip(objectives, inputs, request.outcomes, strict=False):
+            model, of_tasks = self.model(outcome), posterior.full.coefficients()
+            advantage = pooled.Z.mean(axis=0) - posterior.predict_base(row[None])[0]
+            tasks = np.array([index[name] for name in model.fitted.names], dtype=np.int64)
+            weights[tasks] += model.weights / len(objectives)
+            tasks = tasks[posterior.active]
+            coefficients[tasks] += of_tasks / len(objectives)
+            contributions[tasks] += of_tasks * advantage / len(objectives)
+        trust = float(np.mean([posterior.trust for posterior in objectives]))
+        is_probe = any(posterior.is_probe for posterior in objectives)
+        n_trials = len(request.rows)
+        return Suggestion(row, n_trials, trust, weights, coefficients, contributions, is_probe)
 
     def _pool(self, request: SuggestRequest, rng: np.random.Generator) -> Pool:
+        listed = request.candidates
         key = repr((request.space, request.conditions, request.fixed.tolist()))
-        if request.candidates is not None:
-            key += repr(request.candidates.tobytes())
-        if key not in self._pools:
-            while len(self._pools) >= _MOST_POOLS:
-                self._pools.pop(next(iter(self._pools)))
-            self._pools[key] = self._new_pool(request, rng)
-        self._pools[key] = self._pools.pop(key)  # The least recently used one goes first.
-        return self._pools[key]
-
-    def _new_pool(self, request: SuggestRequest, rng: np.random.Generator) -> Pool:
-        space, decided = request.space, request.fixed
-        if request.candidates is not None:
-            return given_pool(space, request.candidates)
-        relevant = self.fitted.prior.of(request.outcomes)
-        return new_pool(relevant, space, decided, request.conditions, rng)
+        key += "" if listed is None else repr(listed.tobytes())
+        if key not in self.pools:
+            if listed is None:
+                self.pools[key] = prior_pool(self.fitted.prior, request, rng)
+            else:
+                self.pools[key] = candidate_pool(request, listed)
+        return self.pools[key]
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(sum(values) / len(values))
+def search(
+    acquisition: AcquisitionFunction,
+    request: SuggestRequest,
+    pool: Pool,
+    inputs: Sequence[Inputs],
+    rng: np.random.Generator,
+) -> tuple[Array, int]:
+    """Find the best row of the pool and, once there are trials, around its best and theirs.
+
+    Args:
+        acquisition: What to maximise.
+        request: What is asked.
+        pool: The candidates.
+        inputs: What the model of each outcome reads of them.
+        rng: Source of randomness.
+
+    Returns:
+        The row (D,), and where in the pool it is, or -1 where it is not there.
+    """
+    space, zones, novelty = request.space, _zones(request), _novelty(request)
+    seen = np.vstack([request.rows, request.pending])
+    fresh = _fresh(request, seen, pool, zones)
+    rows = pool.rows[fresh]
+    scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
+    is_local = len(request.rows) and space.size > SMALL and request.candidates is None
+    trials = request.rows[best_first(request.values, request.constraint_values)]
+    trials = trials[: _STARTS * request.values.shape[1]]
+    n_local = _LOCAL if acquisition.asks_priors else _LOCAL_ALONE
+    for steps in _STEPS if is_local else ():
+        starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
+        local = fixed(neighbours(starts, n_local, space, rng, steps), request.fixed)
+        local = apply_conditions(local, request.conditions)
+        local = local[unseen(local, seen, or_all=False)]
+        for others, radius in zones:
+            local = local[apart(local, others, space, radius)]
+        if not len(local):
+            break
+        rows = np.vstack([rows, local])
+        found = acquisition.scores(acquisition.inputs(local)) + novelty(local)
+        scores = np.concatenate([scores, found])
+    best = int(np.argmax(scores))
+    return rows[best], int(fresh[best]) if best < len(fresh) else -1
+
+
+def thinned(request: SuggestRequest) -> SuggestRequest:
+    """Keep the trials that the models learn from.
+
+    Of many, the latest and representative ones of those before, which stay the same for some
+    trials.
+    """
+    n = len(request.rows)
+    if n <= _MOST_TRIALS:
+        return request
+    settled = n - n % _THINNED_EVERY
+    order = best_first(request.values[:settled], request.constraint_values[:settled])
+    places = np.empty(settled)
+    places[order] = np.arange(settled)
+    spread = representative(places, _MOST_TRIALS - _THINNED_EVERY)
+    return request.of_trials(np.append(spread, np.arange(settled, n)))
+
+
+def _fresh(request: SuggestRequest, seen: Array, pool: Pool, zones: Zones) -> NDArray[np.int64]:
+    """Where in the pool the rows are that may be suggested."""
+    if request.candidates is None:
+        fresh = unseen_keys(pool.keys, set(row_keys(seen)))
+    else:
+        fresh = np.flatnonzero(~request.tried | request.tried.all())
+    if len(request.rows) == 0 and (fresh < pool.n_remembered).any():
+        # Before any trial a configuration that a prior study has tried is safer than a new one.
+        fresh = fresh[fresh < pool.n_remembered]
+    for rows, radius in zones:
+        away = apart(pool.rows[fresh], rows, request.space, radius)
+        fresh = fresh[away] if away.any() else fresh
+    return fresh
+
+
+def _zones(request: SuggestRequest) -> Zones:
+    """Rows to keep away from, and how far: running trials, then known plateaus.
+
+    The values of running trials unknown, they do not tell the model to look elsewhere. On a
+    plateau, such as the nearest point of a grid makes, there is nothing to find either.
+    """
+    space, known = request.space, request.of_measured()
+    zones: Zones = ((request.pending, _APART * np.sqrt(len(space.dimensions))),)
+    if _is_varied(known.values):
+        return zones
+    radii = plateaus(known.rows, known.values, space)
+    return (*zones, (known.rows[radii > 0.0], radii[radii > 0.0]))
+
+
+def _novelty(request: SuggestRequest) -> Callable[[Array], Array]:
+    """What to add to the scores of rows (M, D), so that none is a known value once more."""
+    known, space = thinned(request).of_measured(), request.space
+    scale = 0.0
+    if request.candidates is None and not _is_varied(known.values):
+        scale = persistence(known.rows, known.values, space)
+    if not scale:
+        return lambda rows: np.zeros(len(rows))
+    return lambda rows: log_novelty(rows, known.rows, space, scale)
+
+
+def _is_varied(values: Array) -> bool:
+    """Whether no two trials' values (n, K) are the same."""
+    return len(np.unique(values, axis=0)) == len(values)

@@ -17,22 +17,22 @@ from dataclasses import dataclass
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 import torch
 
-from optuna_meta._typing import Array
 from optuna_meta.surrogate.base_gps import GPParameters
+from optuna_meta.surrogate.base_gps import PaddedTasks
 from optuna_meta.surrogate.base_likelihood import LEAST_NOISE
 from optuna_meta.surrogate.base_likelihood import PriorLikelihood
+from optuna_meta.surrogate.kernel import default_precisions
 
 
 __all__ = ["fit_prior_gps"]
 
-_STEPS = 12
+_STEPS = 12  # Quasi-Newton: more change no prediction (``tests/surrogate/test_base_fit.py``).
 _BATCH = 32  # Studies whose covariances are factored together: bounds the memory, fits the cache.
 _LONGEST_STEP = 2.0  # In any log hyperparameter.
-_LEAST_DECREASE = 1e-9
-_MOST_FOLLOWED = 0.5
+_LEAST_DECREASE = 1e-9  # Rises below it are rounding.
+_MOST_FOLLOWED = 0.5  # Studies of few trials follow wholly, and the step would have no bound.
 # Standard deviations of log-normal priors, and the centres of two. A study's own are narrow: in
 # the dense cluster that a good sampler leaves around its best trials, short length scales and no
 # noise are always likely, and elsewhere they predict worse.
@@ -44,36 +44,23 @@ _NOISE, _NOISE_SPREAD = 0.045, 0.6
 _CURVATURE = (0.1, 0.05)
 
 
-def fit_prior_gps(
-    designs: Array,
-    values: Array,
-    mask: NDArray[np.bool_],
-    tuned: NDArray[np.bool_],
-    owners: NDArray[np.int64],
-    device: str | torch.device | None = None,
-) -> GPParameters:
+def fit_prior_gps(tasks: PaddedTasks, device: str | torch.device | None = None) -> GPParameters:
     """Fit T processes by maximum a posteriori, in one batched optimisation.
 
     Args:
-        designs: Padded designs.  # (T, n, W)
-        values: Padded rank-normal values.  # (T, n)
-        mask: Which rows are trials; they come before the padding.  # (T, n)
-        tuned: Which dimensions each study tuned.  # (T, D)
-        owners: Dimension of each design column.  # (W,)
+        tasks: The T tasks' trials.
         device: Where to compute; the CPU by default.
     """
+    tuned = tasks.tuned
     n_tasks, n_dims = tuned.shape
     if n_tasks == 0:
         return GPParameters(np.zeros((0, n_dims)), np.zeros(0), np.zeros(0))
-    order = np.argsort(mask.sum(axis=1), kind="stable")  # Equal lengths need no padding.
+    order = np.argsort(tasks.mask.sum(axis=1), kind="stable")  # Equal lengths need no padding.
     likelihoods = []
     with torch.no_grad(), _one_thread():
         for first in range(0, n_tasks, _BATCH):
-            tasks = order[first : first + _BATCH]
-            kept = slice(mask[tasks].sum(axis=1).max())
-            X, z, is_trial = designs[tasks, kept], values[tasks, kept], mask[tasks, kept]
-            batch = PriorLikelihood.of(X, z, is_trial, tuned[tasks], owners, device or "cpu")
-            likelihoods.append(batch)
+            batch = tasks.select(order[first : first + _BATCH])
+            likelihoods.append(PriorLikelihood.of(batch, device or "cpu"))
         found = _maximised(likelihoods, likelihoods[0].values.new_tensor(tuned[order]))
     theta = np.empty((n_tasks, n_dims + 2))
     theta[order] = found.cpu().numpy()
@@ -95,7 +82,7 @@ def _one_thread() -> Iterator[None]:
 def _maximised(likelihoods: Sequence[PriorLikelihood], tuned: torch.Tensor) -> torch.Tensor:
     """Log precisions, amplitude and noise (T, D + 2) of all batches; tuned (T, D) is 0 or 1."""
     n_dims = tuned.shape[1]
-    centre = likelihoods[0].values.new_full((n_dims,), _typical_log_precision(n_dims))
+    centre = likelihoods[0].values.new_tensor(np.log(default_precisions(n_dims)))
     searches = [_started(likelihood, centre) for likelihood in likelihoods]
     for _ in range(_STEPS):
         searches = [
@@ -186,14 +173,9 @@ def _moved_centre(
     would creep where all studies are of one mind.
     """
     weight = _OWN_SPREAD**-2
-    typical = _typical_log_precision(tuned.shape[1])
+    typical = centre.new_tensor(np.log(default_precisions(len(centre))))
     pull = (centre - typical) / _CENTRE_SPREAD**2
     pull += weight * torch.sum(tuned * (centre - logs), dim=0)
     followed = (weight * variances).clamp(0.0, _MOST_FOLLOWED)
     curvature = _CENTRE_SPREAD**-2 + weight * torch.sum(tuned * (1.0 - followed), dim=0)
     return centre - pull / curvature
-
-
-def _typical_log_precision(n_dims: int) -> float:
-    # Two random points of the cube are then about one and a half length scales apart.
-    return math.log(8.0 / max(n_dims, 1))

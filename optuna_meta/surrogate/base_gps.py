@@ -19,9 +19,34 @@ from optuna_meta.surrogate.kernel import matern52_over
 from optuna_meta.surrogate.kernel import squared_distances
 
 
-__all__ = ["GPParameters", "PriorGPs", "condition_prior_gps"]
+__all__ = ["GPParameters", "PaddedTasks", "PriorGPs", "condition_prior_gps"]
 
 _BLOCK = 16_384  # Correlations computed at once: three arrays of them stay in a core's cache.
+
+
+@dataclass(frozen=True)
+class PaddedTasks:
+    """T prior tasks as arrays, padded to the longest of them.
+
+    Args:
+        designs: Their trials; they come before the padding.  # (T, n, W)
+        values: The trials' values, comparable across tasks.  # (T, n)
+        mask: Which rows are trials.  # (T, n)
+        tuned: Which dimensions each task has tuned.  # (T, D)
+        owners: Dimension of each design column.  # (W,)
+    """
+
+    designs: Array  # (T, n, W)
+    values: Array  # (T, n)
+    mask: NDArray[np.bool_]  # (T, n)
+    tuned: NDArray[np.bool_]  # (T, D)
+    owners: NDArray[np.int64]  # (W,)
+
+    def select(self, tasks: NDArray[np.int64]) -> PaddedTasks:
+        """Return some tasks, padded to the longest of these."""
+        n = slice(self.mask[tasks].sum(axis=1).max())
+        arrays = (self.designs[tasks, n], self.values[tasks, n], self.mask[tasks, n])
+        return PaddedTasks(*arrays, self.tuned[tasks], self.owners)
 
 
 @dataclass(frozen=True)
@@ -44,8 +69,8 @@ class PriorGPs:
     """T processes conditioned on their trials, padded to the longest study.
 
     Args:
-        distance_factors: What a candidate's column, its square and 1 are multiplied by, and summed, to five
-            times the squared scaled distance of a trial.  # (T, W + 2, n)
+        distance_factors: What a candidate's columns, 1 and its scaled square are multiplied by,
+            and summed, to five times the squared scaled distance of a trial.  # (T, W + 2, n)
         precisions: Inverse squared length scale of each column.  # (T, W)
         mean: Constant mean.  # (T,)
         alpha: Weights of the trials' correlations; 0 in the padding.  # (T, n)
@@ -57,7 +82,7 @@ class PriorGPs:
     alpha: Array  # (T, n)
 
     def predict(self, designs: Array) -> Array:
-        """Posterior means Z (M, T) at designs (M, W), or (T, M, W) where they differ by task."""
+        """Return posterior means Z (M, T) at designs (M, W), or (T, M, W) where they differ by task."""
         n_rows, n_trials = designs.shape[-2], self.alpha.shape[1]
         means = np.empty((len(self.mean), n_rows))
         step = max(1, _BLOCK // max(1, n_trials))
@@ -67,7 +92,7 @@ class PriorGPs:
         return (self.mean[:, None] + means).T
 
     def select(self, tasks: NDArray[np.int64]) -> PriorGPs:
-        """The processes of some tasks."""
+        """Return the processes of some tasks."""
         fields = (self.distance_factors, self.precisions, self.mean, self.alpha)
         return PriorGPs(*(array[tasks] for array in fields))
 
@@ -94,38 +119,30 @@ class PriorGPs:
             np.matmul(correlation, self.alpha[tasks, :, None], out=sums[tasks, :, None])
 
 
-def condition_prior_gps(
-    parameters: GPParameters,
-    designs: Array,
-    values: Array,
-    mask: NDArray[np.bool_],
-    owners: NDArray[np.int64],
-) -> PriorGPs:
-    """The processes given their trials.
+def condition_prior_gps(parameters: GPParameters, tasks: PaddedTasks) -> PriorGPs:
+    """Condition the processes on their tasks' trials.
 
     Args:
         parameters: Their hyperparameters.
-        designs: Padded designs.  # (T, n, W)
-        values: Padded rank-normal values.  # (T, n)
-        mask: Which rows are trials; they come before the padding.  # (T, n)
-        owners: Dimension of each design column.  # (W,)
+        tasks: The trials.
     """
-    precisions = parameters.precisions[:, owners]
+    designs, values = tasks.designs, tasks.values
+    precisions = parameters.precisions[:, tasks.owners]
     scaled = designs * np.sqrt(precisions)[:, None, :]
     means = np.zeros(len(designs))
     alphas = np.zeros(values.shape)
-    for t, n in enumerate(mask.sum(axis=1)):
+    for t, n in enumerate(tasks.mask.sum(axis=1)):
         points = scaled[t, :n]
         K = parameters.amplitude[t] * matern52(squared_distances(points, points))
         K[np.diag_indices(n)] += parameters.noise[t]
         solved = _solve(K, np.column_stack([values[t, :n], np.ones(n)]))
         means[t] = solved[:, 0].sum() / solved[:, 1].sum()
         alphas[t, :n] = parameters.amplitude[t] * (solved[:, 0] - means[t] * solved[:, 1])
-    return PriorGPs(_sides(designs, scaled, precisions), precisions, means, alphas)
+    return PriorGPs(_distance_factors(designs, scaled, precisions), precisions, means, alphas)
 
 
 def _solve(K: Array, columns: Array) -> Array:
-    """K^-1 times columns (n, m). LAPACK's own routines: SciPy's checks would cost as much."""
+    """Return K^-1 times columns (n, m). LAPACK's own routines: SciPy's checks would cost as much."""
     L, info = dpotrf(K, lower=True, overwrite_a=True)
     if info != 0:
         raise np.linalg.LinAlgError(f"Covariance of {len(K)} trials is not positive definite.")
@@ -133,10 +150,10 @@ def _solve(K: Array, columns: Array) -> Array:
     return solved
 
 
-def _sides(designs: Array, scaled: Array, precisions: Array) -> Array:
+def _distance_factors(designs: Array, scaled: Array, precisions: Array) -> Array:
     """5 p (x - x')^2 = -10 p x x' + 5 p x'^2 + 5 p x^2, as a product with (x, 1, 5 p x^2)."""
     n_tasks, n_trials, width = designs.shape
-    sides = np.ones((n_tasks, width + 2, n_trials))
-    sides[:, :-2] = -10.0 * np.swapaxes(designs * precisions[:, None, :], 1, 2)
-    sides[:, -2] = 5.0 * np.einsum("tnw,tnw->tn", scaled, scaled)
-    return sides
+    factors = np.ones((n_tasks, width + 2, n_trials))
+    factors[:, :-2] = -10.0 * np.swapaxes(designs * precisions[:, None, :], 1, 2)
+    factors[:, -2] = 5.0 * np.einsum("tnw,tnw->tn", scaled, scaled)
+    return factors

@@ -10,15 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 import torch
 
-from optuna_meta._typing import Array
+from optuna_meta.surrogate.base_gps import PaddedTasks
 
 
 __all__ = ["LEAST_NOISE", "PriorLikelihood"]
 
-LEAST_NOISE = 1e-4
+LEAST_NOISE = 1e-4  # Keeps the covariance positive definite.
 
 
 @dataclass(frozen=True)
@@ -44,25 +43,22 @@ class PriorLikelihood:
     n_dims: int
 
     @classmethod
-    def of(
-        cls,
-        designs: Array,
-        values: Array,
-        mask: NDArray[np.bool_],
-        tuned: NDArray[np.bool_],
-        owners: NDArray[np.int64],
-        device: str | torch.device,
-    ) -> PriorLikelihood:
-        """The likelihood of padded arrays, ``tuned`` by dimension (B, D)."""
+    def of(cls, tasks: PaddedTasks, device: str | torch.device) -> PriorLikelihood:
+        """Return the likelihood of padded tasks."""
         X, z, is_trial, is_tuned = (
             torch.as_tensor(array, dtype=torch.float64, device=device)
-            for array in (designs, np.where(mask, values, 0.0), mask, tuned[:, owners])
+            for array in (
+                tasks.designs,
+                np.where(tasks.mask, tasks.values, 0.0),
+                tasks.mask,
+                tasks.tuned[:, tasks.owners],
+            )
         )
-        indices = torch.as_tensor(owners, device=device)
-        return cls(X, X * X, z, is_trial, is_tuned, indices, tuned.shape[1])
+        owners = torch.as_tensor(tasks.owners, device=device)
+        return cls(X, X * X, z, is_trial, is_tuned, owners, tasks.tuned.shape[1])
 
     def __call__(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Negative log likelihoods (B,) and their gradients (B, D + 2).
+        """Return negative log likelihoods (B,) and their gradients (B, D + 2).
 
         Args:
             theta: Log precisions, then log amplitude and log noise.  # (B, D + 2)

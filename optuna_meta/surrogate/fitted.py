@@ -1,4 +1,4 @@
-"""The trained surrogate of all prior studies: fitted once, saved, shipped to workers."""
+"""The trained surrogates of all prior studies: fitted once, saved, shipped to workers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from numpy.typing import NDArray
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.outcomes.transforms import rank_normal
 from optuna_meta.outcomes.transforms import warp_constraint
+from optuna_meta.space.conditions import Condition
+from optuna_meta.space.conditions import learn_conditions
+from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.prior import prior_from_header
 from optuna_meta.studies.prior import prior_header
 from optuna_meta.surrogate.base_gps import condition_prior_gps
 from optuna_meta.surrogate.base_gps import GPParameters
+from optuna_meta.surrogate.base_gps import PaddedTasks
 from optuna_meta.surrogate.base_gps import PriorGPs
 from optuna_meta.surrogate.kernel import column_owners
+from optuna_meta.surrogate.kernel import default_precisions
 from optuna_meta.surrogate.kernel import design
 
 
@@ -39,6 +44,7 @@ __all__ = ["FittedPrior", "fit_prior", "representative"]
 _FORMAT = "optuna_meta.fitted_prior"
 _VERSION = 1
 _MOST_TRIALS = 200  # Of one study; a Gaussian process's price grows with their cube.
+_BEST = 5  # A fifth of a study's trials say what is typical of its good configurations.
 
 
 @dataclass(frozen=True)
@@ -68,37 +74,77 @@ class FittedPrior:
         """The prior study of each task."""
         return tuple(task.name for task in self.prior.tasks)
 
-    def predict(self, rows: Array, absent: NDArray[np.bool_] | None = None) -> Array:
-        """Values Z (M, T) that the prior studies expect, as normal quantiles of their ranks.
+    @property
+    def study_names(self) -> tuple[str, ...]:
+        """The prior studies, each once."""
+        return tuple(dict.fromkeys(self.names))
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Which parameters exist under which values of others, as all studies' trials show."""
+        # All objectives of a study have the same trials.
+        tasks = [task for task in reversed(self.prior.tasks) if not task.outcome.is_constraint]
+        first = {task.name: task.rows for task in tasks}
+        return learn_conditions(list(reversed(first.values())), self.space)
+
+    def predict(self, rows: Array, space: Space | None = None) -> Array:
+        """Predict the values Z (M, T) of configurations, as normal quantiles of the ranks.
 
         Args:
-            rows: Configurations in the prior's space.  # (M, D)
-            absent: Dimensions that the target does not have at all; each prior study then
-                answers for the value that its own best trials had.  # (D,)
+            rows: The configurations.  # (M, D)
+            space: Their space; the prior's own by default. For dimensions of the prior that it
+                lacks, each prior study answers for the value that its own best trials had.
         """
-        if not len(self) or absent is None or not absent.any():
-            return self.gps.predict(design(rows, self.space))
+        cube = self.space
+        if space is None:
+            return self.gps.predict(design(rows, cube))
+        absent = np.array([name not in space.names for name in cube.names], dtype=bool)
+        rows = cube.translate(rows, space)
+        if not len(self) or not absent.any():
+            return self.gps.predict(design(rows, cube))
         filled = [np.where(absent, typical, rows) for typical in self._typical_rows]
-        return self.gps.predict(np.stack([design(r, self.space) for r in filled]))
+        return self.gps.predict(np.stack([design(r, cube) for r in filled]))
+
+    def precisions(self, space: Space) -> Array:
+        """Return typical inverse squared length scales in the units of another space.  # (D,)"""
+        cube, known = self.space, self._typical_precisions
+        precisions = default_precisions(len(space.dimensions))
+        for i, dimension in enumerate(space.dimensions):
+            if dimension.name in cube.names:
+                d = cube.index(dimension.name)
+                precisions[i] = known[d] * _range_ratio(dimension, cube.dimensions[d]) ** 2
+        return precisions
+
+    @cached_property
+    def _typical_precisions(self) -> Array:
+        """The median of the studies that tuned each dimension.  # (D,)"""
+        precisions = self.parameters.precisions
+        default = default_precisions(precisions.shape[1])
+        known = [column[column > 0.0] for column in precisions.T]
+        return np.array(
+            [np.median(k) if len(k) else d for k, d in zip(known, default, strict=True)]
+        )
 
     @cached_property
     def _typical_rows(self) -> Array:
-        return typical_rows(self.prior)
+        """Of each study the cells of its best trials; NaN for what it has not tuned.  # (T, D)"""
+        tasks = self.prior.tasks
+        return np.array([_typical_row(t.rows[_best(t.values)], self.space) for t in tasks])
 
     def select(self, tasks: NDArray[np.int64]) -> FittedPrior:
-        """The surrogate of some prior studies, by their indices."""
+        """Return the surrogates of some tasks, by their indices."""
         prior = replace(self.prior, tasks=tuple(self.prior.tasks[t] for t in tasks))
         fields = (self.parameters.precisions, self.parameters.amplitude, self.parameters.noise)
         parameters = GPParameters(*(array[tasks] for array in fields))
         return FittedPrior(prior, parameters, self.gps.select(tasks))
 
     def of(self, outcome: Outcome) -> FittedPrior:
-        """The surrogate of the tasks that outcome the same."""
+        """Return the surrogates of the tasks of one outcome."""
         same = [i for i, task in enumerate(self.prior.tasks) if task.outcome.matches(outcome)]
         return self.select(np.array(same, dtype=np.int64))
 
     def without(self, names: Iterable[str]) -> FittedPrior:
-        """The surrogate without the studies of these names."""
+        """Return the surrogates without the studies of these names."""
         left_out = set(names)
         kept = [i for i, name in enumerate(self.names) if name not in left_out]
         return self.select(np.array(kept, dtype=np.int64))
@@ -122,8 +168,9 @@ class FittedPrior:
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
+        prior = prior_from_header(header, arrays)
         parameters = GPParameters(arrays["precisions"], arrays["amplitude"], arrays["noise"])
-        return _conditioned(prior_from_header(header, arrays), parameters)
+        return cls(prior, parameters, condition_prior_gps(parameters, _padded(prior)))
 
 
 def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedPrior:
@@ -137,51 +184,12 @@ def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedP
     from optuna_meta.surrogate.base_fit import fit_prior_gps
 
     data = _padded(prior)
-    parameters = fit_prior_gps(
-        data.designs, data.values, data.mask, data.tuned, data.owners, device
-    )
-    return _conditioned(prior, parameters)
-
-
-def typical_rows(prior: Prior) -> Array:
-    """For each study the cells of its best trials: their median, or their commonest choice.
-
-    Returns:
-        Rows (T, D); NaN for what a study has not tuned.
-    """
-    return np.array([_typical_row(t.rows[_best(t.values)], prior.space) for t in prior.tasks])
-
-
-@dataclass(frozen=True)
-class _Padded:
-    designs: Array  # (T, n, W)
-    values: Array  # (T, n), comparable across studies
-    mask: NDArray[np.bool_]  # (T, n)
-    tuned: NDArray[np.bool_]  # (T, D)
-    owners: NDArray[np.int64]  # (W,)
-
-
-def _padded(prior: Prior) -> _Padded:
-    owners = column_owners(prior.space)
-    kept = [representative(task.values, _MOST_TRIALS) for task in prior.tasks]
-    longest = max((len(k) for k in kept), default=0)
-    n_tasks = len(prior.tasks)
-    designs = np.zeros((n_tasks, longest, len(owners)))
-    values = np.zeros((n_tasks, longest))
-    mask = np.zeros((n_tasks, longest), dtype=bool)
-    tuned = np.zeros((n_tasks, len(prior.space.dimensions)), dtype=bool)
-    for t, (task, trials) in enumerate(zip(prior.tasks, kept, strict=True)):
-        n = len(trials)
-        designs[t, :n] = design(task.rows[trials], prior.space)
-        scaled = warp_constraint if task.outcome.is_constraint else rank_normal
-        values[t, :n] = scaled(task.values)[trials]
-        mask[t, :n] = True
-        tuned[t] = task.tuned
-    return _Padded(designs, values, mask, tuned, owners)
+    parameters = fit_prior_gps(data, device)
+    return FittedPrior(prior, parameters, condition_prior_gps(parameters, data))
 
 
 def representative(values: Array, most: int) -> NDArray[np.int64]:
-    """Trials to learn from: all of them or, of many, the best half and an even spread of ranks.
+    """Choose trials to learn from: all or, of many, the best half and an even spread of ranks.
 
     Args:
         values: The trials' values.  # (n,)
@@ -198,17 +206,31 @@ def representative(values: Array, most: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([best, rest[spread]]))
 
 
-def _conditioned(prior: Prior, parameters: GPParameters) -> FittedPrior:
-    data = _padded(prior)
-    gps = condition_prior_gps(parameters, data.designs, data.values, data.mask, data.owners)
-    return FittedPrior(prior, parameters, gps)
+def _padded(prior: Prior) -> PaddedTasks:
+    owners = column_owners(prior.space)
+    kept = [representative(task.values, _MOST_TRIALS) for task in prior.tasks]
+    longest = max((len(k) for k in kept), default=0)
+    n_tasks = len(prior.tasks)
+    designs = np.zeros((n_tasks, longest, len(owners)))
+    values = np.zeros((n_tasks, longest))
+    mask = np.zeros((n_tasks, longest), dtype=bool)
+    tuned = np.zeros((n_tasks, len(prior.space.dimensions)), dtype=bool)
+    for t, (task, trials) in enumerate(zip(prior.tasks, kept, strict=True)):
+        n = len(trials)
+        designs[t, :n] = design(task.rows[trials], prior.space)
+        comparable = warp_constraint if task.outcome.is_constraint else rank_normal
+        values[t, :n] = comparable(task.values)[trials]
+        mask[t, :n] = True
+        tuned[t] = task.tuned
+    return PaddedTasks(designs, values, mask, tuned, owners)
 
 
 def _best(values: Array) -> NDArray[np.int64]:
-    return np.argsort(values, kind="stable")[: max(1, len(values) // 5)]
+    return np.argsort(values, kind="stable")[: max(1, len(values) // _BEST)]
 
 
 def _typical_row(rows: Array, space: Space) -> Array:
+    """The rows' median or, of choices, the commonest."""
     typical = np.full(len(space.dimensions), np.nan)
     for i, dimension in enumerate(space.dimensions):
         cells = rows[~np.isnan(rows[:, i]), i]
@@ -218,3 +240,10 @@ def _typical_row(rows: Array, space: Space) -> Array:
         elif len(cells):
             typical[i] = np.median(cells)
     return typical
+
+
+def _range_ratio(target: Dimension, cube: Dimension) -> float:
+    """Length of the target's range in units of the cube's."""
+    if target.is_categorical or cube.is_categorical or target.log != cube.log:
+        return 1.0
+    return target.width / (cube.width or 1.0) or 1.0

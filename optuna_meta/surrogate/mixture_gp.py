@@ -5,7 +5,7 @@ Every component h is a process whose mean and covariance come from the prior stu
     f(x) = c + b_h m(x) + sum_t a_t C_t(x) + r(x) + noise,
     a_t ~ N(0, sigma_a^2),  r ~ GP(0, sigma_r^2 k),  noise ~ N(0, sigma_n^2),
 
-with a flat prior on c and the target's unit in closed form (see ``posterior.py``). Components with
+with a flat prior on c and the target's unit in closed form (see ``components.py``). Components with
 b = 0 and sigma_a = 0 know nothing of the priors: they are the cold arm. One with b < 0 expects the
 reverse of what the priors say. The components' marginal likelihoods weigh them, so that priors
 which do not fit lose their say trial by trial.
@@ -23,14 +23,15 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.surrogate.components import Arm
 from optuna_meta.surrogate.components import Component
+from optuna_meta.surrogate.components import Posterior
+from optuna_meta.surrogate.components import posterior
+from optuna_meta.surrogate.components import predicted
 from optuna_meta.surrogate.kernel import matern52
+from optuna_meta.surrogate.kernel import Scales
 from optuna_meta.surrogate.kernel import squared_distances
-from optuna_meta.surrogate.posterior import Posterior
-from optuna_meta.surrogate.posterior import posterior
-from optuna_meta.surrogate.posterior import predicted
 
 
-__all__ = ["Inputs", "Predictions", "Scales", "MixtureGP", "condition"]
+__all__ = ["Inputs", "MixtureGP", "Predictions", "condition"]
 
 LEAST_WEIGHT = 0.03
 
@@ -50,23 +51,6 @@ class Inputs:
     def select(self, rows: NDArray[np.int64]) -> Inputs:
         """The inputs of some rows."""
         return Inputs(self.Z[rows], self.X[rows])
-
-
-@dataclass(frozen=True)
-class Scales:
-    """Inverse length scales of the residual, by column of the design.
-
-    Args:
-        prior: Those of the prior studies.  # (W,)
-        own: Those that the target's own trials show.  # (W,)
-    """
-
-    prior: Array  # (W,)
-    own: Array  # (W,)
-
-    def roots(self, own: bool) -> Array:
-        """One of the two.  # (W,)"""
-        return self.own if own else self.prior
 
 
 @dataclass(frozen=True)

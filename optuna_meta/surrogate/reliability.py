@@ -1,9 +1,13 @@
-"""How far to trust the prior studies before the target's first trial, and which of them.
+"""How far to trust the prior studies before the target's first trial, and which of them to ask.
 
 Each prior study in turn plays the target. Given its trials, are its values noise? Then it has
 nothing to say. Given some of them, does the mixture believe that the other studies inform it?
 Studies that do not even inform each other will hardly inform a new one. Only some, as trust is for
 a target's first trials: of a smooth function that has shown all of itself, no other is needed.
+
+Of many prior studies only a few are asked at each trial, so that a suggestion costs the same with
+24 and with 1,000 of them: before any trial those of the greatest weight, later those that agree
+with the target's trials.
 """
 
 from __future__ import annotations
@@ -20,27 +24,31 @@ from optuna_meta.surrogate.components import components
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.kernel import column_owners
 from optuna_meta.surrogate.kernel import design
-from optuna_meta.surrogate.lengthscales import residual_scales
-from optuna_meta.surrogate.lengthscales import typical_precisions
+from optuna_meta.surrogate.kernel import residual_scales
+from optuna_meta.surrogate.kernel import Scales
 from optuna_meta.surrogate.mixture_gp import condition
 from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import MixtureGP
-from optuna_meta.surrogate.mixture_gp import Scales
 
 
 __all__ = [
+    "MOST_ACTIVE",
     "Reliability",
+    "active_tasks",
     "initial_trust",
-    "signal_weights",
     "reliability_of",
+    "signal_weights",
 ]
 
+MOST_ACTIVE = 24  # Prior studies asked at one trial: the price of a suggestion grows with them.
 _UNINFORMED = 0.8  # With one prior study there is nobody to ask.
-_PSEUDO_STUDIES = 4.0
-_MOST_STUDIES = 32
-_MOST_TRIALS = 50
+_PSEUDO_STUDIES = 4.0  # Whose answers would be that: few real ones must not decide alone.
+_MOST_STUDIES = 32  # That play the target; the answers of more would hardly move the means.
+_MOST_TRIALS = 50  # Of each of them: enough to tell noise from signal.
 _SOME_TRIALS = 4  # For each dimension: about what a function takes to show its shape.
 _LEAST_SIGNAL = 1e-3  # Were all studies noise, they would weigh alike.
+_GOLDEN = 0.6180339887498949  # Multiples of it modulo 1 are spread evenly, in no order.
+_LEAST_TRIALS = 3  # Two values always lie on a line.
 
 
 class Reliability(NamedTuple):
@@ -55,7 +63,7 @@ class Reliability(NamedTuple):
     informed: Array  # (T,)
 
     def without(self, left_out: NDArray[np.int64]) -> Reliability:
-        """What the others of many say without one: about the same."""
+        """Return what the others of many say without one: about the same."""
         return Reliability(np.delete(self.signal, left_out), np.delete(self.informed, left_out))
 
 
@@ -64,7 +72,7 @@ def reliability_of(fitted: FittedPrior) -> Reliability:
     n_tasks = len(fitted)
     asked = np.unique(np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int))
     few = fitted.select(asked)
-    precisions = typical_precisions(few)
+    precisions = few.precisions(few.space)
     tasks = range(len(few))
     whole = [_as_target(few, t, precisions, _MOST_TRIALS) for t in tasks]
     alike = np.ones(len(few))
@@ -81,14 +89,14 @@ def reliability_of(fitted: FittedPrior) -> Reliability:
 
 
 def signal_weights(reliability: Reliability) -> Array:
-    """Weights (T,) of the prior studies, sum 1: none for noise."""
+    """Return the weights (T,) of the prior studies, sum 1: none for noise."""
     weights = _LEAST_SIGNAL + reliability.signal
     normalised: Array = weights / (weights.sum() or 1.0)
     return normalised
 
 
 def initial_trust(reliability: Reliability) -> float:
-    """Probability in [0, 1) that the prior studies inform a further study of their kind.
+    """Return the probability in [0, 1) that the prior studies inform a further study of their kind.
 
     That is the share of the informed ones among those that are not noise, times the probability
     that what speaks for the prior studies is no noise itself.
@@ -100,6 +108,36 @@ def initial_trust(reliability: Reliability) -> float:
     share = asked * float(signal @ informed) + _PSEUDO_STUDIES * _UNINFORMED
     share /= asked * float(signal.sum()) + _PSEUDO_STUDIES
     return share * float(signal_weights(reliability) @ signal)
+
+
+def active_tasks(weights: Array, Z: Array, y: Array) -> NDArray[np.int64]:
+    """Choose the prior studies to ask, in order: all of a few, of many the most promising.
+
+    Args:
+        weights: Weight of each study before any trial.  # (T,)
+        Z: What each expects of the target's trials.  # (n, T)
+        y: The trials' values.  # (n,)
+    """
+    n_tasks = len(weights)
+    if n_tasks <= MOST_ACTIVE:
+        return np.arange(n_tasks)
+    scores = np.log(np.maximum(weights, 1e-300)) + _log_agreement(Z, y)
+    # Equal scores are told apart by a scattered number, or the first studies would always win.
+    scatter = (np.arange(1, n_tasks + 1) * _GOLDEN) % 1.0
+    best = np.lexsort((scatter, -np.round(scores, 6)))[:MOST_ACTIVE]
+    return np.sort(best)
+
+
+def _log_agreement(Z: Array, y: Array) -> Array:
+    """Return the gain in log likelihood (T,) of a line through z_t over a constant; 0 for a falling line."""
+    n = len(y)
+    if n < _LEAST_TRIALS or np.ptp(y) == 0.0:
+        return np.zeros(Z.shape[1])
+    centred, response = Z - Z.mean(axis=0), y - y.mean()
+    norms = np.linalg.norm(centred, axis=0) * np.linalg.norm(response)
+    correlation = np.maximum(response @ centred / np.maximum(norms, 1e-12), 0.0)
+    gain: Array = -0.5 * (n - 2) * np.log1p(-(np.minimum(correlation, 0.999) ** 2))
+    return gain
 
 
 class _Played(NamedTuple):

@@ -13,7 +13,7 @@ import pytest
 from optuna_meta import fit_prior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
-from optuna_meta.sampler.explanation import SOURCES
+from optuna_meta.suggest.request import SOURCES
 from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import meta_sampler

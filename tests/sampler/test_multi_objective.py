@@ -15,7 +15,7 @@ from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
-from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.observations import Outcome
 from tests.toys import bowl
 from tests.toys import run
 

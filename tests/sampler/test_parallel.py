@@ -148,7 +148,7 @@ def test_a_worker_that_was_overtaken_plans_again() -> None:
     study = run(grid(), 3, sampler=meta_sampler(grid_prior()))
     sampler, other = study.sampler, meta_sampler(grid_prior())
     wanted = sampler.explain(study).params
-    suggester = sampler._transfer.suggester(study, study.trials)
+    suggester = sampler._suggester(study, study.trials)
     suggest = suggester.suggest
     calls = []
 

@@ -278,10 +278,10 @@ def test_plans_of_trials_that_never_end_are_few(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("optuna_meta.sampler.study_state._MOST_PLANS", 2)
     sampler = meta_sampler(bowl_prior())
     study = run(bowl(), 2, sampler=sampler)
-    assert len(sampler._plans) == 0
+    assert len(sampler._state(study).plans) == 0
     for _ in range(3):
         study.ask({"width": FloatDistribution(0, 1)})
-    assert len(sampler._plans) == 2
+    assert len(sampler._state(study).plans) == 2
 
 
 def test_user_attributes_are_stored(tmp_path: Path) -> None:

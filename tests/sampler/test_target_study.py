@@ -15,13 +15,14 @@ from optuna.trial import TrialState
 import pytest
 
 from optuna_meta import fit_prior
+from optuna_meta import FittedPrior
 from optuna_meta import Prior
-from optuna_meta.sampler.study_state import Memory
-from optuna_meta.sampler.target_study import decided_params
+from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import Objectives
 from optuna_meta.sampler.target_study import PLAN_KEY
-from optuna_meta.sampler.target_study import read_question
+from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import was_taken
+from optuna_meta.sampler.target_study import withheld_params
 from optuna_meta.suggest.request import SuggestRequest
 from tests.toys import bowl
 from tests.toys import bowl_prior
@@ -37,12 +38,15 @@ SPACE = {
 }
 
 
-def question_of(study: optuna.Study, number: int | None = None, **decided: Any) -> SuggestRequest:
-    asked = Memory().common_space(study.trials)
-    number = len(study.trials) if number is None else number
-    return read_question(
-        study.trials, Objectives.of(study), bowl_prior().prior, asked, decided, number
-    )
+def request_of(
+    study: optuna.Study, fitted: FittedPrior | None = None, number: int | None = None
+) -> SuggestRequest:
+    """What the study's next trial asks."""
+    state, trials = StudyState(), study.trials
+    number = len(trials) if number is None else number
+    common = state.common_space(trials)
+    target = TargetStudy(Objectives.of(study), trials, number, common)
+    return target.encode(bowl_prior() if fitted is None else fitted, state)
 
 
 def params_of_rows(request: SuggestRequest, rows: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -50,14 +54,14 @@ def params_of_rows(request: SuggestRequest, rows: np.ndarray[Any, Any]) -> list[
 
 
 def test_before_any_trial_the_prior_space_stands_in() -> None:
-    request = question_of(optuna.create_study())
+    request = request_of(optuna.create_study())
     assert request.space.names == ("kind", "rate", "width")
     assert len(request.rows) == len(request.pending) == request.ahead == 0
 
 
 def test_finished_trials_are_rows_with_lower_better_values() -> None:
     study = run(bowl(sign=-1.0), 4, direction="maximize")
-    request = question_of(study)
+    request = request_of(study)
     assert request.values[:, 0] == pytest.approx([-trial.value for trial in study.trials])
     for params, trial in zip(params_of_rows(request, request.rows), study.trials, strict=True):
         assert params == {n: pytest.approx(v) for n, v in trial.params.items()}
@@ -65,12 +69,10 @@ def test_finished_trials_are_rows_with_lower_better_values() -> None:
 
 def test_parameters_that_the_target_does_not_have_are_left_out() -> None:
     study = run(lambda trial: trial.suggest_float("width", 0.0, 1.0), 2)
-    assert question_of(study).space.names == ("width",)
+    assert request_of(study).space.names == ("width",)
 
 
 def test_a_conditional_parameter_stays_expected_until_its_condition_was_met() -> None:
-    prior = svm_prior().prior
-
     def space_after(kernel: str) -> tuple[str, ...]:
         distributions = {
             "cost": FloatDistribution(1e-3, 1e3, log=True),
@@ -79,9 +81,7 @@ def test_a_conditional_parameter_stays_expected_until_its_condition_was_met() ->
         study = optuna.create_study()
         params = {"cost": 1.0, "kernel": kernel}
         study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
-        return read_question(
-            study.trials, Objectives.of(study), prior, Memory().common_space(study.trials), {}, 1
-        ).space.names
+        return request_of(study, svm_prior()).space.names
 
     assert space_after("linear") == ("cost", "gamma", "kernel")
     assert space_after("rbf") == ("cost", "kernel")  # It had its chance and never came.
@@ -96,7 +96,7 @@ def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
     )
     planned.suggest_float("width", 0.0, 1.0)
     unknown = study.ask()
-    request = question_of(study, number=unknown.number + 1)
+    request = request_of(study, number=unknown.number + 1)
     first, second = params_of_rows(request, request.pending)
     assert first == {n: pytest.approx(v) for n, v in study.trials[2].params.items()}
     assert second == {
@@ -105,7 +105,7 @@ def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
         "kind": "b",
     }
     assert request.ahead == 1
-    assert question_of(study, number=unknown.number).ahead == 0
+    assert request_of(study, number=unknown.number).ahead == 0
 
 
 def test_failed_trials_rank_last() -> None:
@@ -113,7 +113,7 @@ def test_failed_trials_rank_last() -> None:
     study.tell(study.ask(SPACE), state=TrialState.FAIL)
     with pytest.warns(match="nan is not acceptable"):
         study.tell(study.ask(SPACE), float("nan"))
-    request = question_of(study)
+    request = request_of(study)
     assert len(request.values) == 4
     assert (request.values[2:] == request.values[:2].max()).all()
     assert len(request.pending) == 0
@@ -123,7 +123,7 @@ def test_failed_trials_rank_last() -> None:
 def test_values_are_finite(value: float) -> None:
     study = run(bowl(), 2)
     study.tell(study.ask(SPACE), value)
-    values = question_of(study).values
+    values = request_of(study).values
     assert np.isfinite(values).all()
     worst = value > 0 or np.isinf(value)  # An infinite value of either sign is a diverged run.
     assert values[2] == (values.max() if worst else values.min())
@@ -134,7 +134,7 @@ def test_pruned_trials_count() -> None:
     trial = study.ask(SPACE)
     trial.report(0.5, 1)
     study.tell(trial, state=TrialState.PRUNED)
-    assert len(question_of(study).values) == 3
+    assert len(request_of(study).values) == 3
 
 
 def test_own_space_is_what_complete_trials_share() -> None:
@@ -142,15 +142,14 @@ def test_own_space_is_what_complete_trials_share() -> None:
     single = {"same": IntDistribution(3, 3)}
     study.tell(study.ask(SPACE | single), 1.0)
     study.tell(study.ask({**SPACE, "rate": FloatDistribution(0.1, 0.2, log=True)} | single), 1.0)
-    assert Memory().common_space(study.trials) == {n: SPACE[n] for n in ("kind", "width")}
+    assert StudyState().common_space(study.trials) == {n: SPACE[n] for n in ("kind", "width")}
 
 
 def test_withheld_parameters_stand_where_they_stood_last() -> None:
     study = run(bowl(), 2)
-    trial = study._storage.get_trial(study.ask()._trial_id)
-    decided = decided_params(study.trials, trial, ["kind"])
-    assert decided == {"kind": study.trials[1].params["kind"]}
-    assert decided_params([], trial, ["kind"]) == {}
+    withheld = withheld_params(study.trials, ["kind", "unheard of"])
+    assert withheld == {"kind": study.trials[1].params["kind"]}
+    assert withheld_params([], ["kind"]) == {}
 
 
 @pytest.mark.parametrize("fail", [lambda t: 1 / 0, lambda t: float("nan")], ids=["raise", "nan"])
@@ -172,40 +171,31 @@ def test_a_failing_configuration_is_not_suggested_for_ever(
 
 def test_a_clash_is_a_row_that_was_taken_in_between() -> None:
     study = run(bowl(), 2)
-    before = question_of(study)
+    before = request_of(study)
     row = before.space.row({"rate": 0.1, "width": 0.2, "kind": "b"})
     assert not was_taken(before, row, before)
     study.enqueue_trial({"rate": 0.1, "width": 0.2, "kind": "b"})
     study.ask(SPACE)
-    later = question_of(study)
+    later = request_of(study)
     assert was_taken(before, row, later)
     assert not was_taken(later, row, later)
 
 
 def test_the_priors_conditions_hold_until_the_target_contradicts_them() -> None:
-    prior = svm_prior().prior
     distributions = {
         "cost": FloatDistribution(1e-3, 1e3, log=True),
         "kernel": CategoricalDistribution(["linear", "rbf"]),
         "gamma": FloatDistribution(1e-4, 1.0, log=True),
     }
     study = optuna.create_study()
-    assert len(read_question(study.trials, Objectives.of(study), prior, {}, {}, 0).conditions) == 1
+    assert len(request_of(study, svm_prior()).conditions) == 1
     params = {"cost": 1.0, "kernel": "linear", "gamma": 0.1}
     study.add_trial(create_trial(params=params, distributions=distributions, value=1.0))
-    assert (
-        read_question(
-            study.trials, Objectives.of(study), prior, Memory().common_space(study.trials), {}, 1
-        ).conditions
-        == ()
-    )
+    assert request_of(study, svm_prior()).conditions == ()
 
 
 def test_a_prior_without_shared_parameters_asks_nothing() -> None:
     other = run(lambda trial: trial.suggest_float("other", 0.0, 1.0), 5)
     study = run(bowl(), 1)
-    prior = fit_prior(Prior.from_studies([other])).prior
-    request = read_question(
-        study.trials, Objectives.of(study), prior, Memory().common_space(study.trials), {}, 1
-    )
+    request = request_of(study, fit_prior(Prior.from_studies([other])))
     assert request.space.names == ("kind", "rate", "width")

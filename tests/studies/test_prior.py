@@ -17,12 +17,12 @@ import pytest
 
 from optuna_meta.features import META_FEATURES_KEY
 from optuna_meta.features import record_meta_features
+from optuna_meta.outcomes.observations import fingerprint_of
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.prior import prior_from_header
 from optuna_meta.studies.prior import prior_header
-from optuna_meta.studies.storage import fingerprint_of
 from optuna_meta.studies.task import Task
 from optuna_meta.surrogate.fitted import FittedPrior
 

@@ -4,27 +4,27 @@ from dataclasses import replace
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 import pytest
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.outcome import Outcome
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.rows import apart
-from optuna_meta.space.sampling import enumerated
+from optuna_meta.space.rows import enumerated
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
-from optuna_meta.suggest import search as search_module
+from optuna_meta.suggest import suggester as suggester_module
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
-from optuna_meta.surrogate import transfer_model as outlook_module
-from optuna_meta.surrogate.base_models import BaseModels
+from optuna_meta.surrogate import transfer_model as model_module
 from optuna_meta.surrogate.components import Arm
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
-from optuna_meta.surrogate.mixture_gp import Scales
+from optuna_meta.surrogate.kernel import Scales
 from optuna_meta.surrogate.reliability import Reliability
 from optuna_meta.surrogate.transfer_model import is_untested
 from optuna_meta.surrogate.transfer_model import OutcomePosterior
@@ -63,7 +63,7 @@ def suggester(space: Space = CUBE, n_tasks: int = 3, n: int = 8) -> Suggester:
     return Suggester(fit_prior(prior(space, n_tasks, n)))
 
 
-CUBE_PLANNER = suggester()
+CUBE_SUGGESTER = suggester()
 
 
 def request(space: Space, rows: Array | None = None, **more: object) -> SuggestRequest:
@@ -101,7 +101,7 @@ def test_a_finite_space_is_searched_without_repetition(n_tasks: int) -> None:
 
 
 def test_local_search_repeats_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_module, "SMALL", 1)
+    monkeypatch.setattr(suggester_module, "SMALL", 1)
     everything = enumerated(SMALL)
     assert as_set(run(suggester(SMALL), SMALL, len(everything))) == as_set(everything)
 
@@ -141,7 +141,7 @@ def test_the_first_suggestion_is_one_that_a_prior_study_tried(n_tasks: int) -> N
 
 
 def test_later_suggestions_come_near_the_optimum() -> None:
-    rows = run(CUBE_PLANNER, CUBE, 12)
+    rows = run(CUBE_SUGGESTER, CUBE, 12)
     assert len(as_set(rows)) == 12
     assert bowl(rows).min() < 0.01 + 0.16  # The choice's cell alone costs 0.16 at least.
 
@@ -152,7 +152,7 @@ def test_fixed_cells_are_kept(n: int) -> None:
     fixed = np.array([0.123, np.nan, 1.0])
     for ahead in (0, 2):
         asked = request(CUBE, rows, fixed=fixed, ahead=ahead)
-        row = CUBE_PLANNER.suggest(asked, rng()).row
+        row = CUBE_SUGGESTER.suggest(asked, rng()).row
         assert row[0] == 0.123 and row[2] == 1.0 and 0.0 <= row[1] <= 1.0
 
 
@@ -178,7 +178,7 @@ def test_simultaneous_workers_get_different_rows(space: Space, n: int) -> None:
 
 
 def test_equal_generators_get_equal_suggestions() -> None:
-    fitted = CUBE_PLANNER.fitted
+    fitted = CUBE_SUGGESTER.fitted
     first, second = (run(Suggester(fitted), CUBE, 5) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
@@ -207,13 +207,6 @@ def _copied(generator: np.random.Generator) -> np.random.BitGenerator:
     return bits
 
 
-def test_the_oldest_spaces_are_forgotten() -> None:
-    asked = suggester(SMALL)
-    for cell in np.linspace(0.0, 1.0, 12):
-        asked.suggest(request(CUBE, fixed=np.array([cell, np.nan, np.nan])), rng())
-    assert len(asked._pools) == 8
-
-
 def test_what_the_priors_know_by_other_ranges_is_valid_here() -> None:
     target = Space(
         (
@@ -222,13 +215,15 @@ def test_what_the_priors_know_by_other_ranges_is_valid_here() -> None:
             Dimension("added", 1, 5, step=1.0, integer=True),
         )
     )
-    rows = run(CUBE_PLANNER, target, 6)
+    rows = run(CUBE_SUGGESTER, target, 6)
     assert as_set(rows) <= as_set(enumerated(target)) and len(as_set(rows)) == 6
 
 
 def test_a_space_without_parameters_has_an_empty_row() -> None:
-    suggestion = CUBE_PLANNER.suggest(request(Space()), rng())
-    assert suggestion.row.shape == (0,) and suggestion.trust == CUBE_PLANNER.model(Outcome()).trust
+    suggestion = CUBE_SUGGESTER.suggest(request(Space()), rng())
+    assert (
+        suggestion.row.shape == (0,) and suggestion.trust == CUBE_SUGGESTER.model(Outcome()).trust
+    )
     assert suggestion.coefficients.tolist() == [0.0] * 3
 
 
@@ -240,31 +235,31 @@ def explained(asked: Suggester, rows: Array) -> Suggestion:
 
 
 def test_suggestions_explain_themselves() -> None:
-    first = explained(CUBE_PLANNER, np.zeros((0, 3)))
-    assert first.trust == pytest.approx(CUBE_PLANNER.model(Outcome()).trust)
+    first = explained(CUBE_SUGGESTER, np.zeros((0, 3)))
+    assert first.trust == pytest.approx(CUBE_SUGGESTER.model(Outcome()).trust)
     # Before any trial each study speaks by its weight, for better than average.
     shares = first.coefficients / first.coefficients.sum()
-    np.testing.assert_allclose(shares, CUBE_PLANNER.model(Outcome()).weights)
+    np.testing.assert_allclose(shares, CUBE_SUGGESTER.model(Outcome()).weights)
     assert first.coefficients.sum() > 0.0
     assert first.contributions.sum() > 0.0
-    later = explained(CUBE_PLANNER, run(CUBE_PLANNER, CUBE, 6))
+    later = explained(CUBE_SUGGESTER, run(CUBE_SUGGESTER, CUBE, 6))
     assert later.trust > 0.2
     many = explained(suggester(CUBE, 40, 4), np.zeros((0, 3)))
     assert np.count_nonzero(many.coefficients) == 24
 
 
 def test_trust_and_the_row_do_not_depend_on_the_values_scale() -> None:
-    rows = run(CUBE_PLANNER, CUBE, 6)
-    plain = CUBE_PLANNER.suggest(request(CUBE, rows), rng())
-    moved = CUBE_PLANNER.suggest(request(CUBE, rows, values=1e3 * bowl(rows) - 7.0), rng())
+    rows = run(CUBE_SUGGESTER, CUBE, 6)
+    plain = CUBE_SUGGESTER.suggest(request(CUBE, rows), rng())
+    moved = CUBE_SUGGESTER.suggest(request(CUBE, rows, values=1e3 * bowl(rows) - 7.0), rng())
     assert moved.trust == pytest.approx(plain.trust, rel=1e-3)
     np.testing.assert_allclose(moved.row, plain.row, atol=1e-6)
 
 
 @pytest.mark.parametrize("values", [[2.0], [1.0, 1.0, 1.0]], ids=["one trial", "constant"])
 def test_values_that_say_nothing_are_no_obstacle(values: list[float]) -> None:
-    rows = run(CUBE_PLANNER, CUBE, len(values))
-    suggestion = CUBE_PLANNER.suggest(request(CUBE, rows, values=np.array(values)), rng())
+    rows = run(CUBE_SUGGESTER, CUBE, len(values))
+    suggestion = CUBE_SUGGESTER.suggest(request(CUBE, rows, values=np.array(values)), rng())
     assert ((suggestion.row >= 0.0) & (suggestion.row <= 1.0)).all()
     assert len(as_set(rows) | as_set(suggestion.row[None])) == len(values) + 1
 
@@ -285,9 +280,9 @@ def test_many_prior_studies_cost_little_more_than_some() -> None:
     assert min(seconds(many.copy()) for _ in range(2)) < 2.5 * seconds(some)
 
 
-def planner_of_trust(trust: float) -> Suggester:
-    model = replace(CUBE_PLANNER.model(Outcome()), trust=trust)
-    return Suggester(CUBE_PLANNER.fitted, _models={Outcome(): model})
+def suggester_of_trust(trust: float) -> Suggester:
+    model = replace(CUBE_SUGGESTER.model(Outcome()), trust=trust)
+    return Suggester(CUBE_SUGGESTER.fitted, _models={Outcome(): model})
 
 
 def reversed_question(asked: Suggester, n: int) -> tuple[SuggestRequest, list[Suggestion]]:
@@ -304,7 +299,7 @@ def reversed_question(asked: Suggester, n: int) -> tuple[SuggestRequest, list[Su
 
 def test_a_plateau_where_priors_promise_most_is_left() -> None:
     """Equal values cannot refute the priors; the trial that tests them can."""
-    convinced = planner_of_trust(0.95)
+    convinced = suggester_of_trust(0.95)
     asked, said = reversed_question(convinced, 15)
     assert asked.values.min() < 0.75
     assert said[-1].trust < 0.95
@@ -321,35 +316,35 @@ def test_every_fifth_trial_tests_the_priors_until_two_have() -> None:
 
 
 def test_a_test_of_the_priors_is_chosen_by_what_doubts_them() -> None:
-    rows = np.tile(CUBE_PLANNER.suggest(request(CUBE), rng()).row, (5, 1))
+    rows = np.tile(CUBE_SUGGESTER.suggest(request(CUBE), rng()).row, (5, 1))
     rows[:, 0] += np.linspace(0.0, 0.02, 5)
-    convinced = planner_of_trust(0.9)
+    convinced = suggester_of_trust(0.9)
     said = convinced.suggest(request(CUBE, rows, values=np.zeros(5)), rng())
-    assert said.tests
+    assert said.is_probe
     none = suggester(CUBE, 0)
-    assert not none.suggest(request(CUBE, rows, values=np.zeros(5)), rng()).tests
+    assert not none.suggest(request(CUBE, rows, values=np.zeros(5)), rng()).is_probe
 
 
 def test_without_doubt_there_is_no_test() -> None:
     # All trials lie where the prior studies call it good, so that a test would be due.
-    rows = np.tile(CUBE_PLANNER.suggest(request(CUBE), rng()).row, (5, 1))
+    rows = np.tile(CUBE_SUGGESTER.suggest(request(CUBE), rng()).row, (5, 1))
     rows[:, 0] = np.linspace(rows[0, 0] - 0.02, rows[0, 0] + 0.02, 5)
-    model = planner_of_trust(0.9).model(Outcome())
-    view = model.view(CUBE, rows, bowl(rows), np.zeros((0, 3)))
-    everywhere = view.base_models.inputs(rng().random((50, 3)).round(6) * [1.0, 1.0, 0.0])
-    assert view.testing_if_due(everywhere).tests
-    assert not without_doubt(view).testing_if_due(everywhere).tests
+    model = suggester_of_trust(0.9).model(Outcome())
+    posterior = model.condition(CUBE, rows, bowl(rows), np.zeros((0, 3)))
+    everywhere = posterior.inputs(rng().random((50, 3)).round(6) * [1.0, 1.0, 0.0])
+    assert posterior.probing_if_due(everywhere).is_probe
+    assert not without_doubt(posterior).probing_if_due(everywhere).is_probe
 
 
-def without_doubt(view: OutcomePosterior) -> OutcomePosterior:
-    """The view after its doubting components have been dropped."""
-    kept = [k for k, p in enumerate(view.full.posteriors) if p.component.arm is Arm.FOLLOW]
+def without_doubt(posterior: OutcomePosterior) -> OutcomePosterior:
+    """The posterior after its doubting components have been dropped."""
+    kept = [k for k, p in enumerate(posterior.full.posteriors) if p.component.arm is Arm.FOLLOW]
     model = replace(
-        view.full,
-        posteriors=tuple(view.full.posteriors[k] for k in kept),
-        weights=view.full.weights[kept] / view.full.weights[kept].sum(),
+        posterior.full,
+        posteriors=tuple(posterior.full.posteriors[k] for k in kept),
+        weights=posterior.full.weights[kept] / posterior.full.weights[kept].sum(),
     )
-    return replace(view, model=model, full=model)
+    return replace(posterior, model=model, full=model)
 
 
 def test_simultaneous_workers_get_different_candidates() -> None:
@@ -358,18 +353,18 @@ def test_simultaneous_workers_get_different_candidates() -> None:
     tried = np.array([True, False, False, False])
     given = {"candidates": candidates, "choices": np.arange(4), "tried": tried}
     asked = [request(CUBE, candidates[:1], ahead=ahead, **given) for ahead in range(3)]
-    found = [CUBE_PLANNER.suggest(now, rng()).candidate for now in asked]
+    found = [CUBE_SUGGESTER.suggest(now, rng()).candidate for now in asked]
     assert sorted(found) == [1, 2, 3]
 
 
 def test_candidates_on_a_known_plateau_are_left_out() -> None:
     rows = np.array([[0.3, 0.3, 0.0], [0.6, 0.3, 0.0], [0.9, 0.9, 0.0], [0.1, 0.9, 0.0]])
     asked = request(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
-    _, (flat, radii) = zones = search_module._zones(asked)
+    _, (flat, radii) = zones = suggester_module._zones(asked)
     np.testing.assert_array_equal(flat, rows[:2])
-    pool = CUBE_PLANNER._pool(asked, rng())
-    kept = pool.rows[search_module._fresh(asked, rows, pool, zones)]
-    everyone = pool.rows[search_module._fresh(asked, rows, pool, zones[:1])]
+    pool = CUBE_SUGGESTER._pool(asked, rng())
+    kept = pool.rows[suggester_module._fresh(asked, rows, pool, zones)]
+    everyone = pool.rows[suggester_module._fresh(asked, rows, pool, zones[:1])]
     for row, radius in zip(flat, radii, strict=True):
         on_it = apart(everyone, row[None], CUBE, radius)
         assert apart(kept, row[None], CUBE, radius).all() and not on_it.all()
@@ -381,16 +376,16 @@ def test_a_likely_value_is_no_sign_of_a_plateau() -> None:
     asked = request(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
     likely = replace(asked, measured=np.array([True, False, True, True]))
     for now, is_flat in ((asked, True), (likely, False)):
-        _, (flat, _) = search_module._zones(now)
-        assert bool(len(flat)) == is_flat
-        assert search_module._novelty(now)(rows[:2] + 0.01).any() == is_flat
+        flat = suggester_module._zones(now)[1:]
+        assert bool(flat) == is_flat
+        assert suggester_module._novelty(now)(rows[:2] + 0.01).any() == is_flat
 
 
 def test_of_many_trials_the_first_tell_the_same_for_some_time() -> None:
     rows = rng().random((239, 3)).round(3)
     rows[:, 2] = rows[:, 2].round()
     learned = [
-        search_module.thinned(request(CUBE, rows=rows[:n], values=rng(1).random(n))).rows
+        suggester_module.thinned(request(CUBE, rows=rows[:n], values=rng(1).random(n))).rows
         for n in (220, 221, 239)
     ]
     assert [len(kept) for kept in learned] == [180, 181, 199]
@@ -403,22 +398,22 @@ def test_length_scales_of_many_trials_are_not_learned_at_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[int] = []
-    scales = outlook_module.BaseModels.scales
+    residual_scales = model_module.residual_scales
 
-    def counted(base_models: BaseModels, X: Array, y: Array) -> Scales:
+    def counted(X: Array, y: Array, owners: NDArray[np.int64], precisions: Array) -> Scales:
         calls.append(len(y))
-        return scales(base_models, X, y)
+        return residual_scales(X, y, owners, precisions)
 
-    monkeypatch.setattr(outlook_module.BaseModels, "scales", counted)
+    monkeypatch.setattr(model_module, "residual_scales", counted)
     rows = CUBE.snap(rng().random((239, 3)))
-    asked = CUBE_PLANNER.copy()
+    asked = CUBE_SUGGESTER.copy()
     for n in range(220, 240):
         asked.suggest(request(CUBE, rows=rows[:n]), rng())
     assert len(calls) <= 3
 
 
 @pytest.mark.parametrize("n_tasks", [3, 12])
-def test_a_planner_without_a_study_is_as_if_it_had_never_been_there(n_tasks: int) -> None:
+def test_a_suggester_without_a_study_is_as_if_it_had_never_been_there(n_tasks: int) -> None:
     studies = prior(CUBE, n_tasks, 12)
     others = replace(studies, tasks=studies.tasks[:-1])
     rows = CUBE.snap(rng(5).random((4, 3)))
@@ -435,13 +430,13 @@ def test_many_studies_are_asked_once_what_they_say_of_each_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
-    reliability_of = outlook_module.reliability_of
+    reliability_of = model_module.reliability_of
 
     def counted(fitted: FittedPrior) -> Reliability:
         asked.append(len(fitted))
         return reliability_of(fitted)
 
-    monkeypatch.setattr(outlook_module, "reliability_of", counted)
+    monkeypatch.setattr(model_module, "reliability_of", counted)
     rows = CUBE.snap(rng(5).random((4, 3)))
     whole = suggester(n_tasks=12)
     whole.suggest(request(CUBE, rows=rows), rng())

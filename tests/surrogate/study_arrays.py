@@ -11,6 +11,7 @@ from optuna_meta._typing import Array
 from optuna_meta.outcomes.transforms import rank_normal
 from optuna_meta.surrogate.base_fit import fit_prior_gps
 from optuna_meta.surrogate.base_gps import GPParameters
+from optuna_meta.surrogate.base_gps import PaddedTasks
 
 
 OWNERS = np.array([0, 0, 1, 2])  # Dimension 0 owns two columns of the design.
@@ -28,15 +29,16 @@ def studies(lengths: list[int], seed: int = 0) -> list[Study]:
     return found
 
 
-def padded(some: list[Study], longest: int | None = None) -> tuple[Any, Any, Any]:
-    """Designs, values and mask; the padding holds what must not be read."""
+def padded(some: list[Study], tuned: Any = None, longest: int | None = None) -> PaddedTasks:
+    """Tasks of which the padding holds what must not be read."""
     n_rows = longest or max((len(z) for _, z in some), default=0)
     designs = np.full((len(some), n_rows, len(OWNERS)), 0.25)
     values = np.zeros((len(some), n_rows))
     mask = np.zeros((len(some), n_rows), dtype=bool)
     for t, (X, z) in enumerate(some):
         designs[t, : len(z)], values[t, : len(z)], mask[t, : len(z)] = X, z, True
-    return designs, values, mask
+    tuned = np.ones((len(some), N_DIMS), dtype=bool) if tuned is None else tuned
+    return PaddedTasks(designs, values, mask, tuned, OWNERS)
 
 
 def parameters_of(n_tasks: int, seed: int = 1) -> GPParameters:
@@ -48,8 +50,7 @@ def parameters_of(n_tasks: int, seed: int = 1) -> GPParameters:
 
 
 def fit(some: list[Study], tuned: Any = None, longest: int | None = None) -> GPParameters:
-    tuned = np.ones((len(some), N_DIMS), dtype=bool) if tuned is None else tuned
-    return fit_prior_gps(*padded(some, longest), tuned, OWNERS)
+    return fit_prior_gps(padded(some, tuned, longest))
 
 
 def dense_covariance(parameters: GPParameters, t: int, a: Array, b: Array) -> Array:

@@ -8,9 +8,9 @@ from optuna_meta._typing import Array
 from optuna_meta.surrogate import base_fit as prior_fit
 from optuna_meta.surrogate.base_fit import fit_prior_gps
 from optuna_meta.surrogate.base_likelihood import PriorLikelihood
+from optuna_meta.surrogate.kernel import default_precisions
 from tests.surrogate.study_arrays import fit
 from tests.surrogate.study_arrays import N_DIMS
-from tests.surrogate.study_arrays import OWNERS
 from tests.surrogate.study_arrays import padded
 from tests.surrogate.study_arrays import studies
 from tests.surrogate.study_arrays import Study
@@ -53,7 +53,7 @@ def test_fitting_is_deterministic_and_indifferent_to_order_and_batches(
 def best_centre(log_precisions: Array, tuned: Array) -> Array:
     """The mean of what the studies tuned and the typical value, by inverse variances."""
     own, all_ = prior_fit._OWN_SPREAD**-2, prior_fit._CENTRE_SPREAD**-2
-    total = all_ * prior_fit._typical_log_precision(N_DIMS) + own * (log_precisions * tuned).sum(0)
+    total = all_ * np.log(default_precisions(N_DIMS)) + own * (log_precisions * tuned).sum(0)
     mean: Array = total / (all_ + own * tuned.sum(0))
     return mean
 
@@ -61,12 +61,12 @@ def best_centre(log_precisions: Array, tuned: Array) -> Array:
 def negative_log_posterior(some: list[Study], theta: Array) -> float:
     """Of log hyperparameters (T, D + 2), the centre at its best."""
     tuned = np.ones((len(some), N_DIMS), dtype=bool)
-    likelihood = PriorLikelihood.of(*padded(some), tuned, OWNERS, "cpu")
+    likelihood = PriorLikelihood.of(padded(some, tuned), "cpu")
     logs = torch.as_tensor(theta)
     centre = torch.as_tensor(best_centre(theta[:, :N_DIMS], 1.0 * tuned))
     mean, weights = prior_fit._beliefs(centre)
     penalty = 0.5 * torch.sum(weights * (logs - mean) ** 2)
-    typical = prior_fit._typical_log_precision(N_DIMS)
+    typical = torch.as_tensor(np.log(default_precisions(N_DIMS)))
     spread = prior_fit._CENTRE_SPREAD
     penalty += 0.5 * torch.sum(((centre - typical) / spread) ** 2)
     return float(likelihood(logs)[0].sum() + penalty)
@@ -110,7 +110,7 @@ def test_the_best_centre_of_given_studies_is_found_at_once_and_kept() -> None:
     theta, is_tuned = arrays
     found = prior_fit._moved_centre(start, theta, torch.zeros_like(theta), is_tuned)
     np.testing.assert_allclose(found, best_centre(logs, tuned), atol=1e-12)
-    assert found[2] == prior_fit._typical_log_precision(N_DIMS)
+    assert found[2] == np.log(default_precisions(N_DIMS))[2]
     kept = prior_fit._moved_centre(found, theta, 0.1 * torch.ones_like(theta), is_tuned)
     np.testing.assert_allclose(kept, found, atol=1e-12)
 
@@ -192,8 +192,8 @@ def test_neither_torchs_defaults_nor_its_modes_matter() -> None:
 
 def test_the_device_is_used() -> None:
     tuned = np.ones((1, N_DIMS), dtype=bool)
-    data = (*padded(studies([5])), tuned, OWNERS)
+    data = padded(studies([5]), tuned)
     with pytest.raises(RuntimeError, match="nowhere"):
-        fit_prior_gps(*data, device="nowhere")
-    here = fit_prior_gps(*data, device=torch.device("cpu"))
-    np.testing.assert_array_equal(here.noise, fit_prior_gps(*data).noise)
+        fit_prior_gps(data, device="nowhere")
+    here = fit_prior_gps(data, device=torch.device("cpu"))
+    np.testing.assert_array_equal(here.noise, fit_prior_gps(data).noise)

@@ -17,7 +17,7 @@ from tests.surrogate.study_arrays import Study
 
 def likelihood_of(some: list[Study], longest: int | None = None) -> PriorLikelihood:
     tuned = np.ones((len(some), N_DIMS), dtype=bool)
-    return PriorLikelihood.of(*padded(some, longest), tuned, OWNERS, "cpu")
+    return PriorLikelihood.of(padded(some, tuned, longest), "cpu")
 
 
 def some_theta(n_tasks: int, seed: int = 0) -> torch.Tensor:
@@ -53,7 +53,7 @@ def test_the_gradient_is_that_of_differences(longest: int) -> None:
 def test_what_was_not_tuned_changes_nothing() -> None:
     some = studies([8])
     tuned = np.array([[False, True, True]])
-    likelihood = PriorLikelihood.of(*padded(some), tuned, OWNERS, "cpu")
+    likelihood = PriorLikelihood.of(padded(some, tuned), "cpu")
     theta = some_theta(1)
     value, gradient = likelihood(theta)
     assert gradient[0, 0] == 0.0 and (gradient[0, 1:] != 0.0).all()

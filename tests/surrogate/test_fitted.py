@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from optuna_meta._files import write_arrays
+from optuna_meta._typing import Array
 from optuna_meta.outcomes.transforms import rank_normal
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import UNSEEN
@@ -15,7 +16,8 @@ from optuna_meta.studies.task import Task
 from optuna_meta.surrogate import fitted as fitted_module
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
-from optuna_meta.surrogate.fitted import typical_rows
+from optuna_meta.surrogate.kernel import column_owners
+from optuna_meta.surrogate.kernel import design
 
 
 SPACE = Space(
@@ -143,15 +145,16 @@ def test_predictions_are_quantiles_of_ranks() -> None:
 
 
 def test_absent_dimensions_have_the_best_trials_typical_value() -> None:
-    fitted, rows = fit_prior(prior()), candidates()
-    typical = typical_rows(fitted.prior)
+    fitted, rows = fit_prior(prior()), SPACE.snap(candidates())
+    typical = fitted._typical_rows
     for absent in ([True, False, False], [False, True, True], [True, True, True]):
-        Z = fitted.predict(rows, np.array(absent))
+        kept = np.flatnonzero(np.logical_not(absent))
+        part = Space(tuple(SPACE.dimensions[i] for i in kept))
+        Z = fitted.predict(rows[:, kept], part)
         for t in range(len(fitted)):
             filled = np.where(absent, typical[t], rows)
             np.testing.assert_allclose(Z[:, t], fitted.predict(filled)[:, t], rtol=1e-10)
-    nothing_absent = fitted.predict(rows, np.zeros(3, dtype=bool))
-    np.testing.assert_array_equal(nothing_absent, fitted.predict(rows))
+    np.testing.assert_allclose(fitted.predict(rows, SPACE), fitted.predict(rows), rtol=1e-10)
 
 
 def test_typical_rows_are_the_best_trials_medians_and_modes() -> None:
@@ -160,7 +163,7 @@ def test_typical_rows_are_the_best_trials_medians_and_modes() -> None:
     rows[:3, 0] = [2.0, UNSEEN, 2.0]
     rows[:3, 2] = [0.1, 0.9, 0.2]
     one = Task("one trial", np.array([[3.0, 0.25, 0.5]]), np.array([1.0]))
-    found = typical_rows(Prior(SPACE, (Task("many", rows, np.arange(n) * 1.0), one)))
+    found = fit_prior(Prior(SPACE, (Task("many", rows, np.arange(n) * 1.0), one)))._typical_rows
     np.testing.assert_allclose(found, [[2.0, np.nan, 0.2], [3.0, 0.25, 0.5]])
 
 
@@ -191,3 +194,62 @@ def test_of_long_studies_the_best_and_a_spread_of_the_rest_are_read(
     assert fitted_module.representative(values[:10], 10).tolist() == list(range(10))
     fitted = fit_prior(prior((57, 4)))
     assert fitted.gps.alpha.shape == (2, 10) and np.isfinite(fitted.predict(candidates())).all()
+
+
+CUBE = Space((Dimension("c", choices=("a", "b")), Dimension("x", 0.0, 2.0), Dimension("y")))
+
+
+def two_bowls(n: int = 10) -> FittedPrior:
+    rng = np.random.default_rng(0)
+    tasks = []
+    for t in range(2):
+        rows = np.column_stack([rng.integers(0, 2, n), rng.random((n, 2))])
+        tasks.append(Task(f"t{t}", rows, (rows[:, 1] - 0.2) ** 2 + 0.1 * rows[:, 0]))
+    return fit_prior(Prior(CUBE, tuple(tasks)))
+
+
+FITTED = two_bowls()
+
+
+def scaled(space: Space, *configurations: dict[str, object]) -> Array:
+    """Designs of configurations in length scales of the prior studies."""
+    X = design(space.rows(list(configurations)), space)
+    return X * np.sqrt(FITTED.precisions(space))[column_owners(space)]
+
+
+def test_a_narrower_range_has_longer_length_scales() -> None:
+    """Two configurations are as far apart, whatever the range that they are encoded in."""
+    narrow = Space((Dimension("c", choices=("b", "a")), Dimension("x", 0.5, 1.0), Dimension("y")))
+    pair = {"c": "a", "x": 0.6, "y": 0.1}, {"c": "b", "x": 0.9, "y": 0.3}
+    apart = [np.linalg.norm(np.subtract(*scaled(space, *pair))) for space in (narrow, CUBE)]
+    assert apart[0] == pytest.approx(apart[1])
+
+
+def test_predictions_are_those_of_the_same_configurations() -> None:
+    target = Space(
+        (Dimension("y", 0.0, 0.5), Dimension("c", choices=("b", "new", "a")), Dimension("x"))
+    )
+    configurations = [
+        {"y": 0.1, "c": "a", "x": 0.3},
+        {"y": 0.4, "c": "b", "x": 0.9},
+        {"y": 0.2, "c": "new", "x": 0.5},
+        {"y": 0.2, "x": 0.5},
+    ]
+    Z = FITTED.predict(target.rows(configurations), target)
+    np.testing.assert_allclose(Z, FITTED.predict(CUBE.rows(configurations)), rtol=1e-9)
+
+
+def test_what_the_target_adds_is_ignored() -> None:
+    target = Space((Dimension("added"), Dimension("x", 0.0, 2.0)))
+    rows = target.rows([{"added": 0.0, "x": 1.2}, {"added": 1.0, "x": 1.2}])
+    Z = FITTED.predict(rows, target)
+    np.testing.assert_array_equal(Z[0], Z[1])
+    np.testing.assert_allclose(Z, FITTED.predict(rows[:, 1:], Space((CUBE.dimensions[1],))))
+    assert np.isfinite(FITTED.predict(rows[:, :1], Space((Dimension("added"),)))).all()
+
+
+def test_without_prior_studies_there_are_scales_and_no_predictions() -> None:
+    nothing = fit_prior(Prior())
+    rows = CUBE.rows([{"c": "a", "x": 1.0, "y": 0.5}, {"c": "b", "x": 0.0, "y": 0.1}])
+    assert nothing.predict(rows, CUBE).shape == (2, 0)
+    assert (nothing.precisions(CUBE) > 0.0).all()

@@ -13,21 +13,21 @@ from optuna_meta._typing import Array
 from optuna_meta.surrogate.components import Arm
 from optuna_meta.surrogate.components import Component
 from optuna_meta.surrogate.components import components
+from optuna_meta.surrogate.kernel import Scales
 from optuna_meta.surrogate.mixture_gp import condition
 from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import MixtureGP
-from optuna_meta.surrogate.mixture_gp import Scales
 
 
 N_TASKS, WIDTH = 3, 2
 W = np.array([0.5, 0.3, 0.2])
 SCALES = Scales(np.array([1.5, 3.0]), np.array([4.0, 0.7]))
 COMPONENTS = {
-    "transferring": Component(1.0, 0.7, 0.4, 1.0, 0.1, 1.0),
-    "own": Component(1.0, 0.5, 0.6, 1.0, 0.2, 1.0, own=True),
-    "reversed": Component(-1.0, 1.0, 0.3, 1.0, 0.1, 1.0),
-    "cold": Component(0.0, 0.0, 1.0, 2.0, 0.05, 1.0),
-    "cold own": Component(0.0, 0.0, 1.0, 1.0, 0.2, 1.0, own=True),
+    "transferring": Component(1.0, 0.7, 0.4, 0.1),
+    "own": Component(1.0, 0.5, 0.6, 0.2, target_scales=True),
+    "reversed": Component(-1.0, 1.0, 0.3, 0.1),
+    "cold": Component(0.0, 0.0, 1.0, 0.05, stretch=2.0),
+    "cold own": Component(0.0, 0.0, 1.0, 0.2, target_scales=True),
 }
 each_component = pytest.mark.parametrize("h", COMPONENTS.values(), ids=list(COMPONENTS))
 
@@ -56,7 +56,7 @@ def deviations(Z: Array) -> Array:
 
 def covariance(h: Component, a: Inputs, b: Inputs) -> Array:
     """Covariance of f at a and at b but for the constant, by sklearn's kernel."""
-    length_scales = h.stretch / (SCALES.own if h.own else SCALES.prior)
+    length_scales = h.stretch / (SCALES.target if h.target_scales else SCALES.prior)
     residual = h.residual**2 * Matern(length_scales, nu=2.5)(a.X, b.X)
     return residual + h.deviation**2 * deviations(a.Z) @ deviations(b.Z).T
 
@@ -348,8 +348,8 @@ def test_equal_values_are_no_evidence() -> None:
     rng = np.random.default_rng(5)
     inputs = Inputs(rng.standard_normal((6, 2)), rng.random((6, 3)))
     pair = (
-        Component(1.0, 1.0, 0.3, 1.0, 0.1, 3.0),
-        Component(0.0, 0.0, 1.0, 1.0, 0.1, 1.0),
+        Component(1.0, 1.0, 0.3, 0.1, odds=3.0),
+        Component(0.0, 0.0, 1.0, 0.1),
     )
     scales = Scales(np.ones(3), np.ones(3))
     model = condition(pair, inputs, np.zeros(6), np.array([0.5, 0.5]), scales)
@@ -360,7 +360,7 @@ def test_what_does_not_follow_the_priors_doubts_them() -> None:
     rng = np.random.default_rng(6)
     inputs = Inputs(rng.standard_normal((6, 2)), rng.random((6, 3)))
     kinds = [(1.0, 0.4), (0.0, 0.0), (0.0, 0.0), (-1.0, 1.0)]
-    mixed = tuple(Component(b, a, 0.5, 1.0, 0.1, 1.0 + i) for i, (b, a) in enumerate(kinds))
+    mixed = tuple(Component(b, a, 0.5, 0.1, odds=1.0 + i) for i, (b, a) in enumerate(kinds))
     scales = Scales(np.ones(3), np.ones(3))
     y = rng.standard_normal(6)
     doubt = condition(mixed, inputs, y, np.array([0.5, 0.5]), scales).doubt()
@@ -404,10 +404,10 @@ def test_sharpening_squares_the_odds_of_the_three_arms() -> None:
     rng = np.random.default_rng(6)
     inputs = Inputs(rng.standard_normal((6, 2)), rng.random((6, 3)))
     mixed = (
-        Component(1.0, 1.0, 0.3, 1.0, 0.1, 1.0),
-        Component(1.0, 1.0, 0.3, 1.0, 0.2, 2.0),
-        Component(0.0, 0.0, 1.0, 1.0, 0.1, 2.0),
-        Component(-1.0, 1.0, 1.0, 1.0, 0.1, 1.0),
+        Component(1.0, 1.0, 0.3, 0.1),
+        Component(1.0, 1.0, 0.3, 0.2, odds=2.0),
+        Component(0.0, 0.0, 1.0, 0.1, odds=2.0),
+        Component(-1.0, 1.0, 1.0, 0.1),
     )
     scales = Scales(np.ones(3), np.ones(3))
     model = condition(mixed, inputs, np.zeros(6), np.array([0.5, 0.5]), scales)

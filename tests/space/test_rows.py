@@ -13,12 +13,12 @@ from optuna_meta._optuna import contains
 from optuna_meta._typing import Array
 from optuna_meta.space.dimension import UNSEEN
 from optuna_meta.space.rows import apart
+from optuna_meta.space.rows import enumerated
+from optuna_meta.space.rows import fixed
+from optuna_meta.space.rows import neighbours
 from optuna_meta.space.rows import squared_distances
+from optuna_meta.space.rows import uniform
 from optuna_meta.space.rows import unseen
-from optuna_meta.space.sampling import enumerated
-from optuna_meta.space.sampling import fixed
-from optuna_meta.space.sampling import neighbours
-from optuna_meta.space.sampling import uniform
 from optuna_meta.space.search_space import Space
 
 
