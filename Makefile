@@ -3,23 +3,25 @@
 PYTHON ?= python3
 VENV ?= .venv
 FOLDER ?= demo
+DIST ?= dist
 # A file's tests, or a class's, stay in one process, and its fixtures are made once.
 PYTEST_FLAGS ?= -n 2 --dist loadscope
-EXTRAS := dashboard,plots,tests,benchmarks
+EXTRAS := dashboard,plots,tests,dist,benchmarks
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Small matrices on many threads are slower than on one, and the tests bring their own processes.
-test lint smoke: export OMP_NUM_THREADS = 1
+test lint smoke dist: export OMP_NUM_THREADS = 1
 
-.PHONY: help demo test lint smoke clean
+.PHONY: help demo test lint smoke dist clean
 
 help:
 	@echo "make demo   tune a network with and without earlier studies (about two minutes)"
 	@echo "make test   run the tests"
 	@echo "make lint   check style and types"
 	@echo "make smoke  run the benchmark and the examples, each in its smallest form"
+	@echo "make dist   build the wheel and the sdist, check them, install and try them"
 	@echo "make clean  delete what these made; a second 'make demo' installs again"
 
 # Installs again only when the requirements have changed.
@@ -47,6 +49,13 @@ smoke: $(STAMP)
 	$(BIN)/python examples/changed_search_space.py
 	$(BIN)/python examples/explain_suggestion.py
 
+# Its tools are pinned, hatchling included: hence no isolation, which `make test`'s install has.
+dist: $(STAMP)
+	rm -rf $(DIST)
+	$(BIN)/python -m build --no-isolation --outdir $(DIST)
+	$(BIN)/python -m twine check --strict $(DIST)/*
+	OPTUNA_META_DIST=$(DIST) $(BIN)/python -m pytest tests/test_packaging.py
+
 clean:
-	rm -rf $(VENV) $(FOLDER) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(FOLDER) $(DIST) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find optuna_meta benchmarks examples tests -name __pycache__ -prune -exec rm -rf {} +
