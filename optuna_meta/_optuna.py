@@ -35,12 +35,12 @@ __all__ = [
 
 
 def study_user_attrs(study: Study) -> Mapping[str, Any]:
-    """Return the user attributes of a study, also under ``HyperbandPruner``, whose wrapper hides them."""
+    """Return a study's user attributes, also where ``HyperbandPruner``'s wrapper hides them."""
     return study._storage.get_study_user_attrs(study._study_id)
 
 
 def metric_names(study: Study) -> Sequence[str] | None:
-    """Return the names of a study's objectives, where they are set; also under ``HyperbandPruner``."""
+    """Return the names of a study's objectives, if set; also under ``HyperbandPruner``."""
     names: Sequence[str] | None = study._storage.get_study_system_attrs(study._study_id).get(
         "study:metric_names"
     )
@@ -53,7 +53,7 @@ def study_key(study: Study) -> tuple[int, int, str]:
 
 
 def study_trials(study: Study, states: Container[TrialState]) -> list[FrozenTrial]:
-    """Return the trials of a study, also those that ``HyperbandPruner``'s wrapper hides; not to be edited."""
+    """Return a study's trials, also those that ``HyperbandPruner`` hides; not to be edited."""
     return study._storage.get_all_trials(study._study_id, deepcopy=False, states=states)
 
 
@@ -97,7 +97,7 @@ def set_study_system_attr(study: Study, key: str, value: Any) -> None:
 
 
 def attributes_of_other_studies(study: Study) -> Iterator[list[Mapping[str, Any]]]:
-    """Yield the attributes of each other study in a study's storage: its system ones, and its trials'."""
+    """Yield the attributes of each other study in the storage: system ones, and its trials'."""
     storage = study._storage
     for other in storage.get_all_studies():
         if other._study_id == study._study_id:

@@ -54,7 +54,7 @@ class Outcome:
 
     @classmethod
     def constraint(cls, key: str) -> Outcome:
-        """The constraint of a key: at most 0 is feasible."""
+        """Return the constraint of a key: at most 0 is feasible."""
         return cls(key, 0, 0)
 
     @property
@@ -70,7 +70,7 @@ class Outcome:
 
 
 def objectives(n_objectives: int, names: Sequence[str] | None = None) -> tuple[Outcome, ...]:
-    """The objectives of a study, in order.
+    """Return the objectives of a study, in order.
 
     Args:
         n_objectives: How many.
@@ -81,7 +81,7 @@ def objectives(n_objectives: int, names: Sequence[str] | None = None) -> tuple[O
 
 
 def constraint_keys(trials: Iterable[FrozenTrial]) -> tuple[str, ...]:
-    """Keys of all constraints that any of the trials reports, sorted."""
+    """Return keys of all constraints that any of the trials reports, sorted."""
     return tuple(sorted({key for trial in trials for key in trial.constraints}))
 
 
@@ -97,8 +97,8 @@ class Observations:
         params: The configurations, n of them.
         distributions: For each configuration its parameters' distributions.
         values: Values of the K objectives, lower is better, finite.  # (n, K)
-        constraint_values: Values of the J constraints, at most 0 where a trial is feasible; NaN where it
-            reports none.  # (n, J)
+        constraint_values: Values of the J constraints, at most 0 where a trial is feasible; NaN
+            where it reports none.  # (n, J)
         measured: Which values trials came to, and not only what is likely of them.  # (n,)
     """
 
@@ -132,7 +132,7 @@ def observe(
     *,
     failures: bool = False,
 ) -> Observations:
-    """The observations of a study's trials.
+    """Return the observations of a study's trials.
 
     Args:
         trials: Trials of any state.
@@ -162,7 +162,7 @@ def observe(
 
 
 def _final_values(complete: Sequence[FrozenTrial], signs: Array) -> Array:
-    """Values (n, K) of complete trials, lower is better, finite."""
+    """Return values (n, K) of complete trials, lower is better, finite."""
     values = [[float(value) for value in t.values] for t in complete]
     return _finite_columns(np.array(values).reshape(len(complete), len(signs)) * signs)
 
@@ -172,7 +172,7 @@ def _finite_columns(values: Array) -> Array:
 
 
 def _limits(trials: Sequence[FrozenTrial], keys: Sequence[str]) -> Array:
-    """Constraint values (n, J), NaN where a trial reports none."""
+    """Return constraint values (n, J), NaN where a trial reports none."""
     constraint_values = np.full((len(trials), len(keys)), np.nan)
     if keys:
         for i, trial in enumerate(trials):
@@ -184,7 +184,7 @@ def _limits(trials: Sequence[FrozenTrial], keys: Sequence[str]) -> Array:
 def _likely_values(
     trials: Sequence[FrozenTrial], complete: Sequence[FrozenTrial], finals: Array, sign: float
 ) -> dict[int, Array]:
-    """Likely final value, (1,), of each pruned trial by its number."""
+    """Return the likely final value, (1,), of each pruned trial by its number."""
     pruned = [t for t in trials if t.state == TrialState.PRUNED and _curve(t, sign)]
     if not pruned:
         return {}
@@ -196,7 +196,7 @@ def _likely_values(
 
 
 def _has_failed(trial: FrozenTrial) -> bool:
-    """Whether the trial has ended and says of its configuration only that it is no good."""
+    """Tell whether the trial has ended and says of its configuration only that it is no good."""
     if not trial.params:
         return False
     silent = trial.state == TrialState.PRUNED and not _curve(trial, 1.0)
@@ -208,7 +208,7 @@ def _has_values(trial: FrozenTrial) -> bool:
 
 
 def _curve(trial: FrozenTrial, sign: float) -> dict[int, float]:
-    """Reported values by step, lower is better; NaN left out, infinite ones the worst there is."""
+    """Read values by step, lower is better; NaN left out, infinite ones the worst there is."""
     reported = sorted(trial.intermediate_values.items())
     return {
         step: math.inf if math.isinf(value) else sign * value
@@ -222,7 +222,7 @@ def _likely_final(
     complete: Sequence[tuple[Mapping[int, float], float]],
     one_measure: bool,
 ) -> float:
-    """The final value (lower is better) that a pruned trial's curve makes likely."""
+    """Return the final value (lower is better) that a pruned trial's curve makes likely."""
     shown = min(curve.values())
     for step in sorted(curve, reverse=True):
         peers = [(c[step], final) for c, final in complete if step in c]
@@ -242,7 +242,7 @@ def _same_quantile(value: float, peers: Sequence[tuple[float, float]]) -> float:
 
 
 def _is_one_measure(complete: Sequence[tuple[Mapping[int, float], float]]) -> bool:
-    """Whether curves report what the final value outcomes: most finals lie on their own curve."""
+    """Tell whether curves report what the final value is: most finals lie on their own curve."""
     curves = [(list(c.values()), final) for c, final in complete if c]
     slack = 1e-9 * max((abs(final) for _, final in curves), default=0.0)
     within = [min(c) - slack <= final <= max(c) + slack for c, final in curves]

@@ -13,7 +13,7 @@ __all__ = ["best_first", "feasible", "is_on_front", "n_dominators"]
 
 
 def n_dominators(values: Array) -> NDArray[np.int64]:
-    """How many rows of values (n, K), lower is better, dominate each.  # (n,)"""
+    """Count the rows of values (n, K), lower is better, that dominate each.  # (n,)"""
     no_worse = np.ones((len(values), len(values)), dtype=bool)
     better = np.zeros_like(no_worse)
     for column in values.T:  # One by one: numpy is slow at reducing a short last axis.
@@ -24,17 +24,17 @@ def n_dominators(values: Array) -> NDArray[np.int64]:
 
 
 def is_on_front(values: Array) -> NDArray[np.bool_]:
-    """Which rows of values (n, K) no other one dominates.  # (n,)"""
+    """Tell which rows of values (n, K) no other one dominates.  # (n,)"""
     return np.asarray(n_dominators(values) == 0)
 
 
 def feasible(constraint_values: Array) -> NDArray[np.bool_]:
-    """Which rows of constraint values (n, J) are all known and at most 0.  # (n,)"""
+    """Tell which rows of constraint values (n, J) are all known and at most 0.  # (n,)"""
     return np.asarray((constraint_values <= 0.0).all(axis=1))  # NaN is not.
 
 
 def best_first(values: Array, constraint_values: Array) -> NDArray[np.int64]:
-    """Indices (n,): feasible before infeasible, less dominated first, then by sum of ranks.
+    """Sort trials: feasible before infeasible, less dominated first, then by sum of ranks.
 
     Args:
         values: Objective values, lower is better.  # (n, K)
@@ -49,7 +49,7 @@ def best_first(values: Array, constraint_values: Array) -> NDArray[np.int64]:
 
 
 def _violation(constraint_values: Array) -> Array:
-    """By how much constraint_values (n, J) are violated, infinite where unknown.  # (n,)"""
+    """Sum the violations of constraint values (n, J), infinite where unknown.  # (n,)"""
     total = np.zeros(len(constraint_values))
     for column in constraint_values.T:
         known = ~np.isnan(column)

@@ -17,7 +17,7 @@ _FAREST = 1e12  # Units beyond the median; what is worse is equally bad.
 
 
 def finite_values(values: Array) -> Array:
-    """Values (n,) with each infinite one replaced by the worst finite one.
+    """Replace each infinite one of values (n,) by the worst finite one.
 
     An infinite value, of either sign, is a diverged run: it ties with the worst run there is.
     """
@@ -29,7 +29,7 @@ def finite_values(values: Array) -> Array:
 
 
 def rank_normal(values: Array) -> Array:
-    """Normal quantiles (n,) of the values' mid-ranks; ties share theirs, one value gives 0."""
+    """Return normal quantiles (n,) of values' mid-ranks; ties share theirs, one value gives 0."""
     n = len(values)
     if n == 0:
         return np.zeros(0)
@@ -40,7 +40,7 @@ def rank_normal(values: Array) -> Array:
 
 
 def warp_objective(values: Array) -> Array:
-    """Values (n,) of the target with the bad tail drawn in, of unit spread around 0.
+    """Draw in the bad tail of the target's values (n,), to unit spread around 0.
 
     What is worse than the median is compressed logarithmically in units of the distance from the
     best to the median, so that one diverged run does not flatten all others. The map is monotone.
@@ -59,7 +59,7 @@ def warp_objective(values: Array) -> Array:
 
 
 def warp_constraint(values: Array) -> Array:
-    """Constraint values (n,) on one scale for all studies: at most 0 where feasible, as before.
+    """Put constraint values (n,) on one scale for all studies: at most 0 where feasible.
 
     In units of their median size, large ones drawn in; the map is monotone.
     """

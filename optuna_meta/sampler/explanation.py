@@ -1,4 +1,4 @@
-"""Why a suggestion is what it is: which prior study moves it, how far, and what speaks for that."""
+"""Why a suggestion is what it is: which prior study moves it, how far, and by which features."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PriorInfluence:
         study: Its name.
         weight: Its share of the influence, in [0, 1]; all shares sum to 1. The share is how far
             the suggestion would move if this study alone were left out.
-        coefficient: Its warp_constraint weight in the model's mean; negative where the target rewards what
+        coefficient: Its signed weight in the model's mean; negative where the target rewards what
             this study punishes.
         prior_weight: Its weight before any trial of the target, from the meta-features.
         close_in: Meta-features by which its data set is close to the target's, if it weighs more
@@ -118,7 +118,7 @@ def explained(
 def _influences(
     suggester: Suggester, request: SuggestRequest, suggestion: Suggestion, rng: np.random.Generator
 ) -> tuple[PriorInfluence, ...]:
-    """The prior studies' parts in a suggestion, most influential first."""
+    """Return the prior studies' parts in a suggestion, most influential first."""
     names = suggester.fitted.study_names
     contributions = np.abs(suggestion.contributions)
     moved = np.zeros(len(names))
@@ -140,7 +140,7 @@ def _influences(
 
 
 def _close_in(suggester: Suggester, name: str, request: SuggestRequest) -> tuple[str, ...]:
-    """Meta-features by which a study is close to the target, as the first objective has it."""
+    """Name meta-features by which a study is close to the target, by the first objective."""
     model = suggester.model(request.outcomes[0])
     names = model.fitted.names
     if model.similarity is None or name not in names:
@@ -151,7 +151,7 @@ def _close_in(suggester: Suggester, name: str, request: SuggestRequest) -> tuple
 def _moved_without(
     suggester: Suggester, name: str, request: SuggestRequest, row: Array, rng: np.random.Generator
 ) -> float:
-    """Distance between the suggestions with and without a study; 0 where it is the only one."""
+    """Measure how far the suggestion moves without a study; 0 where it is the only one."""
     if len(suggester.fitted.study_names) < 2:
         return 0.0
     other = suggester.without(name).suggest(request, copy.deepcopy(rng)).row

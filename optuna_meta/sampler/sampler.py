@@ -187,7 +187,7 @@ class MetaSampler(BaseSampler):
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
     def explain(self, study: Study) -> Explanation:
-        """Why the next suggestion will be what it is; changes neither study nor sampler.
+        """Explain why the next suggestion will be what it is; change neither study nor sampler.
 
         Printed, it has a line for each prior study: its influence (the share of how far the
         suggestion would move if this study alone were left out), its coefficient (its signed
@@ -217,7 +217,7 @@ class MetaSampler(BaseSampler):
         return self._state(study).suggester(self._fitted, features, study, trials)
 
     def _features_of(self, study: Study) -> Mapping[str, float] | None:
-        """The target's meta-features, as they were passed or are recorded."""
+        """Return the target's meta-features, as they were passed or are recorded."""
         attrs = study_user_attrs(study)
         if self._features is not None or META_FEATURES_KEY not in attrs:
             return self._features
@@ -250,7 +250,7 @@ class MetaSampler(BaseSampler):
         )
 
     def _used_candidates(self, study: Study, number: int) -> set[int]:
-        """The candidates of other trials, also of those that HyperbandPruner's wrapper hides."""
+        """Find the candidates of other trials, also of those that HyperbandPruner hides."""
         if self._candidates is None:
             return set()
         others = [t for t in study_trials(study, tuple(TrialState)) if t.number != number]
@@ -260,7 +260,7 @@ class MetaSampler(BaseSampler):
     def _plan(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
     ) -> Plan:
-        """The trial's new plan; an empty one where planning fails."""
+        """Make the trial's new plan; an empty one where planning fails."""
         offered = self._state(study).plans.pop(trial.number, Plan()).offered
         withheld = sorted(offered - search_space.keys())
         try:
@@ -308,7 +308,7 @@ class MetaSampler(BaseSampler):
         distribution: BaseDistribution,
         plan: Plan,
     ) -> Plan:
-        """The plan for the rest of a trial that is not what was foreseen."""
+        """Plan the rest of a trial that is not what was foreseen."""
         with _ONE_BY_ONE:
             try:
                 trials, state = study.get_trials(deepcopy=False), self._state(study)
@@ -335,7 +335,7 @@ class MetaSampler(BaseSampler):
         return renewed
 
     def _params(self, request: SuggestRequest, suggestion: Suggestion) -> Mapping[str, Any]:
-        """The suggested configuration; a candidate's as the user gave it."""
+        """Return the suggested configuration; a candidate's as the user gave it."""
         if self._candidates is None or suggestion.candidate < 0:
             return request.space.params(suggestion.row)
         chosen = int(request.choices[suggestion.candidate])
@@ -388,7 +388,8 @@ def study_weights(sampler: MetaSampler, study: Study) -> dict[str, float]:
         .. code-block:: python
 
             near = Nearest(study_weights(sampler, study))
-            rank_checkpoints(candidates, target, strategy=ShortlistThenTrain((by_logme, near, by_score)))
+            strategy = ShortlistThenTrain((by_logme, near, by_score))
+            rank_checkpoints(candidates, new_task, strategy=strategy)
 
     Args:
         sampler: Has the prior studies.
@@ -411,7 +412,7 @@ def study_weights(sampler: MetaSampler, study: Study) -> dict[str, float]:
 
 
 def _attributes(suggestion: Suggestion, fitted: FittedPrior) -> dict[str, Any]:
-    """The short explanation, as user attributes of the trial."""
+    """Return the short explanation, as user attributes of the trial."""
     attrs = {
         "optuna_meta:source": suggestion.source,
         "optuna_meta:trust": round(suggestion.trust, 3),

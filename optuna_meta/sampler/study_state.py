@@ -135,7 +135,7 @@ class StudyState:
     def _own_names(
         self, fitted: FittedPrior, study: Study, trials: Sequence[FrozenTrial]
     ) -> tuple[str, ...]:
-        """Names under which the study itself is among the priors.
+        """Find the names under which the study itself is among the priors.
 
         Read once there are trials: one that marks a prior study had ended before that was read.
         """

@@ -144,7 +144,7 @@ class TargetStudy:
         known: Mapping[str, BaseDistribution],
         lasting: Mapping[str, BaseDistribution],
     ) -> tuple[Space, NDArray[np.int64], Array | None]:
-        """The space of the next trial; indices and rows of the candidates, if there are any."""
+        """Return the next trial's space, and indices and rows of the candidates in it, if any."""
         if self.candidates is None:
             ranges = {**expected, **known, **self.search_space}
             return Space.from_distributions(ranges), np.zeros(0, dtype=np.int64), None
@@ -194,7 +194,7 @@ def _is_among(row: Array, rows: Array) -> bool:
 def _distributions(
     trials: Iterable[FrozenTrial],
 ) -> tuple[dict[str, BaseDistribution], set[str]]:
-    """The latest distribution of each parameter, and the parameters that have had several."""
+    """Return each parameter's latest distribution, and the parameters that have had several."""
     known: dict[str, BaseDistribution] = {}
     changing: set[str] = set()
     for trial in sorted(trials, key=lambda t: t.number):
@@ -205,12 +205,12 @@ def _distributions(
 
 
 def _plan_of(trial: FrozenTrial) -> Mapping[str, Any]:
-    """What a trial without a value has had, or will have."""
+    """Tell what a trial without a value has had, or will have."""
     return {**trial.system_attrs.get(PLAN_KEY, {}), **given_params(trial)}
 
 
 def _comes_before(trial: FrozenTrial, number: int) -> bool:
-    """Whether a slightly older trial's configuration is not known yet.
+    """Tell whether a slightly older trial's configuration is not known yet.
 
     One that has been without for long belongs to a worker that has died.
     """
@@ -220,7 +220,7 @@ def _comes_before(trial: FrozenTrial, number: int) -> bool:
 def _expected(
     fitted: FittedPrior, rows: Array, known: Mapping[str, BaseDistribution]
 ) -> dict[str, BaseDistribution]:
-    """Parameters of the priors that the target may still ask for.
+    """Return parameters of the priors that the target may still ask for.
 
     Before any trial these are all; then only those whose condition no trial, a row (n, D) of the
     priors' space, has met yet.
@@ -238,7 +238,7 @@ def _expected(
 
 
 def _constraints(finished: Sequence[FrozenTrial], fitted: FittedPrior) -> tuple[str, ...]:
-    """The constraints of the target: before any trial, those of the prior studies."""
+    """Return the constraints of the target: before any trial, those of the prior studies."""
     if finished:
         return constraint_keys(finished)
     outcomes = {task.outcome for task in fitted.prior.tasks}
@@ -246,7 +246,7 @@ def _constraints(finished: Sequence[FrozenTrial], fitted: FittedPrior) -> tuple[
 
 
 def _conditions(fitted: FittedPrior, space: Space, rows: Array) -> tuple[Condition, ...]:
-    """The priors' conditions that no trial (n, D) contradicts, and those of the trials alone."""
+    """Return the priors' conditions that no trial (n, D) contradicts, and the trials' own."""
     known = translated(fitted.conditions, fitted.space, space)
     kept = [condition for condition in known if obeyed(condition, rows)]
     settled = {condition.child for condition in kept}

@@ -1,1 +1,1 @@
-"""Configurations as rows: in come Optuna distributions and parameters, out go cells, rows and conditions."""
+"""Configurations as rows: in come distributions and parameters, out go rows and conditions."""

@@ -53,7 +53,7 @@ class Condition:
     ordered: bool = True
 
     def holds(self, parent_cells: Array) -> NDArray[np.bool_]:
-        """Whether the child is active; never under an inactive parent.  # (n,)"""
+        """Tell whether the child is active; never under an inactive parent.  # (n,)"""
         distances = np.abs(parent_cells[:, None] - np.array(self.cells))
         known = ~np.isnan(parent_cells) & (self.ordered | (distances == 0.0).any(axis=1))
         holds: NDArray[np.bool_] = known & np.array(self.active)[distances.argmin(axis=1)]
@@ -61,7 +61,7 @@ class Condition:
 
 
 def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition, ...]:
-    """The conditions that all trials of all studies obey, parents before children.
+    """Learn the conditions that all trials of all studies obey, parents before children.
 
     Args:
         studies: Rows (n, D) of each study; what a study never tuned says nothing.
@@ -83,7 +83,7 @@ def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition,
 def translated(
     conditions: Sequence[Condition], source: Space, target: Space
 ) -> tuple[Condition, ...]:
-    """The conditions in another space, without those whose parameters it lacks."""
+    """Translate the conditions into another space, without those whose parameters it lacks."""
     found = []
     for condition in conditions:
         child, parent = source.names[condition.child], source.names[condition.parent]
@@ -105,13 +105,13 @@ def translated(
 
 
 def obeyed(condition: Condition, rows: Array) -> bool:
-    """Whether no row (n, D) contradicts the condition."""
+    """Tell whether no row (n, D) contradicts the condition."""
     active = ~np.isnan(rows[:, condition.child])
     return bool((active == condition.holds(rows[:, condition.parent])).all())
 
 
 def parents_first(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
-    """The conditions, each after that of its parent; those that depend in a circle are dropped."""
+    """Order the conditions, each after that of its parent; drop those that depend in a circle."""
     ordered: list[Condition] = []
     waiting = list(conditions)
     while waiting:
@@ -125,7 +125,7 @@ def parents_first(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
 
 
 def apply_conditions(rows: Array, conditions: Sequence[Condition]) -> Array:
-    """Rows (n, D) with NaN where a condition says inactive."""
+    """Put NaN into rows (n, D) where a condition says inactive."""
     rows = rows.copy()
     for condition in conditions:
         rows[~condition.holds(rows[:, condition.parent]), condition.child] = np.nan
@@ -135,7 +135,7 @@ def apply_conditions(rows: Array, conditions: Sequence[Condition]) -> Array:
 def _condition_of(
     child: int, rows: Array, tuned: NDArray[np.bool_], space: Space
 ) -> Condition | None:
-    """The condition on the likeliest parent: one often active, of few values."""
+    """Return the condition on the likeliest parent: one often active, of few values."""
     options: list[tuple[float, int, Condition]] = []
     for parent, dimension in enumerate(space.dimensions):
         is_candidate = dimension.is_categorical or dimension.size <= _MOST_PARENT_VALUES
@@ -152,7 +152,7 @@ def _condition_of(
 def _condition(
     child: int, parent: int, cells: Array, active: NDArray[np.bool_], ordered: bool
 ) -> Condition | None:
-    """The condition, if the parent's value decides without exception and not by chance.
+    """Return the condition, if the parent's value decides without exception and not by chance.
 
     Args:
         child: Index of the conditional dimension.
@@ -180,7 +180,7 @@ def _condition(
 
 
 def _chance(counts: Sequence[int], n_active: int) -> float:
-    """Probability that ``n_active`` trials drawn at random are all those of some values."""
+    """Return the probability that ``n_active`` random trials are all those of some values."""
     ways = [1] + [0] * n_active  # Sets of values by the number of their trials.
     for count in counts:
         for total in range(n_active, count - 1, -1):

@@ -40,12 +40,12 @@ _MAX_STEPS = 1_000_000  # A finer grid than this is a continuum for every purpos
 
 
 def plain(value: Any) -> Any:
-    """The Python scalar of a numpy one; anything else as it is."""
+    """Return the Python scalar of a numpy one; anything else as it is."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def choice_key(value: Any) -> tuple[str, Any]:
-    """A hashable identity of a choice: 1 and 1.0 are the same choice, 1 and True are not."""
+    """Return a choice's hashable identity: 1 and 1.0 are the same choice, 1 and True are not."""
     value = plain(value)
     if isinstance(value, bool):
         return ("bool", value)
@@ -57,7 +57,7 @@ def choice_key(value: Any) -> tuple[str, Any]:
 
 
 def as_number(value: Any) -> float:
-    """A number as a float; NaN for all else, truth values included."""
+    """Return a number as a float; NaN for all else, truth values included."""
     value = plain(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else math.nan
@@ -102,7 +102,7 @@ class Dimension:
 
     @classmethod
     def from_distribution(cls, name: str, distribution: BaseDistribution) -> Dimension:
-        """The dimension of an Optuna distribution."""
+        """Return the dimension of an Optuna distribution."""
         match distribution:
             case CategoricalDistribution():
                 return cls(name, choices=tuple(distribution.choices))
@@ -116,7 +116,7 @@ class Dimension:
         )
 
     def distribution(self) -> BaseDistribution:
-        """The Optuna distribution of the dimension."""
+        """Return the Optuna distribution of the dimension."""
         if self.choices is not None:
             return CategoricalDistribution(self.choices)
         if self.integer:
@@ -145,11 +145,11 @@ class Dimension:
         return n if n <= _MAX_STEPS else math.inf
 
     def cell(self, value: Any) -> float:
-        """The cell of an external value; NaN where a number was wanted and something else came."""
+        """Return the cell of an external value; NaN for what should be a number and is none."""
         return float(self.encode([value])[0])
 
     def encode(self, values: Sequence[Any]) -> Array:
-        """Cells (n,) of n external values; ``NOTHING`` stands for an absent parameter."""
+        """Return cells (n,) of n external values; ``NOTHING`` stands for an absent parameter."""
         if self.choices is None:
             return self.cells(np.array([as_number(value) for value in values], dtype=float))
         index: dict[Hashable, float] = {NOTHING: math.nan}
@@ -159,7 +159,7 @@ class Dimension:
         return np.array([index.get(key, UNSEEN) for key in keys], dtype=float)
 
     def value(self, cell: float) -> Any:
-        """The external value of a cell: a Python scalar, or the choice object itself."""
+        """Return the external value of a cell: a Python scalar, or the choice object itself."""
         if self.choices is not None:
             return self.choices[int(cell)]
         number = float(self.numbers(np.array([cell]))[0])
@@ -170,7 +170,7 @@ class Dimension:
         return int(min(max(round(number), self.low), self.high)) if inside else round(number)
 
     def cells(self, numbers: Array) -> Array:
-        """Cells (n,) of numbers (n,), NaN for what has none; numeric dimensions only."""
+        """Return the cells (n,) of numbers (n,), NaN for what has none."""
         with np.errstate(divide="ignore", invalid="ignore"):
             scaled = np.log(numbers) if self.log else numbers
             cells = (scaled - self._scaled(self.low)) / (self.width or 1.0)
@@ -179,7 +179,7 @@ class Dimension:
         return np.where(np.isfinite(edges), edges, np.nan)
 
     def numbers(self, cells: Array) -> Array:
-        """Numbers (n,) of cells (n,), in the range for a cell in [0, 1]; numeric dimensions."""
+        """Return the numbers (n,) of cells (n,), in the range for a cell in [0, 1]."""
         numbers = self._scaled(self.low) + cells * self.width
         if self.log:
             numbers = np.exp(np.minimum(numbers, 700.0))
@@ -189,7 +189,7 @@ class Dimension:
         return np.where(cells == 0.0, self.low, np.where(cells == 1.0, self.high, numbers))
 
     def snap(self, cells: Array) -> Array:
-        """The nearest valid cells (n,): within the range and, where there is one, on the grid."""
+        """Move cells (n,) to the nearest valid ones, in the range and on the grid, if any."""
         if self.choices is not None:
             return cells
         inside = np.clip(cells, 0.0, 1.0)
@@ -204,7 +204,7 @@ class Dimension:
 
 
 def nearest(distribution: BaseDistribution, value: Any) -> Any:
-    """The value of a distribution that is nearest to an external value.
+    """Return the value of a distribution that is nearest to an external value.
 
     Returns:
         A Python scalar or choice; ``NOTHING`` where none corresponds (a choice that the

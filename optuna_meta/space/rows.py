@@ -32,7 +32,7 @@ FINEST, COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
 
 
 def uniform(n: int, space: Space, rng: np.random.Generator) -> Array:
-    """Random rows (n, D), every dimension active."""
+    """Draw random rows (n, D), every dimension active."""
     columns = [
         rng.integers(len(d.choices), size=n).astype(float)
         if d.choices is not None
@@ -43,7 +43,7 @@ def uniform(n: int, space: Space, rng: np.random.Generator) -> Array:
 
 
 def enumerated(space: Space) -> Array:
-    """All rows of a finite space, every dimension active."""
+    """Return all rows of a finite space, every dimension active."""
     grid = np.meshgrid(*(_all_cells(d) for d in space.dimensions), indexing="ij")
     return np.column_stack([axis.ravel() for axis in grid]) if grid else np.zeros((1, 0))
 
@@ -55,7 +55,7 @@ def neighbours(
     rng: np.random.Generator,
     steps: tuple[float, float] = (FINEST, COARSEST),
 ) -> Array:
-    """Valid rows (n, D), every dimension active, that differ from one of ``rows`` in a few cells.
+    """Draw valid rows (n, D), every dimension active, a few cells away from one of ``rows``.
 
     Args:
         rows: Where to start from, at least one row; what is inactive or unseen there is drawn.
@@ -86,12 +86,12 @@ def neighbours(
 
 
 def fixed(rows: Array, row: Array) -> Array:
-    """Rows (n, D) with the cells of ``row`` (D,) wherever that has any."""
+    """Overwrite rows (n, D) with the cells of ``row`` (D,) wherever that has any."""
     return np.where(np.isnan(row), rows, row)
 
 
 def _all_cells(dimension: Dimension) -> Array:
-    """The cells of all values of a finite dimension, in order."""
+    """Return the cells of all values of a finite dimension, in order."""
     if dimension.choices is not None:
         return np.arange(len(dimension.choices), dtype=float)
     numbers = dimension.low + dimension.step * np.arange(int(dimension.size), dtype=np.float64)
@@ -99,7 +99,7 @@ def _all_cells(dimension: Dimension) -> Array:
 
 
 def _reflected(cells: Array) -> Array:
-    """Cells mirrored at the borders: clipping would pile them up there."""
+    """Mirror cells at the borders: clipping would pile them up there."""
     inside = np.abs(cells)
     return np.clip(np.where(inside > 1.0, 2.0 - inside, inside), 0.0, 1.0)
 
@@ -108,7 +108,7 @@ _ROUNDING = 1e-13  # Of squared distances.
 
 
 def unseen(rows: Array, seen: Array, *, or_all: bool = True) -> NDArray[np.int64]:
-    """Indices of rows (n, D), each different one once, without those in ``seen`` (m, D).
+    """Find rows (n, D), each different one once, that are not in ``seen`` (m, D), by index.
 
     Where all of them are in ``seen``, all different ones if ``or_all``, else none.
     """
@@ -118,26 +118,26 @@ def unseen(rows: Array, seen: Array, *, or_all: bool = True) -> NDArray[np.int64
 def unseen_keys(
     keys: Sequence[bytes], seen: Set[bytes], *, or_all: bool = True
 ) -> NDArray[np.int64]:
-    """The same for rows of which the keys are known."""
+    """Return the same for rows of which the keys are known."""
     first = {key: i for i, key in reversed(list(enumerate(keys)))}
     fresh = sorted(i for key, i in first.items() if key not in seen)
     return np.array(fresh if fresh or not or_all else sorted(first.values()), dtype=np.int64)
 
 
 def row_keys(rows: Array) -> list[bytes]:
-    """One comparable value per row; cells that differ by rounding alone are the same."""
+    """Return one comparable value per row; cells that differ by rounding alone are the same."""
     rounded = np.round(np.nan_to_num(rows, nan=-9.0), 7) + 0.0
     return [row.tobytes() for row in rounded]
 
 
 def positions(rows: Array, others: Array) -> NDArray[np.int64]:
-    """For each row (n, D) the index of an equal one among others (m, D), -1 where none is."""
+    """Find each row (n, D) among others (m, D): its index there, -1 where none is equal."""
     known = {key: i for i, key in enumerate(row_keys(others))}
     return np.array([known.get(key, -1) for key in row_keys(rows)], dtype=np.int64)
 
 
 def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> NDArray[np.bool_]:
-    """Which rows (n, D) are farther than ``radius`` from every other one (m, D).  # (n,)
+    """Tell which rows (n, D) are farther than ``radius`` from every other one (m, D).  # (n,)
 
     Args:
         rows: The rows.
@@ -151,7 +151,7 @@ def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> ND
 
 
 def squared_distances(rows: Array, others: Array, space: Space) -> Array:
-    """Squared Euclidean distances in cells; another choice, or none, is a range away.  # (n, m)
+    """Return squared distances in cells (n, m); another choice, or none, is a range away.
 
     Sums over dimensions of products of what each side has, so that one matrix product is all.
 
@@ -175,7 +175,7 @@ def squared_distances(rows: Array, others: Array, space: Space) -> Array:
 
 
 def is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:
-    """Which cells (n, D) hold a choice that the space does not know."""
+    """Tell which cells (n, D) hold a choice that the space does not know."""
     categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
     unseen_choice: NDArray[np.bool_] = categorical & (rows == UNSEEN)
     return unseen_choice

@@ -39,14 +39,14 @@ class Space:
 
     @classmethod
     def from_distributions(cls, distributions: Mapping[str, BaseDistribution]) -> Space:
-        """The space of named Optuna distributions, sorted by name."""
+        """Return the space of named Optuna distributions, sorted by name."""
         return cls(
             tuple(Dimension.from_distribution(n, d) for n, d in sorted(distributions.items()))
         )
 
     @classmethod
     def union(cls, dimensions: Iterable[Sequence[Dimension]]) -> Space:
-        """One cube for several studies: widest ranges, all choices, log where any says log.
+        """Merge studies into one cube: widest ranges, all choices, log where any says log.
 
         Args:
             dimensions: For each study its dimensions. Where studies disagree on the kind of a
@@ -67,16 +67,16 @@ class Space:
         return math.prod(dimension.size for dimension in self.dimensions)
 
     def index(self, name: str) -> int:
-        """Position of the parameter ``name``."""
+        """Return the position of the parameter ``name``."""
         return self.names.index(name)
 
     def row(self, params: Mapping[str, Any]) -> Array:
-        """Row (D,) of a configuration; NaN for what it lacks."""
+        """Encode a configuration as a row (D,); NaN for what it lacks."""
         row: Array = self.rows([params])[0]
         return row
 
     def rows(self, configurations: Sequence[Mapping[str, Any]]) -> Array:
-        """Rows (n, D) of n configurations."""
+        """Encode n configurations as rows (n, D)."""
         columns = [
             d.encode([params.get(d.name, NOTHING) for params in configurations])
             for d in self.dimensions
@@ -84,7 +84,7 @@ class Space:
         return np.array(columns).reshape(len(columns), len(configurations)).T.copy()
 
     def params(self, row: Array) -> dict[str, Any]:
-        """The configuration of a row, without what is absent or unseen."""
+        """Return the configuration of a row, without what is absent or unseen."""
         cells = zip(self.dimensions, row, strict=True)
         return {
             d.name: d.value(c)
@@ -93,7 +93,7 @@ class Space:
         }
 
     def translate(self, rows: Array, source: Space) -> Array:
-        """Rows (n, D) of this space for rows (n, D') of another, matched by name and value."""
+        """Translate rows (n, D') of another space into this one (n, D), by name and value."""
         target = np.full((len(rows), len(self.dimensions)), np.nan)
         for i, dimension in enumerate(self.dimensions):
             if dimension.name in source.names:
@@ -102,7 +102,7 @@ class Space:
         return target
 
     def snap(self, rows: Array) -> Array:
-        """The nearest valid rows (n, D)."""
+        """Move rows (n, D) to the nearest valid ones."""
         columns = [d.snap(rows[:, i]) for i, d in enumerate(self.dimensions)]
         return np.column_stack(columns) if columns else rows
 
@@ -130,7 +130,7 @@ def _merged(dimensions: Sequence[Dimension]) -> Dimension:
 
 
 def _common_step(dimensions: Sequence[Dimension], integer: bool, log: bool) -> float:
-    """Step of the finest grid that has all of the grids' values, 0 where there is none."""
+    """Return the step of the finest grid that has all grids' values, 0 where there is none."""
     wide = [d for d in dimensions if d.low < d.high] or dimensions
     shifts = [d.low - wide[0].low for d in dimensions]
     if integer:
@@ -174,5 +174,5 @@ def _translated(cells: Array, source: Dimension, target: Dimension) -> Array:
 
 
 def _same_choices(a: Dimension, b: Dimension) -> bool:
-    """Whether equal choices are of equal kinds, as 1 and True are not."""
+    """Tell whether equal choices are of equal kinds, as 1 and True are not."""
     return [type(c) for c in a.choices or ()] == [type(c) for c in b.choices or ()]

@@ -1,1 +1,1 @@
-"""Prior studies as tasks in one cube: in come storages, studies and tables, out goes a ``Prior``."""
+"""Prior studies as tasks in one cube: in come storages, studies, tables, out goes a ``Prior``."""

@@ -39,7 +39,7 @@ def read_frame(
     direction: str,
     meta_features: Mapping[str, Mapping[str, float]],
 ) -> Iterator[RawStudy]:
-    """The studies of a frame; see :meth:`optuna_meta.Prior.from_dataframe`."""
+    """Read the studies of a frame; see :meth:`optuna_meta.Prior.from_dataframe`."""
     _check(frame, (study, value, *distributions), direction)
     columns = {str(name): [_cell(v) for v in frame[name]] for name in frame.columns}
     studies, values = columns.pop(study), columns.pop(value)
@@ -68,14 +68,14 @@ def _check(frame: pd.DataFrame, wanted: Sequence[str], direction: str) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """A Python scalar of a frame's cell; ``None`` where it is empty."""
+    """Return a Python scalar of a frame's cell; ``None`` where it is empty."""
     value = plain(value)
     is_empty = value is None or type(value).__name__ in ("NAType", "NaTType")
     return None if is_empty or value != value else value
 
 
 def _whole(column: list[Any]) -> list[Any]:
-    """A column's values; integers that an empty cell turned into floats are integers again."""
+    """Return a column's values; integers that an empty cell turned into floats are such again."""
     present = [v for v in column if v is not None]
     whole = all(isinstance(v, float) and v.is_integer() for v in present)
     if whole and len(present) < len(column):
@@ -84,7 +84,7 @@ def _whole(column: list[Any]) -> list[Any]:
 
 
 def _shown(name: str, column: Sequence[Any]) -> BaseDistribution:
-    """The range or the choices that a column shows."""
+    """Return the range or the choices that a column shows."""
     present = [v for v in column if v is not None]
     numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in present)
     if not present:
@@ -102,7 +102,7 @@ def _trial(
     value: Any,
     row: int,
 ) -> FrozenTrial | None:
-    """The trial of a row; ``None`` where it has no value."""
+    """Return the trial of a row; ``None`` where it has no value."""
     if value is None:
         return None
     trial = optuna.trial.create_trial(value=float(value))

@@ -126,7 +126,7 @@ class Prior:
         direction: str = "minimize",
         meta_features: Mapping[str, Mapping[str, float]] | None = None,
     ) -> Prior:
-        """Prior studies from trials that never were in Optuna.
+        """Read prior studies from trials that never were in Optuna.
 
         Args:
             frame: A row per trial; every column but ``study`` and ``value`` is a parameter, and
@@ -167,7 +167,7 @@ class Prior:
 
 
 def prior_header(prior: Prior) -> dict[str, Any]:
-    """What of a prior is not arrays, as JSON values.
+    """Return what of a prior is not arrays, as JSON values.
 
     Raises:
         ValueError: A choice is no JSON value, so that no file can hold it.
@@ -189,7 +189,7 @@ def prior_header(prior: Prior) -> dict[str, Any]:
 
 
 def prior_from_header(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Prior:
-    """The prior of a header and of the arrays ``{i}.rows`` and ``{i}.values``."""
+    """Return the prior of a header and of the arrays ``{i}.rows`` and ``{i}.values``."""
     dimensions = tuple(
         Dimension(**{**d, "choices": None if d["choices"] is None else tuple(d["choices"])})
         for d in header["dimensions"]
@@ -219,14 +219,14 @@ def _require_json(dimension: Dimension) -> None:
 
 
 def _encoded(raw: Iterable[RawStudy]) -> Prior:
-    """The studies that can serve, in the union of their spaces."""
+    """Encode the studies that can serve, in the union of their spaces."""
     studies = usable(raw)
     space = Space.union([study.dimensions for study in studies])
     return Prior(space, tuple(task for study in studies for task in _tasks(study, space)))
 
 
 def _tasks(study: RawStudy, space: Space) -> Iterator[Task]:
-    """A task for each outcome of a study that its trials do not all share one value of."""
+    """Make a task of each outcome of a study of which its trials have different values."""
     rows = space.rows(study.observations.params)
     columns = np.hstack([study.observations.values, study.observations.constraint_values]).T
     for outcome, values in zip(study.outcomes, columns, strict=True):

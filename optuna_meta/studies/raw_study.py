@@ -29,10 +29,10 @@ class RawStudy:
     Args:
         name: The study's name.
         observations: Its trials.
-        outcomes: What the columns of their values, then of their constraint_values, mean: K + J of them.
+        outcomes: What the columns of their values, then of their constraint values, mean: K + J.
         dimensions: Every range that its trials had; a parameter may have several.
         meta_features: Named numbers of its data set.
-        fingerprint: Number and start of its first trial; empty for trials that never were in Optuna.
+        fingerprint: Number and start of its first trial; empty for trials never in Optuna.
         problem: Why it cannot be read; empty where it can.
     """
 
@@ -61,7 +61,7 @@ class RawStudy:
 
 
 def unreadable(name: str, problem: str) -> RawStudy:
-    """A study of which nothing is known but why."""
+    """Return a study of which nothing is known but why."""
     nothing = np.zeros((0, 1))
     return RawStudy(
         name, Observations((), (), (), nothing, nothing, np.zeros(0, dtype=bool)), problem=problem
@@ -69,7 +69,7 @@ def unreadable(name: str, problem: str) -> RawStudy:
 
 
 def usable(studies: Iterable[RawStudy]) -> list[RawStudy]:
-    """The studies that can serve as priors, under different names.
+    """Keep the studies that can serve as priors, under different names.
 
     Each other one is named in a warning.
     """

@@ -63,7 +63,7 @@ class ParameterMapping:
             )
 
     def apply(self, observations: Observations) -> tuple[Observations, list[Dimension]]:
-        """The observations with today's parameters, and every range that these had."""
+        """Give observations today's parameters; return them, and every range that these had."""
         names = {name for params in observations.params for name in params}
         self._met.update(names)
         if len({self.rename.get(name, name) for name in names}) < len(names):
@@ -78,7 +78,7 @@ class ParameterMapping:
         return replace(observations, params=tuple(p | added for p in renamed)), dimensions
 
     def _dimensions(self, observations: Observations) -> Iterator[Dimension]:
-        """Each trial's dimensions, renamed; the same range twice is one."""
+        """Yield each trial's dimensions, renamed; the same range twice is one."""
         seen: dict[Any, tuple[str, BaseDistribution]] = {}
         for distributions in observations.distributions:
             for name, distribution in distributions.items():
@@ -93,7 +93,7 @@ def read_storage(
     where: Callable[[Any], bool] | None,
     mapping: ParameterMapping,
 ) -> Iterator[RawStudy]:
-    """The chosen studies of a storage; see :meth:`optuna_meta.Prior.from_storage`."""
+    """Read the chosen studies of a storage; see :meth:`optuna_meta.Prior.from_storage`."""
     opened = _open(storage)
     frozen = {study.study_name: study for study in opened.get_all_studies()}
     wanted = [study_names] if isinstance(study_names, str) else study_names
@@ -110,7 +110,7 @@ def read_storage(
 
 
 def read_studies(studies: Iterable[optuna.Study], mapping: ParameterMapping) -> Iterator[RawStudy]:
-    """The studies, read."""
+    """Read studies."""
     for study in studies:
         yield _read_guarded(study.study_name, partial(_itself, study), mapping)
 
@@ -163,7 +163,7 @@ def _open(storage: str | BaseStorage) -> BaseStorage:
 
 
 def _require_sqlite_file(url: str) -> None:
-    """SQLAlchemy would create the missing file, and a typing error would read as "no priors"."""
+    """Refuse a missing file: SQLAlchemy would create it, and a slip would read as "no priors"."""
     scheme, _, path = url.partition(":///")
     path = path.split("?")[0].removeprefix("file:")
     is_file = scheme.startswith("sqlite") and path not in ("", ":memory:")
@@ -175,14 +175,14 @@ def _require_sqlite_file(url: str) -> None:
 
 
 def _identity(distribution: BaseDistribution) -> Any:
-    """Hashable; different where the distributions are, also for choices such as 1 and True."""
+    """Return a hashable that differs where the distributions do, also by choices 1 and True."""
     if isinstance(distribution, CategoricalDistribution):
         return repr(distribution.choices)
     return (type(distribution), *vars(distribution).values())
 
 
 def _single(name: str, value: Any) -> Dimension:
-    """A dimension that holds one value; the studies that tuned it widen it."""
+    """Return a dimension that holds one value; the studies that tuned it widen it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Dimension(name, choices=(value,))
     return Dimension(name, value, value, integer=isinstance(value, int))

@@ -25,7 +25,7 @@ class Task:
         rows: Cells of the n trials in the prior's space.  # (n, D)
         values: Their values, lower is better, finite.  # (n,)
         meta_features: Named numbers of the study's data set; empty where none are known.
-        fingerprint: Number and start of the study's first usable trial, by which a study recognises
+        fingerprint: Number and start of the study's first usable trial, by which it recognises
             itself among the priors; empty for trials that never were in Optuna.
         outcome: What the values mean.
     """

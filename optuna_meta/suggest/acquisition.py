@@ -44,7 +44,7 @@ _LOG_ROOT_TWO_PI = 0.5 * np.log(2.0 * np.pi)
 
 
 def log_expected_improvement(means: Array, deviations: Array, incumbents: Array) -> Array:
-    """Return log E[max(incumbent - f, 0)] for normal f, accurate far in the tail (Ament et al., 2023).
+    """Return log E[max(incumbent - f, 0)] for normal f, also far in the tail (Ament et al., 2023).
 
     Args:
         means: Means of f.  # (..., M)
@@ -89,7 +89,7 @@ def mixture_score(means: Array, deviations: Array, incumbents: Array, weights: A
 
 
 def log_feasibility(means: Array, deviations: Array, weights: Array) -> Array:
-    """Return the log probability (M,) that a constraint is at most 0 under a mixture (as above)."""
+    """Return the log probability (M,) that a constraint is at most 0 under a mixture."""
     logs = log_ndtr(-means / deviations) + np.log(np.maximum(weights, _LEAST))[:, None]
     result: Array = np.logaddexp.reduce(logs, axis=0)
     return result
@@ -184,7 +184,7 @@ class AcquisitionFunction:
         return log_hypervolume_improvement(means, deviations, front, _reference(known), rays)
 
     def _feasible_incumbents(self, p: Predictions) -> Array:
-        """The best feasible trial, of whatever value, as each component sees it.  # (H,)"""
+        """Return the best feasible trial, of whatever value, as each component sees it.  # (H,)"""
         if self.feasible.any():
             feasible: Array = p.fitted[:, self.feasible].min(axis=1)
             return feasible
@@ -195,7 +195,7 @@ class AcquisitionFunction:
 
 
 def _reference(known: Array) -> Array:
-    """The worst values (K,) that count: somewhat beyond the worst of all trials (n, K).
+    """Return the worst values (K,) that count: somewhat beyond the worst of all trials (n, K).
 
     Nearer to the front its ends would count for little, and the search would keep to its middle.
     """

@@ -50,7 +50,7 @@ class CandidateList:
         shown: Mapping[str, BaseDistribution],
         expected: Mapping[str, BaseDistribution],
     ) -> Space:
-        """The space of their parameters.
+        """Return the space of their parameters.
 
         Args:
             shown: The target's distributions, where all trials have had the same.
@@ -69,7 +69,7 @@ class CandidateList:
     def fitting(
         self, shown: Mapping[str, BaseDistribution], decided: Mapping[str, Any]
     ) -> NDArray[np.int64]:
-        """Indices of those that a trial can run.
+        """Find those that a trial can run, by index.
 
         Where none has the values that are already decided, as when a user has enqueued others,
         these are left out of account.
@@ -98,7 +98,7 @@ class CandidateList:
         taken: Collection[int],
         certain: bool,
     ) -> NDArray[np.int64]:
-        """Indices of those to choose from: where any are, untried ones that lie in ``shown``.
+        """Find those to choose from, by index: untried ones in ``shown``, if there are any.
 
         Args:
             shown: The distributions that the trial asks for, or is expected to.
@@ -111,12 +111,12 @@ class CandidateList:
         return np.array(likely or choices, dtype=np.int64)
 
     def may_lie_in(self, index: int, shown: Mapping[str, BaseDistribution]) -> bool:
-        """Whether a candidate's values lie in the distributions, as far as there are any."""
+        """Tell whether a candidate's values lie in the distributions, as far as there are any."""
         params = self.configurations[index]
         return all(_lies_in(shown[n], v) for n, v in params.items() if n in shown)
 
     def tried(self, configurations: Iterable[Mapping[str, Any]]) -> set[int]:
-        """Indices of those that are among the configurations of trials."""
+        """Find those that are among the configurations of trials, by index."""
         keys = (
             frozenset((n, choice_key(v)) for n, v in params.items() if n in self.names)
             for params in configurations
@@ -141,7 +141,7 @@ class CandidateList:
 
 
 def read_candidates(candidates: Sequence[Mapping[str, Any]]) -> CandidateList:
-    """The configurations of a user's list.
+    """Read the configurations of a user's list.
 
     Raises:
         ValueError: The list is empty, or an entry is no configuration.
@@ -166,14 +166,14 @@ def read_candidates(candidates: Sequence[Mapping[str, Any]]) -> CandidateList:
 
 
 def _lies_in(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a value can be served exactly or, on a grid, as the nearest one."""
+    """Tell whether a value can be served exactly or, on a grid, as the nearest one."""
     if isinstance(distribution, CategoricalDistribution):
         return choice_key(value) in map(choice_key, distribution.choices)
     return contains(distribution, value)
 
 
 def _dimension(name: str, values: Sequence[Any]) -> Dimension:
-    """The range or the choices that a parameter's values show."""
+    """Return the range or the choices that a parameter's values show."""
     numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
     if not numeric:
         return Dimension(name, choices=tuple({choice_key(v): v for v in values}.values()))

@@ -22,7 +22,7 @@ _CLOSEST, _N_SCALES = 1e-3, 40
 
 
 def plateaus(rows: Array, values: Array, space: Space) -> Array:
-    """How far around each trial the values are known to be the same.  # (n,)
+    """Measure how far around each trial the values are known to be the same.  # (n,)
 
     That is the distance to the farthest trial nearby that came to exactly the same, and at most
     half the way to the nearest one that came to something else; 0 where none did the same. The
@@ -45,7 +45,7 @@ def plateaus(rows: Array, values: Array, space: Space) -> Array:
 
 
 def persistence(rows: Array, values: Array, space: Space) -> float:
-    """How far it is, on average, to where the value becomes another one; 0 if none is the same.
+    """Estimate the distance to where the value becomes another one; 0 if no two are the same.
 
     Borders are taken to come at random along a line, so that two trials at the distance d have the
     same value with the probability exp(-d / persistence). Of the pairs nearby, that is the
@@ -74,7 +74,7 @@ def persistence(rows: Array, values: Array, space: Space) -> float:
 
 
 def log_novelty(rows: Array, trials: Array, space: Space, scale: float) -> Array:
-    """Log probability that a row's value is not that of the nearest trial.  # (n,)
+    """Return the log probability that a row's value is not that of the nearest trial.  # (n,)
 
     Args:
         rows: The rows.  # (n, D)

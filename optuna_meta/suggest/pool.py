@@ -93,7 +93,7 @@ def candidate_pool(request: SuggestRequest, candidates: Array) -> Pool:
 
 
 def _best_rows(prior: Prior, outcomes: Sequence[Outcome]) -> Array:
-    """The best trials of the studies of these outcomes, in the prior's space.  # (B, D)"""
+    """Return the best trials of the studies of these outcomes, in the prior's space.  # (B, D)"""
     by_study = _relevant_tasks(prior, outcomes)
     n_studies = len(by_study)
     of_one = min(_OF_ONE, max(1, _REMEMBERED // max(n_studies, 1)))
@@ -104,7 +104,7 @@ def _best_rows(prior: Prior, outcomes: Sequence[Outcome]) -> Array:
 
 
 def _relevant_tasks(prior: Prior, outcomes: Sequence[Outcome]) -> dict[str, list[Task]]:
-    """The tasks of these outcomes by study, of those that share an objective with them."""
+    """Return the tasks of these outcomes, by study, of those that share an objective."""
     by_study: dict[str, list[Task]] = {}
     for task in prior.tasks:
         if any(task.outcome.matches(outcome) for outcome in outcomes):
@@ -117,7 +117,7 @@ def _relevant_tasks(prior: Prior, outcomes: Sequence[Outcome]) -> dict[str, list
 
 
 def _best_of(tasks: Sequence[Task]) -> Array:
-    """The trials of one study, best first.  # (n, D)"""
+    """Return the trials of one study, best first.  # (n, D)"""
     objectives = [task for task in tasks if not task.outcome.is_constraint]
     rows = objectives[0].rows  # All objectives of a study have the same trials.
     values = np.column_stack([task.values for task in objectives])

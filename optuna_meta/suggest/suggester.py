@@ -123,7 +123,7 @@ class Suggester:
     def _acquisition(
         self, request: SuggestRequest, pool: Pool
     ) -> tuple[AcquisitionFunction, list[Inputs]]:
-        """The acquisition after the request's trials, and the pool's inputs for it."""
+        """Return the acquisition after the request's trials, and the pool's inputs for it."""
         posteriors, inputs = [], []
         columns = np.hstack([request.values, request.constraint_values]).T
         for outcome, values in zip(request.outcomes, columns, strict=True):
@@ -234,7 +234,7 @@ def thinned(request: SuggestRequest) -> SuggestRequest:
 
 
 def _fresh(request: SuggestRequest, seen: Array, pool: Pool, zones: Zones) -> NDArray[np.int64]:
-    """Where in the pool the rows are that may be suggested."""
+    """Find the rows of the pool that may be suggested, by index."""
     if request.candidates is None:
         fresh = unseen_keys(pool.keys, set(row_keys(seen)))
     else:
@@ -249,7 +249,7 @@ def _fresh(request: SuggestRequest, seen: Array, pool: Pool, zones: Zones) -> ND
 
 
 def _zones(request: SuggestRequest) -> Zones:
-    """Rows to keep away from, and how far: running trials, then known plateaus.
+    """List rows to keep away from, and how far: running trials, then known plateaus.
 
     The values of running trials unknown, they do not tell the model to look elsewhere. On a
     plateau, such as the nearest point of a grid makes, there is nothing to find either.
@@ -263,7 +263,7 @@ def _zones(request: SuggestRequest) -> Zones:
 
 
 def _novelty(request: SuggestRequest) -> Callable[[Array], Array]:
-    """What to add to the scores of rows (M, D), so that none is a known value once more."""
+    """Return what to add to the scores of rows (M, D), lest one be a known value once more."""
     known, space = thinned(request).of_measured(), request.space
     scale = 0.0
     if request.candidates is None and not _is_varied(known.values):
@@ -274,5 +274,5 @@ def _novelty(request: SuggestRequest) -> Callable[[Array], Array]:
 
 
 def _is_varied(values: Array) -> bool:
-    """Whether no two trials' values (n, K) are the same."""
+    """Tell whether no two trials' values (n, K) are the same."""
     return len(np.unique(values, axis=0)) == len(values)

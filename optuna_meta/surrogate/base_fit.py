@@ -70,7 +70,7 @@ def fit_prior_gps(tasks: PaddedTasks, device: str | torch.device | None = None) 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Many small matrices: threads would spend their time waiting for each other."""
+    """Keep torch to one thread: with many small matrices, others would wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -80,7 +80,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _maximised(likelihoods: Sequence[PriorLikelihood], tuned: torch.Tensor) -> torch.Tensor:
-    """Log precisions, amplitude and noise (T, D + 2) of all batches; tuned (T, D) is 0 or 1."""
+    """Fit log precisions, amplitude and noise (T, D + 2) to all batches; tuned (T, D), 0 or 1."""
     n_dims = tuned.shape[1]
     centre = likelihoods[0].values.new_tensor(np.log(default_precisions(n_dims)))
     searches = [_started(likelihood, centre) for likelihood in likelihoods]
@@ -117,7 +117,7 @@ def _started(likelihood: PriorLikelihood, centre: torch.Tensor) -> _Search:
 
 
 def _stepped(search: _Search, likelihood: PriorLikelihood, centre: torch.Tensor) -> _Search:
-    """One evaluation further; studies whose posterior fell stay, and try less next time."""
+    """Go one evaluation further; studies whose posterior fell stay, and try less next time."""
     mean, weights = _beliefs(centre)
     slope = search.gradient + weights * (search.theta - mean)
     step = -(search.inverse @ slope[:, :, None])[:, :, 0]
@@ -138,7 +138,7 @@ def _stepped(search: _Search, likelihood: PriorLikelihood, centre: torch.Tensor)
 
 
 def _updated(inverse: torch.Tensor, step: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
-    """Inverse Hessians (B, P, P) after steps (B, P) that changed the gradients so (B, P).
+    """Update inverse Hessians (B, P, P) after steps (B, P) that changed the gradients so (B, P).
 
     Nocedal & Wright, Numerical Optimization, 2006, eq. 6.17; kept where the curvature along the
     step is not positive.
@@ -154,7 +154,7 @@ def _updated(inverse: torch.Tensor, step: torch.Tensor, change: torch.Tensor) ->
 
 
 def _beliefs(centre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Means and inverse variances (P,) of the normal priors on the log hyperparameters."""
+    """Return means and inverse variances (P,) of the normal priors on the log hyperparameters."""
     mean = [*centre.tolist(), math.log(_AMPLITUDE), math.log(_NOISE)]
     spread = [_OWN_SPREAD] * len(centre) + [_AMPLITUDE_SPREAD, _NOISE_SPREAD]
     return centre.new_tensor(mean), centre.new_tensor(spread) ** -2
@@ -166,7 +166,7 @@ def _moved_centre(
     variances: torch.Tensor,
     tuned: torch.Tensor,
 ) -> torch.Tensor:
-    """The centre (D,) after a Newton step, given what the studies tuned (T, D).
+    """Move the centre (D,) by a Newton step, given what the studies tuned (T, D).
 
     The studies follow: of a shift of the centre each makes the share that its own trials leave
     open, the posterior variance of its log precision over the prior one. Without that the centre

@@ -82,7 +82,7 @@ class PriorGPs:
     alpha: Array  # (T, n)
 
     def predict(self, designs: Array) -> Array:
-        """Return posterior means Z (M, T) at designs (M, W), or (T, M, W) where they differ by task."""
+        """Return posterior means Z (M, T) at designs (M, W), or (T, M, W), one for each task."""
         n_rows, n_trials = designs.shape[-2], self.alpha.shape[1]
         means = np.empty((len(self.mean), n_rows))
         step = max(1, _BLOCK // max(1, n_trials))
@@ -142,7 +142,7 @@ def condition_prior_gps(parameters: GPParameters, tasks: PaddedTasks) -> PriorGP
 
 
 def _solve(K: Array, columns: Array) -> Array:
-    """Return K^-1 times columns (n, m). LAPACK's own routines: SciPy's checks would cost as much."""
+    """Return K^-1 times columns (n, m). By LAPACK: SciPy's checks would cost as much."""
     L, info = dpotrf(K, lower=True, overwrite_a=True)
     if info != 0:
         raise np.linalg.LinAlgError(f"Covariance of {len(K)} trials is not positive definite.")
@@ -151,7 +151,7 @@ def _solve(K: Array, columns: Array) -> Array:
 
 
 def _distance_factors(designs: Array, scaled: Array, precisions: Array) -> Array:
-    """5 p (x - x')^2 = -10 p x x' + 5 p x'^2 + 5 p x^2, as a product with (x, 1, 5 p x^2)."""
+    """Expand 5 p (x - x')^2 = -10 p x x' + 5 p x'^2 + 5 p x^2, a product with (x, 1, 5 p x^2)."""
     n_tasks, n_trials, width = designs.shape
     factors = np.ones((n_tasks, width + 2, n_trials))
     factors[:, :-2] = -10.0 * np.swapaxes(designs * precisions[:, None, :], 1, 2)

@@ -75,7 +75,7 @@ class PriorLikelihood:
         return value, torch.column_stack([by_precision, by_amplitude, by_noise])
 
     def _correlations(self, precisions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Correlations R (B, n, n) and their derivative by five times the squared distance."""
+        """Return correlations R (B, n, n), and their derivative by five squared distances."""
         squares = 5.0 * (self.squares @ precisions[:, :, None])[:, :, 0]
         scaled = self.designs * (-10.0 * precisions)[:, None, :]
         R = torch.baddbmm(squares[:, :, None], scaled, self.designs.mT)
@@ -95,7 +95,7 @@ class PriorLikelihood:
         return not bool(self.mask.all())
 
     def _slope(self, K: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Value (B,), infinite where K has no factor, and its derivative by K (B, n, n)."""
+        """Return value (B,), infinite where K has no factor, and its derivative by K (B, n, n)."""
         # Padding rows are independent of all others and have variance 1: they add nothing.
         diagonal = (LEAST_NOISE + noise)[:, None] * self.mask + (1.0 - self.mask)
         L, failed = torch.linalg.cholesky_ex(K + torch.diag_embed(diagonal))
@@ -113,7 +113,7 @@ class PriorLikelihood:
         return torch.where((failed == 0) & value.isfinite(), value, torch.inf), slope
 
     def _by_dimension(self, pairs: torch.Tensor, precisions: torch.Tensor) -> torch.Tensor:
-        """Sums (B, D) of pairs (B, n, n), symmetric, times 5 p (x - x')^2 by log precision."""
+        """Sum pairs (B, n, n), symmetric, times 5 p (x - x')^2 by log precision.  # (B, D)"""
         alone = torch.sum(self.squares * pairs.sum(-1)[:, :, None], dim=1)
         both = torch.sum(self.designs * (pairs @ self.designs), dim=1)
         by_column = 10.0 * precisions * (alone - both)

@@ -219,7 +219,7 @@ def _log_evidence(n: int, u: float, yPy: float, yPm: float, mPm: float) -> float
 
 
 def _cholesky(Sigma: Array) -> Array:
-    """Factor, lower (n, n). LAPACK's own routine: at this size SciPy's checks cost as much."""
+    """Factor Sigma (n, n). LAPACK's own routine: at this size SciPy's checks cost as much."""
     L, info = dpotrf(Sigma, lower=True, clean=True)
     if info != 0:
         raise np.linalg.LinAlgError(f"Covariance of {len(Sigma)} trials is not positive definite.")

@@ -230,7 +230,7 @@ def _best(values: Array) -> NDArray[np.int64]:
 
 
 def _typical_row(rows: Array, space: Space) -> Array:
-    """The rows' median or, of choices, the commonest."""
+    """Return the rows' median or, of choices, the commonest."""
     typical = np.full(len(space.dimensions), np.nan)
     for i, dimension in enumerate(space.dimensions):
         cells = rows[~np.isnan(rows[:, i]), i]
@@ -243,7 +243,7 @@ def _typical_row(rows: Array, space: Space) -> Array:
 
 
 def _range_ratio(target: Dimension, cube: Dimension) -> float:
-    """Length of the target's range in units of the cube's."""
+    """Return the length of the target's range in units of the cube's."""
     if target.is_categorical or cube.is_categorical or target.log != cube.log:
         return 1.0
     return target.width / (cube.width or 1.0) or 1.0

@@ -1,4 +1,4 @@
-"""The covariance function, Matern-5/2 over the columns of a space's design, and its length scales."""
+"""The covariance, Matern-5/2 over the columns of a space's design, and its length scales."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _TYPICAL_PRECISION = 8.0  # Over D: two random rows are then some more than a le
 
 
 def column_owners(space: Space) -> NDArray[np.int64]:
-    """The dimension that each column of the design belongs to.  # (W,)"""
+    """Return the dimension that each column of the design belongs to.  # (W,)"""
     widths = [len(d.choices) if d.choices is not None else 2 for d in space.dimensions]
     return np.repeat(np.arange(len(widths)), widths)
 
 
 def design(rows: Array, space: Space) -> Array:
-    """Columns of rows: a number's cell and its activity, a choice's indicators.  # (n, W)
+    """Return rows as columns: a number's cell and its activity, a choice's indicators.  # (n, W)
 
     An inactive number stands in the middle of its range; an inactive or unseen choice has no
     indicator, so that it is equally far from all of them.
@@ -61,7 +61,7 @@ def design(rows: Array, space: Space) -> Array:
 
 
 def squared_distances(a: Array, b: Array) -> Array:
-    """Squared Euclidean distances (..., n, m) of points (..., n, W) and (..., m, W)."""
+    """Return squared Euclidean distances (..., n, m) of points (..., n, W) and (..., m, W)."""
     distances: Array = np.matmul(a, -2.0 * np.swapaxes(b, -1, -2))
     distances += np.einsum("...w,...w->...", a, a)[..., :, None]
     distances += np.einsum("...w,...w->...", b, b)[..., None, :]
@@ -69,7 +69,7 @@ def squared_distances(a: Array, b: Array) -> Array:
 
 
 def matern52(squared: Array) -> Array:
-    """Matern-5/2 correlation of squared scaled distances, any shape."""
+    """Return the Matern-5/2 correlation of squared scaled distances, any shape."""
     five = np.multiply(squared, 5.0, out=np.empty(np.shape(squared)))
     matern52_over(five, np.empty_like(five), np.empty_like(five))
     return five
@@ -129,7 +129,7 @@ def residual_scales(X: Array, y: Array, owners: NDArray[np.int64], precisions: A
 
 
 def target_precisions(X: Array, y: Array, owners: NDArray[np.int64], initial: Array) -> Array:
-    """Inverse squared length scales (D,) of a Matern-5/2 process with constant mean.
+    """Fit inverse squared length scales (D,) of a Matern-5/2 process with constant mean.
 
     The constant and the amplitude are integrated out or profiled; the noise is fitted along.
 
@@ -160,7 +160,7 @@ def target_precisions(X: Array, y: Array, owners: NDArray[np.int64], initial: Ar
 
 
 def _negative_log_likelihood(theta: Array, squared: Array, y: Array) -> tuple[float, Array]:
-    """Restricted likelihood with the amplitude profiled, and its gradient.
+    """Return the restricted likelihood with the amplitude profiled, and its gradient.
 
     Args:
         theta: Log precisions, then the log noise in units of the amplitude.  # (D + 1,)

@@ -5,9 +5,9 @@ Every component h is a process whose mean and covariance come from the prior stu
     f(x) = c + b_h m(x) + sum_t a_t C_t(x) + r(x) + noise,
     a_t ~ N(0, sigma_a^2),  r ~ GP(0, sigma_r^2 k),  noise ~ N(0, sigma_n^2),
 
-with a flat prior on c and the target's unit in closed form (see ``components.py``). Components with
-b = 0 and sigma_a = 0 know nothing of the priors: they are the cold arm. One with b < 0 expects the
-reverse of what the priors say. The components' marginal likelihoods weigh them, so that priors
+with a flat prior on c and the target's unit in closed form (see ``components.py``). Components
+with b = 0 and sigma_a = 0 know nothing of the priors: they are the cold arm. One with b < 0
+expects the reverse of what the priors say. The components' marginal likelihoods weigh them, so that priors
 which do not fit lose their say trial by trial.
 """
 
@@ -49,7 +49,7 @@ class Inputs:
     X: Array  # (n, W)
 
     def select(self, rows: NDArray[np.int64]) -> Inputs:
-        """The inputs of some rows."""
+        """Return the inputs of some rows."""
         return Inputs(self.Z[rows], self.X[rows])
 
 
@@ -76,7 +76,7 @@ class Predictions:
         return lowest
 
     def moments(self) -> tuple[Array, Array]:
-        """Mean and standard deviation of the mixture at the candidates.  # (M,), (M,)"""
+        """Return the mixture's mean and standard deviation at the candidates.  # (M,), (M,)"""
         mean = self.weights @ self.means
         square = self.weights @ (self.deviations**2 + (self.means - mean) ** 2)
         return mean, np.sqrt(square)
@@ -102,7 +102,7 @@ class _Relations:
         return cls(_deviations(a.Z, w) @ _deviations(b.Z, w).T, correlations)
 
     def covariance(self, h: Component) -> Array:
-        """Covariance (n, m) of f without the constant and the noise."""
+        """Return the covariance (n, m) of f without the constant and the noise."""
         covariance: Array = (
             h.residual**2 * self.correlations[h.residual_kind] + h.deviation**2 * self.products
         )
@@ -150,14 +150,14 @@ class MixtureGP:
         return bool((self._arms() != Arm.FOLLOW).any())
 
     def doubt(self) -> MixtureGP:
-        """The mixture of the components that do not follow the prior studies."""
+        """Return the mixture of the components that do not follow the prior studies."""
         doubting = np.flatnonzero(self._arms() != Arm.FOLLOW)
         posteriors = tuple(self.posteriors[k] for k in doubting)
         weights = self.weights[doubting] / self.weights[doubting].sum()
         return MixtureGP(self.observed, self.task_weights, self.scales, posteriors, weights)
 
     def predict(self, candidates: Inputs, least_weight: float = LEAST_WEIGHT) -> Predictions:
-        """Predictions of the components that carry at least ``least_weight``, arms sharpened."""
+        """Predict by the components that carry at least ``least_weight``, arms sharpened."""
         sharpened = self._sharpened_weights()
         chosen = self._chosen(least_weight)
         posteriors = [self.posteriors[k] for k in chosen]
@@ -175,11 +175,11 @@ class MixtureGP:
         return Predictions(np.array(means), np.array(deviations), fitted, weights)
 
     def asks_priors(self, least_weight: float = LEAST_WEIGHT) -> bool:
-        """Whether :meth:`predict` reads what the prior studies expect at all."""
+        """Tell whether :meth:`predict` reads what the prior studies expect at all."""
         return any(self.posteriors[k].component.transfers for k in self._chosen(least_weight))
 
     def _chosen(self, least_weight: float) -> NDArray[np.int64]:
-        """The components that count: before any trial, those that follow the prior studies."""
+        """Find the components that count: before any trial, those that follow the priors."""
         sharpened = self._sharpened_weights()
         if self.n_trials == 0:
             follows = self._arms() == Arm.FOLLOW
@@ -188,7 +188,7 @@ class MixtureGP:
         return chosen
 
     def _sharpened_weights(self) -> Array:
-        """Weights (K,) with the odds of the arms squared.
+        """Return the weights (K,) with the odds of the arms squared.
 
         The arm that knows less promises more improvement, and so does the one that expects the
         reverse: weighed by their probability alone, the less likely ones would choose most trials.
@@ -203,7 +203,7 @@ class MixtureGP:
         return np.array([p.component.arm for p in self.posteriors], dtype=object)
 
     def coefficients(self) -> Array:
-        """Signed weight of each z_t in the mixture's mean, in the priors' units.  # (T,)"""
+        """Return the signed weights (T,) of z_t in the mixture's mean, in the priors' units."""
         w = self.task_weights
         total = np.zeros_like(w)
         for p, weight in zip(self.posteriors, self.weights, strict=True):
@@ -222,7 +222,7 @@ def condition(
     scales: Scales,
     pending: Inputs | None = None,
 ) -> MixtureGP:
-    """The mixture given the target's trials.
+    """Condition the mixture on the target's trials.
 
     Args:
         components: The processes.
@@ -246,7 +246,7 @@ def condition(
 
 
 def _deviations(Z: Array, w: Array) -> Array:
-    """C, the priors' weighted deviations from their mean.  # (n, T)"""
+    """Return C, the priors' weighted deviations from their mean.  # (n, T)"""
     deviations: Array = np.sqrt(w) * (Z - (Z @ w)[:, None])
     return deviations
 

@@ -96,7 +96,7 @@ def signal_weights(reliability: Reliability) -> Array:
 
 
 def initial_trust(reliability: Reliability) -> float:
-    """Return the probability in [0, 1) that the prior studies inform a further study of their kind.
+    """Return the probability in [0, 1) that the prior studies inform another of their kind.
 
     That is the share of the informed ones among those that are not noise, times the probability
     that what speaks for the prior studies is no noise itself.
@@ -129,7 +129,7 @@ def active_tasks(weights: Array, Z: Array, y: Array) -> NDArray[np.int64]:
 
 
 def _log_agreement(Z: Array, y: Array) -> Array:
-    """Return the gain in log likelihood (T,) of a line through z_t over a constant; 0 for a falling line."""
+    """Return the gain in log likelihood (T,) of a rising line through z_t over a constant."""
     n = len(y)
     if n < _LEAST_TRIALS or np.ptp(y) == 0.0:
         return np.zeros(Z.shape[1])
@@ -160,7 +160,7 @@ def _as_target(fitted: FittedPrior, t: int, precisions: Array, most: int) -> _Pl
 
 
 def _given(played: _Played, weights: Array, t: int) -> MixtureGP:
-    """The mixture for study t, given what the others of these weights expect."""
+    """Condition the mixture on study t, given what the others of these weights expect."""
     others = np.delete(np.arange(len(weights)), t)
     inputs = Inputs(played.inputs.Z[:, others], played.inputs.X)
     share = _LEAST_SIGNAL + weights[others]

@@ -166,11 +166,11 @@ class TransferModel:
         return warp_constraint(values) if self.outcome.is_constraint else warp_objective(values)
 
     def _trust_in(self, space: Space) -> float:
-        """Trust before any trial; none where the target shares no parameter with any prior."""
+        """Return the trust before any trial; none where no parameter is shared with any prior."""
         return 0.0 if set(space.names).isdisjoint(self.fitted.space.names) else self.trust
 
     def _learn(self, space: Space, observed: Inputs, values: Array) -> _Learned:
-        """What the first trials tell; later ones are waited for until they can tell more.
+        """Learn what the first trials tell; later ones are waited for until they can tell more.
 
         Args:
             space: The target's space.
@@ -193,7 +193,7 @@ class TransferModel:
         return self._learned[1]
 
     def _expected(self, space: Space, rows: Array) -> Array:
-        """What all studies expect of the target's trials (n, D), each asked once.  # (n, T)"""
+        """Predict what all studies expect of trials (n, D), each asked once.  # (n, T)"""
         if self._known[0] != repr(space) or len(self._known[1]) > _MOST_KNOWN:
             self._known = repr(space), {}
         known = self._known[1]
@@ -272,7 +272,7 @@ def is_untested(m: Array, spread: float) -> bool:
 
 
 def _last_milestone(n: int) -> int:
-    """Return the last number of trials up to n after which length scales are learned: by tenths."""
+    """Return the last number of trials, up to n, when length scales are learned: by tenths."""
     milestone = n
     while milestone > 10 and milestone % max(1, milestone // 10) != 0:
         milestone -= 1
