@@ -11,7 +11,7 @@ from optuna_meta._typing import Array
 __all__ = ["finite_values", "rank_normal", "warp_constraint", "warp_objective"]
 
 _GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
-_WORST = 4.0
+_WORST = 4.0  # Beyond it all violations are equally bad.
 _LARGEST = 1e300  # A constraint violated without bound.
 _FAREST = 1e12  # Units beyond the median; what is worse is equally bad.
 

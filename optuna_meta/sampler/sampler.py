@@ -21,19 +21,18 @@ from optuna.trial import TrialState
 from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
-from optuna_meta._optuna import study_trials
 from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.sampler.explanation import explained
 from optuna_meta.sampler.explanation import Explanation
+from optuna_meta.sampler.prior_choice import fitted_prior
 from optuna_meta.sampler.study_state import BoundedMap
 from optuna_meta.sampler.study_state import Plan
 from optuna_meta.sampler.study_state import servable
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
-from optuna_meta.sampler.target_study import Objectives
 from optuna_meta.sampler.target_study import param_names
 from optuna_meta.sampler.target_study import PLAN_KEY
 from optuna_meta.sampler.target_study import TargetStudy
@@ -47,7 +46,6 @@ from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
-from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -55,7 +53,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
-__all__ = ["MetaSampler", "study_weights"]
+__all__ = ["MetaSampler"]
 
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
 _MOST_CLASHES = 5  # Times that a plan is made anew because another worker has taken the same.
@@ -113,7 +111,7 @@ class MetaSampler(BaseSampler):
         device: str | None = None,
     ) -> None:
         self._features = None if meta_features is None else clean_meta_features(meta_features)
-        self._fitted = _fitted(prior_studies, device)
+        self._fitted = fitted_prior(prior_studies, device)
         self._rng = np.random.default_rng(seed)
         self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
@@ -237,25 +235,9 @@ class MetaSampler(BaseSampler):
         fixed_params: Mapping[str, Any],
         is_exact: bool = False,
     ) -> TargetStudy:
-        used = self._used_candidates(study, number)
-        return TargetStudy(
-            Objectives.of(study),
-            trials,
-            number,
-            search_space,
-            fixed_params,
-            is_exact,
-            self._candidates,
-            used,
+        return TargetStudy.of(
+            study, trials, number, search_space, fixed_params, is_exact, self._candidates
         )
-
-    def _used_candidates(self, study: Study, number: int) -> set[int]:
-        """Find the candidates of other trials, also of those that HyperbandPruner hides."""
-        if self._candidates is None:
-            return set()
-        others = [t for t in study_trials(study, tuple(TrialState)) if t.number != number]
-        plans = [t.system_attrs.get(PLAN_KEY, {}) for t in others]
-        return self._candidates.tried([*plans, *(given_params(t) for t in others)])
 
     def _plan(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
@@ -288,11 +270,11 @@ class MetaSampler(BaseSampler):
             suggestion = suggester.suggest(request, self._rng)
             plan = Plan(self._params(request, suggestion))
             self._record(study, trial, plan, _attributes(suggestion, suggester.fitted))
-            later = replace(target, trials=study.get_trials(deepcopy=False))
+            after = study.get_trials(deepcopy=False)
+            later = self._target(study, after, trial.number, search_space, fixed)
             is_alone = target.is_alone and later.is_alone
             if is_alone and len(later.trials) == len(target.trials):
                 break
-            later = replace(later, used=self._used_candidates(study, trial.number))
             renewed = later.encode(suggester.fitted, state)
             if not was_taken(request, suggestion.row, renewed):
                 break
@@ -377,40 +359,6 @@ class MetaSampler(BaseSampler):
             _logger.log(level, message + detail)
 
 
-def study_weights(sampler: MetaSampler, study: Study) -> dict[str, float]:
-    """Return the weight of each prior study as the sampler has it now, by name; their sum is 1.
-
-    Before the first trial it is that of the meta-features. Every trial moves it towards the
-    studies whose values agree with the study's own, as far as the sampler trusts the prior
-    studies at all; one that the new study contradicts gets nothing for that.
-
-    Example:
-        .. code-block:: python
-
-            near = Nearest(study_weights(sampler, study))
-            strategy = ShortlistThenTrain((by_logme, near, by_score))
-            rank_checkpoints(candidates, new_task, strategy=strategy)
-
-    Args:
-        sampler: Has the prior studies.
-        study: The new study; it and the sampler stay as they are.
-
-    Returns:
-        What :class:`optuna_meta.weights.Nearest` takes; empty without prior studies. Of prior
-        studies with one name, which checkpoints cannot tell apart, the first has the name itself.
-    """
-    told = sampler.explain(study)
-    agreeing = {p.study: max(p.coefficient, 0.0) for p in told.priors}
-    total = sum(agreeing.values())
-    trust = told.trust if total > 0.0 else 0.0
-    weights = {
-        p.study: trust * agreeing[p.study] / (total or 1.0) + (1.0 - trust) * p.prior_weight
-        for p in told.priors
-    }
-    whole = sum(weights.values()) or 1.0  # Less than 1 where an objective has no prior study.
-    return {name: weight / whole for name, weight in weights.items()}
-
-
 def _attributes(suggestion: Suggestion, fitted: FittedPrior) -> dict[str, Any]:
     """Return the short explanation, as user attributes of the trial."""
     attrs = {
@@ -420,21 +368,3 @@ def _attributes(suggestion: Suggestion, fitted: FittedPrior) -> dict[str, Any]:
     if suggestion.leading is not None:
         attrs["optuna_meta:leaned_on"] = fitted.study_names[suggestion.leading]
     return attrs
-
-
-def _fitted(
-    priors: FittedPrior | Prior | Sequence[optuna.Study] | None, device: str | None
-) -> FittedPrior:
-    """Return the trained surrogate of whatever a user passes as prior studies."""
-    if isinstance(priors, FittedPrior):
-        return priors
-    if isinstance(priors, Prior):
-        return fit_prior(priors, device)
-    several = isinstance(priors, Sequence) and not isinstance(priors, str | bytes)
-    if priors is not None and not (several and all(isinstance(s, optuna.Study) for s in priors)):
-        kinds = [type(s).__name__ for s in priors] if several else type(priors).__name__
-        raise ValueError(
-            "prior_studies must be a sequence of studies, a Prior or a FittedPrior, "
-            f"got {kinds}; read a storage with Prior.from_storage(url)."
-        )
-    return fit_prior(Prior.from_studies(priors or ()), device)

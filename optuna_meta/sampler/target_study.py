@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 
 from optuna_meta._optuna import enqueued_params
 from optuna_meta._optuna import metric_names
+from optuna_meta._optuna import study_trials
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import constraint_keys
 from optuna_meta.outcomes.observations import FINISHED
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PLAN_KEY",
-    "Objectives",
     "TargetStudy",
     "given_params",
     "param_names",
@@ -58,30 +58,12 @@ PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be 
 
 
 @dataclass(frozen=True)
-class Objectives:
-    """What a study optimises.
-
-    Args:
-        directions: One for each objective.
-        outcomes: What each objective is.
-    """
-
-    directions: tuple[StudyDirection, ...]
-    outcomes: tuple[Outcome, ...]
-
-    @classmethod
-    def of(cls, study: Study) -> Objectives:
-        """Read the objectives of a study."""
-        directions = tuple(study.directions)
-        return cls(directions, objectives(len(directions), metric_names(study)))
-
-
-@dataclass(frozen=True)
 class TargetStudy:
     """The target as one of its trials sees it.
 
     Args:
-        objectives: What it optimises.
+        directions: Of each objective.
+        objectives: What each objective is.
         trials: All of its trials.
         number: The trial's number; running trials with others are pending.
         search_space: Distributions that the trial is known to ask for; they overrule earlier
@@ -93,7 +75,8 @@ class TargetStudy:
         used: Those of them, by their index, that other trials have run or will run.
     """
 
-    objectives: Objectives
+    directions: tuple[StudyDirection, ...]
+    objectives: tuple[Outcome, ...]
     trials: Sequence[FrozenTrial]
     number: int
     search_space: Mapping[str, BaseDistribution] = field(default_factory=dict)
@@ -101,6 +84,33 @@ class TargetStudy:
     is_exact: bool = False
     candidates: CandidateList | None = None
     used: Collection[int] = ()
+
+    @classmethod
+    def of(
+        cls,
+        study: Study,
+        trials: Sequence[FrozenTrial],
+        number: int,
+        search_space: Mapping[str, BaseDistribution],
+        fixed_params: Mapping[str, Any],
+        is_exact: bool = False,
+        candidates: CandidateList | None = None,
+    ) -> TargetStudy:
+        """Read a study with these trials; the other arguments are those of the class."""
+        directions = tuple(study.directions)
+        outcomes = objectives(len(directions), metric_names(study))
+        used = set() if candidates is None else _used_candidates(study, number, candidates)
+        return cls(
+            directions,
+            outcomes,
+            trials,
+            number,
+            search_space,
+            fixed_params,
+            is_exact,
+            candidates,
+            used,
+        )
 
     def encode(self, fitted: FittedPrior, state: StudyState) -> SuggestRequest:
         """Encode what the trial asks of the suggester.
@@ -113,7 +123,7 @@ class TargetStudy:
         running = [t for t in others if t.state == TrialState.RUNNING]
         finished = [t for t in others if t.state in FINISHED]
         keys = _constraints(finished, fitted)
-        observed = observe(others, self.objectives.directions, keys, failures=True)
+        observed = observe(others, self.directions, keys, failures=True)
         # A trial that failed half-way lacks parameters for no reason of the space's.
         whole = [t for t in finished if t.values or t.intermediate_values]
         whole_trials = [key_of(t) for t in whole], [t.params for t in whole]
@@ -132,7 +142,7 @@ class TargetStudy:
             ahead=sum(_comes_before(t, self.number) for t in running),
             constraint_values=observed.constraint_values,
             measured=observed.measured,
-            outcomes=(*self.objectives.outcomes, *map(Outcome.constraint, keys)),
+            outcomes=(*self.objectives, *map(Outcome.constraint, keys)),
             candidates=candidates,
             choices=choices,
             tried=np.isin(choices, list(self.used)),
@@ -189,6 +199,13 @@ def was_taken(request: SuggestRequest, row: Array, later: SuggestRequest) -> boo
 
 def _is_among(row: Array, rows: Array) -> bool:
     return bool(np.isclose(rows, row, rtol=0.0, atol=1e-7, equal_nan=True).all(axis=1).any())
+
+
+def _used_candidates(study: Study, number: int, candidates: CandidateList) -> set[int]:
+    """Find the candidates of other trials, also of those that HyperbandPruner hides."""
+    others = [t for t in study_trials(study, tuple(TrialState)) if t.number != number]
+    plans = [t.system_attrs.get(PLAN_KEY, {}) for t in others]
+    return candidates.tried([*plans, *(given_params(t) for t in others)])
 
 
 def _distributions(

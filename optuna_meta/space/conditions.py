@@ -29,8 +29,8 @@ __all__ = [
     "translated",
 ]
 
-_MOST_PARENT_VALUES = 20
-_BY_CHANCE = 0.05
+_MOST_PARENT_VALUES = 20  # Of more, too few trials have each to show a condition.
+_BY_CHANCE = 0.05  # The usual level: a wrong condition hides a parameter.
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ __all__ = [
     "plain",
 ]
 
-UNSEEN = -1.0
+UNSEEN = -1.0  # The cell of a choice that the dimension does not know.
 NOTHING = object()
 _MAX_STEPS = 1_000_000  # A finer grid than this is a continuum for every purpose here.
 

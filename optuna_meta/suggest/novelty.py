@@ -18,7 +18,8 @@ from optuna_meta.space.search_space import Space
 __all__ = ["log_novelty", "persistence", "plateaus"]
 
 _NEARBY = 0.3  # In ranges, for each root of the dimensions.
-_CLOSEST, _N_SCALES = 1e-3, 40
+_CLOSEST = 1e-3  # Of a range: nearer trials tell the same of the borders.
+_N_SCALES = 40  # That the likelihood is looked at, a sixth apart.
 
 
 def plateaus(rows: Array, values: Array, space: Space) -> Array:

@@ -36,10 +36,10 @@ _MOST_FOLLOWED = 0.5  # Studies of few trials follow wholly, and the step would 
 # Standard deviations of log-normal priors, and the centres of two. A study's own are narrow: in
 # the dense cluster that a good sampler leaves around its best trials, short length scales and no
 # noise are always likely, and elsewhere they predict worse.
-_CENTRE_SPREAD = 1.5
+_CENTRE_SPREAD = 1.5  # of the centre around the typical precision
 _OWN_SPREAD = 0.6  # of a study's precision around the centre
-_AMPLITUDE, _AMPLITUDE_SPREAD = 1.2, 0.5
-_NOISE, _NOISE_SPREAD = 0.045, 0.6
+_AMPLITUDE, _AMPLITUDE_SPREAD = 1.2, 0.5  # around somewhat more than the values' variance
+_NOISE, _NOISE_SPREAD = 0.045, 0.6  # around a fifth of the values' deviation
 # What a trial adds to the curvature of the likelihood in log amplitude and log noise, roughly.
 _CURVATURE = (0.1, 0.05)
 

@@ -7,8 +7,8 @@ Every component h is a process whose mean and covariance come from the prior stu
 
 with a flat prior on c and the target's unit in closed form (see ``components.py``). Components
 with b = 0 and sigma_a = 0 know nothing of the priors: they are the cold arm. One with b < 0
-expects the reverse of what the priors say. The components' marginal likelihoods weigh them, so that priors
-which do not fit lose their say trial by trial.
+expects the reverse of what the priors say. The components' marginal likelihoods weigh them, so
+that priors which do not fit lose their say trial by trial.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from optuna_meta.surrogate.kernel import squared_distances
 
 __all__ = ["Inputs", "MixtureGP", "Predictions", "condition"]
 
-LEAST_WEIGHT = 0.03
+LEAST_WEIGHT = 0.03  # Of a component: lighter ones would hardly change the scores they cost.
 
 
 @dataclass(frozen=True)

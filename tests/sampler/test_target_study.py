@@ -18,7 +18,6 @@ from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import Prior
 from optuna_meta.sampler.study_state import StudyState
-from optuna_meta.sampler.target_study import Objectives
 from optuna_meta.sampler.target_study import PLAN_KEY
 from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import was_taken
@@ -45,7 +44,7 @@ def request_of(
     state, trials = StudyState(), study.trials
     number = len(trials) if number is None else number
     common = state.common_space(trials)
-    target = TargetStudy(Objectives.of(study), trials, number, common)
+    target = TargetStudy.of(study, trials, number, common, {})
     return target.encode(bowl_prior() if fitted is None else fitted, state)
 
 
