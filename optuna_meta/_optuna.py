@@ -6,6 +6,7 @@ from collections.abc import Container
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,10 @@ __all__ = [
 ]
 
 
+# A trial that no storage holds, or that has ended, keeps no record.
+_NO_RECORD = (KeyError, UpdateFinishedTrialError)
+
+
 def study_user_attrs(study: Study) -> Mapping[str, Any]:
     """Return a study's user attributes, also where ``HyperbandPruner``'s wrapper hides them."""
     return study._storage.get_study_user_attrs(study._study_id)
@@ -59,18 +64,14 @@ def study_trials(study: Study, states: Container[TrialState]) -> list[FrozenTria
 
 def set_trial_user_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
     """Persist a user attribute from inside a sampler (the frozen trial's own setter does not)."""
-    try:
+    with suppress(*_NO_RECORD):
         study._storage.set_trial_user_attr(trial._trial_id, key, value)
-    except (KeyError, UpdateFinishedTrialError):
-        pass  # A trial that no storage holds, or that has ended, keeps no record.
 
 
 def set_trial_system_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
     """Persist a system attribute from inside a sampler."""
-    try:
+    with suppress(*_NO_RECORD):
         study._storage.set_trial_system_attr(trial._trial_id, key, value)
-    except (KeyError, UpdateFinishedTrialError):
-        pass
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:

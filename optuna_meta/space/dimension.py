@@ -115,6 +115,14 @@ class Dimension:
             "expected a float, int or categorical distribution."
         )
 
+    @classmethod
+    def spanning(cls, name: str, values: Sequence[Any]) -> Dimension:
+        """Return the linear range, or the choices, of a parameter's values."""
+        if any(not isinstance(v, int | float) or isinstance(v, bool) for v in values):
+            return cls(name, choices=tuple({choice_key(v): v for v in values}.values()))
+        integer = all(isinstance(v, int) for v in values)
+        return cls(name, min(values), max(values), integer=integer, step=1.0 * integer)
+
     def distribution(self) -> BaseDistribution:
         """Return the Optuna distribution of the dimension."""
         if self.choices is not None:

@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.distributions import CategoricalDistribution
-from optuna.distributions import FloatDistribution
-from optuna.distributions import IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.outcomes.observations import observe
-from optuna_meta.space.dimension import choice_key
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import plain
 from optuna_meta.studies.raw_study import RawStudy
@@ -44,7 +40,7 @@ def read_frame(
     columns = {str(name): [_cell(v) for v in frame[name]] for name in frame.columns}
     studies, values = columns.pop(study), columns.pop(value)
     columns = {name: _whole(column) for name, column in columns.items()}
-    known = {n: distributions.get(n) or _shown(n, column) for n, column in columns.items()}
+    known = {n: distributions.get(n) or _spanned(n, column) for n, column in columns.items()}
     trials = [_trial(columns, known, v, i) for i, v in enumerate(values)]
     for name in dict.fromkeys(studies):
         if name is None:
@@ -83,17 +79,12 @@ def _whole(column: list[Any]) -> list[Any]:
     return column
 
 
-def _shown(name: str, column: Sequence[Any]) -> BaseDistribution:
+def _spanned(name: str, column: Sequence[Any]) -> BaseDistribution:
     """Return the range or the choices that a column shows."""
     present = [v for v in column if v is not None]
-    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in present)
     if not present:
         raise ValueError(f"Parameter column {name!r} is empty: drop it.")
-    if not numeric:
-        return CategoricalDistribution(tuple({choice_key(v): v for v in present}.values()))
-    if all(isinstance(v, int) for v in present):
-        return IntDistribution(min(present), max(present))
-    return FloatDistribution(float(min(present)), float(max(present)))
+    return Dimension.spanning(name, present).distribution()
 
 
 def _trial(

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Prior", "prior_from_header", "prior_header"]
+__all__ = ["Prior", "prior_from_header", "prior_header", "task_arrays"]
 
 _FORMAT = "optuna_meta.prior"
 _VERSION = 1
@@ -150,10 +150,7 @@ class Prior:
 
     def save(self, path: str | Path) -> None:
         """Write the records to a file (safetensors; no pickle)."""
-        arrays = {}
-        for i, task in enumerate(self.tasks):
-            arrays[f"{i}.rows"], arrays[f"{i}.values"] = task.rows, task.values
-        write_arrays(path, arrays, _FORMAT, _VERSION, prior_header(self))
+        write_arrays(path, task_arrays(self), _FORMAT, _VERSION, prior_header(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Prior:
@@ -164,6 +161,12 @@ class Prior:
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
         return prior_from_header(header, arrays)
+
+
+def task_arrays(prior: Prior) -> dict[str, Array]:
+    """Name the arrays of a prior's tasks for a file."""
+    rows = {f"{i}.rows": task.rows for i, task in enumerate(prior.tasks)}
+    return rows | {f"{i}.values": task.values for i, task in enumerate(prior.tasks)}
 
 
 def prior_header(prior: Prior) -> dict[str, Any]:

@@ -135,7 +135,7 @@ class CandidateList:
     def _dimensions(self) -> tuple[Dimension, ...]:
         names = dict.fromkeys(name for params in self.configurations for name in params)
         return tuple(
-            _dimension(n, [params[n] for params in self.configurations if n in params])
+            Dimension.spanning(n, [params[n] for params in self.configurations if n in params])
             for n in names
         )
 
@@ -170,12 +170,3 @@ def _lies_in(distribution: BaseDistribution, value: Any) -> bool:
     if isinstance(distribution, CategoricalDistribution):
         return choice_key(value) in map(choice_key, distribution.choices)
     return contains(distribution, value)
-
-
-def _dimension(name: str, values: Sequence[Any]) -> Dimension:
-    """Return the range or the choices that a parameter's values show."""
-    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    if not numeric:
-        return Dimension(name, choices=tuple({choice_key(v): v for v in values}.values()))
-    integer = all(isinstance(v, int) for v in values)
-    return Dimension(name, min(values), max(values), integer=integer, step=1.0 * integer)

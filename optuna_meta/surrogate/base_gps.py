@@ -93,8 +93,7 @@ class PriorGPs:
 
     def select(self, tasks: NDArray[np.int64]) -> PriorGPs:
         """Return the processes of some tasks."""
-        fields = (self.distance_factors, self.precisions, self.mean, self.alpha)
-        return PriorGPs(*(array[tasks] for array in fields))
+        return PriorGPs(*(array[tasks] for array in vars(self).values()))
 
     def _sum_correlations(self, designs: Array, sums: Array) -> None:
         """Put alpha's sums of correlations into (T, M), as many tasks at once as a block holds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import fields
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.prior import prior_from_header
 from optuna_meta.studies.prior import prior_header
+from optuna_meta.studies.prior import task_arrays
 from optuna_meta.surrogate.base_gps import condition_prior_gps
 from optuna_meta.surrogate.base_gps import GPParameters
 from optuna_meta.surrogate.base_gps import PaddedTasks
@@ -134,8 +136,7 @@ class FittedPrior:
     def select(self, tasks: NDArray[np.int64]) -> FittedPrior:
         """Return the surrogates of some tasks, by their indices."""
         prior = replace(self.prior, tasks=tuple(self.prior.tasks[t] for t in tasks))
-        fields = (self.parameters.precisions, self.parameters.amplitude, self.parameters.noise)
-        parameters = GPParameters(*(array[tasks] for array in fields))
+        parameters = GPParameters(*(array[tasks] for array in vars(self.parameters).values()))
         return FittedPrior(prior, parameters, self.gps.select(tasks))
 
     def of(self, outcome: Outcome) -> FittedPrior:
@@ -151,13 +152,7 @@ class FittedPrior:
 
     def save(self, path: str | Path) -> None:
         """Write records and hyperparameters to a file (safetensors; no pickle)."""
-        arrays = {
-            "precisions": self.parameters.precisions,
-            "amplitude": self.parameters.amplitude,
-            "noise": self.parameters.noise,
-        }
-        for i, task in enumerate(self.prior.tasks):
-            arrays[f"{i}.rows"], arrays[f"{i}.values"] = task.rows, task.values
+        arrays = vars(self.parameters) | task_arrays(self.prior)
         write_arrays(path, arrays, _FORMAT, _VERSION, prior_header(self.prior))
 
     @classmethod
@@ -169,7 +164,7 @@ class FittedPrior:
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
         prior = prior_from_header(header, arrays)
-        parameters = GPParameters(arrays["precisions"], arrays["amplitude"], arrays["noise"])
+        parameters = GPParameters(*(arrays[f.name] for f in fields(GPParameters)))
         return cls(prior, parameters, condition_prior_gps(parameters, _padded(prior)))
 
 
