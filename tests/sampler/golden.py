@@ -1,7 +1,7 @@
 """Suggestions that were once recorded, and the numbers of their explanations.
 
 A case is one suggestion after fixed trials. The file beside this one keeps what came of each;
-``python tests/sampler/golden.py`` renews it after a deliberate change of the algorithm.
+``python -m tests.sampler.golden`` renews it after a deliberate change of the algorithm.
 """
 
 from __future__ import annotations
