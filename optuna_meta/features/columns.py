@@ -10,16 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta._typing import Array
+
 
 __all__ = [
-    "as_numpy",
-    "count_texts",
-    "finite",
-    "holds_numbers",
-    "is_missing",
-    "is_numeric",
-    "read_column",
-    "read_texts",
+    *("as_numpy", "count_texts", "finite", "holds_numbers", "is_missing", "is_numeric"),
+    *("read_column", "read_texts"),
 ]
 
 # By name, for pandas need not be installed.
@@ -27,7 +23,7 @@ _MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
 
 
 def holds_numbers(values: Any) -> bool:
-    """Returns whether a column is numeric: of numbers, bools, dates or durations.
+    """Return whether a column is numeric: of numbers, bools, dates or durations.
 
     All else is categorical: strings, pandas categoricals, a mixture, any other objects.
 
@@ -44,7 +40,7 @@ def holds_numbers(values: Any) -> bool:
 
 
 def read_column(values: Any) -> NDArray[Any]:
-    """Returns a column as float64 numbers, or as int64 category codes.
+    """Return a column as float64 numbers, or as int64 category codes.
 
     Categories are told apart by their text and numbered in its order.
 
@@ -66,7 +62,7 @@ def read_column(values: Any) -> NDArray[Any]:
 
 
 def read_texts(values: Any) -> list[str | None]:
-    """Returns a column's cells as texts, None where one is missing.
+    """Return a column's cells as texts, None where one is missing.
 
     Args:
         values: A column of n cells: an array, a pandas Series, a list.
@@ -75,7 +71,7 @@ def read_texts(values: Any) -> list[str | None]:
 
 
 def count_texts(values: Any) -> Counter[str]:
-    """Returns how often each text of :func:`read_texts` occurs.
+    """Count how often each text of :func:`read_texts` occurs.
 
     Args:
         values: A column of n cells: an array, a pandas Series, a list.
@@ -90,7 +86,7 @@ def count_texts(values: Any) -> Counter[str]:
 
 
 def as_numpy(data: Any) -> Any:
-    """Returns a torch tensor as an array, and anything else as it is."""
+    """Return a torch tensor as an array, and anything else as it is."""
     if not hasattr(data, "detach"):
         return data
     tensor = data.detach().cpu()
@@ -100,19 +96,19 @@ def as_numpy(data: Any) -> Any:
 
 
 def is_numeric(column: NDArray[Any]) -> bool:
-    """Returns whether a column of :func:`read_column` holds numbers rather than codes."""
+    """Return whether a column of :func:`read_column` holds numbers rather than codes."""
     return column.dtype.kind == "f"
 
 
 def is_missing(cell: Any) -> bool:
-    """Returns whether a cell is None, NaN, NA or NaT."""
+    """Return whether a cell is None, NaN, NA or NaT."""
     if type(cell).__name__ in _MISSING_TYPES:
         return True
     return isinstance(cell, float) and cell != cell
 
 
-def finite(array: Any) -> NDArray[np.float64]:
-    """Returns a new float64 array of the same shape with NaN where a number is not finite."""
+def finite(array: Any) -> Array:
+    """Return a new float64 array of the same shape with NaN where a number is not finite."""
     # A long double may be too large for a float64.
     with np.errstate(over="ignore"):
         values = np.array(array, dtype=np.float64)

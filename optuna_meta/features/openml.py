@@ -1,6 +1,6 @@
 """The qualities that OpenML publishes of its data sets, under the names of :mod:`.tabular`.
 
-Only those of the same definition. OpenML counts the target among the attributes, and says of a
+Only those of the same definition. OpenML counts the response among the attributes, and says of a
 regression that it has no class. Its means of skewness or kurtosis are of other estimators, its
 landmarkers have other folds: they stay out.
 
@@ -27,9 +27,9 @@ QUALITIES = (
 
 
 def openml_meta_features(qualities: Mapping[str, object]) -> dict[str, float]:
-    """Returns the meta-features that a data set's OpenML qualities tell, NaN where they do not.
+    """Return the meta-features that a data set's OpenML qualities tell, NaN where they do not.
 
-    The data set has one target, and no row lacks it. They mix with what is extracted:
+    The data set has one response, and no row lacks it. They mix with what is extracted:
     ``extract_meta_features(X, y, extra=[openml_meta_features(qualities)])``.
 
     Args:

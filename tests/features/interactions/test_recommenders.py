@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from optuna_meta.features.interactions import recommenders
+from optuna_meta.features.interactions.events import Events
 from optuna_meta.features.interactions.recommenders import landmark_interactions
-from optuna_meta.features.interactions.table import Events
 
 
 def distinct_pairs(n: int, n_users: int, n_items: int, seed: int = 0) -> tuple[np.ndarray, ...]:

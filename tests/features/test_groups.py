@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from optuna_meta.features.budget import Budget
+from optuna_meta.features.groups import Budget
 
 
 def test_without_a_limit_all_steps_come_in_their_order() -> None:
@@ -34,7 +34,7 @@ def test_no_step_starts_after_the_end_and_a_running_one_is_not_interrupted() -> 
 def test_a_bar_appears_on_long_work_where_asked_for(
     progress: bool, shown: bool, capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("optuna_meta.features.budget._DELAY", 0.0)
+    monkeypatch.setattr("optuna_meta.features.groups._DELAY", 0.0)
     assert list(Budget(progress=progress).steps(["one", "two"], "reading")) == ["one", "two"]
     captured = capsys.readouterr()
     assert ("reading" in captured.err) == shown
