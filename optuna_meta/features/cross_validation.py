@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import stats
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.groups import Budget
 from optuna_meta.features.groups import UNLIMITED
+import optuna_meta.features.stats as stats
 
 
 __all__ = [

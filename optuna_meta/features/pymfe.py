@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import stats
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.response import summarise_response
+import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.table import read_table
 
 

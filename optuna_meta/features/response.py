@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import columns
-from optuna_meta.features import stats
+import optuna_meta.features.columns as columns
+import optuna_meta.features.stats as stats
 
 
 __all__ = [

@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features import stats
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.cross_validation import cross_validate
 from optuna_meta.features.cross_validation import make_learners
@@ -45,6 +44,7 @@ from optuna_meta.features.image.sample import pool
 from optuna_meta.features.image.sample import read_images
 from optuna_meta.features.labels import describe_labels
 from optuna_meta.features.labels import LABEL_NAMES
+import optuna_meta.features.stats as stats
 
 
 __all__ = ["image_meta_features"]

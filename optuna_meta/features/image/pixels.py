@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import stats
 from optuna_meta.features.image.sample import pool
+import optuna_meta.features.stats as stats
 
 
 __all__ = ["describe", "describe_pixels", "luminance", "radial_spectrum", "spectral_measures"]

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features import stats
 from optuna_meta.features.columns import as_numpy
 from optuna_meta.features.groups import Budget
 from optuna_meta.features.groups import UNLIMITED
 from optuna_meta.features.labels import read_labels
+import optuna_meta.features.stats as stats
 
 
 __all__ = ["ImageSample", "pool", "read_images"]

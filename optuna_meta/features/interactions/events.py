@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import columns
+import optuna_meta.features.columns as columns
 
 
 __all__ = ["Events", "Interactions", "read_interactions"]

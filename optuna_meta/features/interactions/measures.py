@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import stats
 from optuna_meta.features.interactions.events import Events
+import optuna_meta.features.stats as stats
 
 
 __all__ = [

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import stats
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.cross_validation import cross_scores
 from optuna_meta.features.cross_validation import deal
@@ -29,6 +28,7 @@ from optuna_meta.features.cross_validation import make_learners
 from optuna_meta.features.cross_validation import scale_response
 from optuna_meta.features.groups import Budget
 from optuna_meta.features.groups import UNLIMITED
+import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.table import encode
 from optuna_meta.features.tabular.tree import grow_tree
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from optuna_meta.features import stats
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.response import describe_classes
 from optuna_meta.features.response import Response
+import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.table import Table
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import stats
+import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.table import Table
 
 

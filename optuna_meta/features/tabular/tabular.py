@@ -56,7 +56,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import stats
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.groups import Budget
 from optuna_meta.features.groups import Extractor
@@ -66,6 +65,7 @@ from optuna_meta.features.response import ProblemType
 from optuna_meta.features.response import Response
 from optuna_meta.features.response import split_outputs
 from optuna_meta.features.response import summarise_response
+import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.discriminants import separate
 from optuna_meta.features.tabular.information import describe_columns
 from optuna_meta.features.tabular.information import discretise_columns

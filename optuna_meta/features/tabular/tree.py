@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
-from optuna_meta.features import stats
 from optuna_meta.features.columns import is_numeric
+import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.table import encode
 
 

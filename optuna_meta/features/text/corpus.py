@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features import stats
 from optuna_meta.features.columns import is_missing
+import optuna_meta.features.stats as stats
 
 
 __all__ = [

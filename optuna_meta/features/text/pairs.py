@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features import stats
 from optuna_meta.features.groups import Budget
 from optuna_meta.features.groups import Extractor
 from optuna_meta.features.groups import Steps
+import optuna_meta.features.stats as stats
 from optuna_meta.features.text.corpus import as_text
 from optuna_meta.features.text.corpus import Corpus
 from optuna_meta.features.text.corpus import describe_lengths

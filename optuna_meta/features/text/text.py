@@ -24,7 +24,6 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features import stats
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.cross_validation import cross_validate
 from optuna_meta.features.cross_validation import make_learners
@@ -34,6 +33,7 @@ from optuna_meta.features.groups import Steps
 from optuna_meta.features.labels import describe_labels
 from optuna_meta.features.labels import LABEL_NAMES
 from optuna_meta.features.labels import read_labels
+import optuna_meta.features.stats as stats
 from optuna_meta.features.text.corpus import as_text
 from optuna_meta.features.text.corpus import Corpus
 from optuna_meta.features.text.corpus import describe_lengths
