@@ -163,26 +163,16 @@ def cross_scores(
         fold: Shape (n,); each instance is predicted by what was learned on the other folds.
         budget: The time that there is.
     """
-    score = _clipped_r2 if is_numeric(y) else _accuracy
-    scores = {}
+    scores: dict[str, float] = {}
     for name, learner in learners.items():
-        predicted = _cross_predict(learner, design, y, fold, budget)
-        if predicted is not None:
-            scores[name] = score(y, predicted)
+        predicted = np.empty_like(y)
+        for k in range(FOLDS):
+            if not budget.allows():
+                return scores
+            learner.fit(design[fold != k], y[fold != k])
+            predicted[fold == k] = learner.predict(design[fold == k])
+        scores[name] = _clipped_r2(y, predicted) if is_numeric(y) else _accuracy(y, predicted)
     return scores
-
-
-def _cross_predict(
-    learner: Any, design: Any, y: NDArray[Any], fold: NDArray[np.int64], budget: Budget
-) -> NDArray[Any] | None:
-    """Return the predictions (n,); None where the time does not last for all folds."""
-    predicted = np.empty_like(y)
-    for k in range(FOLDS):
-        if not budget.allows():
-            return None
-        learner.fit(design[fold != k], y[fold != k])
-        predicted[fold == k] = learner.predict(design[fold == k])
-    return predicted
 
 
 def _accuracy(y: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:

@@ -27,10 +27,7 @@ from optuna_meta.features.groups import Extractor
 from optuna_meta.features.groups import Steps
 from optuna_meta.features.interactions.events import Interactions
 from optuna_meta.features.interactions.events import read_interactions
-from optuna_meta.features.interactions.measures import describe_counts
-from optuna_meta.features.interactions.measures import describe_popularity
-from optuna_meta.features.interactions.measures import describe_ratings
-from optuna_meta.features.interactions.measures import describe_times
+import optuna_meta.features.interactions.measures as measures
 from optuna_meta.features.interactions.recommenders import landmark_interactions
 
 
@@ -75,10 +72,10 @@ def _read(interactions: Interactions, *, seed: int, budget: Budget) -> Steps:
     """
     events, rng = read_interactions(interactions), np.random.default_rng([seed, 1])
     return {
-        "simple": lambda: describe_counts(events),
-        "popularity": lambda: describe_popularity(events),
-        "ratings": lambda: describe_ratings(events),
-        "times": lambda: describe_times(events),
+        "simple": lambda: measures.describe_counts(events),
+        "popularity": lambda: measures.describe_popularity(events),
+        "ratings": lambda: measures.describe_ratings(events),
+        "times": lambda: measures.describe_times(events),
         "landmarking": lambda: landmark_interactions(events, rng, budget),
     }
 

@@ -20,12 +20,7 @@ from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
 from optuna_meta.features.columns import is_numeric
-from optuna_meta.features.cross_validation import cross_scores
-from optuna_meta.features.cross_validation import deal
-from optuna_meta.features.cross_validation import FOLDS
-from optuna_meta.features.cross_validation import learnable
-from optuna_meta.features.cross_validation import make_learners
-from optuna_meta.features.cross_validation import scale_response
+import optuna_meta.features.cross_validation as cross_validation
 from optuna_meta.features.groups import Budget
 from optuna_meta.features.groups import UNLIMITED
 import optuna_meta.features.stats as stats
@@ -59,26 +54,27 @@ def landmark(
         rng: Draws the rows and the folds.
         budget: The time that there is.
     """
-    rows = learnable(y, rng.permutation(len(y)))[:_MAX_ROWS]
+    rows = cross_validation.learnable(y, rng.permutation(len(y)))[:_MAX_ROWS]
     # Again, for the cut may leave a class too few members.
-    rows = learnable(y, rows)
+    rows = cross_validation.learnable(y, rows)
     if not len(rows):
         return {}
-    y = scale_response(y[rows])
-    fold = deal(y)
+    y = cross_validation.scale_response(y[rows])
+    fold = cross_validation.deal(y)
     design = encode(z[rows], codes[rows])
-    design = design[:, np.all([np.ptp(design[fold != k], axis=0) > 0 for k in range(FOLDS)], 0)]
+    parts = [design[fold != k] for k in range(cross_validation.FOLDS)]
+    design = design[:, np.all([np.ptp(part, axis=0) > 0 for part in parts], axis=0)]
     if not design.shape[1]:
         return {}
     design = design[:, stats.subsample(design.shape[1], _MAX_COLUMNS, rng)]
     # A tree search, for its distances, unlike a matrix product's, do not hang on rounding.
-    learners = make_learners(_LEARNERS, is_numeric(y), neighbours="kd_tree")
+    learners = cross_validation.make_learners(_LEARNERS, is_numeric(y), neighbours="kd_tree")
     drawn = int(rng.integers(design.shape[1]))
     stump, neighbour = learners["best_node"], learners["one_nn"]
     learners["random_node"] = _OneColumn(stump, lambda X, y: drawn)
     learners["worst_node"] = _OneColumn(stump, lambda X, y: int(np.argmin(_importances(X, y))))
     learners["elite_nn"] = _OneColumn(neighbour, lambda X, y: int(np.argmax(_importances(X, y))))
-    return cross_scores(learners, design, y, fold, budget)
+    return cross_validation.cross_scores(learners, design, y, fold, budget)
 
 
 class _OneColumn:

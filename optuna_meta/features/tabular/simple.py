@@ -14,8 +14,8 @@ from optuna_meta.features.tabular.table import Table
 __all__ = ["count_table", "count_classes"]
 
 
-def count_table(table: Table) -> dict[str, float]:
-    """Return the numbers of rows and columns, and the shares of missing cells."""
+def count_table(table: Table, nr_outputs: int) -> dict[str, float]:
+    """Return the numbers of rows, columns and outputs, and the shares of missing cells."""
     nr_attr = table.nr_num + table.nr_cat
     missing = np.hstack([np.isnan(table.numbers), table.codes < 0])
     return {
@@ -27,6 +27,7 @@ def count_table(table: Table) -> dict[str, float]:
         "attr_to_inst": nr_attr / table.nr_inst,
         "missing_ratio": float(missing.mean()),
         "inst_missing_ratio": float(missing.any(axis=1).mean()),
+        "nr_outputs": nr_outputs,
     }
 
 

@@ -67,13 +67,9 @@ from optuna_meta.features.response import split_outputs
 from optuna_meta.features.response import summarise_response
 import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.discriminants import separate
-from optuna_meta.features.tabular.information import describe_columns
-from optuna_meta.features.tabular.information import discretise_columns
-from optuna_meta.features.tabular.information import discretise_response
-from optuna_meta.features.tabular.information import relate_columns
+import optuna_meta.features.tabular.information as information
 from optuna_meta.features.tabular.landmarkers import landmark
-from optuna_meta.features.tabular.simple import count_classes
-from optuna_meta.features.tabular.simple import count_table
+import optuna_meta.features.tabular.simple as simple
 from optuna_meta.features.tabular.statistical import describe_numbers
 from optuna_meta.features.tabular.table import read_table
 from optuna_meta.features.tabular.tree import describe_tree
@@ -156,11 +152,13 @@ def _read(
         return _average(describe, responses, budget)
 
     def inform() -> dict[str, float]:
-        columns = discretise_columns(z, codes)
-        return describe_columns(columns) | over(partial(_relate, columns))
+        columns = information.discretise_columns(z, codes)
+        return information.describe_columns(columns) | over(partial(_relate, columns))
 
     return {
-        "simple": lambda: count_table(table) | {"nr_outputs": len(outputs)} | over(count_classes),
+        "simple": lambda: (
+            simple.count_table(table) | {"nr_outputs": len(outputs)} | over(simple.count_classes)
+        ),
         "statistical": lambda: describe_numbers(table, z) | over(partial(_follow, z)),
         "info-theory": inform,
         "landmarking": lambda: over(lambda r: landmark(z, codes, r.values, rng, budget)),
@@ -214,5 +212,7 @@ def _follow(z: Array, response: Response) -> dict[str, float]:
 
 
 def _relate(columns: list[NDArray[np.int64]], response: Response) -> dict[str, float]:
-    features = relate_columns(columns, discretise_response(response.values))
+    features = information.relate_columns(
+        columns, information.discretise_response(response.values)
+    )
     return describe_classes(response.counts) | features

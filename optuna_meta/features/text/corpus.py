@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from itertools import chain
 import re
 from typing import Any
 from typing import NamedTuple
@@ -101,14 +102,10 @@ def read_corpus(texts: Sequence[str]) -> Corpus:
     if sum(min(len(text), _LONGEST) for text in texts) <= _TOTAL:
         longest = _LONGEST
     texts = [text[:longest] for text in texts]
+    words = [_TOKEN.findall(text.lower()) for text in texts]
     number_of: dict[str, int] = {}
-    tokens: list[int] = []
-    lengths = np.zeros(len(texts), dtype=np.int64)
-    for i, text in enumerate(texts):
-        words = _TOKEN.findall(text.lower())
-        tokens.extend(number_of.setdefault(word, len(number_of)) for word in words)
-        lengths[i] = len(words)
-    document = np.repeat(np.arange(len(texts)), lengths)
+    tokens = [number_of.setdefault(word, len(number_of)) for word in chain.from_iterable(words)]
+    document = np.repeat(np.arange(len(texts)), [len(found) for found in words])
     return Corpus(texts, np.array(tokens, dtype=np.int64), document, list(number_of))
 
 
