@@ -14,8 +14,14 @@ from optuna_meta._typing import Array
 
 
 __all__ = [
-    *("as_numpy", "count_texts", "finite", "holds_numbers", "is_missing", "is_numeric"),
-    *("read_column", "read_texts"),
+    "as_numpy",
+    "count_texts",
+    "finite",
+    "holds_numbers",
+    "is_missing",
+    "is_numeric",
+    "read_column",
+    "read_texts",
 ]
 
 # By name, for pandas need not be installed.

@@ -17,8 +17,14 @@ import optuna_meta.features.stats as stats
 
 
 __all__ = [
-    *("cross_scores", "cross_validate", "deal", "FOLDS", "learnable", "make_learners"),
-    *("NearestCentroid", "scale_response"),
+    "FOLDS",
+    "clipped_r2",
+    "cross_scores",
+    "cross_validate",
+    "deal",
+    "learnable",
+    "make_learners",
+    "scale_response",
 ]
 
 FOLDS = 3  # The fewest that leave most rows to learn from: each fold costs a training.
@@ -38,8 +44,7 @@ class NearestCentroid:
         """Return a class for each row of design (m, d)."""
         # What the squared distances to all centroids have in common is left out.
         distances = np.sum(self._centroids**2, axis=1) - 2 * (design @ self._centroids.T)
-        predicted: NDArray[np.int64] = self._classes[np.argmin(distances, axis=1)]
-        return predicted
+        return np.asarray(self._classes[np.argmin(distances, axis=1)])
 
 
 def make_learners(
@@ -171,14 +176,12 @@ def cross_scores(
                 return scores
             learner.fit(design[fold != k], y[fold != k])
             predicted[fold == k] = learner.predict(design[fold == k])
-        scores[name] = _clipped_r2(y, predicted) if is_numeric(y) else _accuracy(y, predicted)
+        right = float(np.mean(y == predicted))
+        scores[name] = clipped_r2(y, predicted) if is_numeric(y) else right
     return scores
 
 
-def _accuracy(y: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
-    return float(np.mean(y == predicted))
-
-
-def _clipped_r2(y: Array, predicted: Array) -> float:
+def clipped_r2(y: Array, predicted: Array) -> float:
+    """Return the coefficient of determination of numbers (n,), at least -1."""
     r2 = 1.0 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean()) ** 2)
     return float(np.clip(r2, -1.0, 1.0))

@@ -16,7 +16,10 @@ import optuna
 
 
 __all__ = [
-    *("clean_meta_features", "META_FEATURES_KEY", "read_meta_features", "record_meta_features"),
+    "META_FEATURES_KEY",
+    "clean_meta_features",
+    "read_meta_features",
+    "record_meta_features",
 ]
 
 META_FEATURES_KEY = "optuna_meta:meta_features"

@@ -24,7 +24,11 @@ import optuna_meta.features.stats as stats
 
 
 __all__ = [
-    *("describe_classes", "ProblemType", "read_response", "Response", "split_outputs"),
+    "ProblemType",
+    "Response",
+    "describe_classes",
+    "read_response",
+    "split_outputs",
     "summarise_response",
 ]
 

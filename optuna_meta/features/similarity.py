@@ -27,9 +27,7 @@ from optuna_meta._typing import Array
 from optuna_meta.outcomes.transforms import rank_normal
 
 
-__all__ = [
-    *("LEAST_STUDIES", "learned_similarity", "nearness", "Similarity", "uniform_similarity"),
-]
+__all__ = ["LEAST_STUDIES", "Similarity", "learned_similarity", "nearness", "uniform_similarity"]
 
 LEAST_STUDIES = 6  # With features; of fewer none is left out for the others to say anything.
 _LEAST_KNOWN = 3  # Studies that have a feature.
@@ -137,8 +135,7 @@ def nearness(features: Sequence[Mapping[str, float]], target: Mapping[str, float
         return uniform_similarity(len(features)).weights
     squared = _differences(scores[:-1], scores[-1:])[:, 0].mean(axis=1)
     closeness = np.exp(-(squared - squared.min()))
-    weights: Array = closeness / closeness.sum()
-    return weights
+    return np.asarray(closeness / closeness.sum())
 
 
 def _scores(
@@ -188,8 +185,7 @@ def _disagreement(Z: Array) -> Array:
     centred = Z - Z.mean(axis=0)
     norms = np.linalg.norm(centred, axis=0)
     scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 1e-9)
-    apart: Array = 1.0 - scaled.T @ scaled
-    return apart
+    return np.asarray(1.0 - scaled.T @ scaled)
 
 
 def _coefficients(differences: Array, apart: Array) -> Array:
@@ -202,8 +198,7 @@ def _coefficients(differences: Array, apart: Array) -> Array:
     # |R b - R'^-1 A'd|^2 is, up to a constant, |A b - d|^2 + ridge |b|^2 with R'R = A'A + ridge.
     R = cholesky(A.T @ A + _RIDGE * len(d) * np.eye(A.shape[1]))
     found, _ = nnls(R, solve_triangular(R, A.T @ d, trans="T"))
-    coefficients: Array = found
-    return coefficients
+    return np.asarray(found)
 
 
 def _chosen(
@@ -253,8 +248,7 @@ def _weights(foretold: Array, unit: float, reach: float, share: float) -> Array:
     if unit <= 0.0:
         return np.full(n, 1.0 / n)
     decay = np.exp(-(foretold - foretold.min()) / (reach * unit))
-    weights: Array = (1.0 - share) / n + share * decay / decay.sum()
-    return weights
+    return np.asarray((1.0 - share) / n + share * decay / decay.sum())
 
 
 def _median_of_pairs(matrix: Array) -> float:

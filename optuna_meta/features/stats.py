@@ -15,8 +15,17 @@ from optuna_meta._typing import Array
 
 
 __all__ = [
-    *("entropy", "evenness", "kurtosis", "log_slope", "mean", "ratio", "sd", "skewness"),
-    *("standardise", "subsample", "summarise"),
+    "entropy",
+    "evenness",
+    "kurtosis",
+    "log_slope",
+    "mean",
+    "ratio",
+    "sd",
+    "skewness",
+    "standardise",
+    "subsample",
+    "summarise",
 ]
 
 
@@ -37,8 +46,7 @@ def standardise(numbers: Array) -> Array:
     high = np.max(scaled, axis=0, where=present, initial=-np.inf)
     scaled, present = scaled[:, high > low], present[:, high > low]
     centred = scaled - np.mean(scaled, axis=0, where=present)
-    z: Array = centred / np.sqrt(np.mean(centred**2, axis=0, where=present))
-    return z
+    return np.asarray(centred / np.sqrt(np.mean(centred**2, axis=0, where=present)))
 
 
 def skewness(z: Array) -> Array:
@@ -54,8 +62,7 @@ def kurtosis(z: Array) -> Array:
 def _moment(z: Array, order: int) -> Array:
     present = ~np.isnan(z)
     n = present.sum(axis=0)
-    moment: Array = np.mean(z**order, axis=0, where=present) * ((n - 1) / n) ** (order / 2)
-    return moment
+    return np.asarray(np.mean(z**order, axis=0, where=present) * ((n - 1) / n) ** (order / 2))
 
 
 def entropy(counts: NDArray[np.int64]) -> float:

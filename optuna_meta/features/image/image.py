@@ -35,10 +35,7 @@ from optuna_meta.features.groups import Extractor
 from optuna_meta.features.groups import Steps
 from optuna_meta.features.image.intrinsic import participation_ratio
 from optuna_meta.features.image.intrinsic import two_nn
-from optuna_meta.features.image.pixels import describe
-from optuna_meta.features.image.pixels import describe_pixels
-from optuna_meta.features.image.pixels import radial_spectrum
-from optuna_meta.features.image.pixels import spectral_measures
+import optuna_meta.features.image.pixels as pixels
 from optuna_meta.features.image.sample import ImageSample
 from optuna_meta.features.image.sample import pool
 from optuna_meta.features.image.sample import read_images
@@ -86,8 +83,8 @@ def _read(images: Any, labels: Any = None, *, seed: int, budget: Budget) -> Step
     sample = read_images(images, labels, np.random.default_rng(seed), budget)
     return {
         "simple": lambda: _count(sample),
-        "statistical": lambda: describe_pixels(sample.pixels),
-        "spectral": lambda: spectral_measures(radial_spectrum(sample.pixels)),
+        "statistical": lambda: pixels.describe_pixels(sample.pixels),
+        "spectral": lambda: pixels.spectral_measures(pixels.radial_spectrum(sample.pixels)),
         "intrinsic": lambda: _find_dimensions(sample.pixels, budget),
         "landmarking": lambda: _landmark(sample, np.random.default_rng([seed, 1]), budget),
     }
@@ -106,9 +103,9 @@ def _count(sample: ImageSample) -> dict[str, float]:
     }
 
 
-def _find_dimensions(pixels: NDArray[np.float32], budget: Budget) -> dict[str, float]:
-    height, width = (min(_CELLS, side) for side in pixels.shape[2:])
-    points = pool(pixels, height, width).reshape(len(pixels), -1).astype(np.float64)
+def _find_dimensions(images: NDArray[np.float32], budget: Budget) -> dict[str, float]:
+    height, width = (min(_CELLS, side) for side in images.shape[2:])
+    points = pool(images, height, width).reshape(len(images), -1).astype(np.float64)
     dimensions = {"two_nn": two_nn, "participation_ratio": participation_ratio}
     return {name: find(points) for name, find in dimensions.items() if budget.allows()}
 
@@ -116,5 +113,5 @@ def _find_dimensions(pixels: NDArray[np.float32], budget: Budget) -> dict[str, f
 def _landmark(sample: ImageSample, rng: np.random.Generator, budget: Budget) -> dict[str, float]:
     names, regression = _GROUPS["landmarking"], is_numeric(sample.labels)
     learners = make_learners(names, regression, ridge=_RIDGE)
-    design = stats.standardise(describe(sample.pixels))
+    design = stats.standardise(pixels.describe(sample.pixels))
     return cross_validate(learners, design, sample.labels, rng, budget)

@@ -102,8 +102,7 @@ def radial_spectrum(pixels: NDArray[np.float32]) -> Array:
     frequency = np.fft.fftfreq(side, 1 / side)
     radius = np.rint(np.hypot(frequency[:, None], frequency)).astype(np.int64).ravel()
     sums, counts = np.bincount(radius, power.ravel()), np.bincount(radius)
-    spectrum: Array = (sums / np.maximum(counts, 1))[1 : side // 2 + 1]
-    return spectrum
+    return np.asarray((sums / np.maximum(counts, 1))[1 : side // 2 + 1])
 
 
 def spectral_measures(spectrum: Array) -> dict[str, float]:

@@ -118,17 +118,11 @@ def _read_item(item: Any) -> _Item:
             f"An image must be C x H x W or H x W, got the shape {image.shape}. "
             "Let the items be images, or (image, label) pairs."
         )
-    image = _orient(image[None])[0]
+    if image.ndim == 2:
+        image = image[None]
+    elif image.shape[0] not in _CHANNELS and image.shape[2] in _CHANNELS:
+        image = np.moveaxis(image, 2, 0)
     return _Item(_shrink(image), image.shape, image.dtype, label)
-
-
-def _orient(images: Any) -> NDArray[Any]:
-    """Return images of shape N x C x H x W, from whichever order of axes."""
-    if images.ndim == 3:
-        return np.asarray(images[:, None])
-    if images.shape[1] not in _CHANNELS and images.shape[3] in _CHANNELS:
-        return np.asarray(np.moveaxis(images, 3, 1))
-    return np.asarray(images)
 
 
 def _draw(n: int, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -159,15 +153,13 @@ def pool(images: NDArray[np.float32], height: int, width: int) -> NDArray[np.flo
     """
     for axis, size in ((-2, height), (-1, width)):
         side = images.shape[axis]
-        if size == side:
-            continue
-        if size > side:
-            images = np.take(images, np.arange(size) * side // size, axis=axis)
-            continue
         starts = np.arange(size) * side // size
-        sums: NDArray[np.float32] = np.add.reduceat(images, starts, axis=axis)
-        counts = np.diff(np.append(starts, side)).astype(np.float32)
-        images = np.divide(sums, counts[:, None] if axis == -2 else counts, dtype=np.float32)
+        if size >= side:
+            images = np.take(images, starts, axis=axis)
+        else:
+            counts = np.diff(np.append(starts, side)).astype(np.float32)
+            sums = np.add.reduceat(images, starts, axis=axis)
+            images = np.divide(sums, counts[:, None] if axis == -2 else counts, dtype=np.float32)
     return images
 
 

@@ -118,5 +118,4 @@ def _read_numbers(values: Any, what: str, known: NDArray[np.bool_]) -> Array | N
         raise ValueError(
             f"{what} must be numbers or dates, got {np.asarray(values).dtype}. Convert them."
         )
-    numbers: Array = columns.read_column(values)[known]
-    return numbers
+    return np.asarray(columns.read_column(values)[known])

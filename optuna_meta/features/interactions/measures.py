@@ -15,10 +15,7 @@ from optuna_meta.features.interactions.events import Events
 import optuna_meta.features.stats as stats
 
 
-__all__ = [
-    *("burstiness", "describe_counts", "describe_popularity", "describe_ratings"),
-    *("describe_times", "gini", "variance_share"),
-]
+__all__ = ["describe_counts", "describe_popularity", "describe_ratings", "describe_times"]
 
 _COLD = 5  # A user or item with fewer interactions is cold: public data are often cut there.
 _LATE = 0.1  # The last share of the interactions, of which a split by time would hold out as many.
@@ -176,6 +173,4 @@ def _gaps_of_users(users: NDArray[np.int64], times: Array) -> tuple[Array, Array
 
 def _new_share(codes: NDArray[np.int64], late: int) -> float:
     """Return the share of the codes from an index on that do not occur before it."""
-    seen = np.zeros(int(codes.max()) + 1, dtype=bool)
-    seen[codes[:late]] = True
-    return float(np.mean(~seen[codes[late:]]))
+    return float(np.mean(np.isin(codes[late:], codes[:late], invert=True)))

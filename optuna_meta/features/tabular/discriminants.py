@@ -63,8 +63,7 @@ def _canonical_correlations(numbers: Array, y: NDArray[Any]) -> Array:
     frequent = counts > 0
     cosines = sums[frequent] / np.sqrt(counts[frequent])[:, None]
     found = np.linalg.svd(cosines, compute_uv=False)[: frequent.sum() - 1]
-    correlations: Array = np.minimum(found, 1.0)
-    return correlations
+    return np.asarray(np.minimum(found, 1.0))
 
 
 def _gravity(numbers: Array, y: NDArray[np.int64]) -> float:

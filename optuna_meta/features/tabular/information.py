@@ -20,10 +20,7 @@ from optuna_meta.features.columns import is_numeric
 import optuna_meta.features.stats as stats
 
 
-__all__ = [
-    *("contingency", "describe_columns", "discretise", "discretise_columns"),
-    *("discretise_response", "relate_columns"),
-]
+__all__ = ["describe_columns", "discretise_columns", "discretise_response", "relate_columns"]
 
 _MAX_CONCENTRATION_COLUMNS = 12  # Of 132 pairs, each of which takes a table of its own.
 _LEAST_INFORMATION = 1e-12  # Less than this is what rounding makes of none.

@@ -90,8 +90,7 @@ class _OneColumn:
         self._learner.fit(self._show(X), y)
 
     def predict(self, X: Array) -> NDArray[Any]:
-        predicted: NDArray[Any] = self._learner.predict(self._show(X))
-        return predicted
+        return np.asarray(self._learner.predict(self._show(X)))
 
     def _show(self, X: Array) -> NDArray[np.float32]:
         # In single precision: equal distances stay so whatever the units, and rounding does not
@@ -100,5 +99,4 @@ class _OneColumn:
 
 
 def _importances(X: Array, y: NDArray[Any]) -> Array:
-    importances: Array = grow_tree(X, y).feature_importances_
-    return importances
+    return np.asarray(grow_tree(X, y).feature_importances_)

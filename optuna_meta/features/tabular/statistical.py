@@ -16,10 +16,7 @@ import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.table import Table
 
 
-__all__ = [
-    *("absolute_correlations", "component_shares", "describe_numbers", "outlier_ratio"),
-    *("sparsity", "spreads"),
-]
+__all__ = ["describe_numbers"]
 
 _CORRELATED = 0.5  # pymfe's threshold of a correlation that counts
 _MOST_VARIANCE = 0.95  # pymfe's share of variance that the components are to reach
@@ -78,8 +75,7 @@ def component_shares(z: Array) -> Array:
     """
     filled = np.nan_to_num(z)
     variances = np.maximum(np.linalg.eigvalsh(filled.T @ filled)[::-1], 0.0)
-    shares: Array = variances / variances.sum()
-    return shares
+    return np.asarray(variances / variances.sum())
 
 
 def outlier_ratio(z: Array) -> float:

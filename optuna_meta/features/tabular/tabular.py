@@ -156,9 +156,7 @@ def _read(
         return information.describe_columns(columns) | over(partial(_relate, columns))
 
     return {
-        "simple": lambda: (
-            simple.count_table(table) | {"nr_outputs": len(outputs)} | over(simple.count_classes)
-        ),
+        "simple": lambda: simple.count_table(table, len(outputs)) | over(simple.count_classes),
         "statistical": lambda: describe_numbers(table, z) | over(partial(_follow, z)),
         "info-theory": inform,
         "landmarking": lambda: over(lambda r: landmark(z, codes, r.values, rng, budget)),

@@ -24,14 +24,8 @@ from optuna_meta.features.groups import Budget
 from optuna_meta.features.groups import Extractor
 from optuna_meta.features.groups import Steps
 import optuna_meta.features.stats as stats
-from optuna_meta.features.text.corpus import as_text
-from optuna_meta.features.text.corpus import Corpus
-from optuna_meta.features.text.corpus import describe_lengths
-from optuna_meta.features.text.corpus import describe_vocabulary
-from optuna_meta.features.text.corpus import draw_items
-from optuna_meta.features.text.corpus import LENGTH_NAMES
-from optuna_meta.features.text.corpus import read_corpus
-from optuna_meta.features.text.corpus import VOCABULARY_NAMES
+import optuna_meta.features.text.tokens as tokens
+from optuna_meta.features.text.tokens import Corpus
 from optuna_meta.features.text.translation import score_translations
 
 
@@ -41,11 +35,11 @@ _SIDES = ("source", "target")
 _GROUPS = {
     "simple": ("nr_inst",),
     "length": (
-        *(f"{side}.{name}" for side in _SIDES for name in LENGTH_NAMES),
+        *(f"{side}.{name}" for side in _SIDES for name in tokens.LENGTH_NAMES),
         *("length_ratio.mean", "length_ratio.sd", "length_cor"),
     ),
     "vocabulary": (
-        *(f"{side}.{name}" for side in _SIDES for name in VOCABULARY_NAMES),
+        *(f"{side}.{name}" for side in _SIDES for name in tokens.VOCABULARY_NAMES),
         *("vocabulary_ratio", "shared_token_ratio"),
     ),
     "alignment": tuple(
@@ -70,9 +64,9 @@ def _read(pairs: Any, *, seed: int, budget: Budget) -> Steps:
     Raises:
         ValueError: If there are no pairs, or one is none of two texts.
     """
-    _, drawn = draw_items(pairs, "pairs", np.random.default_rng(seed))
+    _, drawn = tokens.draw_items(pairs, "pairs", np.random.default_rng(seed))
     texts = zip(*map(_read_pair, drawn), strict=True)
-    sides = {side: read_corpus(documents) for side, documents in zip(_SIDES, texts, strict=True)}
+    sides = dict(zip(_SIDES, map(tokens.read_corpus, texts), strict=True))
     return {
         "simple": lambda: {"nr_inst": len(pairs)},
         "length": lambda: _compare_lengths(sides),
@@ -91,7 +85,7 @@ def _read_pair(pair: Any) -> tuple[str, str]:
             "Pass (source, target) tuples."
         )
     source, translation = pair
-    return as_text(source), as_text(translation)
+    return tokens.as_text(source), tokens.as_text(translation)
 
 
 def _compare_lengths(sides: Mapping[str, Corpus]) -> dict[str, float]:
@@ -101,7 +95,7 @@ def _compare_lengths(sides: Mapping[str, Corpus]) -> dict[str, float]:
     ratios = translation[both] / source[both]
     varied = both.any() and np.ptp(source[both]) > 0 and np.ptp(translation[both]) > 0
     return {
-        **_prefixed({side: describe_lengths(corpus) for side, corpus in sides.items()}),
+        **_prefixed({side: tokens.describe_lengths(corpus) for side, corpus in sides.items()}),
         "length_ratio.mean": stats.mean(ratios),
         "length_ratio.sd": float(ratios.std()) if len(ratios) else np.nan,
         "length_cor": float(np.corrcoef(source[both], translation[both])[0, 1])
@@ -119,7 +113,7 @@ def _compare_vocabularies(sides: Mapping[str, Corpus], seed: int) -> dict[str, f
     """
     source, translation = (sides[side] for side in _SIDES)
     described = {
-        side: describe_vocabulary(corpus, np.random.default_rng([seed, 1]))
+        side: tokens.describe_vocabulary(corpus, np.random.default_rng([seed, 1]))
         for side, corpus in sides.items()
     }
     number_of = {word: i for i, word in enumerate(source.vocabulary)}

@@ -34,14 +34,8 @@ from optuna_meta.features.labels import describe_labels
 from optuna_meta.features.labels import LABEL_NAMES
 from optuna_meta.features.labels import read_labels
 import optuna_meta.features.stats as stats
-from optuna_meta.features.text.corpus import as_text
-from optuna_meta.features.text.corpus import Corpus
-from optuna_meta.features.text.corpus import describe_lengths
-from optuna_meta.features.text.corpus import describe_vocabulary
-from optuna_meta.features.text.corpus import draw_items
-from optuna_meta.features.text.corpus import LENGTH_NAMES
-from optuna_meta.features.text.corpus import read_corpus
-from optuna_meta.features.text.corpus import VOCABULARY_NAMES
+import optuna_meta.features.text.tokens as tokens
+from optuna_meta.features.text.tokens import Corpus
 
 
 __all__ = ["text_meta_features"]
@@ -51,8 +45,8 @@ _COLUMNS = 4_096  # Of hashed words: common ones rarely share a column.
 _LEARNERS = ("nearest_centroid", "one_nn", "ridge")  # of words weighted by their rarity
 _GROUPS = {
     "simple": ("nr_inst", *LABEL_NAMES),
-    "length": LENGTH_NAMES,
-    "vocabulary": VOCABULARY_NAMES,
+    "length": tokens.LENGTH_NAMES,
+    "vocabulary": tokens.VOCABULARY_NAMES,
     "landmarking": ("naive_bayes", *_LEARNERS),
 }
 
@@ -73,13 +67,13 @@ def _read(documents: Any, labels: Any = None, *, seed: int, budget: Budget) -> S
     Raises:
         ValueError: If there are no documents, or labels are more or fewer.
     """
-    rows, drawn = draw_items(documents, "documents", np.random.default_rng(seed))
+    rows, drawn = tokens.draw_items(documents, "documents", np.random.default_rng(seed))
     y = read_labels(labels, len(documents))
-    corpus = read_corpus([as_text(document) for document in drawn])
+    corpus = tokens.read_corpus([tokens.as_text(document) for document in drawn])
     return {
         "simple": lambda: {"nr_inst": len(documents), **describe_labels(y)},
-        "length": lambda: describe_lengths(corpus),
-        "vocabulary": lambda: describe_vocabulary(corpus, np.random.default_rng([seed, 1])),
+        "length": lambda: tokens.describe_lengths(corpus),
+        "vocabulary": lambda: tokens.describe_vocabulary(corpus, np.random.default_rng([seed, 1])),
         "landmarking": lambda: _landmark(corpus, y[rows], seed, budget),
     }
 

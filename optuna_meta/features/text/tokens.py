@@ -17,8 +17,14 @@ import optuna_meta.features.stats as stats
 
 
 __all__ = [
-    *("as_text", "Corpus", "describe_lengths", "describe_vocabulary", "draw_items"),
-    *("LENGTH_NAMES", "read_corpus", "VOCABULARY_NAMES"),
+    "Corpus",
+    "LENGTH_NAMES",
+    "VOCABULARY_NAMES",
+    "as_text",
+    "describe_lengths",
+    "describe_vocabulary",
+    "draw_items",
+    "read_corpus",
 ]
 
 LENGTH_NAMES = (
@@ -186,9 +192,7 @@ def _oov_ratio(corpus: Corpus, rng: np.random.Generator) -> float:
     """Return the share of tokens of a random half of the documents that the rest lacks."""
     held_out = rng.permutation(len(corpus.texts))[: len(corpus.texts) // 2]
     out = np.isin(corpus.document, held_out)
-    known = np.zeros(len(corpus.vocabulary), dtype=bool)
-    known[corpus.tokens[~out]] = True
-    return stats.ratio(float(np.sum(~known[corpus.tokens[out]])), float(np.sum(out)))
+    return stats.mean(np.isin(corpus.tokens[out], corpus.tokens[~out], invert=True))
 
 
 def _bigram_entropy(corpus: Corpus) -> float:

@@ -8,10 +8,10 @@ import pytest
 import scipy.stats
 from sklearn.feature_extraction.text import CountVectorizer
 
-from optuna_meta.features.text.corpus import as_text
-from optuna_meta.features.text.corpus import describe_lengths
-from optuna_meta.features.text.corpus import describe_vocabulary
-from optuna_meta.features.text.corpus import read_corpus
+from optuna_meta.features.text.tokens import as_text
+from optuna_meta.features.text.tokens import describe_lengths
+from optuna_meta.features.text.tokens import describe_vocabulary
+from optuna_meta.features.text.tokens import read_corpus
 
 
 TEXTS = ["The cat sat.", "", "the DOG sat on the cat!", "Nobody's cat: 42.", "The cat sat."]
