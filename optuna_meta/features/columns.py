@@ -20,6 +20,7 @@ __all__ = [
     "holds_numbers",
     "is_missing",
     "is_numeric",
+    "number_texts",
     "read_column",
     "read_texts",
 ]
@@ -59,7 +60,9 @@ def read_column(values: Any) -> NDArray[Any]:
     """
     array = _as_array(values)
     if not holds_numbers(values):
-        return _codes(array.tolist())
+        texts = _texts(array.tolist())
+        # Sorted, so that neither the order of the rows nor hashing decides the numbers.
+        return number_texts(texts, sorted({text for text in texts if text is not None}))
     if array.dtype.kind in "biuf":
         return finite(array)
     if array.dtype.kind in "mM":
@@ -74,6 +77,12 @@ def read_texts(values: Any) -> list[str | None]:
         values: A column of n cells: an array, a pandas Series, a list.
     """
     return _texts(_as_array(values).tolist())
+
+
+def number_texts(texts: list[str | None], names: list[str]) -> NDArray[np.int64]:
+    """Return the index among k names of each of n texts, shape (n,); -1 where one is missing."""
+    number_of = {name: i for i, name in enumerate(names)}
+    return np.array([-1 if text is None else number_of[text] for text in texts], dtype=np.int64)
 
 
 def count_texts(values: Any) -> Counter[str]:
@@ -108,9 +117,7 @@ def is_numeric(column: NDArray[Any]) -> bool:
 
 def is_missing(cell: Any) -> bool:
     """Return whether a cell is None, NaN, NA or NaT."""
-    if type(cell).__name__ in _MISSING_TYPES:
-        return True
-    return isinstance(cell, float) and cell != cell
+    return type(cell).__name__ in _MISSING_TYPES or (isinstance(cell, float) and cell != cell)
 
 
 def finite(array: Any) -> Array:
@@ -131,19 +138,10 @@ def _as_array(values: Any) -> NDArray[Any]:
 
 
 def _to_float(cell: Any) -> float:
-    if type(cell).__name__ in _MISSING_TYPES:
-        return np.nan
     try:
         return float(cell)
-    except OverflowError:
+    except (OverflowError, TypeError):  # It is too large, or one of the missing types.
         return np.nan
-
-
-def _codes(cells: list[Any]) -> NDArray[np.int64]:
-    texts = _texts(cells)
-    # Sorted, so that neither the order of the rows nor hashing decides the numbers.
-    number_of = {text: i for i, text in enumerate(sorted({t for t in texts if t is not None}))}
-    return np.array([-1 if t is None else number_of[t] for t in texts], dtype=np.int64)
 
 
 def _texts(cells: list[Any]) -> list[str | None]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.features.columns import is_numeric
 from optuna_meta.features.groups import Budget
-from optuna_meta.features.groups import UNLIMITED
 import optuna_meta.features.stats as stats
 
 
@@ -111,7 +110,7 @@ def cross_validate(
     design: Any,
     y: NDArray[Any],
     rng: np.random.Generator,
-    budget: Budget = UNLIMITED,
+    budget: Budget,
 ) -> dict[str, float]:
     """Return the scores of :func:`cross_scores` on the rows that can be learned from.
 

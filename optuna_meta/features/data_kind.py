@@ -37,9 +37,9 @@ def find_data_kind(data: Any, y: Any = None) -> DataKind:
         return "interaction"
     if _is_dataset(data) or len(_shape(data)) in (3, 4):
         return "image"
-    if hasattr(data, "toarray") or len(_shape(data)) == 2 or not hasattr(data, "__getitem__"):
+    if hasattr(data, "toarray") or len(_shape(data)) == 2 or not _is_sequence(data):
         return "tabular"
-    return _kind_of_items(list(islice(_items(data), _SEEN)), y is not None)
+    return _kind_of_items(list(islice(data, _SEEN)), y is not None)
 
 
 def _shape(data: Any) -> tuple[int, ...]:
@@ -52,10 +52,10 @@ def _is_dataset(data: Any) -> bool:
     return torch is not None and isinstance(data, torch.utils.data.Dataset)
 
 
-def _items(data: Any) -> Any:
-    if isinstance(data, str | bytes | Mapping) or not hasattr(data, "__len__"):
-        return iter(())
-    return iter(data)
+def _is_sequence(data: Any) -> bool:
+    if isinstance(data, str | bytes | Mapping):
+        return False
+    return hasattr(data, "__getitem__") and hasattr(data, "__len__")
 
 
 def _kind_of_items(items: Sequence[Any], has_response: bool) -> DataKind:

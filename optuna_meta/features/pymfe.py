@@ -8,7 +8,6 @@ prefix ``pymfe.``, for it describes the columns in their units and by other samp
 from __future__ import annotations
 
 from collections.abc import Iterable
-import math
 from typing import Any
 import warnings
 
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
 from optuna_meta.features.columns import is_numeric
-from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.response import summarise_response
 import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.table import read_table
@@ -67,10 +65,8 @@ def pymfe_meta_features(
             names, values = mfe.extract(suppress_warnings=True)
     finally:
         np.random.set_state(state)  # pymfe seeds the global generator.
-    finite = [value if np.isfinite(value) else math.nan for value in values]
-    return clean_meta_features(
-        {f"pymfe.{name}": value for name, value in zip(names, finite, strict=True)}
-    )
+    finite = np.where(np.isfinite(values), values, np.nan)
+    return {f"pymfe.{name}": float(value) for name, value in zip(names, finite, strict=True)}
 
 
 def _read(
@@ -78,12 +74,10 @@ def _read(
 ) -> tuple[Array, list[int], NDArray[np.int64] | None]:
     """Return the cells, which of their columns are categorical, and the classes if any."""
     table = read_table(X, rng)
-    values = None if y is None else summarise_response(y, table.rows).values
-    kept = np.arange(len(table.rows))
-    if values is not None and (is_numeric(values) or values.max() < 0):
-        values = None
-    if values is not None:
-        kept = np.flatnonzero(values >= 0)
+    classes = None if y is None else summarise_response(y, table.rows).values
+    if classes is not None and (is_numeric(classes) or classes.max() < 0):
+        classes = None
+    kept = np.arange(len(table.rows)) if classes is None else np.flatnonzero(classes >= 0)
     kept = kept[stats.subsample(len(kept), _MAX_ROWS, rng)]
     numbers = table.numbers[kept, :_MAX_COLUMNS]
     numbers = numbers[:, ~np.isnan(numbers).all(axis=0)]
@@ -91,4 +85,4 @@ def _read(
     codes = table.codes[kept, :_MAX_COLUMNS]
     cells = np.hstack([filled, codes])
     cat_cols = list(range(filled.shape[1], cells.shape[1]))
-    return cells, cat_cols, None if values is None else values[kept]
+    return cells, cat_cols, None if classes is None else classes[kept]

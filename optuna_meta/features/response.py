@@ -211,12 +211,8 @@ def _categories(y: Any, rows: NDArray[np.int64]) -> Response:
     for chunk in _chunks(y):
         count_of.update(columns.count_texts(chunk))
     names = sorted(count_of)
-    number_of = {name: i for i, name in enumerate(names)}
-    codes = [
-        -1 if text is None else number_of[text] for text in columns.read_texts(_take(y, rows))
-    ]
-    counts = np.array([count_of[name] for name in names], dtype=np.int64)
-    return Response(np.array(codes, dtype=np.int64), counts)
+    codes = columns.number_texts(columns.read_texts(_take(y, rows)), names)
+    return Response(codes, np.array([count_of[name] for name in names], dtype=np.int64))
 
 
 def _count_values(y: Any) -> Iterator[tuple[Array, NDArray[np.int64]]]:

@@ -64,11 +64,8 @@ class Similarity:
     def relevant(self) -> dict[str, float]:
         """Return the features that matter and their relevance, largest first."""
         order = np.argsort(-self.relevance, kind="stable")
-        return {
-            self.names[k]: float(self.relevance[k])
-            for k in order
-            if self.relevance[k] >= _LEAST_SAID
-        }
+        named = order[self.relevance[order] >= _LEAST_SAID]
+        return {self.names[k]: float(self.relevance[k]) for k in named}
 
     def reasons(self, study: int, most: int = 2) -> tuple[str, ...]:
         """Return features by which a study is close to the target, if it weighs more for that."""

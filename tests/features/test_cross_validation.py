@@ -20,6 +20,7 @@ from optuna_meta.features.cross_validation import learnable
 from optuna_meta.features.cross_validation import make_learners
 from optuna_meta.features.cross_validation import NearestCentroid
 from optuna_meta.features.groups import Budget
+from optuna_meta.features.groups import UNLIMITED
 
 
 X, Y = load_iris(return_X_y=True)
@@ -44,16 +45,16 @@ def test_a_constant_column_is_no_cause_for_a_warning() -> None:
 
 def test_scores_are_near_those_of_sklearns_cross_validation() -> None:
     learner = KNeighborsClassifier(1)
-    score = cross_validate({"one_nn": learner}, X, Y, np.random.default_rng(0))["one_nn"]
+    rng = np.random.default_rng(0)
+    score = cross_validate({"one_nn": learner}, X, Y, rng, UNLIMITED)["one_nn"]
     assert score == pytest.approx(cross_val_score(learner, X, Y, cv=3).mean(), abs=0.03)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-200, 1e300])
 def test_a_line_is_found_whatever_its_scale(scale: float) -> None:
     x = np.linspace(-1, 1, 60)[:, None]
-    scores = cross_validate(
-        {"ridge": Ridge(1e-6)}, x, 2 * x[:, 0] * scale, np.random.default_rng(0)
-    )
+    rng = np.random.default_rng(0)
+    scores = cross_validate({"ridge": Ridge(1e-6)}, x, 2 * x[:, 0] * scale, rng, UNLIMITED)
     assert scores["ridge"] == pytest.approx(1.0, abs=1e-3)
 
 
@@ -75,7 +76,8 @@ def test_only_labels_of_which_there_are_enough_are_learnt(y: Any, expected: list
 
 
 def test_without_enough_labels_there_are_no_scores() -> None:
-    assert cross_validate({}, X[:3], np.array([0, 1, 2]), np.random.default_rng(0)) == {}
+    rng = np.random.default_rng(0)
+    assert cross_validate({}, X[:3], np.array([0, 1, 2]), rng, UNLIMITED) == {}
 
 
 @pytest.mark.parametrize("regression", [True, False])
@@ -85,7 +87,7 @@ def test_learners_suit_the_type_of_problem(regression: bool) -> None:
     only = ["ridge"] if regression else ["linear_discr", "nearest_centroid"]
     assert list(learners) == [name for name in names if name in [*only, "one_nn", "best_node"]]
     y = X[:, 0] if regression else Y
-    scores = cross_validate(learners, X[:, 1:], y, np.random.default_rng(0))
+    scores = cross_validate(learners, X[:, 1:], y, np.random.default_rng(0), UNLIMITED)
     assert all(scores[name] > 0.5 for name in learners)
 
 

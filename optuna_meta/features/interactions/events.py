@@ -37,14 +37,14 @@ class Interactions:
     times: Any = field(default=None, repr=False)  # (n,)
 
     def __post_init__(self) -> None:
-        optional = ("ratings", "times")
-        given = {
-            name: column
-            for name, column in vars(self).items()
-            if column is not None or name not in optional
-        }
-        shapes = {name: tuple(np.shape(column)) for name, column in given.items()}
-        if len(set(shapes.values())) > 1 or len(shapes["users"]) != 1 or shapes["users"] == (0,):
+        shapes = {n: tuple(np.shape(c)) for n, c in vars(self).items() if c is not None}
+        shape = shapes.get("users", ())
+        if (
+            "items" not in shapes
+            or set(shapes.values()) != {shape}
+            or len(shape) != 1
+            or not shape[0]
+        ):
             raise ValueError(
                 f"Interactions need columns (n,) of the same length, at least 1, got {shapes}. "
                 "Pass one user, item, rating and time for each interaction."
@@ -104,8 +104,6 @@ def _look_up(number_of: dict[str, int], name: Any) -> int:
 
 
 def _close_gaps(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    if not len(codes):
-        return codes
     used = np.bincount(codes) > 0
     return codes if used.all() else (np.cumsum(used) - 1)[codes]
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.features.cross_validation import clipped_r2
 from optuna_meta.features.groups import Budget
-from optuna_meta.features.groups import UNLIMITED
 from optuna_meta.features.interactions.events import Events
 
 
@@ -42,7 +41,7 @@ class _Split(NamedTuple):
 
 
 def landmark_interactions(
-    events: Events, rng: np.random.Generator, budget: Budget = UNLIMITED
+    events: Events, rng: np.random.Generator, budget: Budget
 ) -> dict[str, float]:
     """Return hit rates of two recommenders, and R^2 of predicted ratings where there are some.
 

@@ -22,7 +22,6 @@ from optuna_meta._typing import Array
 from optuna_meta.features.columns import is_numeric
 import optuna_meta.features.cross_validation as cross_validation
 from optuna_meta.features.groups import Budget
-from optuna_meta.features.groups import UNLIMITED
 import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.table import encode
 from optuna_meta.features.tabular.tree import grow_tree
@@ -36,11 +35,7 @@ _MAX_COLUMNS = 50  # Ten rows each, and distances that still differ.
 
 
 def landmark(
-    z: Array,
-    codes: NDArray[np.int64],
-    y: NDArray[Any],
-    rng: np.random.Generator,
-    budget: Budget = UNLIMITED,
+    z: Array, codes: NDArray[np.int64], y: NDArray[Any], rng: np.random.Generator, budget: Budget
 ) -> dict[str, float]:
     """Return the accuracy, or for a regression R^2 clipped to [-1, 1], of each learner.
 

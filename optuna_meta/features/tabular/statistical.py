@@ -31,11 +31,10 @@ def describe_numbers(table: Table, z: Array) -> dict[str, float]:
         table: A sample of the rows.
         z: Its numeric columns that vary, standardised, of shape (m, a).
     """
-    present = ~np.isnan(table.numbers)
     columns = [*(c[~np.isnan(c)] for c in table.numbers.T), *(c[c >= 0] for c in table.codes.T)]
     sparsities = np.array([sparsity(column) for column in columns if len(column) > 1])
     features = {
-        "zero_ratio": stats.ratio((table.numbers == 0).sum(), present.sum()),
+        "zero_ratio": stats.ratio((table.numbers == 0).sum(), (~np.isnan(table.numbers)).sum()),
         **stats.summarise("sparsity", sparsities),
     }
     if not z.shape[1]:

@@ -23,14 +23,12 @@ __all__ = ["describe_tree", "grow_tree"]
 
 _MAX_ROWS = 1_000  # A tree of them grows in a tenth of a second.
 _MAX_COLUMNS = 100  # Ten rows each.
+_LEAST_IDENTIFIED = 20  # Of fewer rows, classes that hardly repeat need be no identifiers.
 _LEAST_EXPLAINED = 0.01  # Of the variance: at most a hundred splits.
 
 
 def describe_tree(
-    z: Array,
-    codes: NDArray[np.int64],
-    y: NDArray[Any],
-    rng: np.random.Generator,
+    z: Array, codes: NDArray[np.int64], y: NDArray[Any], rng: np.random.Generator
 ) -> dict[str, float]:
     """Return the tree's measures.
 
@@ -47,19 +45,19 @@ def describe_tree(
     rows = rows[stats.subsample(len(rows), _MAX_ROWS, rng)]
     design, y = encode(z[rows], codes[rows]), y[rows]
     design = design[:, stats.subsample(design.shape[1], _MAX_COLUMNS, rng)]
-    if not design.size or _is_identifier(y):
+    if not design.size:
         return {}
     if not is_numeric(y):
+        if 2 * len(np.unique(y)) > len(y) > _LEAST_IDENTIFIED:
+            return {}
         model = grow_tree(design, y)
-        return _measure(model.tree_, model.feature_importances_) | _share_leaves(model.tree_)
+        leaves = model.tree_.value[model.tree_.children_left < 0, 0]
+        shares = np.unique(np.argmax(leaves, axis=1), return_counts=True)[1] / len(leaves)
+        return _measure(model) | stats.summarise("leaves_per_class", shares)
     scaled = stats.standardise(y[:, None])
     y = scaled[:, 0] if scaled.shape[1] else np.zeros(len(y))
     model = grow_tree(design, y, _LEAST_EXPLAINED)
-    return _measure(model.tree_, model.feature_importances_)
-
-
-def _is_identifier(y: NDArray[Any]) -> bool:
-    return not is_numeric(y) and 2 * len(np.unique(y)) > len(y) > 20
+    return _measure(model)
 
 
 def grow_tree(design: Array, y: NDArray[Any], least_explained: float = 0.0) -> Any:
@@ -81,8 +79,8 @@ def grow_tree(design: Array, y: NDArray[Any], least_explained: float = 0.0) -> A
     return tree.fit(design, y.astype(np.float32))
 
 
-def _measure(tree: Any, importances: Array) -> dict[str, float]:
-    depths = _depths(tree)
+def _measure(model: Any) -> dict[str, float]:
+    tree, depths = model.tree_, _depths(model.tree_)
     leaf = tree.children_left < 0
     nr_nodes = int(np.sum(~leaf))
     repeated = np.unique(tree.feature[~leaf], return_counts=True)[1]
@@ -101,15 +99,8 @@ def _measure(tree: Any, importances: Array) -> dict[str, float]:
         "leaves_corrob.sd": stats.sd(tree.n_node_samples[leaf] / tree.n_node_samples[0]),
         "tree_shape.mean": stats.mean(arrival * depths[leaf]),
         "tree_imbalance.mean": stats.mean(alike * 0.5**alike),
-        **stats.summarise("var_importance", importances),
+        **stats.summarise("var_importance", model.feature_importances_),
     }
-
-
-def _share_leaves(tree: Any) -> dict[str, float]:
-    classes = np.argmax(tree.value[tree.children_left < 0, 0], axis=1)
-    return stats.summarise(
-        "leaves_per_class", np.unique(classes, return_counts=True)[1] / len(classes)
-    )
 
 
 def _depths(tree: Any) -> NDArray[np.int64]:

@@ -84,8 +84,7 @@ def _read_pair(pair: Any) -> tuple[str, str]:
             f"A pair must be a source and a target, got {pair!r:.60}. "
             "Pass (source, target) tuples."
         )
-    source, translation = pair
-    return tokens.as_text(source), tokens.as_text(translation)
+    return tokens.as_text(pair[0]), tokens.as_text(pair[1])
 
 
 def _compare_lengths(sides: Mapping[str, Corpus]) -> dict[str, float]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
 from optuna_meta.features.groups import Budget
-from optuna_meta.features.groups import UNLIMITED
 
 
 __all__ = ["score_translations", "TranslationScores"]
@@ -42,9 +41,7 @@ class _Links(NamedTuple):
 
 
 def score_translations(
-    sources: list[NDArray[np.int64]],
-    translations: list[NDArray[np.int64]],
-    budget: Budget = UNLIMITED,
+    sources: list[NDArray[np.int64]], translations: list[NDArray[np.int64]], budget: Budget
 ) -> TranslationScores | None:
     """Return scores of a model trained for five rounds of EM on sentence pairs.
 
@@ -89,28 +86,28 @@ def _link(
     sources: list[NDArray[np.int64]], translations: list[NDArray[np.int64]]
 ) -> _Links | None:
     """Return the links of as many sentence pairs as there is room for; None without any."""
-    pairs, spot, choices, shift = [], [], [], []
-    nr_links = nr_spots = 0
+    pairs, choices, shift = [], [], []
+    nr_links = 0
     for words, translated in zip(sources, translations, strict=True):
         words, translated = words[:_MAX_LENGTH], translated[:_MAX_LENGTH]
         n, m = len(words), len(translated)
         if not n or not m:
             continue
         pairs.append([np.tile(np.append(words + 1, 0), m), np.repeat(translated, n + 1)])
-        spot.append(np.repeat(np.arange(nr_spots, nr_spots + m), n + 1))
         choices.append(np.full(m, n + 1))
         places = np.append((np.arange(n) + 0.5) / n, np.nan)
         shift.append(np.abs((np.arange(m)[:, None] + 0.5) / m - places).ravel())
-        nr_links, nr_spots = nr_links + m * (n + 1), nr_spots + m
+        nr_links += m * (n + 1)
         if nr_links > _MAX_LINKS:
             break
     if not nr_links:
         return None
-    joined = np.concatenate
-    source, translation = joined(pairs, axis=1)
+    source, translation = np.concatenate(pairs, axis=1)
     width = 1 + int(translation.max())
     keys, pair = np.unique(source * width + translation, return_inverse=True)
-    return _Links(pair, keys // width, joined(spot), joined(choices), joined(shift))
+    nr_choices = np.concatenate(choices)
+    spot = np.repeat(np.arange(len(nr_choices)), nr_choices)
+    return _Links(pair, keys // width, spot, nr_choices, np.concatenate(shift))
 
 
 def _distortion(links: _Links, table: Array) -> float:

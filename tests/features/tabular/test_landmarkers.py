@@ -11,6 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
 
+from optuna_meta.features.groups import UNLIMITED
 from optuna_meta.features.stats import standardise
 from optuna_meta.features.tabular.landmarkers import landmark
 
@@ -21,7 +22,7 @@ NO_CODES = np.empty((150, 0), dtype=np.int64)
 def score(numbers: Any, y: Any, codes: Any = None, seed: int = 0) -> dict[str, float]:
     codes = np.empty((len(y), 0), dtype=np.int64) if codes is None else np.asarray(codes)
     z = standardise(np.asarray(numbers, dtype=float).reshape(len(y), -1))
-    return landmark(z, codes, np.asarray(y), np.random.default_rng(seed))
+    return landmark(z, codes, np.asarray(y), np.random.default_rng(seed), UNLIMITED)
 
 
 def test_iris_is_as_easy_as_sklearn_finds_it() -> None:

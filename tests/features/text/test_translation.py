@@ -5,8 +5,16 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from optuna_meta.features.groups import UNLIMITED
 from optuna_meta.features.text import translation
 from optuna_meta.features.text.translation import score_translations
+from optuna_meta.features.text.translation import TranslationScores
+
+
+def score(sources: list[np.ndarray], others: list[np.ndarray]) -> TranslationScores:
+    scores = score_translations(sources, others, UNLIMITED)
+    assert scores is not None
+    return scores
 
 
 def sentences(n: int, n_types: int, seed: int = 0) -> list[np.ndarray]:
@@ -39,7 +47,7 @@ def likelihood_by_dicts(sources: list[np.ndarray], others: list[np.ndarray]) -> 
 def test_the_likelihood_is_that_of_a_plain_implementation() -> None:
     sources, others = sentences(40, 12), sentences(40, 9, seed=1)
     expected = likelihood_by_dicts(sources, others)
-    assert score_translations(sources, others).log_likelihood == pytest.approx(expected)
+    assert score(sources, others).log_likelihood == pytest.approx(expected)
 
 
 def test_each_round_raises_the_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,14 +55,14 @@ def test_each_round_raises_the_likelihood(monkeypatch: pytest.MonkeyPatch) -> No
     found = []
     for rounds in (1, 2, 3, 5, 9):
         monkeypatch.setattr(translation, "_ROUNDS", rounds)
-        found.append(score_translations(sources, others).log_likelihood)
+        found.append(score(sources, others).log_likelihood)
     assert (np.diff(found) > 0).all()
 
 
 def test_a_cipher_is_told_from_noise() -> None:
     sources = sentences(300, 20)
-    cipher = score_translations(sources, [(words * 7 + 3) % 20 for words in sources])
-    noise = score_translations(sources, sentences(300, 20, seed=1))
+    cipher = score(sources, [(words * 7 + 3) % 20 for words in sources])
+    noise = score(sources, sentences(300, 20, seed=1))
     assert cipher.log_likelihood > noise.log_likelihood + 1
     assert cipher.ent < 1 < noise.ent
     assert cipher.distortion < 0.1 < noise.distortion
@@ -63,8 +71,8 @@ def test_a_cipher_is_told_from_noise() -> None:
 def test_a_reversed_order_is_a_distortion() -> None:
     sources = [np.random.default_rng(i).permutation(30)[:6] for i in range(300)]
     straight, turned = (
-        score_translations(sources, sources),
-        score_translations(sources, [s[::-1] for s in sources]),
+        score(sources, sources),
+        score(sources, [s[::-1] for s in sources]),
     )
     assert turned.log_likelihood == pytest.approx(straight.log_likelihood)
     assert turned.ent == pytest.approx(straight.ent)
@@ -74,23 +82,23 @@ def test_a_reversed_order_is_a_distortion() -> None:
 
 def test_order_of_pairs_and_numbering_do_not_matter() -> None:
     sources, others = sentences(40, 12), sentences(40, 9, seed=1)
-    expected = pytest.approx(score_translations(sources, others))
-    assert score_translations(sources[::-1], others[::-1]) == expected
-    assert score_translations([11 - s for s in sources], [t * 5 for t in others]) == expected
+    expected = pytest.approx(score(sources, others))
+    assert score(sources[::-1], others[::-1]) == expected
+    assert score([11 - s for s in sources], [t * 5 for t in others]) == expected
 
 
 def test_empty_sentences_have_no_links() -> None:
     sources, others = sentences(40, 12), sentences(40, 9, seed=1)
     none = np.empty(0, dtype=np.int64)
-    padded = score_translations([none, *sources, sources[0]], [others[0], *others, none])
-    assert padded == pytest.approx(score_translations(sources, others))
-    assert np.isnan(score_translations([none], [none])).all()
-    assert np.isnan(score_translations([], [])).all()
+    padded = score([none, *sources, sources[0]], [others[0], *others, none])
+    assert padded == pytest.approx(score(sources, others))
+    assert np.isnan(score([none], [none])).all()
+    assert np.isnan(score([], [])).all()
 
 
 def test_long_data_are_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     sources, others = sentences(400, 12), sentences(400, 9, seed=1)
     monkeypatch.setattr(translation, "_MAX_LINKS", 1_000)
-    assert score_translations(sources, others) == score_translations(sources[:200], others[:200])
+    assert score(sources, others) == score(sources[:200], others[:200])
     long = np.arange(500)
-    assert score_translations([long], [long]) == score_translations([long[:40]], [long[:40]])
+    assert score([long], [long]) == score([long[:40]], [long[:40]])
