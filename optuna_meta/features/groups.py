@@ -91,12 +91,12 @@ class Extractor:
     Args:
         prefix: Of the names of all features.
         groups: The names of each group's features, without the prefix.
-        read: Reads data with a seed within a budget, and returns how to compute each group.
+        prepare: Reads data with a seed within a budget, and returns how to compute each group.
     """
 
     prefix: str
     groups: Mapping[str, Sequence[str]]
-    read: Callable[..., Steps]
+    prepare: Callable[..., Steps]
 
     def __call__(
         self,
@@ -111,17 +111,17 @@ class Extractor:
         A feature that does not apply, or for which no time was left, is NaN.
 
         Args:
-            data: What ``read`` takes: the data set, and its response if it has one.
+            data: What ``prepare`` takes: the data set, and its response if it has one.
             groups: Which groups to compute; None for all.
             budget: Whose time bounds the groups, in their order.
             seed: Of the generators that draw from the data.
-            options: More of what ``read`` takes.
+            options: More of what ``prepare`` takes.
 
         Raises:
             ValueError: If a group is unknown, or the data are not what they must be.
         """
         asked = _choose(self.groups, groups)
-        steps = self.read(*data, seed=seed, budget=budget, **options)
+        steps = self.prepare(*data, seed=seed, budget=budget, **options)
         names = [name for group in asked for name in self.groups[group]]
         features = dict.fromkeys(names, math.nan)
         for group in budget.steps(asked, f"{self.prefix.rstrip('.')} meta-features"):

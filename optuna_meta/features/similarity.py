@@ -30,8 +30,9 @@ from optuna_meta.outcomes.transforms import rank_normal
 __all__ = ["LEAST_STUDIES", "Similarity", "learned_similarity", "nearness", "uniform_similarity"]
 
 LEAST_STUDIES = 6  # With features; of fewer none is left out for the others to say anything.
-_LEAST_KNOWN = 3  # Studies that have a feature.
+_LEAST_KNOWN = 3  # Studies that have a feature: two tell no more than that they differ.
 _RIDGE = 0.2  # Of the number of pairs: differences have mean 1, disagreements unit variance.
+# All of these are tried on studies that are left out.
 _REACHES = (0.25, 0.5, 1.0, 2.0)  # Of the weights' decay, in median foretold disagreements.
 _SHARES = (1.0, 0.75, 0.5, 0.25)  # Of the weights that are not uniform.
 _ROUNDING = 1e-9  # What varies less is constant.

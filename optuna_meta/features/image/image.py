@@ -62,7 +62,7 @@ _GROUPS = {
 }
 
 
-def _read(images: Any, labels: Any = None, *, seed: int, budget: Budget) -> Steps:
+def prepare_images(images: Any, labels: Any = None, *, seed: int, budget: Budget) -> Steps:
     """Read a sample of images, and say how to compute each group of features.
 
     Sizes and an array's labels are of all images; everything else is of a sample of at most 1,000
@@ -90,7 +90,7 @@ def _read(images: Any, labels: Any = None, *, seed: int, budget: Budget) -> Step
     }
 
 
-image_meta_features = Extractor("image.", _GROUPS, _read)
+image_meta_features = Extractor("image.", _GROUPS, prepare_images)
 
 
 def _count(sample: ImageSample) -> dict[str, float]:

@@ -55,7 +55,7 @@ _GROUPS = {
 }
 
 
-def _read(interactions: Interactions, *, seed: int, budget: Budget) -> Steps:
+def prepare_interactions(interactions: Interactions, *, seed: int, budget: Budget) -> Steps:
     """Read interactions, and say how to compute each group of features.
 
     All interactions are counted, in time and memory that grow with their number as sorting does;
@@ -80,4 +80,4 @@ def _read(interactions: Interactions, *, seed: int, budget: Budget) -> Steps:
     }
 
 
-interaction_meta_features = Extractor("interaction.", _GROUPS, _read)
+interaction_meta_features = Extractor("interaction.", _GROUPS, prepare_interactions)

@@ -88,7 +88,7 @@ def discretise_response(y: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _nr_bins(nr_rows: int) -> int:
-    return max(2, round(math.cbrt(nr_rows)))  # as pymfe has
+    return max(2, round(math.cbrt(nr_rows)))  # pymfe takes the floor
 
 
 def discretise(z: Array, nr_bins: int) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ __all__ = ["landmark"]
 
 _LEARNERS = ("best_node", "one_nn", "naive_bayes", "linear_discr", "ridge")
 _MAX_ROWS = 500  # An accuracy of them has a standard error of at most two hundredths.
-_MAX_COLUMNS = 50  # Ten rows each, and distances that still differ.
+_MAX_COLUMNS = 50  # Ten rows each; in more, distances to neighbours hardly differ.
 
 
 def landmark(

@@ -117,7 +117,7 @@ TABULAR_GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _read(
+def prepare_table(
     X: Any, y: Any = None, *, seed: int, budget: Budget, task: ProblemType | None = None
 ) -> Steps:
     """Read a sample of a table and its response, and say how to compute each group of features.
@@ -164,7 +164,7 @@ def _read(
     }
 
 
-tabular_meta_features = Extractor("", TABULAR_GROUPS, _read)
+tabular_meta_features = Extractor("", TABULAR_GROUPS, prepare_table)
 
 
 def _split(y: Any, nr_inst: int) -> list[Any]:

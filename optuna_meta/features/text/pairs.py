@@ -50,7 +50,7 @@ _GROUPS = {
 }
 
 
-def _read(pairs: Any, *, seed: int, budget: Budget) -> Steps:
+def prepare_pairs(pairs: Any, *, seed: int, budget: Budget) -> Steps:
     """Read a sample of sentence pairs, and say how to compute each group of features.
 
     All but ``nr_inst`` is of a sample of at most 5,000 pairs and two million characters a side,
@@ -75,7 +75,7 @@ def _read(pairs: Any, *, seed: int, budget: Budget) -> Steps:
     }
 
 
-pair_meta_features = Extractor("pair.", _GROUPS, _read)
+pair_meta_features = Extractor("pair.", _GROUPS, prepare_pairs)
 
 
 def _read_pair(pair: Any) -> tuple[str, str]:

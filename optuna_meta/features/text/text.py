@@ -51,7 +51,7 @@ _GROUPS = {
 }
 
 
-def _read(documents: Any, labels: Any = None, *, seed: int, budget: Budget) -> Steps:
+def prepare_documents(documents: Any, labels: Any = None, *, seed: int, budget: Budget) -> Steps:
     """Read a sample of documents, and say how to compute each group of features.
 
     The number of documents and the labels' features are of all; everything else is of a sample of
@@ -78,7 +78,7 @@ def _read(documents: Any, labels: Any = None, *, seed: int, budget: Budget) -> S
     }
 
 
-text_meta_features = Extractor("text.", _GROUPS, _read)
+text_meta_features = Extractor("text.", _GROUPS, prepare_documents)
 
 
 def _landmark(corpus: Corpus, y: NDArray[Any], seed: int, budget: Budget) -> dict[str, float]:

@@ -40,11 +40,9 @@ VOCABULARY_NAMES = (
 _MAX_ITEMS = 5_000  # A share of them has a standard error of at most a hundredth.
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _SEGMENT = 100  # tokens of which the types are counted: most corpora have as many
-_NR_RANKS = (
-    30  # of the fit of Zipf's law, at equal steps of their logarithm: ten a decade for 1,000 types
-)
+_NR_RANKS = 30  # of the fit of Zipf's law: of a thousand types ten for each factor of ten
 _NR_PREFIXES = 20  # of the fit of Heaps' law: each has a twentieth of the tokens more
-_TOTAL = 2_000_000  # characters of a sample, some 400,000 tokens, which take a second to read
+_TOTAL = 2_000_000  # characters of a sample, which take a fifth of a second to read
 _LONGEST = 10_000  # characters of a document, some four pages
 
 

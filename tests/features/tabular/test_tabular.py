@@ -341,14 +341,6 @@ def test_of_many_outputs_some_are_drawn_by_the_seed() -> None:
     assert len(classes) > 1 and all(2 <= value <= 5 for value in classes)
 
 
-def test_columns_of_two_values_are_counted() -> None:
-    rng = np.random.default_rng(0)
-    frame = make_frame(300)[["number", "flag", "kind", "city"]]
-    assert extract_meta_features(frame)["nr_bin"] == 2
-    wide = np.column_stack([rng.integers(0, 2, (50, 300)), rng.standard_normal((50, 100))])
-    assert extract_meta_features(wide)["nr_bin"] == pytest.approx(300, rel=0.1)
-
-
 def test_ten_million_rows_are_not_read(tmp_path: Path) -> None:
     # Each row is the window of a file of random numbers that starts at its number.
     n, rng = 10_000_000, np.random.default_rng(0)
