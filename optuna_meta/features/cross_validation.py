@@ -90,7 +90,7 @@ def make_learners(
 def learnable(y: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return those of the rows to learn from: with a response, of a class with three of them.
 
-    Empty where there are fewer than six numbers or two classes, or where all are equal.
+    Empty where there are fewer than six numbers.
 
     Args:
         y: The response of shape (n,), float64 numbers or int64 class codes.
@@ -98,11 +98,9 @@ def learnable(y: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     if is_numeric(y):
         rows = rows[~np.isnan(y[rows])]
-        rows = rows if len(rows) >= 2 * FOLDS else rows[:0]
-    else:
-        rows = rows[y[rows] >= 0]
-        rows = rows[np.bincount(y[rows])[y[rows]] >= FOLDS]
-    return rows if len(np.unique(y[rows])) > 1 else rows[:0]
+        return rows if len(rows) >= 2 * FOLDS else rows[:0]
+    rows = rows[y[rows] >= 0]
+    return np.asarray(rows[np.bincount(y[rows])[y[rows]] >= FOLDS])
 
 
 def cross_validate(
@@ -114,7 +112,7 @@ def cross_validate(
 ) -> dict[str, float]:
     """Return the scores of :func:`cross_scores` on the rows that can be learned from.
 
-    Empty where there is nothing to learn from, see :func:`learnable`.
+    Empty without columns, and where all that can be learned from (see :func:`learnable`) is equal.
 
     Args:
         learners: Classifiers, or for numbers regressors, by name.
@@ -124,7 +122,7 @@ def cross_validate(
         budget: The time that there is.
     """
     rows = learnable(y, np.arange(len(y)))
-    if not len(rows) or not design.shape[1]:
+    if len(np.unique(y[rows])) < 2 or not design.shape[1]:
         return {}
     rows = rng.permutation(rows)
     y = scale_response(y[rows])
@@ -132,11 +130,11 @@ def cross_validate(
 
 
 def scale_response(y: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers (n,) that differ with mean 0 and deviation 1, and classes as they are.
+    """Return numbers (n,) with mean 0 and deviation 1, none if all are equal; classes as they are.
 
     R^2 is of any unit, but a response such as 1e300 would overflow when squared.
     """
-    return stats.standardise(y[:, None])[:, 0] if is_numeric(y) else y
+    return stats.standardise(y[:, None]).ravel() if is_numeric(y) else y
 
 
 def deal(y: NDArray[Any]) -> NDArray[np.int64]:

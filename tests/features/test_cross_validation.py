@@ -62,11 +62,10 @@ def test_a_line_is_found_whatever_its_scale(scale: float) -> None:
     ("y", "expected"),
     [
         ([0, 0, 0, 1, 1, 1, 2, -1], [0, 1, 2, 3, 4, 5]),
-        ([0, 0, 0, 1], []),
+        ([0, 0, 1], []),
         ([1.0, np.nan, 2, 3, 4, 5, 6], [0, 2, 3, 4, 5, 6]),
         ([1.0, 2.0], []),
         ([-1] * 9, []),
-        ([2.5] * 9, []),
     ],
 )
 def test_only_labels_of_which_there_are_enough_are_learnt(y: Any, expected: list[int]) -> None:
@@ -75,9 +74,14 @@ def test_only_labels_of_which_there_are_enough_are_learnt(y: Any, expected: list
     assert learnable(np.array(y), rows[::-1]).tolist() == expected[::-1]
 
 
-def test_without_enough_labels_there_are_no_scores() -> None:
+@pytest.mark.parametrize(
+    "y", [[0, 1, 2], [0, 0, 0, 1], [-1] * 9, [1] * 9, [1.0, 2.0], [2.5] * 9, [np.nan] * 9]
+)
+def test_without_anything_to_tell_apart_there_are_no_scores(y: list[float]) -> None:
     rng = np.random.default_rng(0)
-    assert cross_validate({}, X[:3], np.array([0, 1, 2]), rng, UNLIMITED) == {}
+    learners = {"ridge": Ridge()}
+    assert cross_validate(learners, X[: len(y)], np.array(y), rng, UNLIMITED) == {}
+    assert cross_validate(learners, np.empty((12, 0)), TURNS, rng, UNLIMITED) == {}
 
 
 @pytest.mark.parametrize("regression", [True, False])

@@ -52,16 +52,16 @@ def landmark(
     rows = cross_validation.learnable(y, rng.permutation(len(y)))[:_MAX_ROWS]
     # Again, for the cut may leave a class too few members.
     rows = cross_validation.learnable(y, rows)
-    if not len(rows):
-        return {}
     y = cross_validation.scale_response(y[rows])
+    if not len(y):
+        return {}
     fold = cross_validation.deal(y)
     design = encode(z[rows], codes[rows])
     parts = [design[fold != k] for k in range(cross_validation.FOLDS)]
     design = design[:, np.all([np.ptp(part, axis=0) > 0 for part in parts], axis=0)]
-    if not design.shape[1]:
-        return {}
     design = design[:, stats.subsample(design.shape[1], _MAX_COLUMNS, rng)]
+    if not design.shape[1] or len(np.unique(y)) < 2:
+        return {}
     # A tree search, for its distances, unlike a matrix product's, do not hang on rounding.
     learners = cross_validation.make_learners(_LEARNERS, is_numeric(y), neighbours="kd_tree")
     drawn = int(rng.integers(design.shape[1]))
