@@ -154,9 +154,9 @@ def pool(images: NDArray[np.float32], height: int, width: int) -> NDArray[np.flo
     for axis, size in ((-2, height), (-1, width)):
         side = images.shape[axis]
         starts = np.arange(size) * side // size
-        if size >= side:
+        if size > side:
             images = np.take(images, starts, axis=axis)
-        else:
+        elif size < side:
             counts = np.diff(np.append(starts, side)).astype(np.float32)
             sums = np.add.reduceat(images, starts, axis=axis)
             images = np.divide(sums, counts[:, None] if axis == -2 else counts, dtype=np.float32)
