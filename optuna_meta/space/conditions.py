@@ -171,11 +171,7 @@ def _condition(
     if _chance(counts.tolist(), int(n_active.sum())) > _BY_CHANCE:
         return None
     return Condition(
-        child,
-        parent,
-        tuple(values.tolist()),
-        tuple((n_active > 0).tolist()),
-        ordered,
+        child, parent, tuple(values.tolist()), tuple((n_active > 0).tolist()), ordered
     )
 
 

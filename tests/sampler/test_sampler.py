@@ -77,7 +77,7 @@ def test_reseed_rng_changes_suggestions() -> None:
     study.sampler.reseed_rng()
     unlike = {"new": FloatDistribution(0, 1)}
     ours, theirs = (
-        s.sample_independent(study, study.ask(), "new", unlike["new"])
+        s.sample_independent(study, study.trials[study.ask().number], "new", unlike["new"])
         for s in (study.sampler, copied)
     )
     assert ours != theirs

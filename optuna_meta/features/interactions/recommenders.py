@@ -148,10 +148,7 @@ def _predict_ratings(events: Events, rng: np.random.Generator) -> dict[str, floa
     factors = _right_factors(matrix, rng)
     rest = np.sum((matrix @ factors)[users[held_out]] * factors[items[held_out]], axis=1)
     truth, predicted = ratings[held_out], biases[held_out]
-    return {
-        "bias_r2": clipped_r2(truth, predicted),
-        "svd_r2": clipped_r2(truth, predicted + rest),
-    }
+    return {"bias_r2": clipped_r2(truth, predicted), "svd_r2": clipped_r2(truth, predicted + rest)}
 
 
 def _rate_pairs(

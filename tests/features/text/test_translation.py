@@ -70,10 +70,7 @@ def test_a_cipher_is_told_from_noise() -> None:
 
 def test_a_reversed_order_is_a_distortion() -> None:
     sources = [np.random.default_rng(i).permutation(30)[:6] for i in range(300)]
-    straight, turned = (
-        score(sources, sources),
-        score(sources, [s[::-1] for s in sources]),
-    )
+    straight, turned = (score(sources, sources), score(sources, [s[::-1] for s in sources]))
     assert turned.log_likelihood == pytest.approx(straight.log_likelihood)
     assert turned.ent == pytest.approx(straight.ent)
     assert straight.distortion < 0.05
