@@ -39,7 +39,7 @@ from optuna_meta.weights.selection.rank import Ranked
 from optuna_meta.weights.selection.rank import Ranking
 from optuna_meta.weights.selection.rank import ShortlistThenTrain
 from optuna_meta.weights.selection.short_training import ShortTraining
-from optuna_meta.weights.selection.starts import ROLES
+from optuna_meta.weights.selection.starts import STARTS
 from optuna_meta.weights.selection.starts import suggest_start
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.store import CheckpointStore
@@ -66,7 +66,7 @@ __all__ = [
     "Metadata",
     "Nearest",
     "OuterLoop",
-    "ROLES",
+    "STARTS",
     "Ranked",
     "Ranking",
     "EmbeddingRows",

@@ -127,7 +127,7 @@ def test_averages_keep_their_device(device: torch.device) -> None:
     torch.testing.assert_close(
         loaded(lined_up, device)(inputs), first(inputs), atol=1e-4, rtol=1e-4
     )
-    model = loaded(average([theirs, ours], align=first).state, device)
+    model = loaded(average([theirs, ours], align_by=first).state, device)
     refresh_statistics(model, [examples(device, 64, seed)[0] for seed in range(3)])
     assert accuracy(model.eval()(inputs), classes) > 0.6
     shares = learn_weights(

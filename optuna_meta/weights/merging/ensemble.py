@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 from typing import Literal
 
@@ -15,9 +16,10 @@ import torch
 from torch import nn
 from torch import Tensor
 
-from optuna_meta.weights.batches import device_of
-from optuna_meta.weights.batches import on_device
 from optuna_meta.weights.merging.average import check_weights
+from optuna_meta.weights.torch_tools import device_of
+from optuna_meta.weights.torch_tools import evaluating
+from optuna_meta.weights.torch_tools import on_device
 
 
 __all__ = ["Ensemble", "predict_all"]
@@ -70,16 +72,12 @@ class Ensemble(nn.Module):
         self.space, self.dim = space, dim
 
     def forward(self, *inputs: Any) -> Tensor:
-        """Returns the mean prediction, of the shape of one member's."""
-        mixed: Tensor | None = None
-        for model, weight in zip(self.models, self.weights.unbind(), strict=True):
-            one = _weighted(model(*inputs), weight, self.space, self.dim)
-            if mixed is None:
-                mixed = one
-            else:
-                # Logarithms are added without leaving them: small probabilities keep their order.
-                mixed = mixed + one if self.space == "value" else torch.logaddexp(mixed, one)
-        assert mixed is not None
+        """Return the mean prediction, (n, ...) as one member's."""
+        members = zip(self.models, self.weights.unbind(), strict=True)
+        # Logarithms are added without leaving them: small probabilities keep their order.
+        add = torch.add if self.space == "value" else torch.logaddexp
+        weighted = (_weighted(m(*inputs), w, self.space, self.dim) for m, w in members)
+        mixed: Tensor = reduce(add, weighted)
         return mixed
 
 
@@ -91,17 +89,17 @@ def predict_all(
     dim: int = -1,
     device: str | torch.device | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Returns all predictions on some data, to choose weights by.
+    """Return all predictions on some data, to choose weights by.
 
     Args:
         models: An iterator that loads one after the other bounds the memory.
-        batches: Inputs, a tensor or a tuple of them, and targets; all are kept in memory.
+        batches: Inputs, a tensor or a tuple of them, and labels; all are kept in memory.
         space: ``"probability"`` makes probabilities of the models' logits.
         dim: Where the classes are.
         device: Where each model computes before it returns to where it was; there if None.
 
     Returns:
-        Predictions on the CPU, (models, n, ...) with classes last, and targets, (n, ...).
+        Predictions on the CPU, (models, n, ...) with classes last, and labels, (n, ...).
 
     Raises:
         ValueError: If there are no models or no data.
@@ -110,7 +108,7 @@ def predict_all(
     predictions = [_predict(model, data, space, dim, device) for model in models]
     if not predictions or not data:
         raise ValueError(f"Pass models and data, got {len(predictions)} and {len(data)} batches.")
-    return torch.stack(predictions), torch.cat([targets for _, targets in data]).cpu()
+    return torch.stack(predictions), torch.cat([labels for _, labels in data]).cpu()
 
 
 @torch.no_grad()
@@ -121,14 +119,11 @@ def _predict(
     dim: int,
     device: str | torch.device | None,
 ) -> Tensor:
-    was, home = model.training, device_of(model)
-    place = torch.device(device or home)
-    model.eval().to(place)
     outputs = []
-    for inputs, _ in data:
-        given = on_device(inputs if isinstance(inputs, tuple) else (inputs,), place)
-        outputs.append(model(*given).cpu())
-    model.train(was).to(home)
+    with evaluating(model, device) as place:
+        for inputs, _ in data:
+            inputs = on_device(inputs if isinstance(inputs, tuple) else (inputs,), place)
+            outputs.append(model(*inputs).cpu())
     if space == "probability":
         outputs = [output.softmax(dim).movedim(dim, -1) for output in outputs]
     return torch.cat(outputs)

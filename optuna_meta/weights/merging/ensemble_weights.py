@@ -18,53 +18,53 @@ import torch
 from torch import Tensor
 
 
-__all__ = ["greedy_weights", "mixture_loss", "simplex_weights"]
+__all__ = ["greedy_weights", "ensemble_loss", "simplex_weights"]
 
-MixtureLoss = Callable[[Tensor, Tensor], Tensor]
+EnsembleLoss = Callable[[Tensor, Tensor], Tensor]
 
 _LEAST_PROBABILITY = 1e-12
 _LEAST_WEIGHT = 1e-4  # Less is what the descent leaves of 0.
 
 
-def mixture_loss(mixed: Tensor, targets: Tensor) -> Tensor:
-    """Returns the mean loss of a mixture.
+def ensemble_loss(mixed: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean loss of an ensemble.
 
     Args:
-        mixed: Probabilities of shape (n, classes) for targets that are whole numbers, else values.
-        targets: Classes of shape (n,), for which the loss is the negative logarithm of their
-            probability, or values of the mixture's shape, for which it is the squared error.
+        mixed: Probabilities of shape (n, classes) for labels that are whole numbers, else values.
+        labels: Classes of shape (n,), for which the loss is the negative logarithm of their
+            probability, or values of the predictions' shape, for which it is the squared error.
 
     Raises:
         ValueError: If the shapes do not belong together.
     """
-    if targets.is_floating_point():
-        if mixed.shape != targets.shape:
+    if labels.is_floating_point():
+        if mixed.shape != labels.shape:
             raise ValueError(
-                f"Predictions of shape {tuple(mixed.shape)} do not belong to targets of shape "
-                f"{tuple(targets.shape)}. Give both one shape."
+                f"Predictions of shape {tuple(mixed.shape)} do not belong to labels of shape "
+                f"{tuple(labels.shape)}. Give both one shape."
             )
-        return (mixed - targets).square().mean()
-    probability = mixed.gather(-1, targets.long()[..., None])
+        return (mixed - labels).square().mean()
+    probability = mixed.gather(-1, labels.long()[..., None])
     return -probability.clamp_min(_LEAST_PROBABILITY).log().mean()
 
 
 def greedy_weights(
     predictions: Tensor,
-    targets: Tensor,
+    labels: Tensor,
     *,
     size: int = 25,
-    loss: MixtureLoss = mixture_loss,
+    loss: EnsembleLoss = ensemble_loss,
 ) -> tuple[float, ...]:
-    """Returns the shares of the models that greedy additions chose.
+    """Return the shares of the models that greedy additions chose.
 
-    One at a time, the model is added that leaves the equal mixture with the least loss, of
+    One at a time, the model is added whose equal mean with those before has the least loss, of
     equals one already added, then the first. The best of all sizes is returned.
 
     Args:
         predictions: (models, n, ...), probabilities or values.
-        targets: (n, ...).
+        labels: (n, ...).
         size: How many to add, with replacement.
-        loss: Of the mixed predictions and the targets; any number will do, such as an error rate.
+        loss: Of the mixed predictions and the labels; any number will do, such as an error rate.
 
     Raises:
         ValueError: If there are no models, the size is not positive, or no loss is finite.
@@ -74,7 +74,7 @@ def greedy_weights(
     total = torch.zeros_like(predictions[0], dtype=torch.float64)
     best, kept = float("inf"), counts
     for n in range(1, size + 1):
-        losses = [float(loss((total + one) / n, targets)) for one in predictions]
+        losses = [float(loss((total + one) / n, labels)) for one in predictions]
         ranked = [(v if v == v else np.inf, not counts[i], i) for i, v in enumerate(losses)]
         reached, _, chosen = min(ranked)
         counts = counts.clone()
@@ -88,14 +88,14 @@ def greedy_weights(
 
 
 def simplex_weights(
-    predictions: Tensor, targets: Tensor, *, loss: MixtureLoss = mixture_loss
+    predictions: Tensor, labels: Tensor, *, loss: EnsembleLoss = ensemble_loss
 ) -> tuple[float, ...]:
-    """Returns the weights, not negative and of sum 1, with the least loss.
+    """Return the weights, not negative and of sum 1, with the least loss.
 
     Args:
         predictions: (models, n, ...), probabilities or values.
-        targets: (n, ...).
-        loss: Of the mixed predictions and the targets; it has a gradient.
+        labels: (n, ...).
+        loss: Of the mixed predictions and the labels; it has a gradient.
 
     Raises:
         ValueError: If there are no models, or predictions are not finite.
@@ -104,7 +104,7 @@ def simplex_weights(
     if not bool(torch.isfinite(predictions).all()):
         raise ValueError("Predictions must be finite. Leave out diverged models.")
     wide = predictions.detach().double()
-    wanted = targets.double() if targets.is_floating_point() else targets
+    wanted = labels.double() if labels.is_floating_point() else labels
 
     def value(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         w = torch.tensor(weights, device=wide.device, requires_grad=True)

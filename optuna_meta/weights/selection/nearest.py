@@ -34,7 +34,7 @@ class Nearest:
     def by_meta_features(
         cls, prior_studies: Sequence[optuna.Study], meta_features: Mapping[str, float]
     ) -> Nearest:
-        """Weighs prior studies by the distance of their meta-features.
+        """Weigh prior studies by the distance of their meta-features.
 
         Args:
             prior_studies: With meta-features that ``record_meta_features`` put there; without,
@@ -45,9 +45,9 @@ class Nearest:
             ValueError: A study's meta-features, or the new task's, are no named numbers.
         """
         known = [read_meta_features(study_user_attrs(study)) or {} for study in prior_studies]
-        found = nearness(known, clean_meta_features(meta_features))
+        weights = nearness(known, clean_meta_features(meta_features))
         names = [study.study_name for study in prior_studies]
-        return cls(dict(zip(names, map(float, found), strict=True)))
+        return cls(dict(zip(names, map(float, weights), strict=True)))
 
-    def __call__(self, look: Preview, target: NewTask) -> float:
-        return self.weights.get(look.candidate.record.study, float("nan"))
+    def __call__(self, preview: Preview, target: NewTask) -> float:
+        return self.weights.get(preview.candidate.record.study, float("nan"))

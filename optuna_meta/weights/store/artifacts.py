@@ -23,16 +23,15 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.checkpoint import metadata_of
 from optuna_meta.weights.checkpoint.checkpoint import read_checkpoint
 from optuna_meta.weights.checkpoint.checkpoint import write_checkpoint
+from optuna_meta.weights.checkpoint.tensor_file import Header
 from optuna_meta.weights.checkpoint.tensor_file import TensorReader
-from optuna_meta.weights.checkpoint.tensor_header import Header
 from optuna_meta.weights.store.record import Blob
 from optuna_meta.weights.store.record import CheckpointRecord
 
 
-__all__ = ["ArtifactStore", "MIME_TYPE", "CheckpointArtifacts"]
+__all__ = ["ArtifactStore", "CheckpointArtifacts", "MIME_TYPE"]
 
 MIME_TYPE = "application/x-optuna-meta-checkpoint"
-_BUFFER = 1 << 20
 
 
 class ArtifactStore(Protocol):
@@ -58,7 +57,7 @@ class CheckpointArtifacts:
     staging: str | None = None
 
     def put(self, trial: Trial, checkpoint: Checkpoint, kind: str) -> Blob:
-        """Uploads a checkpoint as an artifact of a running trial."""
+        """Upload a checkpoint as an artifact of a running trial."""
         # Unbuffered, for the pieces written are large.
         with tempfile.NamedTemporaryFile(
             buffering=0,
@@ -82,7 +81,7 @@ class CheckpointArtifacts:
         return Blob(artifact_id, header.sha256, header.n_bytes)
 
     def get(self, record: CheckpointRecord, blob: Blob, device: str | torch.device) -> Checkpoint:
-        """Reads one of a record's files and checks every byte.
+        """Read one of a record's files and check every byte.
 
         Raises:
             ArtifactNotFound: It is not there.
@@ -93,18 +92,18 @@ class CheckpointArtifacts:
             return read_checkpoint(reader, device=device)
 
     def check(self, record: CheckpointRecord, blob: Blob) -> None:
-        """Reads one of a record's files without keeping it; see :meth:`get`."""
+        """Read one of a record's files without keeping it; see :meth:`get`."""
         with self._reader(record, blob) as reader:
             _require_same(record, blob, reader)
             reader.verify()
 
     def header(self, record: CheckpointRecord) -> Header:
-        """Names, shapes and dtypes of a record's weights, which are not read, nor checked."""
+        """Read the header of a record's weights alone; nothing is checked."""
         with self._reader(record, record.weights) as reader:
             return reader.header
 
     def has(self, artifact_id: str) -> bool:
-        """Whether there is such a file, whatever it holds."""
+        """Tell whether there is such a file, whatever it holds."""
         try:
             self.artifacts.open_reader(artifact_id).close()
         except ArtifactNotFound:
@@ -112,7 +111,7 @@ class CheckpointArtifacts:
         return True
 
     def remove(self, artifact_id: str) -> None:
-        """Removes a file, if it is there; where that fails it only takes space, so warns."""
+        """Remove a file, if it is there; warn where that fails, for it only takes space."""
         try:
             self.artifacts.remove(artifact_id)
         except ArtifactNotFound:
@@ -138,21 +137,21 @@ class CheckpointArtifacts:
 
 
 def _require_same(record: CheckpointRecord, blob: Blob, reader: TensorReader) -> None:
-    found = metadata_of(reader)
-    if (found.study, found.trial) != (record.study, record.trial):
+    written = metadata_of(reader)
+    if (written.study, written.trial) != (record.study, record.trial):
         raise ValueError(
-            f"{reader.label} is another one: its file holds weights of trial {found.trial} of "
-            f"study {found.study!r}. The artifact store's files were mixed up: restore them."
+            f"{reader.label} is another one: its file holds weights of trial {written.trial} of "
+            f"study {written.study!r}. The artifact store's files were mixed up: restore them."
         )
-    if found.sha256 != blob.sha256:
+    if written.sha256 != blob.sha256:
         raise ValueError(
-            f"{reader.label} is damaged or another one: its hash is {found.sha256[:12]}..., the "
+            f"{reader.label} is damaged or another one: its hash is {written.sha256[:12]}..., the "
             f"trial recorded {blob.sha256[:12]}... (sha256)."
         )
 
 
 def _name_of(checkpoint: Checkpoint) -> str:
-    """A name to know the file by when it is downloaded."""
+    """Return a name to know the file by when it is downloaded."""
     about = checkpoint.metadata
     parts = [re.sub(r"[^\w.-]+", "_", about.study)[:60], f"trial{about.trial}"]
     parts += [] if about.step is None else [f"step{about.step}"]

@@ -28,7 +28,7 @@ class EmbeddingRows(NamedTuple):
 def common_rows(
     name: str, items: EmbeddingRows, n_source: int, n_model: int
 ) -> tuple[Tensor, Tensor]:
-    """Returns the rows of the source and those of the model with the same items, both (common,).
+    """Return the rows of the source and those of the model with the same items, both (common,).
 
     Args:
         name: Of the tensor, for errors.

@@ -73,9 +73,9 @@ class InitReport:
         """The same among the parameters that were not left out on request."""
         return self.n_loaded / self.n_wanted if self.n_wanted else 0.0
 
-    def as_record(self) -> dict[str, Any]:
-        """Returns the report as plain values, below 2 kB as JSON: counts and the first names."""
-        record: dict[str, Any] = {
+    def summary(self) -> dict[str, Any]:
+        """Return the report as plain values, below 2 kB as JSON: counts and the first names."""
+        summary: dict[str, Any] = {
             "sources": [
                 origin._asdict() | {"study": _short(origin.study)}
                 for origin in self.origins[:_SHOWN_ORIGINS]
@@ -85,12 +85,14 @@ class InitReport:
             "loaded": len(self.loaded),
         }
         if self.made_by:
-            record["made_by"] = self.made_by
-        for kind, names in self._left().items():
-            record[kind] = len(names)
-            if kind != "left_out" and names:
-                record[f"{kind}_names"] = [_short(name) for name in names[:_SHOWN_NAMES]]
-        return record
+            summary["made_by"] = self.made_by
+        for kind in ("overlapped", "missing", "unexpected", "mismatched", "left_out"):
+            of_kind = getattr(self, kind)
+            summary[kind] = len(of_kind)
+            if kind != "left_out" and of_kind:
+                names = [each.name if isinstance(each, Mismatch) else each for each in of_kind]
+                summary[f"{kind}_names"] = [_short(name) for name in names[:_SHOWN_NAMES]]
+        return summary
 
     def __str__(self) -> str:
         lines = [
@@ -109,24 +111,15 @@ class InitReport:
         ]
         return "\n".join([*lines, *_table([("", "name", "checkpoint", "model"), *rows])])
 
-    def _left(self) -> dict[str, tuple[str, ...]]:
-        return {
-            "overlapped": tuple(m.name for m in self.overlapped),
-            "missing": self.missing,
-            "unexpected": self.unexpected,
-            "mismatched": tuple(m.name for m in self.mismatched),
-            "left_out": self.left_out,
-        }
-
 
 def record_lineage(trial: optuna.Trial, report: InitReport) -> None:
-    """Writes on the trial where its weights came from, under :data:`WEIGHTS_FROM_KEY`.
+    """Write on the trial where its weights came from, under :data:`WEIGHTS_FROM_KEY`.
 
     Args:
         trial: A trial that runs; call this inside its objective.
         report: Of the initialisation of the trial's model.
     """
-    trial.set_user_attr(WEIGHTS_FROM_KEY, report.as_record())
+    trial.set_user_attr(WEIGHTS_FROM_KEY, report.summary())
 
 
 def _short(text: str) -> str:

@@ -164,7 +164,7 @@ def test_permuted_copies_average_to_the_original_function(kind: str) -> None:
     expected = model(x)
     copies = [model.state_dict(), *(shuffled(model) for _ in range(3))]
     assert cosine_similarity(copies[0], copies[1]) < 0.9
-    mean = average(copies, align=model)
+    mean = average(copies, align_by=model)
     other = make().eval()
     other.load_state_dict(dict(mean.state))
     torch.testing.assert_close(other(x), expected)

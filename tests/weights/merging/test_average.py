@@ -121,7 +121,7 @@ def test_weights_belong_to_checkpoints(weights: list[float], message: str) -> No
 
 
 def test_other_architectures_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"'w' is \(2, 2\) torch.float32 in one and \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"'w' is \(2, 2\) float32 in one and \(2, 3\)"):
         average([{"w": torch.ones(2, 2)}, {"w": torch.ones(2, 3)}])
     with pytest.raises(ValueError, match="'v' is absent in one"):
         average([{"w": torch.ones(2)}, {"w": torch.ones(2), "v": torch.ones(2)}])
@@ -132,7 +132,7 @@ def test_other_architectures_are_refused() -> None:
 def test_independent_runs_are_refused_with_the_reason() -> None:
     states = [nn.Linear(64, 64).state_dict() for _ in range(2)]
     assert abs(cosine_similarity(*states)) < 0.1
-    with pytest.raises(ValueError, match="Checkpoint 2 looks independently trained.*align=model"):
+    with pytest.raises(ValueError, match="Checkpoint 2 looks independent.*align_by=model"):
         average(states)
     assert average(states, allow_independent=True).state["weight"].shape == (64, 64)
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from optuna_meta.weights.merging.ensemble import Ensemble
 from optuna_meta.weights.merging.ensemble import predict_all
+from optuna_meta.weights.merging.ensemble_weights import ensemble_loss
 from optuna_meta.weights.merging.ensemble_weights import greedy_weights
-from optuna_meta.weights.merging.ensemble_weights import mixture_loss
 from optuna_meta.weights.merging.ensemble_weights import simplex_weights
 
 
@@ -112,14 +112,14 @@ def test_predictions_are_collected_in_order() -> None:
         predict_all([], [])
 
 
-def test_mixture_losses_are_those_of_torch() -> None:
+def test_ensemble_losses_are_those_of_torch() -> None:
     mixed, targets = predictions(1)
     expected = nn.functional.nll_loss(mixed[0].log(), targets)
-    torch.testing.assert_close(mixture_loss(mixed[0], targets), expected)
+    torch.testing.assert_close(ensemble_loss(mixed[0], targets), expected)
     a, b = torch.randn(5), torch.randn(5)
-    torch.testing.assert_close(mixture_loss(a, b), nn.functional.mse_loss(a, b))
-    with pytest.raises(ValueError, match="do not belong to targets"):
-        mixture_loss(a[:, None], b)
+    torch.testing.assert_close(ensemble_loss(a, b), nn.functional.mse_loss(a, b))
+    with pytest.raises(ValueError, match="do not belong to labels"):
+        ensemble_loss(a[:, None], b)
 
 
 def test_greedy_selection_equals_brute_force() -> None:
@@ -129,13 +129,13 @@ def test_greedy_selection_equals_brute_force() -> None:
     trajectory = []
     for _ in range(6):
         options = [wide[[*chosen, i]].mean(0) for i in range(3)]
-        losses = [float(mixture_loss(option, targets)) for option in options]
+        losses = [float(ensemble_loss(option, targets)) for option in options]
         chosen.append(int(np.argmin(losses)))
         trajectory.append(min(losses))
     size = int(np.argmin(trajectory)) + 1
     expected = np.bincount(chosen[:size], minlength=3) / size
     assert greedy_weights(mixed, targets, size=6) == pytest.approx(tuple(expected))
-    assert trajectory[0] == min(float(mixture_loss(wide[i], targets)) for i in range(3))
+    assert trajectory[0] == min(float(ensemble_loss(wide[i], targets)) for i in range(3))
 
 
 def test_equal_models_prefer_the_one_already_chosen() -> None:
@@ -161,12 +161,12 @@ def test_simplex_weights_are_the_best_of_a_grid(kind: str) -> None:
         mixed = targets + torch.tensor([1.0, -0.5, 3.0])[:, None] * torch.randn(3, 40)
     found = simplex_weights(mixed, targets)
     assert min(found) >= 0.0 and sum(found) == pytest.approx(1.0)
-    loss = float(mixture_loss(torch.tensordot(torch.tensor(found), mixed, 1), targets))
+    loss = float(ensemble_loss(torch.tensordot(torch.tensor(found), mixed, 1), targets))
     steps = np.linspace(0.0, 1.0, 41)
     grid = [(a, b, 1.0 - a - b) for a, b in product(steps, steps) if a + b <= 1.0]
     best = min(
         float(
-            mixture_loss(
+            ensemble_loss(
                 torch.tensordot(torch.tensor(w), mixed.double(), 1),
                 targets.double() if kind == "values" else targets,
             )
@@ -174,7 +174,7 @@ def test_simplex_weights_are_the_best_of_a_grid(kind: str) -> None:
         for w in grid
     )
     assert loss <= best + 1e-4
-    assert loss <= float(mixture_loss(mixed.mean(0), targets))
+    assert loss <= float(ensemble_loss(mixed.mean(0), targets))
 
 
 @pytest.mark.parametrize("space", ["probability", "value"])

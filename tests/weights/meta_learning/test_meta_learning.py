@@ -13,9 +13,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import TensorDataset
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.meta_learning import joint
-from optuna_meta.weights.meta_learning import maml
-from optuna_meta.weights.meta_learning import reptile
+from optuna_meta.weights.meta_learning import loop
 from optuna_meta.weights.meta_learning.joint import joint_init
 from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import OuterLoop
@@ -145,7 +143,7 @@ def test_joint_training_finds_the_weighted_optimum() -> None:
     assert found.state["theta"].item() == pytest.approx(0.6 * 1.0 + 0.4 * 3.0, abs=1e-3)
     assert found.metadata.extra["weights"] == [0.6, 0.4]
     report = initialize(Quadratic([0.0]), found)
-    assert report.as_record()["made_by"] == "joint" and "made by joint" in str(report)
+    assert report.summary()["made_by"] == "joint" and "made by joint" in str(report)
 
 
 @pytest.mark.parametrize("first_order", [False, True])
@@ -247,8 +245,7 @@ def test_mixed_precision_leads_nearly_to_the_same(
         entered.append(device)
         return torch.autocast(device.type, torch.bfloat16)
 
-    for module in (joint, maml, reptile):
-        monkeypatch.setattr(module, "mixed_precision", half)
+    monkeypatch.setattr(loop, "mixed_precision", half)
     mixed = LEARNERS[kind](model, loaders, squared, seed=3)
     assert entered and not same(full, mixed)
     for name, tensor in mixed.state.items():

@@ -199,7 +199,7 @@ def test_a_dead_network_has_the_lowest_loss_and_is_not_chosen(tmp_path: Path) ->
     found = candidates(tmp_path, ["random labels", "dead"])
     loss = nn.functional.cross_entropy
     few = target()
-    losses = {c.record.study: loss(_outputs(c, few), few.targets).item() for c in found}
+    losses = {c.record.study: loss(_outputs(c, few), few.labels).item() for c in found}
     assert losses["dead"] < losses["random labels"]
     best = rank_checkpoints(found, few, strategy=by_loss).best
     assert best is not None and best.record.study == "random labels"
@@ -316,7 +316,7 @@ def test_the_shortlist_is_as_long_as_asked(tmp_path: Path) -> None:
 def test_regression_and_a_start_of_ones_own(tmp_path: Path) -> None:
     started = []
     few = target()
-    values = few.targets.float().unsqueeze(1) / 10.0
+    values = few.labels.float().unsqueeze(1) / 10.0
 
     def start(model: nn.Module, checkpoint: object) -> None:
         started.append(checkpoint)

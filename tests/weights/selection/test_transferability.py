@@ -99,7 +99,7 @@ def test_leep_of_sure_and_of_useless_predictions() -> None:
 
 def test_wrong_input_is_refused() -> None:
     ones = np.ones((3, 1))
-    with pytest.raises(ValueError, match=r"each of the 2 targets, got the shape \(3, 1\)"):
+    with pytest.raises(ValueError, match=r"each of the 2 labels, got the shape \(3, 1\)"):
         logme(ones, np.zeros(2))
     with pytest.raises(ValueError, match="not finite: the source has diverged"):
         logme(ones * np.nan, np.zeros(3))

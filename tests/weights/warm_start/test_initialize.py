@@ -262,8 +262,8 @@ def test_the_trial_records_where_its_weights_came_from() -> None:
 def test_the_record_stays_small() -> None:
     state = {f"{'very_long_name' * 9}_{i}": torch.zeros(1) for i in range(300)}
     report = initialize(nn.Linear(1, 1), state | {"weight": torch.zeros(1, 1)})
-    assert len(json.dumps(report.as_record())) < 2000
-    assert report.as_record()["unexpected"] == 300
+    assert len(json.dumps(report.summary())) < 2000
+    assert report.summary()["unexpected"] == 300
 
 
 def test_lineage_goes_from_study_to_study(tmp_path: Path) -> None:
