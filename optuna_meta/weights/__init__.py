@@ -13,9 +13,9 @@ from optuna_meta.weights.merging.average import average
 from optuna_meta.weights.merging.average import cosine_similarity
 from optuna_meta.weights.merging.average import refresh_statistics
 from optuna_meta.weights.merging.ensemble import Ensemble
+from optuna_meta.weights.merging.ensemble import greedy_weights
 from optuna_meta.weights.merging.ensemble import predict_all
-from optuna_meta.weights.merging.ensemble_weights import greedy_weights
-from optuna_meta.weights.merging.ensemble_weights import simplex_weights
+from optuna_meta.weights.merging.ensemble import simplex_weights
 from optuna_meta.weights.merging.soup import greedy_soup
 from optuna_meta.weights.merging.soup import learn_weights
 from optuna_meta.weights.meta_learning.joint import joint_init
@@ -27,13 +27,13 @@ from optuna_meta.weights.meta_learning.maml import maml_init
 from optuna_meta.weights.meta_learning.reptile import reptile_init
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.candidate import find_checkpoints
-from optuna_meta.weights.selection.nearest import Nearest
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.rank import by_fit
 from optuna_meta.weights.selection.rank import by_leep
 from optuna_meta.weights.selection.rank import by_logme
 from optuna_meta.weights.selection.rank import by_loss
 from optuna_meta.weights.selection.rank import by_score
+from optuna_meta.weights.selection.rank import Nearest
 from optuna_meta.weights.selection.rank import rank_checkpoints
 from optuna_meta.weights.selection.rank import Ranked
 from optuna_meta.weights.selection.rank import Ranking

@@ -20,9 +20,8 @@ __all__ = [
     "copied",
     "describe",
     "differences",
-    "HasState",
-    "Loads",
     "matches",
+    "matching",
     "opened",
     "plain_name",
     "same_kind",
@@ -124,7 +123,7 @@ def plain_name(name: str) -> str:
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Tell whether the name is, or lies below, a pattern (``*``, ``?`` as in file names).
+    """Tell whether the plain name is, or lies below, a pattern (``*``, ``?`` as in file names).
 
     Raises:
         ValueError: If the patterns are one string.
@@ -133,7 +132,26 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
         raise ValueError(
             f"Patterns must be several, got the string {patterns!r}. Pass [{patterns!r}]."
         )
-    return any(fnmatchcase(name, p) or fnmatchcase(name, f"{p}.*") for p in patterns)
+    plain = plain_name(name)
+    return any(fnmatchcase(plain, p) or fnmatchcase(plain, f"{p}.*") for p in patterns)
+
+
+def matching(model: nn.Module, patterns: Iterable[str], *, trainable: bool = False) -> list[str]:
+    """Return the names of a model's parameters that match, wrappers left aside.
+
+    Args:
+        model: The model.
+        patterns: As :func:`matches` takes them.
+        trainable: Whether to leave out those that are frozen.
+
+    Raises:
+        ValueError: If none matches.
+    """
+    names = [n for n, p in model.named_parameters() if p.requires_grad or not trainable]
+    if found := [name for name in names if matches(name, patterns)]:
+        return found
+    kind = "trainable parameter" if trainable else "parameter"
+    raise ValueError(f"No {kind} matches {[*patterns]}. The model has {', '.join(names[:8])}.")
 
 
 def same_kind(a: torch.dtype, b: torch.dtype) -> bool:

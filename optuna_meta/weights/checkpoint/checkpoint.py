@@ -161,11 +161,7 @@ class Checkpoint:
 
     @classmethod
     def load_file(
-        cls,
-        path: str | Path,
-        *,
-        device: str | torch.device = "cpu",
-        require_hash: bool = True,
+        cls, path: str | Path, *, device: str | torch.device = "cpu", require_hash: bool = True
     ) -> Checkpoint:
         """Read what :meth:`save_file` wrote, and check every byte. No code is ever executed.
 
@@ -188,29 +184,21 @@ class Checkpoint:
 def write_checkpoint(stream: BinaryIO, checkpoint: Checkpoint) -> Header:
     """Write a checkpoint to a stream that can seek; see :meth:`Checkpoint.save_file`."""
     kept, aliases = untied(checkpoint.state)
-    about = checkpoint.metadata
-    described = {f.name: getattr(about, f.name) for f in fields(Metadata) if f.name != "sha256"}
+    described = {**vars(checkpoint.metadata)}
+    del described["sha256"]
+    metadata = {"format": _FORMAT, "version": str(_VERSION), "aliases": json.dumps(aliases)}
     try:
-        text = json.dumps(described)
+        metadata["checkpoint"] = json.dumps(described)
     except TypeError as error:
         raise ValueError(
             f"The metadata of a checkpoint must be plain JSON: {error}. Convert it to numbers, "
             "text, lists and dictionaries."
         ) from error
-    metadata = {
-        "format": _FORMAT,
-        "version": str(_VERSION),
-        "checkpoint": text,
-        "aliases": json.dumps(aliases),
-    }
     return write_tensors(stream, kept, metadata)
 
 
 def read_checkpoint(
-    reader: TensorReader,
-    *,
-    device: str | torch.device = "cpu",
-    require_hash: bool = True,
+    reader: TensorReader, *, device: str | torch.device = "cpu", require_hash: bool = True
 ) -> Checkpoint:
     """Read a checkpoint to its end; see :meth:`Checkpoint.load_file`."""
     metadata = metadata_of(reader, require_hash=require_hash)

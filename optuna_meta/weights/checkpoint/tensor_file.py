@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 import hashlib
-import io
 import json
 import math
 from typing import Any
@@ -193,17 +192,13 @@ class TensorReader:
         return header
 
     def _fill(self, wanted: memoryview) -> None:
-        """Read exactly as many bytes as the view has; a network's stream may have no readinto."""
+        """Read exactly as many bytes as the view has; a network gives a few at a time."""
         while wanted:
-            if isinstance(self._stream, io.BufferedIOBase | io.RawIOBase):
-                n = self._stream.readinto(wanted) or 0
-            else:
-                piece = self._stream.read(len(wanted))
-                n = len(piece)
-                wanted[:n] = piece
-            if n == 0:
+            piece = self._stream.read(len(wanted))
+            if not piece:
                 raise ValueError(f"{self.label} is truncated: it ends too early.")
-            wanted = wanted[n:]
+            wanted[: len(piece)] = piece
+            wanted = wanted[len(piece) :]
 
     def _check_end(self, digest: Any) -> None:
         if self._stream.read(1):

@@ -69,11 +69,9 @@ def average(
     shares = itertools.repeat(1.0) if weights is None else iter(check_weights(weights))
     mean, used, origins = _Mean(), list[float](), list[tuple[Origin, ...]]()
     for given in checkpoints:
-        share = next(shares, None)
-        if share is None:
-            raise ValueError(f"There are {len(used)} weights and more checkpoints. Pass as many.")
+        share = next(shares, 0.0)  # Those that are too many only count.
         used.append(share)
-        source = opened(given)
+        source = opened(given) if share else {}
         origins.append(origins_of(source))
         if share:
             state = state_of(source)

@@ -12,7 +12,7 @@ from torch import nn
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.merging.average import check_weights
 from optuna_meta.weights.meta_learning.loop import Loss
-from optuna_meta.weights.meta_learning.loop import meta_training
+from optuna_meta.weights.meta_learning.loop import MetaTraining
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 
 
@@ -49,13 +49,11 @@ def joint_init(
     shares = check_weights([1.0] * len(tasks) if weights is None else weights)
     if len(shares) != len(tasks):
         raise ValueError(f"There are {len(shares)} weights and {len(tasks)} tasks. Pass as many.")
-    outer = OuterLoop(lr, steps, len(tasks))
-    with meta_training(model, tasks, device, seed) as training:
-        trained = training.model
-        training.descend(
-            trained.parameters(),
-            outer,
-            lambda task: loss(trained, next(task)),
-            lambda: enumerate(shares),
-        )
+    training = MetaTraining(model, tasks, device, seed)
+    training.descend(
+        training.model.parameters(),
+        OuterLoop(lr, steps, len(tasks)),
+        lambda task: loss(training.model, next(task)),
+        lambda: enumerate(shares),
+    )
     return training.checkpoint("joint", weights=shares)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-from contextlib import contextmanager
 import copy
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -29,10 +28,11 @@ from optuna_meta.weights.torch_tools import on_device
 from optuna_meta.weights.torch_tools import own_randomness
 
 
-__all__ = ["InnerLoop", "Loss", "meta_training", "MetaTraining", "OuterLoop"]
+__all__ = ["InnerLoop", "Loss", "MetaTraining", "OuterLoop"]
 
 Predict = Callable[..., Any]
 Loss = Callable[[Predict, Any], Tensor]
+Tasks = Sequence[Iterable[Any]]
 TaskLoss = Callable[[Iterator[Any]], Tensor]
 Shares = Callable[[], Iterable[tuple[int, float]]]
 
@@ -72,20 +72,22 @@ class MetaTraining:
         model: The start.
         tasks: Each yields batches.
         device: Where to compute.
-        seed: Of the tasks of each round.
+        seed: Of all random numbers, torch's too.
 
     Raises:
         ValueError: If there are no tasks.
     """
 
     def __init__(
-        self, model: nn.Module, tasks: Sequence[Iterable[Any]], device: torch.device, seed: int
+        self, model: nn.Module, tasks: Tasks, device: str | torch.device, seed: int
     ) -> None:
         if not tasks:
             raise ValueError("There must be a task at least, got none.")
-        self._device, self._rng = device, np.random.default_rng(seed)
-        self.model = copy.deepcopy(model).to(device).train()
-        self.tasks = [_endless(number, task, device) for number, task in enumerate(tasks)]
+        self._device, self._seed = torch.device(device), seed
+        self._rng = np.random.default_rng(seed)
+        with own_randomness(seed, self._device):  # Moving is the first use of a device.
+            self.model = copy.deepcopy(model).to(device).train()
+        self.tasks = [_endless(number, task, self._device) for number, task in enumerate(tasks)]
         self.losses: list[float] = []
 
     def draw(self, n: int) -> list[int]:
@@ -130,12 +132,13 @@ class MetaTraining:
             shares: Gives each task of the next round and its weight.
         """
         optimiser = torch.optim.Adam(learned, lr=outer.lr)
-        for number in range(outer.rounds):
-            optimiser.zero_grad()
-            # Task by task, so that one graph is in memory.
-            values = [self.backward(number, loss, self.tasks[i], share) for i, share in shares()]
-            optimiser.step()
-            self.losses.append(sum(values))
+        with own_randomness(self._seed, self._device):
+            for number in range(outer.rounds):
+                optimiser.zero_grad()
+                # Task by task, so that one graph is in memory.
+                each = [self.backward(number, loss, self.tasks[i], w) for i, w in shares()]
+                optimiser.step()
+                self.losses.append(sum(each))
 
     def checkpoint(self, made_by: str, **extra: Any) -> Checkpoint:
         """Return the model's weights as a checkpoint that says how they were learned."""
@@ -144,16 +147,6 @@ class MetaTraining:
         last = self.losses[-max(1, len(self.losses) // 10) :]
         extra = {"made_by": made_by, "loss": sum(last) / len(last), **extra}
         return Checkpoint.from_model(self.model, extra=extra)
-
-
-@contextmanager
-def meta_training(
-    model: nn.Module, tasks: Sequence[Iterable[Any]], device: str | torch.device, seed: int
-) -> Iterator[MetaTraining]:
-    """Train within, all random numbers drawn from the seed; see :class:`MetaTraining`."""
-    place = torch.device(device)
-    with own_randomness(seed, place):
-        yield MetaTraining(model, tasks, place, seed)
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:

@@ -23,10 +23,9 @@ from torch import Tensor
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import Loss
-from optuna_meta.weights.meta_learning.loop import meta_training
 from optuna_meta.weights.meta_learning.loop import MetaTraining
 from optuna_meta.weights.meta_learning.loop import OuterLoop
-from optuna_meta.weights.state_dict import matches
+from optuna_meta.weights.state_dict import matching
 from optuna_meta.weights.torch_tools import call_with
 
 
@@ -63,11 +62,10 @@ def maml_init(
     Raises:
         ValueError: If a task is empty, nothing matches a pattern, or the loss diverges.
     """
-    trainable = _trainable(model)
-    names = _matching(trainable, adapted)
+    names, trainable = (matching(model, p, trainable=True) for p in (adapted, ["*"]))
     task_loss = partial(meta_loss, adapted=names, loss=loss, inner=inner, first_order=first_order)
-    with meta_training(model, tasks, device, seed) as training:
-        _learn(training, trainable, outer, task_loss)
+    training = MetaTraining(model, tasks, device, seed)
+    _learn(training, trainable, outer, task_loss)
     made_by = "first-order maml" if first_order else "maml"
     return training.checkpoint(made_by, inner=inner, outer=outer, adapted=names)
 
@@ -99,12 +97,11 @@ def cavia_init(
     Raises:
         ValueError: If a task is empty, nothing matches a pattern, or the loss diverges.
     """
-    trainable = _trainable(model)
-    names = _matching(trainable, context)
+    names, trainable = (matching(model, p, trainable=True) for p in (context, ["*"]))
     learned = [name for name in trainable if name not in names]
     task_loss = partial(meta_loss, adapted=names, loss=loss, inner=inner)
-    with meta_training(model, tasks, device, seed) as training:
-        _learn(training, learned, outer, task_loss)
+    training = MetaTraining(model, tasks, device, seed)
+    _learn(training, learned, outer, task_loss)
     return training.checkpoint("cavia", inner=inner, outer=outer, adapted=names)
 
 
@@ -203,17 +200,3 @@ def _learn(
         task_loss,
         lambda: [(i, 1.0 / n) for i in training.draw(n)],
     )
-
-
-def _trainable(model: nn.Module) -> list[str]:
-    return [name for name, p in model.named_parameters() if p.requires_grad]
-
-
-def _matching(trainable: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    names = [name for name in trainable if matches(name, patterns)]
-    if not names:
-        raise ValueError(
-            f"No trainable parameter matches {list(patterns)}. The model has "
-            f"{', '.join(trainable[:8])}."
-        )
-    return names

@@ -17,8 +17,9 @@ from torch import Tensor
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import Loss
-from optuna_meta.weights.meta_learning.loop import meta_training
+from optuna_meta.weights.meta_learning.loop import MetaTraining
 from optuna_meta.weights.meta_learning.loop import OuterLoop
+from optuna_meta.weights.torch_tools import own_randomness
 
 
 __all__ = ["reptile_init"]
@@ -54,12 +55,13 @@ def reptile_init(
     Raises:
         ValueError: If a task is empty or the loss diverges.
     """
+    training = MetaTraining(model, tasks, device, seed)
+    trained = training.model
 
     def task_loss(task: Iterator[Any]) -> Tensor:
         return loss(trained, next(task))
 
-    with meta_training(model, tasks, device, seed) as training:
-        trained = training.model
+    with own_randomness(seed, torch.device(device)):
         slow = [p.detach().clone() for p in trained.parameters()]
         for number in range(outer.rounds):
             chosen = training.draw(outer.tasks)

@@ -94,8 +94,6 @@ def _score(own: Array, others: Array) -> float:
 
     A single trial has the score 1/2: nothing is known of it.
     """
-    below, above = others < own, others > own
-    n_better = int((below.any(axis=1) & ~above.any(axis=1)).sum())
-    n_worse = int((above.any(axis=1) & ~below.any(axis=1)).sum())
-    n_ties = len(others) - n_better - n_worse
-    return float((n_worse + 0.5 * n_ties + 0.5) / (len(others) + 1))
+    worse, better = (others > own).any(axis=1), (others < own).any(axis=1)
+    # What is both is neither: it neither dominates nor is dominated, a tie.
+    return 0.5 + 0.5 * (int(worse.sum()) - int(better.sum())) / (len(others) + 1)

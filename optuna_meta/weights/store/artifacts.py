@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 import os
+from pathlib import Path
 import re
 import tempfile
 from typing import BinaryIO
-from typing import cast
 from typing import Protocol
+import uuid
 import warnings
 
 from optuna import Trial
@@ -23,7 +25,6 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.checkpoint import metadata_of
 from optuna_meta.weights.checkpoint.checkpoint import read_checkpoint
 from optuna_meta.weights.checkpoint.checkpoint import write_checkpoint
-from optuna_meta.weights.checkpoint.tensor_file import Header
 from optuna_meta.weights.checkpoint.tensor_file import TensorReader
 from optuna_meta.weights.store.record import Blob
 from optuna_meta.weights.store.record import CheckpointRecord
@@ -54,30 +55,21 @@ class CheckpointArtifacts:
     """
 
     artifacts: ArtifactStore
-    staging: str | None = None
+    staging: str | Path | None = None
 
     def put(self, trial: Trial, checkpoint: Checkpoint, kind: str) -> Blob:
         """Upload a checkpoint as an artifact of a running trial."""
-        # Unbuffered, for the pieces written are large.
-        with tempfile.NamedTemporaryFile(
-            buffering=0,
-            dir=self.staging,
-            prefix=f"{_name_of(checkpoint)}-",
-            suffix=f".{kind}.safetensors",
-            delete=False,  # Not every system opens a file twice.
-        ) as stream:
-            try:
-                header = write_checkpoint(cast(BinaryIO, stream), checkpoint)
-                stream.close()
-                artifact_id = upload_artifact(
-                    artifact_store=self.artifacts,
-                    file_path=stream.name,
-                    study_or_trial=trial,
-                    mimetype=MIME_TYPE,
-                )
-            finally:
-                stream.close()
-                os.unlink(stream.name)
+        name = f"{_name_of(checkpoint)}-{uuid.uuid4().hex[:8]}.{kind}.safetensors"
+        with tempfile.TemporaryDirectory(dir=self.staging) as folder:
+            path = os.path.join(folder, name)
+            with open(path, "wb", buffering=0) as stream:  # The pieces written are large.
+                header = write_checkpoint(stream, checkpoint)
+            artifact_id = upload_artifact(
+                artifact_store=self.artifacts,
+                file_path=path,
+                study_or_trial=trial,
+                mimetype=MIME_TYPE,
+            )
         return Blob(artifact_id, header.sha256, header.n_bytes)
 
     def get(self, record: CheckpointRecord, blob: Blob, device: str | torch.device) -> Checkpoint:
@@ -87,28 +79,22 @@ class CheckpointArtifacts:
             ArtifactNotFound: It is not there.
             ValueError: It is not the file that was recorded.
         """
-        with self._reader(record, blob) as reader:
+        with self.reader(record, blob) as reader:
             _require_same(record, blob, reader)
             return read_checkpoint(reader, device=device)
 
     def check(self, record: CheckpointRecord, blob: Blob) -> None:
         """Read one of a record's files without keeping it; see :meth:`get`."""
-        with self._reader(record, blob) as reader:
+        with self.reader(record, blob) as reader:
             _require_same(record, blob, reader)
             reader.verify()
 
-    def header(self, record: CheckpointRecord) -> Header:
-        """Read the header of a record's weights alone; nothing is checked."""
-        with self._reader(record, record.weights) as reader:
-            return reader.header
-
     def has(self, artifact_id: str) -> bool:
         """Tell whether there is such a file, whatever it holds."""
-        try:
+        with suppress(ArtifactNotFound):
             self.artifacts.open_reader(artifact_id).close()
-        except ArtifactNotFound:
-            return False
-        return True
+            return True
+        return False
 
     def remove(self, artifact_id: str) -> None:
         """Remove a file, if it is there; warn where that fails, for it only takes space."""
@@ -123,7 +109,13 @@ class CheckpointArtifacts:
             )
 
     @contextmanager
-    def _reader(self, record: CheckpointRecord, blob: Blob) -> Iterator[TensorReader]:
+    def reader(self, record: CheckpointRecord, blob: Blob) -> Iterator[TensorReader]:
+        """Open one of a record's files and read its header; nothing is checked.
+
+        Raises:
+            ArtifactNotFound: It is not there.
+            ValueError: The header is damaged.
+        """
         label = f"The checkpoint of {record} (artifact {blob.artifact_id})"
         try:
             stream = self.artifacts.open_reader(blob.artifact_id)

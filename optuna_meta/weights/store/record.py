@@ -89,9 +89,7 @@ def read_records(user_attrs: Mapping[str, Any], owner: str) -> list[CheckpointRe
     return records
 
 
-def parse_records(
-    user_attrs: Mapping[str, Any],
-) -> tuple[list[CheckpointRecord], list[Exception]]:
+def parse_records(user_attrs: Mapping[str, Any]) -> tuple[list[CheckpointRecord], list[Exception]]:
     """Return the records among a trial's user attributes, and why each other one is not read."""
     written = user_attrs.get(_RECORDS_KEY, [])
     records: list[CheckpointRecord] = []

@@ -19,7 +19,7 @@ from optuna_meta.weights.store.retention import inherited
 from optuna_meta.weights.store.retention import pruned_artifacts
 
 
-__all__ = ["Stateful", "put_back", "resumable", "training_checkpoint"]
+__all__ = ["Parts", "put_back", "resumable", "Stateful", "training_checkpoint"]
 
 
 class Stateful(Protocol):
@@ -30,6 +30,9 @@ class Stateful(Protocol):
     def load_state_dict(self, state_dict: Any) -> Any: ...
 
 
+Parts = dict[str, Stateful]
+
+
 def resumable(trial: optuna.Trial) -> list[CheckpointRecord]:
     """Return the records that a running trial may go on from, the last first."""
     trials, pruned = trial.study.get_trials(deepcopy=False), pruned_artifacts(trial.study)
@@ -37,7 +40,7 @@ def resumable(trial: optuna.Trial) -> list[CheckpointRecord]:
     return [record for record in reversed(records) if record.weights.artifact_id not in pruned]
 
 
-def training_checkpoint(parts: dict[str, Stateful], metadata: Metadata) -> Checkpoint:
+def training_checkpoint(parts: Parts, metadata: Metadata) -> Checkpoint:
     """Return the state of an optimizer and of others by name, as tensors and JSON.
 
     Raises:
@@ -50,10 +53,7 @@ def training_checkpoint(parts: dict[str, Stateful], metadata: Metadata) -> Check
 
 
 def put_back(
-    model: torch.nn.Module,
-    weights: Checkpoint,
-    parts: dict[str, Stateful],
-    training: Checkpoint | None,
+    model: torch.nn.Module, weights: Checkpoint, parts: Parts, training: Checkpoint | None
 ) -> None:
     """Put weights into a model, and the rest into the parts; the model changes last.
 

@@ -12,7 +12,7 @@ from typing import Any
 from typing import NamedTuple
 
 import numpy as np
-import optuna
+from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
@@ -53,7 +53,7 @@ class StoredCheckpoint(NamedTuple):
     trial: FrozenTrial
 
 
-def stored_checkpoints(study: optuna.Study) -> list[StoredCheckpoint]:
+def stored_checkpoints(study: Study) -> list[StoredCheckpoint]:
     """Return every checkpoint that a study's trials record, each once, also the pruned ones."""
     stored: dict[str, StoredCheckpoint] = {}
     for trial in study.get_trials(deepcopy=False):
@@ -65,34 +65,35 @@ def stored_checkpoints(study: optuna.Study) -> list[StoredCheckpoint]:
     return list(stored.values())
 
 
-def unpruned(study: optuna.Study) -> list[StoredCheckpoint]:
+def unpruned(study: Study) -> list[StoredCheckpoint]:
     """Return the checkpoints of a study but for those that were pruned."""
     pruned = pruned_artifacts(study)
     return [s for s in stored_checkpoints(study) if s.record.weights.artifact_id not in pruned]
 
 
-def pruned_artifacts(study: optuna.Study) -> set[str]:
+def pruned_artifacts(study: Study) -> set[str]:
     """Return the artifacts that a study has no more need of."""
     return _marked_pruned(study_system_attrs(study))
 
 
-def ranked(stored: Sequence[StoredCheckpoint], study: optuna.Study) -> list[StoredCheckpoint]:
+def ranked(stored: Sequence[StoredCheckpoint], study: Study) -> list[StoredCheckpoint]:
     """Return the checkpoints, best first; those without a finite value last, as they were saved.
 
     With several objectives those are best whose trials' values the fewest others dominate. The
     records of the result have their trial's final value where they had none.
     """
-    signs = signs_of(study)
-    rows = [_values(each, len(signs)) for each in stored]
-    values = signs * np.array(rows, dtype=float).reshape(len(rows), len(signs))  # (n, K)
+    stored, signs = [_with_value(each) for each in stored], signs_of(study)
+    unknown = [None] * len(signs)
+    rows = [[s.record.value] if len(signs) == 1 else s.trial.values or unknown for s in stored]
+    values = signs * np.array(rows, dtype=float).reshape(len(stored), len(signs))  # (n, K)
     finite = np.isfinite(values).all(axis=1)
     known = np.flatnonzero(finite)
     order = [*known[best_first(values[known], np.zeros((len(known), 0)))]]
     order += sorted(np.flatnonzero(~finite), key=lambda i: stored[i].record.saved)
-    return [_with_value(stored[i], rows[i]) for i in order]
+    return [stored[i] for i in order]
 
 
-def signs_of(study: optuna.Study) -> Array:
+def signs_of(study: Study) -> Array:
     """Return what a study's values are multiplied by so that lower is better.  # (K,)"""
     return np.array([1.0 if d == StudyDirection.MINIMIZE else -1.0 for d in study.directions])
 
@@ -117,10 +118,7 @@ def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[Checkpo
 
 
 def prune(
-    study: optuna.Study,
-    artifacts: CheckpointArtifacts,
-    top_k: int,
-    others: Sequence[optuna.Study] = (),
+    study: Study, artifacts: CheckpointArtifacts, top_k: int, others: Sequence[Study] = ()
 ) -> list[CheckpointRecord]:
     """Prune the checkpoints beyond the best, remove their files and return their records."""
     records = [each.record for each in _beyond_top_k(unpruned(study), study, top_k)]
@@ -132,16 +130,14 @@ def prune(
 
 
 def collect_garbage(
-    study: optuna.Study, artifacts: CheckpointArtifacts, others: Sequence[optuna.Study] = ()
+    study: Study, artifacts: CheckpointArtifacts, others: Sequence[Study] = ()
 ) -> None:
     """Remove files of unfinished uploads, and those that had to stay when they were pruned."""
     garbage = pruned_artifacts(study) | orphaned_artifacts(study, artifacts).keys()
     _remove(study, artifacts, garbage, others)
 
 
-def orphaned_artifacts(
-    study: optuna.Study, artifacts: CheckpointArtifacts
-) -> dict[str, FrozenTrial]:
+def orphaned_artifacts(study: Study, artifacts: CheckpointArtifacts) -> dict[str, FrozenTrial]:
     """Return what finished trials left in the store and never recorded, for they were killed.
 
     What a running trial has there may be on its way, and that of a trial with a record that cannot
@@ -160,7 +156,7 @@ def orphaned_artifacts(
 
 
 def _beyond_top_k(
-    stored: Sequence[StoredCheckpoint], study: optuna.Study, top_k: int
+    stored: Sequence[StoredCheckpoint], study: Study, top_k: int
 ) -> list[StoredCheckpoint]:
     """Return the checkpoints beyond the best ``top_k``, but for what may be resumed.
 
@@ -184,7 +180,7 @@ def _waits_for_retry(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
     )
 
 
-def _mark_pruned(study: optuna.Study, artifact_ids: Iterable[str]) -> None:
+def _mark_pruned(study: Study, artifact_ids: Iterable[str]) -> None:
     """Note on the study that it has no need of artifacts; finished trials cannot be changed."""
     for artifact_id in artifact_ids:
         set_study_system_attr(study, f"{_PRUNED}{artifact_id}", True)
@@ -195,10 +191,7 @@ def _marked_pruned(system_attrs: Mapping[str, Any]) -> set[str]:
 
 
 def _remove(
-    study: optuna.Study,
-    artifacts: CheckpointArtifacts,
-    artifact_ids: set[str],
-    others: Iterable[optuna.Study],
+    study: Study, artifacts: CheckpointArtifacts, artifact_ids: set[str], others: Iterable[Study]
 ) -> None:
     """Remove the artifacts that the study itself saved and no other one needs.
 
@@ -219,7 +212,7 @@ def _remove(
         artifacts.remove(artifact_id)
 
 
-def _attributes(study: optuna.Study) -> list[Mapping[str, Any]]:
+def _attributes(study: Study) -> list[Mapping[str, Any]]:
     trials = study.get_trials(deepcopy=False)
     return [
         study_system_attrs(study),
@@ -249,15 +242,9 @@ def _our_artifacts(system_attrs: Mapping[str, Any]) -> set[str]:
     return ours
 
 
-def _values(stored: StoredCheckpoint, n_objectives: int) -> list[float]:
+def _with_value(stored: StoredCheckpoint) -> StoredCheckpoint:
+    """Return it with its trial's final value, where it has none and there is one objective."""
     record, trial = stored
-    if n_objectives == 1 and record.value is not None:
-        return [record.value]
-    values = trial.values or [float("nan")] * n_objectives
-    return [float("nan") if value is None else value for value in values]
-
-
-def _with_value(stored: StoredCheckpoint, values: Sequence[float]) -> StoredCheckpoint:
-    if stored.record.value is not None or len(values) > 1 or np.isnan(values[0]):
+    if record.value is not None or trial.values is None or len(trial.values) > 1:
         return stored
-    return stored._replace(record=replace(stored.record, value=float(values[0])))
+    return StoredCheckpoint(replace(record, value=trial.values[0]), trial)

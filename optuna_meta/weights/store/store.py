@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from datetime import UTC
-import os
 from pathlib import Path
 import warnings
 
@@ -24,15 +23,12 @@ from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.record import attributes_of
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.record import read_records
+from optuna_meta.weights.store.resume import Parts
 from optuna_meta.weights.store.resume import put_back
 from optuna_meta.weights.store.resume import resumable
 from optuna_meta.weights.store.resume import Stateful
 from optuna_meta.weights.store.resume import training_checkpoint
-from optuna_meta.weights.store.retention import collect_garbage
-from optuna_meta.weights.store.retention import prune
-from optuna_meta.weights.store.retention import pruned_artifacts
-from optuna_meta.weights.store.retention import ranked
-from optuna_meta.weights.store.retention import unpruned
+import optuna_meta.weights.store.retention as retention
 from optuna_meta.weights.store.verify import Verification
 from optuna_meta.weights.store.verify import verify
 
@@ -91,9 +87,7 @@ class CheckpointStore:
             Path(artifact_store).mkdir(parents=True, exist_ok=True)
             artifact_store = FileSystemArtifactStore(artifact_store)
         self._save_top_k = save_top_k
-        self._artifacts = CheckpointArtifacts(
-            artifact_store, None if staging is None else os.fspath(staging)
-        )
+        self._artifacts = CheckpointArtifacts(artifact_store, staging)
 
     def save(
         self,
@@ -122,16 +116,32 @@ class CheckpointStore:
             ValueError: The trial is finished, the model cannot be saved, or ``value`` is given
                 in a study of several objectives.
         """
-        _require_one_objective(trial.study, value)
-        checkpoint = _checkpoint(trial, model, value, step, tags)
+        study = trial.study
+        if value is not None and len(study.directions) > 1:
+            raise ValueError(
+                f"Study {study.study_name!r} has {len(study.directions)} objectives, so that "
+                "value= cannot rank its checkpoints: leave it out, the trial's final values do."
+            )
+        known = (
+            model if isinstance(model, Checkpoint) else Checkpoint.from_model(model, copy=False)
+        )
+        metadata = replace(
+            known.metadata,
+            study=study.study_name,
+            trial=trial.number,
+            params=trial.params,
+            value=None if value is None else float(value),
+            step=step,
+            tags=tuple(tags),
+        )
         parts = _parts(optimizer, scheduler)
-        training = training_checkpoint(parts, checkpoint.metadata) if parts else None
+        training = training_checkpoint(parts, metadata) if parts else None
         try:
             record = CheckpointRecord(
-                study=trial.study.study_name,
+                study=study.study_name,
                 trial=trial.number,
-                weights=self._artifacts.put(trial, checkpoint, "weights"),
-                value=checkpoint.metadata.value,
+                weights=self._artifacts.put(trial, replace(known, metadata=metadata), "weights"),
+                value=metadata.value,
                 step=step,
                 tags=tuple(tags),
                 saved=datetime.now(UTC).isoformat(),
@@ -140,7 +150,7 @@ class CheckpointStore:
             self._add_record(trial, record)
         except UpdateFinishedTrialError as error:
             raise ValueError(
-                f"Trial {trial.number} of study {trial.study.study_name!r} is finished and cannot "
+                f"Trial {trial.number} of study {study.study_name!r} is finished and cannot "
                 "be changed: save its model inside the objective, before it returns or is pruned."
             ) from error
         return record
@@ -150,7 +160,7 @@ class CheckpointStore:
 
         Those of pruned and failed trials are among them; those without a finite value come last.
         """
-        return [record for record, _ in ranked(unpruned(study), study)]
+        return [record for record, _ in retention.ranked(retention.unpruned(study), study)]
 
     def load(self, record: CheckpointRecord, *, device: str | torch.device = "cpu") -> Checkpoint:
         """Read a checkpoint, checked to the last byte.
@@ -172,7 +182,8 @@ class CheckpointStore:
             ArtifactNotFound: The file is not in the artifact store.
             ValueError: The header is damaged.
         """
-        return self._artifacts.header(record)
+        with self._artifacts.reader(record, record.weights) as reader:
+            return reader.header
 
     def resume(
         self,
@@ -210,9 +221,9 @@ class CheckpointStore:
                 warnings.warn(
                     f"Trial {trial.number} does not go on from it: {error}", stacklevel=2
                 )
-                continue
-            put_back(model, weights, parts, training if parts else None)
-            return record
+            else:
+                put_back(model, weights, parts, training if parts else None)
+                return record
         return None
 
     def prune(
@@ -231,10 +242,10 @@ class CheckpointStore:
             The checkpoints that the study no longer has.
         """
         others = list(others)
-        collect_garbage(study, self._artifacts, others)
+        retention.collect_garbage(study, self._artifacts, others)
         if self._save_top_k is None:
             return []
-        return prune(study, self._artifacts, self._save_top_k, others)
+        return retention.prune(study, self._artifacts, self._save_top_k, others)
 
     def verify(self, study: optuna.Study) -> Verification:
         """Read every checkpoint of a study, and report which are intact, missing or damaged."""
@@ -242,7 +253,7 @@ class CheckpointStore:
 
     def _add_record(self, trial: optuna.Trial, record: CheckpointRecord) -> None:
         earlier = read_records(trial.user_attrs, f"trial {trial.number}")
-        pruned = pruned_artifacts(trial.study) if earlier else set()
+        pruned = retention.pruned_artifacts(trial.study) if earlier else set()
         earlier = [r for r in earlier if r.weights.artifact_id not in pruned]
         superseded = []
         for i, old in enumerate(earlier):
@@ -256,38 +267,9 @@ class CheckpointStore:
         for artifact_id in superseded:  # Only now: until then they were of use.
             self._artifacts.remove(artifact_id)
         if self._save_top_k is not None:
-            prune(trial.study, self._artifacts, self._save_top_k)
+            retention.prune(trial.study, self._artifacts, self._save_top_k)
 
 
-def _require_one_objective(study: optuna.Study, value: float | None) -> None:
-    if value is not None and len(study.directions) > 1:
-        raise ValueError(
-            f"Study {study.study_name!r} has {len(study.directions)} objectives, so that value= "
-            "cannot rank its checkpoints: leave it out, the trial's final values do."
-        )
-
-
-def _checkpoint(
-    trial: optuna.Trial,
-    model: torch.nn.Module | Checkpoint,
-    value: float | None,
-    step: int | None,
-    tags: Sequence[str],
-) -> Checkpoint:
-    """Return the model's weights, not copied, with what is known of the trial."""
-    given = model if isinstance(model, Checkpoint) else Checkpoint.from_model(model, copy=False)
-    metadata = replace(
-        given.metadata,
-        study=trial.study.study_name,
-        trial=trial.number,
-        params=trial.params,
-        value=None if value is None else float(value),
-        step=step,
-        tags=tuple(tags),
-    )
-    return replace(given, metadata=metadata)
-
-
-def _parts(optimizer: Stateful | None, scheduler: Stateful | None) -> dict[str, Stateful]:
+def _parts(optimizer: Stateful | None, scheduler: Stateful | None) -> Parts:
     parts = {"optimizer": optimizer, "scheduler": scheduler}
     return {name: part for name, part in parts.items() if part is not None}

@@ -21,8 +21,6 @@ import torch
 from torch import nn
 from torch import Tensor
 from torch.nn.parameter import is_lazy
-from torch.nn.parameter import UninitializedBuffer
-from torch.nn.parameter import UninitializedParameter
 
 from optuna_meta.weights.checkpoint.lineage import maker_of
 from optuna_meta.weights.checkpoint.lineage import origins_of
@@ -44,6 +42,7 @@ from optuna_meta.weights.warm_start.report import Mismatch
 __all__ = ["initialize", "Rename"]
 
 Rename = Mapping[str, str] | Callable[[str], str]
+Rows = Mapping[str, EmbeddingRows]
 
 _PARTIAL = ("skip", "overlap", "error")
 
@@ -76,7 +75,7 @@ def initialize(
     rename: Rename | None = None,
     exclude: Sequence[str] = (),
     head: Sequence[str] = (),
-    rows: Mapping[str, EmbeddingRows] | None = None,
+    rows: Rows | None = None,
     least: float = 0.5,
 ) -> InitReport:
     """Copy what fits of the checkpoint into the model, in place.
@@ -114,18 +113,14 @@ def initialize(
     _check(plan, report, partial, least)
     with torch.no_grad():
         for _, values, own, place in plan.copies:
-            if isinstance(own, UninitializedParameter | UninitializedBuffer):
+            if is_lazy(own):
                 own.materialize(values.shape)
             own[place] = values.to(own)
     return report
 
 
 def _plan(
-    model: nn.Module,
-    source: State,
-    partial: str,
-    left_out: Sequence[Sequence[str]],
-    rows: Mapping[str, EmbeddingRows],
+    model: nn.Module, source: State, partial: str, left_out: list[Sequence[str]], rows: Rows
 ) -> _Plan:
     state = model.state_dict(keep_vars=True).items()
     # A module's extra state is no tensor.
@@ -149,7 +144,7 @@ def _plan(
     return plan
 
 
-def _place(plan: _Plan, whole: _Copy, partial: str, rows: Mapping[str, EmbeddingRows]) -> None:
+def _place(plan: _Plan, whole: _Copy, partial: str, rows: Rows) -> None:
     """Add to the plan what becomes of one tensor of both model and checkpoint."""
     name, values, own, _ = whole
     if is_lazy(own):

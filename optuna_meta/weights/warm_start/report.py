@@ -100,14 +100,11 @@ class InitReport:
             *(f"from trial {o.trial} of {o.study!r} ({o.sha256[:12]})" for o in self.origins),
             *([f"made by {self.made_by}"] if self.made_by else []),
         ]
+        kinds = "loaded", "overlapped", "mismatched", "missing", "unexpected", "left_out", "cast"
         rows = [
-            *(("loaded", name, "", "") for name in self.loaded),
-            *(("overlap", *mismatch) for mismatch in self.overlapped),
-            *(("mismatched", *mismatch) for mismatch in self.mismatched),
-            *(("missing", name, "-", "") for name in self.missing),
-            *(("unexpected", name, "", "-") for name in self.unexpected),
-            *(("left out", name, "", "") for name in self.left_out),
-            *(("cast", *mismatch) for mismatch in self.cast),
+            (kind, *each) if isinstance(each, Mismatch) else (kind, each, "", "")
+            for kind in kinds
+            for each in getattr(self, kind)
         ]
         return "\n".join([*lines, *_table([("", "name", "checkpoint", "model"), *rows])])
 

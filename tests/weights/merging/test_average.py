@@ -107,7 +107,7 @@ def test_a_checkpoint_of_weight_zero_is_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1.0], "There are 1 weights and more checkpoints"),
+        ([1.0], "There are 1 weights and 2 checkpoints"),
         ([1.0, 1.0, 1.0], "There are 3 weights and 2 checkpoints"),
         ([1.0, -0.5], "not negative"),
         ([0.0, 0.0], "not all 0"),

@@ -11,10 +11,10 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.merging.ensemble import Ensemble
+from optuna_meta.weights.merging.ensemble import ensemble_loss
+from optuna_meta.weights.merging.ensemble import greedy_weights
 from optuna_meta.weights.merging.ensemble import predict_all
-from optuna_meta.weights.merging.ensemble_weights import ensemble_loss
-from optuna_meta.weights.merging.ensemble_weights import greedy_weights
-from optuna_meta.weights.merging.ensemble_weights import simplex_weights
+from optuna_meta.weights.merging.ensemble import simplex_weights
 
 
 def members(n: int = 3, outputs: int = 4) -> list[nn.Module]:
