@@ -17,7 +17,7 @@ from benchmarks.weights.domain import Data
 from benchmarks.weights.domain import Domain
 from benchmarks.weights.domain import Kind
 from benchmarks.weights.training import Batches
-from optuna_meta.weights.merging.ensemble_weights import ensemble_loss
+from optuna_meta.weights.merging.ensemble import ensemble_loss
 
 
 __all__ = [
