@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
-from typing import cast
 from typing import Protocol
+from typing import runtime_checkable
 
 import torch
 from torch import nn
@@ -37,6 +37,7 @@ _WRAPPERS = ("_orig_mod", "module")
 State = dict[str, Tensor]
 
 
+@runtime_checkable
 class HasState(Protocol):
     """What holds weights, such as a checkpoint."""
 
@@ -62,10 +63,8 @@ def opened(source: Source) -> Mapping[str, Tensor] | HasState:
     advice = "load its checkpoint from the store"
     if isinstance(source, nn.Module):
         advice = "pass Checkpoint.from_model(model), or its state_dict()"
-    elif isinstance(source, Mapping):
+    elif isinstance(source, Mapping | HasState):
         return source
-    elif hasattr(source, "state"):
-        return cast(HasState, source)
     elif hasattr(source, "load"):
         return source.load()
     kind = type(source).__name__

@@ -36,7 +36,7 @@ from optuna_meta.weights.state_dict import state_of
 from optuna_meta.weights.torch_tools import device_of
 
 
-__all__ = ["average", "check_weights", "cosine_similarity", "refresh_statistics"]
+__all__ = ["average", "cosine_similarity", "refresh_statistics", "shares_of"]
 
 # On digits, independent runs measured at most 0.05, runs from one start 0.5 and more.
 _LEAST_COSINE = 0.2
@@ -66,12 +66,13 @@ def average(
         ValueError: If names, shapes or dtypes differ, the weights do not belong to the
             checkpoints, or the checkpoints look independently trained.
     """
-    shares = itertools.repeat(1.0) if weights is None else iter(check_weights(weights))
+    given = None if weights is None else shares_of(weights, len(weights), "checkpoints")
+    shares = itertools.repeat(1.0) if given is None else iter(given)
     mean, used, origins = _Mean(), list[float](), list[tuple[Origin, ...]]()
-    for given in checkpoints:
+    for checkpoint in checkpoints:
         share = next(shares, 0.0)  # Those that are too many only count.
         used.append(share)
-        source = opened(given) if share else {}
+        source = opened(checkpoint) if share else {}
         origins.append(origins_of(source))
         if share:
             state = state_of(source)
@@ -82,31 +83,34 @@ def average(
                 _refuse_independent(cosine_similarity(state, mean.sums), len(used))
             mean.add(state, share)
             del state
-        del given, source  # Before the next one is loaded.
-    if not used:
-        raise ValueError("There must be a checkpoint to average, got none.")
-    if weights is not None and len(used) != len(weights):
-        raise ValueError(
-            f"There are {len(weights)} weights and {len(used)} checkpoints. Pass as many."
-        )
-    shares_used = [share / sum(used) for share in used]
+        del checkpoint, source  # Before the next one is loaded.
+    shares_used = shares_of(used if weights is None else weights, len(used), "checkpoints")
     return Checkpoint(mean.value(), mixed_metadata(origins, shares_used, "average"))
 
 
-def check_weights(weights: Sequence[float]) -> list[float]:
-    """Return the weights scaled to sum to 1.
+def shares_of(weights: Sequence[float] | None, n: int, what: str) -> list[float]:
+    """Return weights scaled to sum to 1.
+
+    Args:
+        weights: Of the things; equal if None.
+        n: How many things there are.
+        what: What to call them in errors.
 
     Raises:
-        ValueError: If one is negative or not finite, or all are 0.
+        ValueError: If there are none, or not as many as weights, or a weight is negative or not
+            finite, or all are 0.
     """
-    shares = [float(weight) for weight in weights]
-    total = sum(shares)
-    if not all(math.isfinite(share) and share >= 0.0 for share in shares) or total <= 0.0:
+    shares = [1.0] * n if weights is None else [float(weight) for weight in weights]
+    if n == 0 or len(shares) != n:
+        raise ValueError(
+            f"Wanted {what} and a weight for each, got {n} {what} and {len(shares)} weights."
+        )
+    if not all(math.isfinite(share) and share >= 0.0 for share in shares) or not sum(shares):
         raise ValueError(
             f"Weights must be finite, not negative, and not all 0, got {shares}. Leave out what "
             "should not count."
         )
-    return [share / total for share in shares]
+    return [share / sum(shares) for share in shares]
 
 
 def cosine_similarity(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:

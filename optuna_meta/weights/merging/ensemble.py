@@ -25,7 +25,7 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta._typing import Array
-from optuna_meta.weights.merging.average import check_weights
+from optuna_meta.weights.merging.average import shares_of
 from optuna_meta.weights.torch_tools import device_of
 from optuna_meta.weights.torch_tools import evaluating
 from optuna_meta.weights.torch_tools import on_device
@@ -70,27 +70,25 @@ class Ensemble(nn.Module):
         dim: int = -1,
     ) -> None:
         super().__init__()
-        given = [1.0] * len(models) if weights is None else weights
-        if not models or len(given) != len(models):
-            raise ValueError(
-                f"An ensemble needs models and a weight for each, got {len(models)} models and "
-                f"{len(given)} weights."
-            )
         if space not in ("probability", "value"):
             raise ValueError(f"space must be 'probability' or 'value', got {space!r}.")
-        kept = [(m, w) for m, w in zip(models, check_weights(given), strict=True) if w > 0.0]
+        shares = shares_of(weights, len(models), "models")
+        kept = [(model, share) for model, share in zip(models, shares, strict=True) if share]
         self.models = nn.ModuleList(model for model, _ in kept)
-        shares = [weight for _, weight in kept]
-        self.register_buffer("weights", torch.tensor(shares, device=device_of(self.models)))
+        used = torch.tensor([share for _, share in kept], device=device_of(self.models))
+        self.register_buffer("weights", used)
         self.space, self.dim = space, dim
 
     def forward(self, *inputs: Any) -> Tensor:
         """Return the mean prediction, (n, ...) as one member's."""
-        members = zip(self.models, self.weights.unbind(), strict=True)
-        # Logarithms are added without leaving them: small probabilities keep their order.
-        add = torch.add if self.space == "value" else torch.logaddexp
-        weighted = (_weighted(m(*inputs), w, self.space, self.dim) for m, w in members)
-        mixed: Tensor = reduce(add, weighted)
+        outputs = (model(*inputs) for model in self.models)
+        terms = zip(outputs, self.weights.unbind(), strict=True)
+        mixed: Tensor
+        if self.space == "value":
+            mixed = reduce(torch.add, (w * out for out, w in terms))
+        else:  # Logarithms are added without leaving them: small probabilities keep their order.
+            logs = (out.log_softmax(self.dim) + w.log() for out, w in terms)
+            mixed = reduce(torch.logaddexp, logs)
         return mixed
 
 
@@ -225,12 +223,6 @@ def simplex_weights(
     )
     weights = np.where(found.x < _LEAST_WEIGHT, 0.0, found.x)
     return tuple((weights / weights.sum()).tolist())
-
-
-def _weighted(output: Tensor, weight: Tensor, space: Space, dim: int) -> Tensor:
-    if space == "value":
-        return weight * output
-    return output.log_softmax(dim) + weight.log()
 
 
 def _check(predictions: Tensor, size: int) -> None:

@@ -97,6 +97,11 @@ class _Units:
         self.doubt = ""  # What reads them and may not treat all alike.
         self.joined: _Units | None = None
 
+    @property
+    def root(self) -> _Units:
+        """Those that these were joined to in the end."""
+        return self if self.joined is None else self.joined.root
+
 
 class _Flow:
     """The units that each traced value holds, followed from operation to operation."""
@@ -112,7 +117,7 @@ class _Flow:
     def step(self, node: fx.Node, model: nn.Module) -> None:
         """Follow one operation."""
         module = model.get_submodule(str(node.target)) if node.op == "call_module" else None
-        given = [self._root(self.of[n]) for n in node.all_input_nodes]
+        given = [self.of[n].root for n in node.all_input_nodes]
         if not given:
             raise _refusal(f"{node.name!r} has no input")
         is_flat = any(n in self._flat for n in node.all_input_nodes)
@@ -135,7 +140,7 @@ class _Flow:
 
     def join(self, a: _Units, b: _Units, name: str) -> _Units:
         """Let units change places together only, or not at all where one side is the outside."""
-        a, b = self._root(a), self._root(b)
+        a, b = a.root, b.root
         if b is self.outside:
             a, b = b, a
         if a is not b:
@@ -155,11 +160,6 @@ class _Flow:
             if twice := {name for name in names if names.count(name) > 1}:
                 raise _refusal(f"{min(twice)!r} leads from units to those they are added to")
         return tuple(HiddenLayer(units.size, tuple(units.axes)) for units in free)
-
-    def _root(self, units: _Units) -> _Units:
-        while units.joined is not None:
-            units = units.joined
-        return units
 
     def _layer(self, name: str, module: Any, given: _Units, is_flat: bool) -> _Units:
         self._check_layer(name, module)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.merging.average import check_weights
+from optuna_meta.weights.merging.average import shares_of
 from optuna_meta.weights.meta_learning.loop import Loss
 from optuna_meta.weights.meta_learning.loop import MetaTraining
 from optuna_meta.weights.meta_learning.loop import OuterLoop
@@ -46,9 +46,7 @@ def joint_init(
         ValueError: If the weights do not belong to the tasks, a task is empty, or the loss
             diverges.
     """
-    shares = check_weights([1.0] * len(tasks) if weights is None else weights)
-    if len(shares) != len(tasks):
-        raise ValueError(f"There are {len(shares)} weights and {len(tasks)} tasks. Pass as many.")
+    shares = shares_of(weights, len(tasks), "tasks")
     training = MetaTraining(model, tasks, device, seed)
     training.descend(
         training.model.parameters(),

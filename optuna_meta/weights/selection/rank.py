@@ -222,7 +222,8 @@ def _tried(
     usable: list[Candidate], table: Array, target: NewTask, strategy: ShortlistThenTrain, seed: int
 ) -> list[Ranked]:
     """Train from the shortlist of a table (n, M); what does not beat scratch comes behind it."""
-    shortlist = _first_named(table)[: strategy.shortlist]
+    orders = np.argsort(-np.nan_to_num(table, nan=-np.inf), axis=0, kind="stable")  # (n, M)
+    shortlist = list(dict.fromkeys(orders.ravel().tolist()))[: strategy.shortlist]
     training = strategy.short_training
     scratch = Attempt(target, None, training, seed)
     verdicts = [
@@ -250,21 +251,12 @@ def _note(verdict: Verdict) -> str:
     return gain if verdict.is_better else f"{gain}: not better by a standard error"
 
 
-def _first_named(table: Array) -> list[int]:
-    """Return the candidates as the measures (n, M) name their best in turn, each once."""
-    orders = np.argsort(-np.nan_to_num(table, nan=-np.inf), axis=0, kind="stable")  # (n, M)
-    return list(dict.fromkeys(orders.ravel().tolist()))
-
-
 def _last_features(model: nn.Module, inputs: Tensor) -> Tensor:
     """Return what the model's last linear layer is given; empty where there is none.  # (n, d)"""
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not linear:
         return inputs.new_empty(len(inputs), 0)
     given: list[Tensor] = []
-    hook = linear[-1].register_forward_pre_hook(lambda _, args: given.append(args[0].detach()))
-    try:
+    with linear[-1].register_forward_pre_hook(lambda _, args: given.append(args[0].detach())):
         predict(model, inputs)
-    finally:
-        hook.remove()
     return torch.cat([rows.reshape(len(rows), -1) for rows in given])

@@ -59,9 +59,8 @@ class CheckpointArtifacts:
 
     def put(self, trial: Trial, checkpoint: Checkpoint, kind: str) -> Blob:
         """Upload a checkpoint as an artifact of a running trial."""
-        name = f"{_name_of(checkpoint)}-{uuid.uuid4().hex[:8]}.{kind}.safetensors"
         with tempfile.TemporaryDirectory(dir=self.staging) as folder:
-            path = os.path.join(folder, name)
+            path = os.path.join(folder, f"{_name_of(checkpoint)}.{kind}.safetensors")
             with open(path, "wb", buffering=0) as stream:  # The pieces written are large.
                 header = write_checkpoint(stream, checkpoint)
             artifact_id = upload_artifact(
@@ -145,6 +144,6 @@ def _require_same(record: CheckpointRecord, blob: Blob, reader: TensorReader) ->
 def _name_of(checkpoint: Checkpoint) -> str:
     """Return a name to know the file by when it is downloaded."""
     about = checkpoint.metadata
-    parts = [re.sub(r"[^\w.-]+", "_", about.study)[:60], f"trial{about.trial}"]
-    parts += [] if about.step is None else [f"step{about.step}"]
-    return "-".join(parts)
+    step = "" if about.step is None else f"-step{about.step}"
+    study = re.sub(r"[^\w.-]+", "_", about.study)[:60]
+    return f"{study}-trial{about.trial}{step}-{uuid.uuid4().hex[:8]}"

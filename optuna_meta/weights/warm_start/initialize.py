@@ -105,7 +105,7 @@ def initialize(
     if partial not in _PARTIAL:
         raise ValueError(f"partial must be one of {_PARTIAL}, got {partial!r}.")
     checkpoint = opened(checkpoint)  # A candidate is read once.
-    source = _renamed(state_of(checkpoint), rename)
+    source = _renamed(state_of(checkpoint), rename or {})
     plan = _plan(model, source, partial, [exclude, head], rows or {})
     report = replace(
         _report(model, plan), origins=origins_of(checkpoint), made_by=maker_of(checkpoint)
@@ -172,8 +172,7 @@ def _place(plan: _Plan, whole: _Copy, partial: str, rows: Rows) -> None:
 def _check_tied(names: list[str], source: State) -> None:
     first = source[names[0]]
     for name in names[1:]:
-        other = source[name]
-        if other is not first and not (other.shape == first.shape and torch.equal(other, first)):
+        if source[name] is not first and not torch.equal(source[name], first):
             raise ValueError(
                 f"{names[0]!r} and {name!r} are one tensor in the model and two that differ in "
                 f"the checkpoint. Rename one of them away, or exclude both."
@@ -232,9 +231,7 @@ def _check(plan: _Plan, report: InitReport, partial: str, least: float) -> None:
             )
 
 
-def _renamed(state: State, rename: Rename | None) -> State:
-    if rename is None:
-        return state
+def _renamed(state: State, rename: Rename) -> State:
     renamed: State = {}
     for name, tensor in state.items():
         new = _beginning(name, rename) if isinstance(rename, Mapping) else rename(name)
@@ -246,7 +243,5 @@ def _renamed(state: State, rename: Rename | None) -> State:
 
 def _beginning(name: str, rename: Mapping[str, str]) -> str:
     fitting = [old for old in rename if name == old or name.startswith(old.rstrip(".") + ".")]
-    if not fitting:
-        return name
-    old = max(fitting, key=len)
-    return (rename[old] + name[len(old) :]).lstrip(".")
+    old = max(fitting, key=len, default="")
+    return (rename[old] + name[len(old) :]).lstrip(".") if old else name

@@ -107,8 +107,8 @@ def test_a_checkpoint_of_weight_zero_is_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1.0], "There are 1 weights and 2 checkpoints"),
-        ([1.0, 1.0, 1.0], "There are 3 weights and 2 checkpoints"),
+        ([1.0], "got 2 checkpoints and 1 weights"),
+        ([1.0, 1.0, 1.0], "got 2 checkpoints and 3 weights"),
         ([1.0, -0.5], "not negative"),
         ([0.0, 0.0], "not all 0"),
         ([1.0, float("nan")], "must be finite"),
@@ -125,7 +125,7 @@ def test_other_architectures_are_refused() -> None:
         average([{"w": torch.ones(2, 2)}, {"w": torch.ones(2, 3)}])
     with pytest.raises(ValueError, match="'v' is absent in one"):
         average([{"w": torch.ones(2)}, {"w": torch.ones(2), "v": torch.ones(2)}])
-    with pytest.raises(ValueError, match="must be a checkpoint to average, got none"):
+    with pytest.raises(ValueError, match="got 0 checkpoints"):
         average([])
 
 
