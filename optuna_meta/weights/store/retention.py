@@ -138,7 +138,7 @@ def collect_garbage(
 
 
 def orphaned_artifacts(study: Study, artifacts: CheckpointArtifacts) -> dict[str, FrozenTrial]:
-    """Return what finished trials left in the store and never recorded, for they were killed.
+    """Return what finished trials left in the store without a record: their process had ended.
 
     What a running trial has there may be on its way, and that of a trial with a record that cannot
     be read may belong to it: neither is among them.

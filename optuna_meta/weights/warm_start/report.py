@@ -1,4 +1,4 @@
-"""What a model got from a checkpoint: a table to read and a record for the trial."""
+"""What a model got from a checkpoint: a table to read and a summary for the trial."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["InitReport", "Mismatch", "record_lineage", "WEIGHTS_FROM_KEY"]
 
 WEIGHTS_FROM_KEY = "optuna_meta:weights_from"
 
-_SHOWN_NAMES = 5  # of each kind in the record, and
+_SHOWN_NAMES = 5  # of each kind in the summary, and
 _SHOWN_LETTERS = 60  # of each name: attributes of a trial are to stay below 2 kB.
 _SHOWN_ORIGINS = 6
 

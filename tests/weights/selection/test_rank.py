@@ -56,18 +56,18 @@ def digits() -> tuple[torch.Tensor, torch.Tensor]:
 
 @cache
 def trained(kind: str) -> nn.Sequential:
-    """A model of 1,000 digits that the target does not have."""
+    """A model of 1,000 digits that the new task does not have."""
     torch.manual_seed(1)
-    inputs, targets = (part[:1000] for part in digits())
+    inputs, labels = (part[:1000] for part in digits())
     if kind == "random labels":
-        targets = torch.randint(10, targets.shape)
+        labels = torch.randint(10, labels.shape)
     if kind == "inverted":
         inputs = 1.0 - inputs
     model = build()
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
     for _ in range(150):
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(inputs), targets).backward()
+        nn.functional.cross_entropy(model(inputs), labels).backward()
         optimizer.step()
     return model
 
@@ -119,9 +119,9 @@ def candidates(folder: Path, kinds: list[str]) -> list[Candidate]:
 
 
 def target(n: int = 60) -> NewTask:
-    inputs, targets = digits()
+    inputs, labels = digits()
     return NewTask(
-        build, inputs[1000 : 1000 + n], targets[1000 : 1000 + n], nn.functional.cross_entropy
+        build, inputs[1000 : 1000 + n], labels[1000 : 1000 + n], nn.functional.cross_entropy
     )
 
 

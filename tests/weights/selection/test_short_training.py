@@ -92,8 +92,8 @@ def test_each_training_is_done_once() -> None:
 
 def test_a_course_is_that_of_training_on_the_other_folds() -> None:
     """Written out for the second fold of the second division."""
-    task, rung = target(), ShortTraining(steps=12, folds=2, rates=[0.01], batch_size=8)
-    found = Attempt(task, None, rung, seed=5).course(0.01, 1, 1)
+    task, training = target(), ShortTraining(steps=12, folds=2, rates=[0.01], batch_size=8)
+    found = Attempt(task, None, training, seed=5).course(0.01, 1, 1)
     first = 5 + 2
     order = torch.randperm(40, generator=torch.Generator().manual_seed(first))
     trained, held_out = order[:20], order[20:]
@@ -190,7 +190,7 @@ def test_what_dies_never_wins_and_anything_beats_what_dies() -> None:
     "wrong",
     [{"folds": 1}, {"steps": 0}, {"rates": ()}, {"batch_size": 0}, {"divisions": 0}],
 )
-def test_a_rung_that_tries_nothing_is_refused(wrong: dict[str, object]) -> None:
+def test_a_training_that_tries_nothing_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="At least two folds"):
         ShortTraining(**wrong)  # type: ignore[arg-type]
 
