@@ -68,9 +68,7 @@ def opened(source: Source) -> Mapping[str, Tensor] | HasState:
     elif hasattr(source, "load"):
         return source.load()
     kind = type(source).__name__
-    raise ValueError(
-        f"Weights must be a checkpoint, a candidate or a state dict, got a {kind}: {advice}."
-    )
+    raise ValueError(f"Wanted a checkpoint, candidate or state dict, got a {kind}: {advice}.")
 
 
 def state_of(source: Source) -> State:
@@ -128,9 +126,7 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
         ValueError: If the patterns are one string.
     """
     if isinstance(patterns, str):
-        raise ValueError(
-            f"Patterns must be several, got the string {patterns!r}. Pass [{patterns!r}]."
-        )
+        raise ValueError(f"Patterns must be several, got {patterns!r}: pass [{patterns!r}].")
     plain = plain_name(name)
     return any(fnmatchcase(plain, p) or fnmatchcase(plain, f"{p}.*") for p in patterns)
 
@@ -163,9 +159,7 @@ def describe(tensor: Tensor) -> str:
     return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
-def differences(
-    a: Mapping[str, Tensor], b: Mapping[str, Tensor]
-) -> Iterator[tuple[str, str, str]]:
+def differences(a: State, b: Mapping[str, Tensor]) -> Iterator[tuple[str, str, str]]:
     """Yield each name whose shape or dtype two states do not share, and what each has there."""
     for name in {**a, **b}:
         in_a, in_b = (describe(state[name]) if name in state else "absent" for state in (a, b))

@@ -84,9 +84,7 @@ def evaluating(
         model.train(was_training).to(home)
 
 
-def call_with(
-    model: nn.Module, tensors: Mapping[str, Tensor], /, *inputs: Any, **named: Any
-) -> Any:
+def call_with(model: nn.Module, tensors: dict[str, Tensor], /, *inputs: Any, **named: Any) -> Any:
     """Call a model with other parameters and buffers than its own, through which gradients flow.
 
     Args:
@@ -95,4 +93,4 @@ def call_with(
         *inputs: The model's inputs.
         **named: Those by name.
     """
-    return functional_call(model, dict(tensors), inputs, named)
+    return functional_call(model, tensors, inputs, named)

@@ -128,10 +128,9 @@ class Checkpoint:
         Raises:
             ValueError: A part of the model's state is no tensor, or a lazy module never ran.
         """
-        metadata = Metadata(
-            study, trial, params or {}, value, step, tuple(tags), dict(_versions()), extra or {}
-        )
-        own = cls(state_of(model.state_dict()), metadata)
+        known = dict(_versions())
+        about = Metadata(study, trial, params or {}, value, step, tuple(tags), known, extra or {})
+        own = cls(state_of(model.state_dict()), about)
         return replace(own, state=copied(own.state)) if copy else own
 
     @property

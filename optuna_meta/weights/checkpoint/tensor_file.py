@@ -206,22 +206,16 @@ class TensorReader:
         header, sha256 = self.header, digest.hexdigest()
         written = header.sha256, header.seal
         if any(written) and written != (sha256, _seal(sha256, header.metadata)):
-            raise ValueError(
-                f"{self.label} is damaged: its bytes are not those that were written (sha256)."
-            )
+            raise ValueError(f"{self.label} is damaged: its bytes are not those written (sha256).")
 
 
 def _entry_of(name: str, tensor: Tensor) -> Entry:
     """Return what the header says of a tensor, once it is sure that the format can hold it."""
     if name == _METADATA:
-        raise ValueError(
-            f"A tensor cannot be named {_METADATA!r} in a safetensors file: rename it."
-        )
+        raise ValueError(f"No tensor can be named {_METADATA!r} in a safetensors file: rename it.")
     if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
         kind = "on the meta device" if tensor.is_meta else f"{tensor.layout}"
-        raise ValueError(
-            f"{name!r} is {kind}, only dense tensors with values can be saved: convert it first."
-        )
+        raise ValueError(f"{name!r} is {kind}: convert it to a dense tensor with values.")
     if tensor.dtype not in _CODES:
         raise ValueError(
             f"{name!r} has dtype {tensor.dtype}, which safetensors files do not hold: convert it "

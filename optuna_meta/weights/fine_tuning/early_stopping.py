@@ -65,9 +65,8 @@ class BestWeights:
 
     def update(self, value: float) -> bool:
         """Note a value of the model as it is now, and return whether it is the best so far."""
-        better = math.isfinite(value) and (
-            self.step < 0 or self._sign * (self.value - value) > self._least_gain
-        )
+        gain = self._sign * (self.value - value)
+        better = math.isfinite(value) and (self.step < 0 or gain > self._least_gain)
         if better:
             self.value, self.step = float(value), self.n_updates
             for name, tensor in self._tensors().items():

@@ -49,9 +49,8 @@ def parameter_groups(
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, depth in sorted(depths.items(), key=lambda item: item[1]):
         decays = weight_decay is not None and named[name].ndim > 1
-        group = groups.setdefault(
-            (depth, decays), {"params": [], "lr": lr * decay ** (last - depth)}
-        )
+        rate = lr * decay ** (last - depth)
+        group = groups.setdefault((depth, decays), {"params": [], "lr": rate})
         group["params"].append(named[name])
         if weight_decay is not None:
             group["weight_decay"] = weight_decay if decays else 0.0
@@ -77,7 +76,5 @@ def _given_depths(named: Collection[str], layers: Sequence[Sequence[str]]) -> di
         fitting = (i for i, patterns in enumerate(layers) if matches(name, patterns))
         depths[name] = next(fitting, -1)
         if depths[name] < 0:
-            raise ValueError(
-                f"{name!r} is in none of the {len(layers)} layers. Add a pattern that matches it."
-            )
+            raise ValueError(f"{name!r} is in none of the {len(layers)} layers: add it to one.")
     return depths

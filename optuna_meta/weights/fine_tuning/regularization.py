@@ -46,9 +46,7 @@ class L2SP:
         head_strength: float = 0.0,
     ) -> None:
         if strength < 0.0 or head_strength < 0.0:
-            raise ValueError(
-                f"Strengths must not be negative, got {strength} and {head_strength}."
-            )
+            raise ValueError(f"Strengths must not be negative, got {strength}, {head_strength}.")
         self._pulled: list[tuple[nn.Parameter, Tensor, float]] = []
         for name, p in model.named_parameters():
             if p.requires_grad and matches(name, head):

@@ -171,8 +171,7 @@ class _Flow:
             # Of a linear layer's units for each of several places, flattened ones lie apart.
             if inputs % given.size or (given.is_vector and inputs != given.size):
                 raise _refusal(f"{name!r} has {inputs} inputs after a layer of {given.size} units")
-            weight = plain_name(f"{name}.weight")
-            given.axes.append(Axis(weight, 1, inputs // given.size))
+            given.axes.append(Axis(plain_name(f"{name}.weight"), 1, inputs // given.size))
         made = _Units(int(module.weight.shape[0]), is_vector)
         made.axes = _outputs(name, module)
         self._all.append(made)

@@ -72,13 +72,10 @@ def greedy_soup(
     if not ranked:
         raise ValueError(f"One checkpoint at least must have a finite score, got {scores}.")
     chosen, best = [ranked[0]], scores[ranked[0]]
-    soup = average([checkpoints[ranked[0]]])
+    mean = partial(average, align_by=align_by, allow_independent=allow_independent)
+    soup = mean([checkpoints[ranked[0]]])
     for i in ranked[1:]:
-        trial = average(
-            [checkpoints[j] for j in [*chosen, i]],
-            align_by=align_by,
-            allow_independent=allow_independent,
-        )
+        trial = mean([checkpoints[j] for j in [*chosen, i]])
         reached = sign * float(score(trial))
         if reached > best:
             chosen, best, soup = [*chosen, i], reached, trial

@@ -95,13 +95,11 @@ class MetaTraining:
         n_tasks = len(self.tasks)
         return [int(i) for i in self._rng.choice(n_tasks, n, replace=n > n_tasks)]
 
-    def backward(
-        self, number: int, loss: TaskLoss, task: Iterator[Any], share: float = 1
-    ) -> float:
+    def backward(self, step: int, loss: TaskLoss, task: Iterator[Any], share: float = 1) -> float:
         """Compute the gradients of a task's share of the loss, a scalar, and return its value.
 
         Args:
-            number: Of the round, for errors.
+            step: Number of the round, for errors.
             loss: Takes a task's batches.
             task: Its batches.
             share: What the loss is multiplied by.
@@ -114,7 +112,7 @@ class MetaTraining:
         value = float(reached.detach())
         if not math.isfinite(value):
             raise ValueError(
-                f"The loss must be finite, got {value} in round {number}: learning diverged. "
+                f"The loss must be finite, got {value} in round {step}: learning diverged. "
                 "Lower the learning rates."
             )
         torch.autograd.backward(reached)
@@ -133,10 +131,10 @@ class MetaTraining:
         """
         optimiser = torch.optim.Adam(learned, lr=outer.lr)
         with own_randomness(self._seed, self._device):
-            for number in range(outer.rounds):
+            for step in range(outer.rounds):
                 optimiser.zero_grad()
                 # Task by task, so that one graph is in memory.
-                each = [self.backward(number, loss, self.tasks[i], w) for i, w in shares()]
+                each = [self.backward(step, loss, self.tasks[i], w) for i, w in shares()]
                 optimiser.step()
                 self.losses.append(sum(each))
 

@@ -175,12 +175,10 @@ def _after_steps(
     for _ in range(inner.steps):
         value = loss(partial(call_with, model, fast), batch)
         before = [fast[name] for name in names]
-        slopes = torch.autograd.grad(
-            value, before, create_graph=not first_order, allow_unused=True
-        )
-        for name, slope in zip(names, slopes, strict=True):
-            if slope is not None:
-                fast[name] = fast[name] - inner.lr * slope
+        grads = torch.autograd.grad(value, before, create_graph=not first_order, allow_unused=True)
+        for name, grad in zip(names, grads, strict=True):
+            if grad is not None:
+                fast[name] = fast[name] - inner.lr * grad
     return fast
 
 
@@ -194,9 +192,5 @@ def _learn(
     def task_loss(task: Iterator[Any]) -> Tensor:
         return loss(model, parameters, support=next(task), query=next(task))
 
-    training.descend(
-        [parameters[name] for name in learned],
-        outer,
-        task_loss,
-        lambda: [(i, 1.0 / n) for i in training.draw(n)],
-    )
+    changed = [parameters[name] for name in learned]
+    training.descend(changed, outer, task_loss, lambda: [(i, 1.0 / n) for i in training.draw(n)])

@@ -79,8 +79,7 @@ def reptile_init(
             for start, move in zip(slow, moves, strict=True):
                 start += rate * move
         _copy(slow, trained)
-    extra = {"inner": inner, "outer": outer, "optimiser": optimiser.__name__}
-    return training.checkpoint("reptile", **extra)
+    return training.checkpoint("reptile", inner=inner, outer=outer, optimiser=optimiser.__name__)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import optuna
+from optuna import Study
 from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
@@ -42,9 +42,7 @@ class Candidate:
         return str(self.record)
 
 
-def find_checkpoints(
-    prior_studies: Iterable[optuna.Study], store: CheckpointStore
-) -> list[Candidate]:
+def find_checkpoints(prior_studies: Iterable[Study], store: CheckpointStore) -> list[Candidate]:
     """Return the checkpoints of prior studies, those best within their study first.
 
     Those without a finite value are left out: their trials failed or diverged. A checkpoint that
@@ -70,7 +68,7 @@ def find_checkpoints(
     return sorted(candidates.values(), key=lambda candidate: -candidate.score)
 
 
-def _of_study(study: optuna.Study, store: CheckpointStore) -> list[Candidate]:
+def _of_study(study: Study, store: CheckpointStore) -> list[Candidate]:
     signs = signs_of(study)
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     results = signs * np.array([t.values for t in trials], dtype=float).reshape(-1, len(signs))

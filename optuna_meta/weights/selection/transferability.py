@@ -22,7 +22,7 @@ from optuna_meta._typing import Array
 
 __all__ = ["leep", "log_evidence", "logme"]
 
-# The updates settle within some tens of rounds; flat evidence takes them longest.
+# Informative features settle within tens of rounds; the flat evidence of others takes any number.
 _MOST_ITERATIONS = 1000
 _TOLERANCE = 1e-10  # relative: what is left of float64 after sums over many examples
 _LEAST_NOISE = 1e-10  # Share of the labels' variance: a perfect fit has no finite evidence.
@@ -112,13 +112,8 @@ class _Evidence(NamedTuple):
         _, length, error = self.fit(alpha, beta)
         log_det = (self.d - len(self.sigma)) * math.log(alpha)
         log_det += float(np.log(alpha + beta * self.sigma).sum())
-        return 0.5 * (
-            self.d * math.log(alpha)
-            + self.n * math.log(beta / (2.0 * math.pi))
-            - beta * error
-            - alpha * length
-            - log_det
-        )
+        scale = self.d * math.log(alpha) + self.n * math.log(beta / (2.0 * math.pi))
+        return 0.5 * (scale - beta * error - alpha * length - log_det)
 
 
 def _greatest_evidence(left: Array, sigma: Array, d: int, y: Array) -> float:

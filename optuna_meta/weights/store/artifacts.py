@@ -102,10 +102,8 @@ class CheckpointArtifacts:
         except ArtifactNotFound:
             pass
         except Exception as error:  # Whatever a network raises, it must not end a training run.
-            warnings.warn(
-                f"Artifact {artifact_id} could not be removed ({error!r}): prune() tries again.",
-                stacklevel=2,
-            )
+            text = f"Artifact {artifact_id} could not be removed ({error!r}): prune() tries again."
+            warnings.warn(text, stacklevel=2)
 
     @contextmanager
     def reader(self, record: CheckpointRecord, blob: Blob) -> Iterator[TensorReader]:

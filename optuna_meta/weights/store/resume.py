@@ -62,9 +62,7 @@ def put_back(
     """
     own = state_of(model.state_dict())
     if unlike := sorted(differences(own, weights.state)):
-        lines = [
-            f"{n} is {ours} in the model, {theirs} in the checkpoint" for n, ours, theirs in unlike
-        ]
+        lines = [f"{n} is {a} in the model, {b} in the checkpoint" for n, a, b in unlike]
         raise ValueError(
             "A trial can go on only with the model that it stopped with:\n  "
             + "\n  ".join(lines[:20])

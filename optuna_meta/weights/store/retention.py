@@ -121,7 +121,7 @@ def prune(
     study: Study, artifacts: CheckpointArtifacts, top_k: int, others: Sequence[Study] = ()
 ) -> list[CheckpointRecord]:
     """Prune the checkpoints beyond the best, remove their files and return their records."""
-    records = [each.record for each in _beyond_top_k(unpruned(study), study, top_k)]
+    records = [each.record for each in _beyond_top_k(study, top_k)]
     artifact_ids = {blob.artifact_id for record in records for blob in record.blobs}
     # First the mark, then the file: no other worker takes it for a checkpoint in between.
     _mark_pruned(study, artifact_ids)
@@ -129,9 +129,7 @@ def prune(
     return records
 
 
-def collect_garbage(
-    study: Study, artifacts: CheckpointArtifacts, others: Sequence[Study] = ()
-) -> None:
+def collect_garbage(study: Study, artifacts: CheckpointArtifacts, others: Sequence[Study]) -> None:
     """Remove files of unfinished uploads, and those that had to stay when they were pruned."""
     garbage = pruned_artifacts(study) | orphaned_artifacts(study, artifacts).keys()
     _remove(study, artifacts, garbage, others)
@@ -155,9 +153,7 @@ def orphaned_artifacts(study: Study, artifacts: CheckpointArtifacts) -> dict[str
     return {a: trial for a, trial in uploaded.items() if a not in known and artifacts.has(a)}
 
 
-def _beyond_top_k(
-    stored: Sequence[StoredCheckpoint], study: Study, top_k: int
-) -> list[StoredCheckpoint]:
+def _beyond_top_k(study: Study, top_k: int) -> list[StoredCheckpoint]:
     """Return the checkpoints beyond the best ``top_k``, but for what may be resumed.
 
     The last checkpoint of each unfinished trial, or of the one it goes on from, stays, and that of
@@ -167,7 +163,8 @@ def _beyond_top_k(
     unfinished = [t for t in trials if not t.state.is_finished() or _waits_for_retry(t, trials)]
     last = [records[-1] for t in unfinished if (records := inherited(t, trials))]
     stay = {record.weights.artifact_id for record in last}
-    valued = [s for s in stored if s.trial.state.is_finished() or s.record.value is not None]
+    kept = unpruned(study)
+    valued = [s for s in kept if s.trial.state.is_finished() or s.record.value is not None]
     beyond = ranked(valued, study)[top_k:]
     return [s for s in beyond if s.record.weights.artifact_id not in stay]
 
@@ -214,10 +211,8 @@ def _remove(
 
 def _attributes(study: Study) -> list[Mapping[str, Any]]:
     trials = study.get_trials(deepcopy=False)
-    return [
-        study_system_attrs(study),
-        *(a for t in trials for a in (t.system_attrs, t.user_attrs)),
-    ]
+    of_trials = (a for t in trials for a in (t.system_attrs, t.user_attrs))
+    return [study_system_attrs(study), *of_trials]
 
 
 def _needed(attributes: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -10,7 +10,8 @@ from datetime import UTC
 from pathlib import Path
 import warnings
 
-import optuna
+from optuna import Study
+from optuna import Trial
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.exceptions import UpdateFinishedTrialError
@@ -80,9 +81,7 @@ class CheckpointStore:
         staging: str | Path | None = None,
     ) -> None:
         if save_top_k is not None and save_top_k < 1:
-            raise ValueError(
-                f"save_top_k must be at least 1, or None to keep all, got {save_top_k}."
-            )
+            raise ValueError(f"save_top_k must be at least 1, or None for all, got {save_top_k}.")
         if isinstance(artifact_store, str | Path):
             Path(artifact_store).mkdir(parents=True, exist_ok=True)
             artifact_store = FileSystemArtifactStore(artifact_store)
@@ -91,7 +90,7 @@ class CheckpointStore:
 
     def save(
         self,
-        trial: optuna.Trial,
+        trial: Trial,
         model: torch.nn.Module | Checkpoint,
         *,
         value: float | None = None,
@@ -122,11 +121,10 @@ class CheckpointStore:
                 f"Study {study.study_name!r} has {len(study.directions)} objectives, so that "
                 "value= cannot rank its checkpoints: leave it out, the trial's final values do."
             )
-        known = (
-            model if isinstance(model, Checkpoint) else Checkpoint.from_model(model, copy=False)
-        )
+        if not isinstance(model, Checkpoint):
+            model = Checkpoint.from_model(model, copy=False)
         metadata = replace(
-            known.metadata,
+            model.metadata,
             study=study.study_name,
             trial=trial.number,
             params=trial.params,
@@ -140,7 +138,7 @@ class CheckpointStore:
             record = CheckpointRecord(
                 study=study.study_name,
                 trial=trial.number,
-                weights=self._artifacts.put(trial, replace(known, metadata=metadata), "weights"),
+                weights=self._artifacts.put(trial, replace(model, metadata=metadata), "weights"),
                 value=metadata.value,
                 step=step,
                 tags=tuple(tags),
@@ -155,7 +153,7 @@ class CheckpointStore:
             ) from error
         return record
 
-    def records(self, study: optuna.Study) -> list[CheckpointRecord]:
+    def records(self, study: Study) -> list[CheckpointRecord]:
         """Return a study's checkpoints, best first, without those that were pruned.
 
         Those of pruned and failed trials are among them; those without a finite value come last.
@@ -187,7 +185,7 @@ class CheckpointStore:
 
     def resume(
         self,
-        trial: optuna.Trial,
+        trial: Trial,
         model: torch.nn.Module,
         optimizer: Stateful | None = None,
         scheduler: Stateful | None = None,
@@ -218,17 +216,14 @@ class CheckpointStore:
                 weights = self._artifacts.get(record, record.weights, "cpu")
                 training = record.training and self._artifacts.get(record, record.training, "cpu")
             except (ArtifactNotFound, ValueError) as error:
-                warnings.warn(
-                    f"Trial {trial.number} does not go on from it: {error}", stacklevel=2
-                )
+                reason = f"Trial {trial.number} does not go on from it: {error}"
+                warnings.warn(reason, stacklevel=2)
             else:
                 put_back(model, weights, parts, training if parts else None)
                 return record
         return None
 
-    def prune(
-        self, study: optuna.Study, *, others: Iterable[optuna.Study] = ()
-    ) -> list[CheckpointRecord]:
+    def prune(self, study: Study, *, others: Iterable[Study] = ()) -> list[CheckpointRecord]:
         """Remove what is beyond ``save_top_k``, and what uploads left that did not finish.
 
         With ``save_top_k``, :meth:`save` does the first itself. A file stays as long as another
@@ -247,11 +242,11 @@ class CheckpointStore:
             return []
         return retention.prune(study, self._artifacts, self._save_top_k, others)
 
-    def verify(self, study: optuna.Study) -> Verification:
+    def verify(self, study: Study) -> Verification:
         """Read every checkpoint of a study, and report which are intact, missing or damaged."""
         return verify(study, self._artifacts)
 
-    def _add_record(self, trial: optuna.Trial, record: CheckpointRecord) -> None:
+    def _add_record(self, trial: Trial, record: CheckpointRecord) -> None:
         earlier = read_records(trial.user_attrs, f"trial {trial.number}")
         pruned = retention.pruned_artifacts(trial.study) if earlier else set()
         earlier = [r for r in earlier if r.weights.artifact_id not in pruned]

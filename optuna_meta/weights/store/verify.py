@@ -63,7 +63,7 @@ class Verification:
 def verify(study: optuna.Study, artifacts: CheckpointArtifacts) -> Verification:
     """Read every checkpoint of a study to its end, and report what became of each."""
     pruned, name = pruned_artifacts(study), study.study_name
-    findings = [_finding(record, artifacts, pruned) for record, _ in stored_checkpoints(study)]
+    findings = [_find(record, artifacts, pruned) for record, _ in stored_checkpoints(study)]
     detail = "its upload was never recorded: prune removes it"
     for artifact_id, trial in orphaned_artifacts(study, artifacts).items():
         owner = f"trial {trial.number} of study {name!r}"
@@ -71,9 +71,7 @@ def verify(study: optuna.Study, artifacts: CheckpointArtifacts) -> Verification:
     return Verification(name, tuple(findings))
 
 
-def _finding(
-    record: CheckpointRecord, artifacts: CheckpointArtifacts, pruned: set[str]
-) -> Finding:
+def _find(record: CheckpointRecord, artifacts: CheckpointArtifacts, pruned: set[str]) -> Finding:
     status, detail = "intact", ""
     try:
         if record.weights.artifact_id in pruned:

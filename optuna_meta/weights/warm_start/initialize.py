@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import replace
 from typing import Any
 from typing import Literal
 from typing import NamedTuple
@@ -107,9 +106,7 @@ def initialize(
     checkpoint = opened(checkpoint)  # A candidate is read once.
     source = _renamed(state_of(checkpoint), rename or {})
     plan = _plan(model, source, partial, [exclude, head], rows or {})
-    report = replace(
-        _report(model, plan), origins=origins_of(checkpoint), made_by=maker_of(checkpoint)
-    )
+    report = _report(model, checkpoint, plan)
     _check(plan, report, partial, least)
     with torch.no_grad():
         for _, values, own, place in plan.copies:
@@ -190,7 +187,7 @@ def _leave_half_lazy(plan: _Plan, model: nn.Module) -> None:
             plan.copies = [copy for copy in plan.copies if id(copy.own) not in lazy]
 
 
-def _report(model: nn.Module, plan: _Plan) -> InitReport:
+def _report(model: nn.Module, checkpoint: Source, plan: _Plan) -> InitReport:
     named = {plain_name(name): p for name, p in model.named_parameters()}
     lazy = {id(c.own): c.values.numel() for c in plan.copies if is_lazy(c.own)}
     sizes = {name: lazy.get(id(p), 0) if is_lazy(p) else p.numel() for name, p in named.items()}
@@ -202,6 +199,8 @@ def _report(model: nn.Module, plan: _Plan) -> InitReport:
         n_parameters=sum(sizes.values()),
         n_wanted=sum(size for name, size in sizes.items() if name not in plan.left_out),
         n_loaded=sum(copy.values.numel() for copy in copies if id(copy.own) in parameters),
+        origins=origins_of(checkpoint),
+        made_by=maker_of(checkpoint),
         **others,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from typing import NamedTuple
@@ -75,11 +74,9 @@ class InitReport:
 
     def summary(self) -> dict[str, Any]:
         """Return the report as plain values, below 2 kB as JSON: counts and the first names."""
+        origins = self.origins[:_SHOWN_ORIGINS]
         summary: dict[str, Any] = {
-            "sources": [
-                origin._asdict() | {"study": _short(origin.study)}
-                for origin in self.origins[:_SHOWN_ORIGINS]
-            ],
+            "sources": [o._asdict() | {"study": _short(o.study)} for o in origins],
             "n_sources": len(self.origins),
             "share": round(self.share, 4),
             "loaded": len(self.loaded),
@@ -101,12 +98,15 @@ class InitReport:
             *([f"made by {self.made_by}"] if self.made_by else []),
         ]
         kinds = "loaded", "overlapped", "mismatched", "missing", "unexpected", "left_out", "cast"
-        rows = [
-            (kind, *each) if isinstance(each, Mismatch) else (kind, each, "", "")
-            for kind in kinds
-            for each in getattr(self, kind)
-        ]
-        return "\n".join([*lines, *_table([("", "name", "checkpoint", "model"), *rows])])
+        rows = [("", "name", "checkpoint", "model")]
+        for kind in kinds:
+            for each in getattr(self, kind):
+                rows.append((kind, *(each if isinstance(each, Mismatch) else (each, "", ""))))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines)
 
 
 def record_lineage(trial: optuna.Trial, report: InitReport) -> None:
@@ -121,10 +121,3 @@ def record_lineage(trial: optuna.Trial, report: InitReport) -> None:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN_LETTERS else text[: _SHOWN_LETTERS - 3] + "..."
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
