@@ -185,7 +185,7 @@ def write_checkpoint(stream: BinaryIO, checkpoint: Checkpoint) -> Header:
     kept, aliases = untied(checkpoint.state)
     described = {**vars(checkpoint.metadata)}
     del described["sha256"]
-    metadata = {"format": _FORMAT, "version": str(_VERSION), "aliases": json.dumps(aliases)}
+    metadata = {"format": _FORMAT, "version": str(_VERSION)}
     try:
         metadata["checkpoint"] = json.dumps(described)
     except TypeError as error:
@@ -193,6 +193,7 @@ def write_checkpoint(stream: BinaryIO, checkpoint: Checkpoint) -> Header:
             f"The metadata of a checkpoint must be plain JSON: {error}. Convert it to numbers, "
             "text, lists and dictionaries."
         ) from error
+    metadata["aliases"] = json.dumps(aliases)
     return write_tensors(stream, kept, metadata)
 
 

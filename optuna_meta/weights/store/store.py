@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 import warnings
 
 from optuna import Study
@@ -115,40 +116,30 @@ class CheckpointStore:
             ValueError: The trial is finished, the model cannot be saved, or ``value`` is given
                 in a study of several objectives.
         """
-        study = trial.study
-        if value is not None and len(study.directions) > 1:
-            raise ValueError(
-                f"Study {study.study_name!r} has {len(study.directions)} objectives, so that "
-                "value= cannot rank its checkpoints: leave it out, the trial's final values do."
-            )
+        _require_one_objective(trial.study, value)
         if not isinstance(model, Checkpoint):
             model = Checkpoint.from_model(model, copy=False)
-        metadata = replace(
-            model.metadata,
-            study=study.study_name,
-            trial=trial.number,
-            params=trial.params,
-            value=None if value is None else float(value),
-            step=step,
-            tags=tuple(tags),
-        )
+        about: dict[str, Any] = {
+            "study": trial.study.study_name,
+            "trial": trial.number,
+            "value": None if value is None else float(value),
+            "step": step,
+            "tags": tuple(tags),
+        }
+        metadata = replace(model.metadata, params=trial.params, **about)
         parts = _parts(optimizer, scheduler)
         training = training_checkpoint(parts, metadata) if parts else None
         try:
             record = CheckpointRecord(
-                study=study.study_name,
-                trial=trial.number,
                 weights=self._artifacts.put(trial, replace(model, metadata=metadata), "weights"),
-                value=metadata.value,
-                step=step,
-                tags=tuple(tags),
-                saved=datetime.now(UTC).isoformat(),
                 training=self._artifacts.put(trial, training, "training") if training else None,
+                saved=datetime.now(UTC).isoformat(),
+                **about,
             )
             self._add_record(trial, record)
         except UpdateFinishedTrialError as error:
             raise ValueError(
-                f"Trial {trial.number} of study {study.study_name!r} is finished and cannot "
+                f"Trial {trial.number} of study {trial.study.study_name!r} is finished and cannot "
                 "be changed: save its model inside the objective, before it returns or is pruned."
             ) from error
         return record
@@ -263,6 +254,14 @@ class CheckpointStore:
             self._artifacts.remove(artifact_id)
         if self._save_top_k is not None:
             retention.prune(trial.study, self._artifacts, self._save_top_k)
+
+
+def _require_one_objective(study: Study, value: float | None) -> None:
+    if value is not None and len(study.directions) > 1:
+        raise ValueError(
+            f"Study {study.study_name!r} has {len(study.directions)} objectives, so that value= "
+            "cannot rank its checkpoints: leave it out, the trial's final values do."
+        )
 
 
 def _parts(optimizer: Stateful | None, scheduler: Stateful | None) -> Parts:
