@@ -1,4 +1,4 @@
-"""A trial's weights: kept, chosen, and the start of the next study's models."""
+"""Weights across studies: in come trials' models, out go the starts of the next study's."""
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.checkpoint import Metadata
@@ -57,21 +57,21 @@ __all__ = [
     "Checkpoint",
     "CheckpointRecord",
     "CheckpointStore",
+    "EmbeddingRows",
     "Ensemble",
     "Finding",
-    "ShortlistThenTrain",
     "InitReport",
     "InnerLoop",
     "L2SP",
     "Metadata",
     "Nearest",
+    "NewTask",
     "OuterLoop",
-    "STARTS",
     "Ranked",
     "Ranking",
-    "EmbeddingRows",
+    "STARTS",
     "ShortTraining",
-    "NewTask",
+    "ShortlistThenTrain",
     "Verification",
     "adapt",
     "align",
@@ -82,6 +82,7 @@ __all__ = [
     "by_loss",
     "by_score",
     "cavia_init",
+    "cosine_similarity",
     "find_checkpoints",
     "freeze",
     "greedy_soup",
@@ -89,7 +90,6 @@ __all__ = [
     "initialize",
     "joint_init",
     "learn_weights",
-    "cosine_similarity",
     "linear_probe",
     "maml_init",
     "parameter_groups",

@@ -25,7 +25,7 @@ from optuna_meta.weights.warm_start.report import InitReport
 __all__ = ["NewTask", "predict", "Preview", "preview_of", "unhealthy"]
 
 _ROWS = 1024  # that pass a model at once: what bounds the memory of its hidden layers
-_LEAST_SPREAD = 1e-6  # of outputs, as a share of their size: ten times float32's rounding
+_LEAST_SPREAD = 1e-6  # of outputs, as a share of their size: about ten times float32's rounding
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ WEIGHTS_FROM_KEY = "optuna_meta:weights_from"
 
 _SHOWN_NAMES = 5  # of each kind in the summary, and
 _SHOWN_LETTERS = 60  # of each name: attributes of a trial are to stay below 2 kB.
-_SHOWN_ORIGINS = 6
+_SHOWN_ORIGINS = 6  # for the same reason
 
 
 class Mismatch(NamedTuple):
