@@ -17,7 +17,7 @@ from benchmarks.weights.domain import Data
 from benchmarks.weights.domain import Domain
 from benchmarks.weights.domain import Kind
 from benchmarks.weights.training import Batches
-from optuna_meta.weights.merging.ensemble_weights import mixture_loss
+from optuna_meta.weights.merging.ensemble import ensemble_loss
 
 
 __all__ = [
@@ -86,7 +86,7 @@ def merit(kind: Kind, predictions: Tensor, data: Data) -> tuple[float, float]:
     """
     wanted = kind.wanted(data.targets)
     score = kind.score(predictions, wanted) * (1.0 if kind.higher else -1.0)
-    both = score, -float(mixture_loss(predictions, wanted))
+    both = score, -float(ensemble_loss(predictions, wanted))
     return both if all(map(math.isfinite, both)) else (-math.inf, -math.inf)
 
 

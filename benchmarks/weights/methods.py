@@ -187,7 +187,7 @@ def _aligned(bench: Bench) -> Outcome | None:
     """None where hidden units cannot be aligned."""
     model = bench.domain.build(bench.seed)
     try:
-        return _averaged(bench, "aligned soup", lambda carried: average(carried, align=model))
+        return _averaged(bench, "aligned soup", lambda carried: average(carried, align_by=model))
     except ValueError:
         return None
 

@@ -149,7 +149,7 @@ def chosen_starts(
         "best": candidates[0].load(),
         "nearest": _loaded(rank_checkpoints(candidates, target, strategy=near, seed=seed).best),
         "transferable": _loaded(found),
-        "average": average([c.load() for c in leaders], align=task.build()),
+        "average": average([c.load() for c in leaders], align_by=task.build()),
     }
     return Starts(
         by_role,

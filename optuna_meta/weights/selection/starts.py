@@ -11,10 +11,10 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.candidate import Candidate
 
 
-__all__ = ["ROLES", "suggest_start"]
+__all__ = ["STARTS", "suggest_start"]
 
 # In this order in every study, for a sampler learns across studies which of them pays.
-ROLES = ("scratch", "best", "nearest", "transferable", "average", "meta-learned")
+STARTS = ("scratch", "best", "nearest", "transferable", "average", "meta-learned")
 
 
 def suggest_start(
@@ -23,31 +23,30 @@ def suggest_start(
     *,
     name: str = "start",
 ) -> Checkpoint | None:
-    """Suggests what a trial's model starts from, by role: ``scratch`` or one of those given.
+    """Suggest what a trial's model starts from: ``scratch``, or one of those given by name.
 
-    A checkpoint's number or name would mean something else in each study; a role does not, so that
-    :class:`MetaSampler` learns from prior studies which roles pay.
+    A checkpoint's own number would mean something else in each study; these names do not, so that
+    :class:`MetaSampler` learns from prior studies which starts pay.
 
     Args:
         trial: The running trial.
-        starts: By role, of :data:`ROLES`: a checkpoint, a candidate, or what loads it when its
-            role is drawn. ``None`` stands for a role that ends up at scratch, as
-            ``rank_checkpoints`` may; it stays a choice, for all trials of a study must have the
-            same.
+        starts: By name, of :data:`STARTS`: a checkpoint, a candidate, or what loads it when it is
+            drawn. ``None`` stands for a start that ends up at scratch, as ``rank_checkpoints``
+            may; it stays a choice, for all trials of a study must have the same.
         name: Of the parameter.
 
     Returns:
         The checkpoint; ``None`` for scratch.
 
     Raises:
-        ValueError: A role is not one of :data:`ROLES`.
+        ValueError: A name is not one of :data:`STARTS`.
     """
-    if unknown := starts.keys() - set(ROLES):
+    if unknown := starts.keys() - set(STARTS):
         raise ValueError(
-            f"Starts have the roles {', '.join(ROLES)}, so that they mean the same in every "
+            f"Starts have the names {', '.join(STARTS)}, so that they mean the same in every "
             f"study; got {', '.join(map(repr, sorted(unknown)))}."
         )
-    choices = [role for role in ROLES if role in starts or role == "scratch"]
+    choices = [known for known in STARTS if known in starts or known == "scratch"]
     start = starts.get(trial.suggest_categorical(name, choices))
     if isinstance(start, Candidate):
         return start.load()
