@@ -5,44 +5,42 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.weights import peers as weights_peers
-from benchmarks.weights.peers_cases import CASES
-from benchmarks.weights.peers_cases import Net
-from benchmarks.weights.peers_cases import source_state
-from benchmarks.weights.peers_loaders import judge
-from benchmarks.weights.peers_loaders import Loader
-from benchmarks.weights.peers_loaders import LOADERS
+from benchmarks.weights.__main__ import main
+from benchmarks.weights.loading import Case
+from benchmarks.weights.loading import CASES
+from benchmarks.weights.loading import judge
+from benchmarks.weights.loading import Loader
+from benchmarks.weights.loading import LOADERS
+from benchmarks.weights.loading import Net
+from benchmarks.weights.loading import source_state
+from benchmarks.weights.peers import averaging
 
 
 OURS, _, TORCH, LAX = LOADERS[:4]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_ours_loads_what_fits_or_refuses(case: object, tmp_path: Path) -> None:
-    found = judge(OURS, case, tmp_path)  # type: ignore[arg-type]
-    fits = case.fits is not None  # type: ignore[attr-defined]
-    told = "loads the rest, told" if case.concerned else "loads"  # type: ignore[attr-defined]
-    assert found == (told if fits else "refuses")
+def test_ours_loads_what_fits_or_refuses(case: Case, tmp_path: Path) -> None:
+    told = "loads the rest, told" if case.concerned else "loads"
+    assert judge(OURS, case, tmp_path) == (told if case.fits else "refuses")
 
 
 def test_verdicts_on_loaders_of_known_faults(tmp_path: Path) -> None:
     cases = {case.name: case for case in CASES}
 
-    def nothing(model: Net, path: Path) -> tuple[Net, str]:
+    def nothing(model: Net, path: Path, option: None) -> tuple[Net, str]:
         return model, ""
 
-    def head_only(model: Net, path: Path) -> tuple[Net, str]:
+    def head_only(model: Net, path: Path, option: None) -> tuple[Net, str]:
         model.head.load_state_dict(Net(seed=2).head.state_dict())
         return model, ""
 
-    def failing(model: Net, path: Path) -> tuple[Net, str]:
+    def failing(model: Net, path: Path, option: None) -> tuple[Net, str]:
         with torch.no_grad():
             model.norm.bias.add_(1.0)
         raise AttributeError("no")
 
-    lazy, partial, broken = (
-        Loader("x", "torch", ".pt", torch.save, load) for load in (nothing, head_only, failing)
-    )
+    lazy, partial, broken = (Loader("x", "torch", load) for load in (nothing, head_only, failing))
     plain = cases["nothing wrong"]
     assert judge(lazy, plain, tmp_path) == "**loads nothing, silent**"
     assert judge(partial, plain, tmp_path).startswith("**loads all but embed.weight, hidden.weigh")
@@ -64,13 +62,12 @@ def test_tied_weights_of_the_source_are_one_tensor() -> None:
 
 
 def test_averaging_equals_torchs() -> None:
-    lines = list(weights_peers.averaging())
-    gaps = [float(line.split("|")[2]) for line in lines[2:]]
+    gaps = [float(line.split("|")[2]) for line in averaging().splitlines()[2:]]
     assert len(gaps) == 5 and max(gaps) <= 1e-6
 
 
 def test_all_tables_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    weights_peers.main(["--splits", "1"])
+    main(["peers", "--splits", "1"])
     printed = capsys.readouterr().out
     assert "| truncated file | refuses | refuses |" in printed
     assert "AutoGluon" in printed and "| predictions | " in printed
