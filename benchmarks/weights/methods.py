@@ -15,7 +15,6 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
-import optuna
 import torch
 from torch import nn
 
@@ -27,7 +26,7 @@ from optuna_meta.weights import Candidate
 from optuna_meta.weights import Checkpoint
 
 
-__all__ = ["Bench", "METHODS", "OF_LARGER", "OF_POISONED"]
+__all__ = ["Bench", "BY_SOURCES", "METHODS", "OF_LARGER"]
 
 Training = Callable[[], tuple[str, tasks.Run]]
 
@@ -45,14 +44,9 @@ class Bench:
     strategy: weights.ShortlistThenTrain | None = None  # The default's.
     runs: dict[str, tasks.Run] = field(default_factory=dict)  # By the weights they start from.
 
-    @property
-    def studies(self) -> Sequence[optuna.Study]:
-        """The studies to choose from."""
-        return self.earlier.studies[self.kind]
-
     def candidates(self) -> list[Candidate]:
-        """Return their checkpoints, one of each study."""
-        return weights.find_checkpoints(self.studies, self.earlier.store)
+        """Return the checkpoints to choose from, one of each study."""
+        return weights.find_checkpoints(self.earlier.studies[self.kind], self.earlier.store)
 
     def build(self, start: tasks.Start | None, init: int = 0) -> nn.Module:
         """Return a model of the new task with the weights of a start."""
@@ -88,10 +82,6 @@ class Bench:
         return [Checkpoint.from_model(self.build(start)) for start in starts]
 
 
-def _scratch(bench: Bench) -> Training:
-    return lambda: ("", bench.train(None))
-
-
 def _from_study(bench: Bench, candidate: Candidate | None) -> Training:
     name = _SCRATCH if candidate is None else candidate.record.study
     return lambda: (name, bench.train_from(candidate))
@@ -112,7 +102,7 @@ def _best(bench: Bench) -> Training:
 def _nearest(bench: Bench) -> Training:
     described = bench.domain.new.described
     features = extract_meta_features(*described, max_seconds=sources.DESCRIBE_SECONDS)
-    measure = weights.Nearest.by_meta_features(bench.studies, features)
+    measure = weights.Nearest.by_meta_features(bench.earlier.studies[bench.kind], features)
     best = max(bench.candidates(), key=lambda c: measure.weights[c.record.study])
     return _from_study(bench, best)
 
@@ -144,10 +134,6 @@ def _from_mean(bench: Bench, name: str, mean: Checkpoint) -> Training:
     return lambda: (name, bench.train(lambda model: model.load_state_dict(dict(mean.state))))
 
 
-def _soup(bench: Bench) -> Training:
-    return _from_mean(bench, "soup", weights.average(bench.carried(), allow_independent=True))
-
-
 def _greedy_soup(bench: Bench) -> Training:
     """Average weights that validation examples choose, before any training."""
     domain, valid = bench.domain, bench.domain.new.valid
@@ -175,16 +161,12 @@ def _learned(bench: Bench, name: str) -> Training:
     return lambda: (name, bench.train(start))
 
 
-def _ensemble(bench: Bench) -> Training:
-    return lambda: ("all", _mixture(bench, [bench.train_from(c) for c in bench.candidates()]))
-
-
 def _scratch_ensemble(bench: Bench) -> Training:
     """Train as many from scratch, at the learning rate that the first is best at."""
 
     def train() -> tuple[str, tasks.Run]:
         first = bench.train(None)
-        others = [bench.train(None, init, first.lr) for init in range(1, len(bench.studies))]
+        others = [bench.train(None, init, first.lr) for init in range(1, len(bench.candidates()))]
         return "", _mixture(bench, [first, *others])
 
     return train
@@ -203,24 +185,33 @@ def _mixture(bench: Bench, members: Sequence[tasks.Run]) -> tasks.Run:
 
 
 METHODS: dict[str, Callable[[Bench], Training | None]] = {
-    "scratch": _scratch,
+    "scratch": lambda bench: lambda: ("", bench.train(None)),
     "random prior": _random,
     "best": _best,
     "nearest": _nearest,
     "LogME": lambda bench: _ranked(bench, weights.by_logme),
     "default": lambda bench: _ranked(bench, bench.strategy),
     "all tried": _all_tried,
-    "soup": _soup,
+    "soup": lambda bench: _from_mean(
+        bench, "soup", weights.average(bench.carried(), allow_independent=True)
+    ),
     "greedy soup": _greedy_soup,
     "aligned soup": _aligned_soup,
     "joint": partial(_learned, name="joint"),
     "reptile": partial(_learned, name="reptile"),
     "maml": partial(_learned, name="maml"),
-    "ensemble": _ensemble,
+    "ensemble": lambda bench: (
+        lambda: ("all", _mixture(bench, [bench.train_from(c) for c in bench.candidates()]))
+    ),
     "scratch ensemble": _scratch_ensemble,
 }
-# With more examples, and where sources are poisoned, the methods that matter there.
-OF_LARGER = ("scratch", "random prior", "best", "LogME", "default", "joint")
-OF_POISONED = (
+_OF_POISONED = (
     "scratch", "random prior", "best", "LogME", "default", "soup", "greedy soup", "ensemble"
 )  # fmt: skip
+# By kind of sources; where they are poisoned, or with more examples, the methods that matter.
+BY_SOURCES = {
+    sources.CLEAN: tuple(METHODS),
+    sources.POISONED: _OF_POISONED,
+    sources.ALL_POISONED: _OF_POISONED,
+}
+OF_LARGER = {sources.CLEAN: ("scratch", "random prior", "best", "LogME", "default", "joint")}

@@ -173,13 +173,10 @@ def _roles(rows: pd.DataFrame) -> str:
     """Return how often each role was drawn, and in how many seeds the incumbent has it."""
     rows = rows[rows.groupby("arm")["role"].transform("nunique") > 1].sort_values("trial")
     ends = rows.loc[rows.groupby(["arm", "seed"])["loss"].idxmin()]
-    names = sorted(set(rows["role"]))
-    lines = []
-    for arm in rows["arm"].unique():
-        drawn, last = (of.loc[of["arm"] == arm, "role"] for of in (rows, ends))
-        shares = [f"{(drawn == n).mean():.0%}, last {(last == n).sum()}" for n in names]
-        lines.append([arm, *shares])
-    return table(["study", *names], lines)
+    drawn = pd.crosstab(rows["arm"], rows["role"], normalize="index").loc[rows["arm"].unique()]
+    last = pd.crosstab(ends["arm"], ends["role"]).reindex_like(drawn).fillna(0.0)
+    texts = drawn.map("{:.0%}".format) + last.map(", last {:.0f}".format)
+    return table(["study", *texts], texts.itertuples())
 
 
 def draw(rows: pd.DataFrame, path: Path) -> None:

@@ -36,29 +36,30 @@ left out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+import lzma
 from pathlib import Path
+import sys
 import tempfile
 import time
+from typing import NamedTuple
 
+import pandas as pd
+
+from benchmarks.weights import methods
+from benchmarks.weights import sources
 from benchmarks.weights.domains import DOMAINS
-from benchmarks.weights.domains import Entry
-from benchmarks.weights.harness import Effort
-from benchmarks.weights.harness import make_domain
-from benchmarks.weights.harness import Row
-from benchmarks.weights.methods import Bench
-from benchmarks.weights.methods import METHODS
-from benchmarks.weights.methods import OF_LARGER
-from benchmarks.weights.methods import OF_POISONED
-from benchmarks.weights.sources import ALL_POISONED
-from benchmarks.weights.sources import CLEAN
-from benchmarks.weights.sources import make_sources
-from benchmarks.weights.sources import POISONED
-from benchmarks.weights.sources import Sources
+from benchmarks.weights.tasks import Domain
+from optuna_meta.weights import ShortlistThenTrain
+from optuna_meta.weights import ShortTraining
 
 
-__all__ = ["COLUMNS", "measure"]
+__all__ = ["COLUMNS", "complete", "make_domain", "measure", "Plan", "read", "SMOKE"]
+
+Row = tuple[object, ...]
 
 # A row is a check of a method's training: its test score after a step, and whether validation
 # stopped there. The learning rate is nan for ensembles, whose members each have their own;
@@ -69,39 +70,92 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def measure(
-    name: str,
-    seed: int,
-    folder: Path | None,
-    sizes: Sequence[int] | None,
-    methods: Sequence[str],
-    effort: Effort,
-) -> Iterator[Row]:
+class Plan(NamedTuple):
+    """What a replicate computes, and how much."""
+
+    strategy: ShortlistThenTrain = ShortlistThenTrain()  # Of the default.
+    checks: int | None = None  # The first of each domain's; all if None.
+    rates: int = 4  # The last of each domain's.
+    share: float = 1.0  # Of the steps on earlier tasks.
+    trials: int = 12  # Of a study,
+    steps: int = 30  # a trial of the new task's,
+    prior_steps: int = 150  # and of an earlier one's,
+    kept: int = 3  # of which so many checkpoints are kept.
+    folder: Path = Path()  # Of all data.
+    sizes: Sequence[int] | None = None  # The domain's if None.
+    methods: Sequence[str] = ()
+
+
+_SHORT = ShortTraining(steps=2, folds=2, rates=(4e-3,))
+SMOKE = Plan(ShortlistThenTrain(shortlist=1, short_training=_SHORT), 3, 2, 0.01, 2, 2, 3, 1)
+
+
+def make_domain(name: str, size: int, seed: int, plan: Plan) -> Domain:
+    """Make a domain, with as much to compute as is wanted."""
+    domain = DOMAINS[name].make(plan.folder / DOMAINS[name].needs, size, seed)
+    return domain._replace(
+        checks=domain.checks[: plan.checks],
+        rates=domain.rates[-plan.rates :],
+        prior_steps=max(1, round(plan.share * domain.prior_steps)),
+        rounds=max(1, round(plan.share * domain.rounds)),
+    )
+
+
+def complete(
+    path: Path,
+    columns: Sequence[str],
+    jobs: Iterable[tuple[str, int]],
+    measure: Callable[[str, int], Iterable[Row]],
+) -> pd.DataFrame:
+    """Return a file's rows, after adding those of the jobs that it lacks, one after the other."""
+    for name, seed in jobs:
+        done = read(path, columns)
+        if not ((done["domain"] == name) & (done["seed"] == seed)).any():
+            rows = pd.DataFrame(measure(name, seed), columns=[*columns])
+            rows.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
+            print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
+    return read(path, columns)
+
+
+def read(path: Path, *kinds: Sequence[str]) -> pd.DataFrame:
+    """Return a CSV file's rows; it is unpacked if only a packed one is there; none without.
+
+    Raises:
+        ValueError: If its columns are of none of these kinds.
+    """
+    packed = path.with_name(f"{path.name}.xz")
+    if not path.exists() and packed.exists():
+        path.write_bytes(lzma.decompress(packed.read_bytes()))
+    if not path.exists():
+        return pd.DataFrame(columns=[*kinds[0]])
+    # Names, such as that of no source, may be empty; the learning rate of several is none.
+    rows = pd.read_csv(path, keep_default_na=False, na_values={"lr": ["nan"]})
+    if tuple(rows) not in kinds:
+        raise ValueError(f"{path} is of another kind of run: pass another file, or delete it.")
+    return rows
+
+
+def measure(name: str, seed: int, plan: Plan) -> Iterator[Row]:
     """Yield the rows of a replicate; earlier tasks are learned once for all sizes."""
-    known: Sources | None = None
-    sizes = sizes or DOMAINS[name].sizes
+    known: sources.Sources | None = None
+    entry, sizes = DOMAINS[name], plan.sizes or DOMAINS[name].sizes
     with tempfile.TemporaryDirectory() as store:
         for size in sizes:
-            domain = make_domain(name, folder, size, seed, effort)
-            known = known or make_sources(domain, Path(store), seed, domain.rates[1:3])
-            bench = Bench(domain, known, seed, strategy=effort.strategy)
-            for bench.kind, method in _parts(methods, DOMAINS[name], size == sizes[0]):
-                for row in _rows(bench, method):
-                    yield (name, size, bench.kind, seed, method, *row)
+            domain = make_domain(name, size, seed, plan)
+            known = known or sources.make_sources(domain, Path(store), seed, domain.rates[1:3])
+            bench = methods.Bench(domain, known, seed, strategy=plan.strategy)
+            parts = (
+                methods.BY_SOURCES if size == sizes[0] and entry.all_methods else methods.OF_LARGER
+            )
+            for bench.kind, own in parts.items():
+                for method in (name for name in plan.methods if name in own):
+                    for row in _rows(bench, method):
+                        yield (name, size, bench.kind, seed, method, *row)
 
 
-def _parts(methods: Sequence[str], entry: Entry, is_smallest: bool) -> Iterator[tuple[str, str]]:
-    """Yield kinds of sources and methods: all of them only for the smallest size."""
-    kinds = {CLEAN: tuple(METHODS) if is_smallest and entry.all_methods else OF_LARGER}
-    if is_smallest and entry.poisoned:
-        kinds |= {POISONED: OF_POISONED, ALL_POISONED: OF_POISONED}
-    for kind, own in kinds.items():
-        yield from ((kind, method) for method in methods if method in own)
-
-
-def _rows(bench: Bench, method: str) -> Iterator[Row]:
+def _rows(bench: methods.Bench, method: str) -> Iterator[Row]:
     begun = time.process_time()
-    training = METHODS[method](bench)
+    training = methods.METHODS[method](bench)
     choosing = time.process_time() - begun
     if training is not None:
         source, run = training()

@@ -6,6 +6,7 @@ data of all earlier tasks together.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -22,7 +23,16 @@ import torch
 from torch import nn
 from torch import Tensor
 
-from benchmarks.weights import tasks
+from benchmarks.weights.tasks import Batches
+from benchmarks.weights.tasks import Data
+from benchmarks.weights.tasks import Domain
+from benchmarks.weights.tasks import Kind
+from benchmarks.weights.tasks import merit
+from benchmarks.weights.tasks import Model
+from benchmarks.weights.tasks import predict
+from benchmarks.weights.tasks import Start
+from benchmarks.weights.tasks import Task
+from benchmarks.weights.tasks import train
 from optuna_meta import extract_meta_features
 from optuna_meta import record_meta_features
 from optuna_meta import weights
@@ -40,19 +50,20 @@ _REPTILE = weights.InnerLoop(lr=_LR, steps=16)
 _STEPS = 8  # Of joint training and Reptile, for each round of MAML.
 
 
+Learned = tuple[weights.Checkpoint, Model, float]  # The last is CPU seconds.
+
+
 class Sources(NamedTuple):
     """All that a new task can start from."""
 
     store: weights.CheckpointStore
     studies: Mapping[str, Sequence[optuna.Study]]  # By kind of sources: clean, poisoned, ...
-    models: Mapping[str, tasks.Model]  # By name of the study.
-    learned: Mapping[
-        str, tuple[weights.Checkpoint, tasks.Model, float]
-    ]  # With CPU seconds, by method.
+    models: Mapping[str, Model]  # By name of the study.
+    learned: Mapping[str, Learned]  # By method.
     seconds: float  # of CPU that the clean studies took
 
 
-def make_sources(domain: tasks.Domain, folder: Path, seed: int, rates: Sequence[float]) -> Sources:
+def make_sources(domain: Domain, folder: Path, seed: int, rates: Sequence[float]) -> Sources:
     """Run studies of earlier tasks, with a trial at each rate, and learn from their data."""
     kind, store = domain.kind, weights.CheckpointStore(folder, save_top_k=1)
     make_study = partial(_study, kind, store, optuna.storages.InMemoryStorage())
@@ -77,9 +88,7 @@ def make_sources(domain: tasks.Domain, folder: Path, seed: int, rates: Sequence[
     return Sources(store, studies, models, _learned(domain, seed), seconds)
 
 
-def start_from(
-    domain: tasks.Domain, checkpoint: weights.Checkpoint, model: tasks.Model
-) -> tasks.Start:
+def start_from(domain: Domain, checkpoint: weights.Checkpoint, model: Model) -> Start:
     """Return what puts a checkpoint of another task's model into a model of the new one."""
     own = domain.new.model.rows
     return partial(
@@ -92,23 +101,17 @@ def start_from(
     )
 
 
-def new_task(domain: tasks.Domain, data: tasks.Data, seed: int, start: Any) -> weights.NewTask:
+def new_task(domain: Domain, data: Data, seed: int, start: Any) -> weights.NewTask:
     """Return the new task as :func:`rank_checkpoints` takes it, to choose by some examples."""
-    kind = domain.kind
-
-    def score(outputs: Tensor, y: Tensor) -> float:
-        return kind.sign * kind.score(kind.predictions(outputs, y), kind.wanted(y))
-
-    return weights.NewTask(
-        partial(domain.new.model.build, seed), data.x, data.y, kind.loss, score, start
-    )
+    build, kind = partial(domain.new.model.build, seed), domain.kind
+    return weights.NewTask(build, data.x, data.y, kind.loss, kind.goodness, start)
 
 
 def _study(
-    kind: tasks.Kind,
+    kind: Kind,
     store: weights.CheckpointStore,
     storage: optuna.storages.BaseStorage,
-    task: tasks.Task,
+    task: Task,
     trials: Iterable[tuple[nn.Module, float]],
 ) -> optuna.Study:
     direction = StudyDirection.MAXIMIZE if kind.sign > 0.0 else StudyDirection.MINIMIZE
@@ -123,34 +126,30 @@ def _study(
 
 
 def _trials(
-    domain: tasks.Domain, task: tasks.Task, rates: Sequence[float], seed: int
+    domain: Domain, task: Task, rates: Sequence[float], seed: int
 ) -> Iterator[tuple[nn.Module, float]]:
     for rate in rates:
         model = _trained(domain, task.model.build(seed), task.train, rate, seed)
-        score = tasks.merit(
-            domain.kind, tasks.predict(model, domain.kind, task.valid), task.valid
-        )[0]
+        score, _ = merit(domain.kind, predict(model, domain.kind, task.valid), task.valid)
         yield model, domain.kind.sign * score
 
 
-def _trained(
-    domain: tasks.Domain, model: nn.Module, data: tasks.Data, rate: float, seed: int
-) -> nn.Module:
-    batches = tasks.Batches(data, seed, domain.batch_size)
-    for _ in tasks.train(model, domain.kind.loss, batches, domain.prior_steps, rate):
+def _trained(domain: Domain, model: nn.Module, data: Data, rate: float, seed: int) -> nn.Module:
+    batches = Batches(data, seed, domain.batch_size)
+    for _ in train(model, domain.kind.loss, batches, domain.prior_steps, rate):
         pass
     return model
 
 
 def _poisons(
-    domain: tasks.Domain, rate: float, seed: int, last: weights.Checkpoint
-) -> Iterator[tuple[tasks.Task, nn.Module]]:
+    domain: Domain, rate: float, seed: int, last: weights.Checkpoint
+) -> Iterator[tuple[Task, nn.Module]]:
     """Yield tasks with weights that are of no use; ``last`` are those of the last study."""
     first, *_, final = domain.priors
     generator = torch.Generator().manual_seed(seed)
     for i, task in enumerate(domain.priors[:2]):
         order = torch.randperm(len(task.train.y), generator=generator)
-        shuffled = tasks.Data(task.train.x, task.train.y[order])
+        shuffled = Data(task.train.x, task.train.y[order])
         model = _trained(domain, task.model.build(2000 + i), shuffled, rate, seed)
         yield task._replace(name=f"random labels {i}"), model
     yield first._replace(name="dead"), _killed(first.model.build(2002))
@@ -172,38 +171,29 @@ def _killed(model: nn.Module) -> nn.Module:
     return model
 
 
-def _learned(
-    domain: tasks.Domain, seed: int
-) -> dict[str, tuple[weights.Checkpoint, tasks.Model, float]]:
-    pooled, n_tasks = domain.pooled, min(4, len(domain.pool))  # Of a round.
-    steps = domain.rounds * _STEPS  # Of each task of a round.
-    makers = {
-        "joint": partial(
-            weights.joint_init, steps=max(1, steps * n_tasks // len(domain.pool)), lr=_LR
-        ),
+def _learned(domain: Domain, seed: int) -> dict[str, Learned]:
+    n, n_tasks, rounds = len(domain.pool), min(4, len(domain.pool)), domain.rounds
+    steps = rounds * _STEPS  # Of each task of a round.
+    maml = weights.InnerLoop(lr=0.1, steps=3), weights.OuterLoop(_LR, rounds, n_tasks)
+    reptile = weights.OuterLoop(0.5, max(1, steps // _REPTILE.steps), n_tasks)
+    makers: dict[str, Callable[..., weights.Checkpoint]] = {
+        "joint": partial(weights.joint_init, steps=max(1, steps * n_tasks // n), lr=_LR),
         "reptile": partial(
-            weights.reptile_init, inner=_REPTILE, optimiser=torch.optim.Adam,
-            outer=weights.OuterLoop(0.5, max(1, steps // _REPTILE.steps), n_tasks),
+            weights.reptile_init, inner=_REPTILE, outer=reptile, optimiser=torch.optim.Adam
         ),
-        "maml": partial(
-            weights.maml_init, inner=weights.InnerLoop(lr=0.1, steps=3),
-            outer=weights.OuterLoop(_LR, domain.rounds, n_tasks),
-        ),
-    }  # fmt: skip
-    batches = [
-        tasks.Batches(data, seed + i, domain.batch_size) for i, data in enumerate(domain.pool)
-    ]
-    found = {}
+        "maml": partial(weights.maml_init, inner=maml[0], outer=maml[1]),
+    }
+    batches = [Batches(data, seed + i, domain.batch_size) for i, data in enumerate(domain.pool)]
+    model, found = domain.pooled.build(seed), {}
+
+    def loss(predict: Callable[[Tensor], Tensor], data: Data) -> Tensor:
+        return domain.kind.loss(predict(data.x), data.y)
+
     for name, make in makers.items():
         begun = time.process_time()
-        checkpoint = make(
-            pooled.build(seed),
-            batches,
-            lambda f, data: domain.kind.loss(f(data.x), data.y),
-            seed=seed,
-        )
+        checkpoint = make(model, batches, loss, seed=seed)
         # Reptile's and MAML's outputs belong to no task: they are learned to be changed.
-        same = pooled.same_outputs or name != "joint"
-        spent = time.process_time() - begun
-        found[name] = (checkpoint, pooled._replace(same_outputs=same), spent)
+        same = domain.pooled.same_outputs or name != "joint"
+        own = domain.pooled._replace(same_outputs=same)
+        found[name] = (checkpoint, own, time.process_time() - begun)
     return found

@@ -26,7 +26,6 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 import tempfile
 import time
 from typing import Any
@@ -41,7 +40,7 @@ from torch import nn
 import torch.nn.functional as F
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from benchmarks.weights import harness
+from benchmarks.weights import run
 from benchmarks.weights import tasks
 from benchmarks.weights.sources import new_task
 import optuna_meta
@@ -73,7 +72,7 @@ class Arm(NamedTuple):
     sampler: BaseSampler
     start: Start | None = None
     role: str = "scratch"  # Where the start is no parameter.
-    choice: harness.Row = ("", 0.0, 0)  # The last columns; this for arms that need no choice.
+    choice: run.Row = ("", 0.0, 0)  # The last columns; this for arms that need no choice.
 
 
 class Lab(NamedTuple):
@@ -82,7 +81,7 @@ class Lab(NamedTuple):
     domain: tasks.Domain
     store: weights.CheckpointStore
     seed: int
-    effort: harness.Effort
+    plan: run.Plan
 
     def study(
         self, steps: int, sampler: BaseSampler, start: Start | None, name: str | None = None
@@ -92,7 +91,7 @@ class Lab(NamedTuple):
         if name:
             optuna_meta.record_meta_features(study, self.features())
         trial = partial(self.trial, steps=steps, start=start, keep=name is not None)
-        study.optimize(trial, self.effort.trials)
+        study.optimize(trial, self.plan.trials)
         return study
 
     def trial(
@@ -135,7 +134,7 @@ class Lab(NamedTuple):
             sampler = TPESampler(seed=100 * self.seed + int(i))
             start = partial(weights.suggest_start, starts=by_role)
             name = f"{len(done)}: {prior.name.split(': ')[-1]}"
-            done.append(own.study(self.effort.prior_steps, sampler, start, name))
+            done.append(own.study(self.plan.prior_steps, sampler, start, name))
         return done
 
     def starts(
@@ -157,7 +156,7 @@ class Lab(NamedTuple):
         steps: list[object] = []
         hook = register_optimizer_step_post_hook(lambda *args: steps.append(args))
         began = time.process_time()
-        source, transferable = best(self.effort.strategy)
+        source, transferable = best(self.plan.strategy)
         seconds = time.process_time() - began
         hook.remove()
         # The best of each study: candidates come in the order of their score.
@@ -177,8 +176,8 @@ class Lab(NamedTuple):
         by_role, by_logme, choice = self.starts(earlier)
         prior = optuna_meta.fit_prior(optuna_meta.Prior.from_studies(earlier))
         n, shared, features = (
-            self.effort.steps,
-            -(-choice[2] // self.effort.trials),
+            self.plan.steps,
+            -(-choice[2] // self.plan.trials),
             self.features(),
         )
 
@@ -202,17 +201,15 @@ class Lab(NamedTuple):
         yield Arm("role by MetaSampler", n, meta(), role, "", choice)
 
 
-def measure(
-    name: str, seed: int, folder: Path | None, sizes: Sequence[int], effort: harness.Effort
-) -> Iterator[harness.Row]:
+def measure(name: str, seed: int, plan: run.Plan) -> Iterator[run.Row]:
     """Yield the rows of a replicate, one for every trial of the new task."""
-    for size in sizes:
-        domain = harness.make_domain(name, folder, size, seed, effort)
+    for size in plan.sizes or ():
+        domain = run.make_domain(name, size, seed, plan)
         if domain.pooled.same_outputs:  # The head is of use to the new task.
             domain = domain._replace(head=())
         with tempfile.TemporaryDirectory() as kept:
-            store = weights.CheckpointStore(kept, save_top_k=effort.kept)
-            lab = Lab(domain, store, seed, effort)
+            store = weights.CheckpointStore(kept, save_top_k=plan.kept)
+            lab = Lab(domain, store, seed, plan)
             for arm in lab.arms():
                 for trial in lab.study(arm.steps, arm.sampler, arm.start).trials:
                     role = trial.params.get("start", arm.role)

@@ -51,6 +51,10 @@ class Kind(NamedTuple):
     sign: float  # 1 where a higher score is better, -1 where a lower one is.
     measure: str
 
+    def goodness(self, outputs: Tensor, y: Tensor) -> float:
+        """Return the score of outputs (n, ...), or minus it, so that more is better."""
+        return self.sign * self.score(self.predictions(outputs, y), self.wanted(y))
+
 
 def _token_loss(outputs: Tensor, y: Tensor) -> Tensor:
     return F.cross_entropy(outputs.flatten(0, 1), y.flatten(), ignore_index=PADDING)
@@ -173,21 +177,23 @@ def train(
 
 
 def fit(domain: Domain, make: Callable[[], nn.Module], rates: Sequence[float], seed: int) -> Run:
-    """Train models of the new task, one at each learning rate, in batches of a seed's.
+    """Train a model of the new task at each rate, and return the run that is best at any check.
 
-    Returns:
-        The run that is best by validation at any check.
+    Validation examples compare them; the seed is that of the batches.
     """
-    kind, checks, runs = domain.kind, domain.checks, []
+    runs = []
     batches = Batches(domain.new.train, seed, domain.batch_size)
     for lr in rates:
         model = make()
-        found = [
-            (predict(model, kind, domain.new.valid), predict(model, kind, domain.test))
-            for step in train(model, kind.loss, batches, checks[-1], lr)
-            if step in checks
-        ]
-        runs.append(judge(domain, lr, *zip(*found, strict=True)))
+        parts = zip(
+            *(
+                [predict(model, domain.kind, part) for part in (domain.new.valid, domain.test)]
+                for step in train(model, domain.kind.loss, batches, domain.checks[-1], lr)
+                if step in domain.checks
+            ),
+            strict=True,
+        )
+        runs.append(judge(domain, lr, *parts))
     return max(runs, key=lambda run: max(run.merits))
 
 

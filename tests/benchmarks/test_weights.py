@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.weights import harness
 from benchmarks.weights import run
 from benchmarks.weights import study
 from benchmarks.weights.__main__ import main
@@ -238,7 +237,7 @@ def test_a_choice_of_scratch_is_scratch_and_poisons_have_their_kinds(tmp_path: P
     sources = make_sources(domain, tmp_path, 0, [4e-3])
     names = [study.study_name for study in sources.studies[ALL_POISONED]]
     assert names == ["random labels 0", "random labels 1", "dead"]
-    bench = Bench(domain, sources, 0, ALL_POISONED, harness.SMOKE.strategy)
+    bench = Bench(domain, sources, 0, ALL_POISONED, run.SMOKE.strategy)
 
     def trained(method: str) -> tuple[str, Run]:
         training = METHODS[method](bench)
@@ -277,16 +276,16 @@ def test_steps_are_counted_until_the_final_score_of_scratch() -> None:
 def test_rows_survive_their_file(tmp_path: Path) -> None:
     rows = table({"scratch": CURVE, "best": (0.25, 0.5, 0.75, 1.0)})
     path, jobs = tmp_path / "rows.csv", [("digits", 0)]
-    new = harness.complete(path, run.COLUMNS, jobs, lambda *_: [*rows.itertuples(index=False)])
+    new = run.complete(path, run.COLUMNS, jobs, lambda *_: [*rows.itertuples(index=False)])
     pd.testing.assert_frame_equal(new, rows)
-    pd.testing.assert_frame_equal(harness.read(path, run.COLUMNS), rows)
-    assert harness.read(tmp_path / "none.csv", run.COLUMNS).empty
+    pd.testing.assert_frame_equal(run.read(path, run.COLUMNS), rows)
+    assert run.read(tmp_path / "none.csv", run.COLUMNS).empty
     (tmp_path / "packed.csv.xz").write_bytes(lzma.compress(path.read_bytes()))
-    again = harness.complete(tmp_path / "packed.csv", run.COLUMNS, jobs, lambda *_: [])
+    again = run.complete(tmp_path / "packed.csv", run.COLUMNS, jobs, lambda *_: [])
     pd.testing.assert_frame_equal(again, rows)
     assert (tmp_path / "packed.csv").read_bytes() == path.read_bytes()
     with pytest.raises(ValueError, match="of another kind of run"):
-        harness.read(path, study.COLUMNS)
+        run.read(path, study.COLUMNS)
 
 
 def test_the_smallest_run_prints_all_starts_and_goes_on(

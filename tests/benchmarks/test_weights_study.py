@@ -11,9 +11,9 @@ from torch import nn
 
 from benchmarks.weights.__main__ import main
 from benchmarks.weights.domains import DOMAINS
-from benchmarks.weights.harness import Effort
 from benchmarks.weights.report import incumbents
 from benchmarks.weights.report import report
+from benchmarks.weights.run import Plan
 from benchmarks.weights.study import AGAINST
 from benchmarks.weights.study import COLUMNS
 from benchmarks.weights.study import judged
@@ -40,7 +40,7 @@ def table(accuracies: dict[str, list[list[tuple[float, float]]]]) -> pd.DataFram
 
 def test_trials_of_one_seed_are_the_same_and_start_where_they_are_told(tmp_path: Path) -> None:
     domain = DOMAINS["digits"].make(Path(), 5, 0)._replace(head=())
-    lab = Lab(domain, CheckpointStore(tmp_path), 0, Effort(trials=1))
+    lab = Lab(domain, CheckpointStore(tmp_path), 0, Plan(trials=1))
     model = domain.new.model.build(seed=99)
 
     def run(start_at: Checkpoint | None, steps: int) -> optuna.trial.FrozenTrial:

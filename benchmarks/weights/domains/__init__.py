@@ -24,8 +24,7 @@ class Entry(NamedTuple):
     sizes: tuple[int, ...]  # Examples to train on in the new task.
     kind: tasks.Kind
     unit: str  # What a size counts.
-    poisoned: bool = True  # Whether poisoned sources are tried too,
-    all_methods: bool = True  # and all methods.
+    all_methods: bool = True  # Whether all methods and poisoned sources are tried.
 
 
 _IMAGES = tasks.CLASSES, "images of each class"
@@ -40,5 +39,5 @@ DOMAINS = {
         recommender.make, recommender.FOLDER, (10, 25), tasks.VALUES, "ratings of each user"
     ),
     "text": Entry(text.make, text.FOLDER, (50, 200), tasks.CLASSES, "sentences of each class"),
-    "disjoint": Entry(images.disjoint, "", (5,), *_IMAGES, poisoned=False, all_methods=False),
+    "disjoint": Entry(images.disjoint, "", (5,), *_IMAGES, all_methods=False),
 }

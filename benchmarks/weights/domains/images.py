@@ -105,17 +105,17 @@ def _domain(
 ) -> tasks.Domain:
     make = partial(_network, new[0].x.shape[-1], n_classes)
     model = tasks.Model(make, same_outputs=same_outputs)
-    earlier = [_task(name, model, parts, parts[0]) for name, parts in priors.items()]
-    own = _task("new", tasks.Model(make), new, tasks.joined(new[:2]))
+    earlier = [
+        tasks.Task(name, model, train, valid, (train.x[:, 0].numpy(), train.y.numpy()))
+        for name, (train, valid) in priors.items()
+    ]
+    train, valid, test = new
+    x, y = tasks.joined([train, valid])
+    own = tasks.Task("new", tasks.Model(make), train, valid, (x[:, 0].numpy(), y.numpy()))
     pool = [task.train for task in earlier]
     return tasks.Domain(
-        tasks.CLASSES, own, new[2], earlier, model, pool, _RATES, head=("head",), prior_steps=200
+        tasks.CLASSES, own, test, earlier, model, pool, _RATES, head=("head",), prior_steps=200
     )
-
-
-def _task(name: str, model: tasks.Model, parts: Parts, described: tasks.Data) -> tasks.Task:
-    images = described.x[:, 0].numpy(), described.y.numpy()
-    return tasks.Task(name, model, parts[0], parts[1], images)
 
 
 def _new_parts(x: Images, y: Classes, shots: int, rng: np.random.Generator) -> Parts:

@@ -68,20 +68,24 @@ def make(folder: Path, ratings: int, seed: int) -> tasks.Domain:
     new = np.sort(active[:_NEW_USERS])
     others = np.setdiff1d(np.arange(len(ages)), new)
     own = table[np.isin(table[:, 0], new)]
-    films = np.unique(own[:, 1])
     groups = {}
     for low, high in pairwise(_AGES):
         of_age = others[(ages[others] >= low) & (ages[others] < high) & (counts[others] > 0)]
         users = rng.permutation(of_age)[:_PRIOR_USERS]
         groups[f"aged {low} to {high}"] = table[np.isin(table[:, 0], users)]
     test, valid, train = _parts(own, ratings, rng)
+    priors = []
+    for name, group in groups.items():
+        held_out = rng.random(len(group)) < 0.1
+        parts = group[~held_out], group[held_out]
+        priors.append(_task(name, *_ids(group), parts, parts[0]))
     known = np.concatenate([*groups.values()])
-    everyone = np.unique(known[:, 0]), np.unique(known[:, 1])
+    everyone = _ids(known)
     return tasks.Domain(
         tasks.VALUES,
-        _task("new", new, films, (train, valid), np.concatenate([train, valid])),
-        _data(test, new, films),
-        [_prior(name, group, rng) for name, group in groups.items()],
+        _task("new", *_ids(own), (train, valid), np.concatenate([train, valid])),
+        _data(test, *_ids(own)),
+        priors,
         _model(*everyone, known),
         [_data(group, *everyone) for group in groups.values()],
         rates=(1e-3, 4e-3, 1.6e-2, 6e-2),
@@ -101,12 +105,6 @@ def _parts(own: Ratings, n: int, rng: np.random.Generator) -> list[Ratings]:
     return [by_user[(place >= low) & (place < high)] for low, high in pairwise(bounds)]
 
 
-def _prior(name: str, group: Ratings, rng: np.random.Generator) -> tasks.Task:
-    held_out = rng.random(len(group)) < 0.1
-    parts = group[~held_out], group[held_out]
-    return _task(name, np.unique(group[:, 0]), np.unique(group[:, 1]), parts, parts[0])
-
-
 def _task(
     name: str, users: Ids, films: Ids, parts: tuple[Ratings, Ratings], described: Ratings
 ) -> tasks.Task:
@@ -114,6 +112,10 @@ def _task(
     user, film, rating = described.T
     interactions = Interactions(user, film, rating.astype(float))
     return tasks.Task(name, _model(users, films, parts[0]), train, valid, (interactions, None))
+
+
+def _ids(ratings: Ratings) -> tuple[Ids, Ids]:
+    return np.unique(ratings[:, 0]), np.unique(ratings[:, 1])
 
 
 def _model(users: Ids, films: Ids, known: Ratings) -> tasks.Model:

@@ -33,6 +33,7 @@ _LENGTH = 10  # Words of a sentence.
 _WORDS = 150  # Of a language, in a task.
 _WIDTH = 32
 _PRIOR_TRAIN, _VALIDATION, _TEST = 2000, 100, 200
+_MARKS = "<begin>", "<end>"  # Of a translation.
 _DESCRIBED = 1000  # Pairs that a prior task's meta-features are taken of.
 
 Sentence = list[tuple[str, str]]  # Language and word.
@@ -75,10 +76,7 @@ def make(folder: Path, n_pairs: int, seed: int) -> tasks.Domain:
     directions = [(a, c), (a, d), (c, b), (d, b), (c, d)]
     order = rng.permutation(len(_lines(folder, "en")))
     *blocks, rest = np.split(order, np.arange(1, 6) * (_PRIOR_TRAIN + _VALIDATION))
-    earlier = [
-        _pairs(folder, *languages, rows)
-        for languages, rows in zip(directions, blocks, strict=True)
-    ]
+    earlier = [_pairs(folder, *of, rows) for of, rows in zip(directions, blocks, strict=True)]
     own = _pairs(folder, a, b, rest[: _TEST + _VALIDATION + n_pairs])
     valid, train = slice(_TEST, _TEST + _VALIDATION), slice(_TEST + _VALIDATION, None)
     prior_parts = slice(_PRIOR_TRAIN), slice(_PRIOR_TRAIN, None), slice(_DESCRIBED)
@@ -99,8 +97,14 @@ def make(folder: Path, n_pairs: int, seed: int) -> tasks.Domain:
 def _task(name: str, pairs: Pairs, train: slice, valid: slice, described: slice) -> tasks.Task:
     words = _words(pairs)
     examples = _examples(pairs, words)
-    sides = zip(*(side[described] for side in pairs), strict=True)
-    texts = [(_text(source), _text(target[1:-1])) for source, target in sides]
+    sides = (
+        [
+            " ".join(word for _, word in sentence if word not in _MARKS)
+            for sentence in side[described]
+        ]
+        for side in pairs
+    )
+    texts = [*zip(*sides, strict=True)]
     parts = examples.rows(train), examples.rows(valid)
     return tasks.Task(name, _model(words), *parts, (texts, None))
 
@@ -113,10 +117,8 @@ def _model(words: Words) -> tasks.Model:
 
 
 def _examples(pairs: Pairs, words: Words) -> tasks.Data:
-    sources, targets = (
-        side.encode(own, length)
-        for side, own, length in zip(words, pairs, (_LENGTH, _LENGTH + 1), strict=True)
-    )
+    sources = words[0].encode(pairs[0], _LENGTH)
+    targets = words[1].encode(pairs[1], _LENGTH + 1)
     return tasks.Data(torch.cat([sources, targets[:, :-1]], dim=1), targets[:, 1:])
 
 
@@ -127,14 +129,11 @@ def _words(pairs: Pairs) -> Words:
 
 def _pairs(folder: Path, one: str, other: str, rows: NDArray[np.int64]) -> Pairs:
     source, target = (
-        [[(language, word) for word in lines[row][: _LENGTH - 1]] for row in rows]
-        for language, lines in ((name, _lines(folder, name)) for name in (one, other))
+        [[(name, word) for word in _lines(folder, name)[row][: _LENGTH - 1]] for row in rows]
+        for name in (one, other)
     )
-    return source, [[(other, "<begin>"), *sentence, (other, "<end>")] for sentence in target]
-
-
-def _text(sentence: Sentence) -> str:
-    return " ".join(word for _, word in sentence)
+    begin, end = ((other, mark) for mark in _MARKS)
+    return source, [[begin, *sentence, end] for sentence in target]
 
 
 @cache
