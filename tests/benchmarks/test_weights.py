@@ -1,115 +1,41 @@
 from __future__ import annotations
 
-import gzip
 import lzma
 import math
+import os
 from pathlib import Path
-import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from benchmarks.weights import methods
+from benchmarks.weights import report
 from benchmarks.weights import run
+from benchmarks.weights import sources
 from benchmarks.weights import study
+from benchmarks.weights import tasks
 from benchmarks.weights.__main__ import main
 from benchmarks.weights.domains import DOMAINS
 from benchmarks.weights.domains.text import Vocabulary
-from benchmarks.weights.methods import Bench
-from benchmarks.weights.methods import METHODS
-from benchmarks.weights.report import report
-from benchmarks.weights.report import standings
-from benchmarks.weights.sources import ALL_POISONED
-from benchmarks.weights.sources import make_sources
-from benchmarks.weights.tasks import Batches
-from benchmarks.weights.tasks import CLASSES
-from benchmarks.weights.tasks import Data
-from benchmarks.weights.tasks import Domain
-from benchmarks.weights.tasks import merit
-from benchmarks.weights.tasks import Run
-from benchmarks.weights.tasks import TOKENS
-from benchmarks.weights.tasks import VALUES
 
 
-def rows(data: Data) -> set[bytes]:
+RAW = Path(os.environ.get("OPTUNA_META_DATA", "missing"), "raw")
+
+
+def rows(data: tasks.Data) -> set[bytes]:
     return {example.numpy().tobytes() for example in data.x}
 
 
-def write_fashion(folder: Path) -> None:
-    """Files of noise in the format of Fashion-MNIST."""
-    rng = np.random.default_rng(0)
-    folder.mkdir()
-    for part, n in (("train", 4000), ("t10k", 2000)):
-        images = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
-        labels = (np.arange(n) % 10).astype(np.uint8)
-        for name, array in ((f"{part}-images-idx3", images), (f"{part}-labels-idx1", labels)):
-            head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-            with gzip.open(folder / f"{name}-ubyte.gz", "wb", compresslevel=1) as stream:
-                stream.write(head + array.tobytes())
-
-
-def sentence(rng: np.random.Generator, words: str, n: int) -> str:
-    return " ".join(f"{words}{i}" for i in rng.integers(0, 60, n))
-
-
-def write_multi30k(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    folder.mkdir(parents=True)
-    for language in ("en", "de", "fr", "cs"):
-        lines = [sentence(rng, language, 5) for _ in range(11000)]
-        with gzip.open(folder / f"train.{language}.gz", "wt", compresslevel=1) as stream:
-            stream.write("\n".join(lines) + "\n")
-
-
-def write_ml100k(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    folder.mkdir()
-    ratings = ["user\titem\trating\ttime"]
-    for user in range(1, 501):
-        for item in rng.choice(np.arange(1, 200), 55, replace=False):
-            ratings.append(f"{user}\t{item}\t{rng.integers(1, 6)}\t0")
-    users = ["user\tage", *(f"{user}\t{18 + user % 50}" for user in range(1, 501))]
-    (folder / "ml-100k.inter").write_text("\n".join(ratings))
-    (folder / "ml-100k.user").write_text("\n".join(users))
-
-
-def write_corpora(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    folder.mkdir(parents=True)
-    files = {
-        "sentence_polarity": ["rt-polarity.neg", "rt-polarity.pos"],
-        "subjectivity": ["plot.tok.gt9.5000", "quote.tok.gt9.5000"],
-        "pros_cons": ["IntegratedCons.txt", "IntegratedPros.txt"],
-        "movie_reviews": ["neg/a.txt", "pos/b.txt"],
-    }
-    for corpus, names in files.items():
-        with zipfile.ZipFile(folder / f"{corpus}.zip", "w") as archive:
-            for name in names:
-                lines = [f"<Pros>{sentence(rng, 'word', 6)}</Pros>" for _ in range(1500)]
-                archive.writestr(f"{corpus}/{name}", "\n".join(lines))
-    questions = [f"{kind}:x what {sentence(rng, 'word', 4)}" for kind in ["HUM", "DESC"] * 300]
-    with zipfile.ZipFile(folder / "qc.zip", "w") as archive:
-        archive.writestr("qc/train.txt", "\n".join(questions))
-
-
-WRITERS = {
-    "fashion": write_fashion,
-    "translation": write_multi30k,
-    "recommender": write_ml100k,
-    "text": write_corpora,
-}
-
-
-def make(name: str, size: int, seed: int = 0, folder: Path = Path()) -> Domain:
-    """A domain, of made-up data below the folder where it needs some."""
+def make(name: str, size: int, seed: int = 0) -> tasks.Domain:
     entry = DOMAINS[name]
-    if entry.needs and not (folder / entry.needs).exists():
-        WRITERS[name](folder / entry.needs)
-    return entry.make(folder / entry.needs, size, seed)
+    if entry.needs and not (RAW / entry.needs).is_dir():
+        pytest.skip(f"set OPTUNA_META_DATA to the folder that contains raw/{entry.needs}/")
+    return entry.make(RAW / entry.needs, size, seed)
 
 
-def tiny(domain: Domain) -> Domain:
+def tiny(domain: tasks.Domain) -> tasks.Domain:
     return domain._replace(checks=(0, 2, 4), rates=(1e-3, 4e-3), prior_steps=4, rounds=1)
 
 
@@ -128,16 +54,12 @@ def test_digits_are_kept_apart() -> None:
     assert not torch.equal(other.new.train.x, domain.new.train.x)
 
 
-def test_disjoint_digits_have_no_class_in_common() -> None:
+def test_classes_of_disjoint_digits_and_of_fashion_are_new() -> None:
     domain = make("disjoint", 5)
-    assert len(domain.new.train.y) == 25
-    assert not any(prior.model.same_outputs for prior in domain.priors)
+    assert len(domain.new.train.y) == 25 and not domain.pooled.same_outputs
     olds = {frozenset(prior.name.split(": ")[1]) for prior in domain.priors}
     assert len(olds) == 1 and len(*olds) == 5  # All of them have the same five.
-
-
-def test_classes_of_fashion_are_new(tmp_path: Path) -> None:
-    domain = make("fashion", 5, folder=tmp_path)
+    domain = make("fashion", 5)
     train = domain.new.train
     assert train.x.shape == (20, 1, 14, 14) and len(domain.test.y) == 600
     assert train.y.unique().tolist() == [0, 1, 2, 3]
@@ -146,8 +68,8 @@ def test_classes_of_fashion_are_new(tmp_path: Path) -> None:
     assert not rows(train) & rows(domain.priors[0].train)
 
 
-def test_pairs_of_languages_share_one_side_and_rows_go_by_word(tmp_path: Path) -> None:
-    domain = make("translation", 30, folder=tmp_path)
+def test_pairs_of_languages_share_one_side_and_rows_go_by_word() -> None:
+    domain = make("translation", 30)
     items = domain.new.model.rows
     source, target = items["source.weight"], items["target.weight"]
     languages = {item[0] for item in source[2:]}, {item[0] for item in target[2:]}
@@ -163,19 +85,19 @@ def test_pairs_of_languages_share_one_side_and_rows_go_by_word(tmp_path: Path) -
     assert torch.equal(begun[:, 1:], y[:, :-1] * (begun[:, 1:] != 0))
 
 
-def test_new_users_are_in_no_earlier_study(tmp_path: Path) -> None:
-    domain = make("recommender", 5, folder=tmp_path)
+def test_new_users_are_in_no_earlier_study() -> None:
+    domain = make("recommender", 5)
     assert len(domain.new.train.y) == 5 * 150 and len(domain.new.valid.y) == 3 * 150
     new = set(domain.new.described[0].users.tolist())
     assert len(new) == 150
     assert not any(new & set(prior.described[0].users.tolist()) for prior in domain.priors)
     pairs = [set(map(tuple, part.x.tolist())) for part in (domain.new.train, domain.test)]
     assert not pairs[0] & pairs[1]
-    assert torch.equal(make("recommender", 15, folder=tmp_path).test.x, domain.test.x)
+    assert torch.equal(make("recommender", 15).test.x, domain.test.x)
 
 
-def test_texts_of_the_new_task_are_its_own(tmp_path: Path) -> None:
-    domain = make("text", 20, folder=tmp_path)
+def test_texts_of_the_new_task_are_its_own() -> None:
+    domain = make("text", 20)
     assert len(domain.new.train.y) == 40 and not rows(domain.new.train) & rows(domain.test)
     same = {prior.name: prior.model.same_outputs for prior in domain.priors}
     assert same == {"reviews": True, "products": True, "subjectivity": False, "questions": False}
@@ -193,34 +115,40 @@ def test_words_left_out_share_a_row() -> None:
 
 def test_scores_of_each_kind() -> None:
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
-    assert CLASSES.score(CLASSES.predictions(logits, logits), torch.tensor([0, 0])) == 0.5
+    assert (
+        tasks.CLASSES.score(tasks.CLASSES.predictions(logits, logits), torch.tensor([0, 0])) == 0.5
+    )
     values = torch.tensor([1.0, 3.0])
-    assert VALUES.score(values, torch.tensor([1.0, 1.0])) == pytest.approx(math.sqrt(2.0))
+    assert tasks.VALUES.score(values, torch.tensor([1.0, 1.0])) == pytest.approx(math.sqrt(2.0))
     outputs = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
     tokens = torch.tensor([[1, 2, 0], [4, 0, 0]])  # Padding does not count.
-    found = TOKENS.score(TOKENS.predictions(outputs, tokens), TOKENS.wanted(tokens))
-    assert found == pytest.approx(float(TOKENS.loss(outputs, tokens)), rel=1e-5)
+    found = tasks.TOKENS.score(
+        tasks.TOKENS.predictions(outputs, tokens), tasks.TOKENS.wanted(tokens)
+    )
+    assert found == pytest.approx(float(tasks.TOKENS.loss(outputs, tokens)), rel=1e-5)
 
 
 def test_batches_are_the_same_each_time_and_cover_the_data() -> None:
-    batches = Batches(Data(torch.arange(10.0)[:, None], torch.arange(10)), seed=0, size=4)
+    batches = tasks.Batches(
+        tasks.Data(torch.arange(10.0)[:, None], torch.arange(10)), seed=0, size=4
+    )
     first, second = ([b.y.tolist() for b, _ in zip(batches, range(3), strict=False)] for _ in "ab")
     assert first == second and sorted(sum(first, [])) == list(range(10))
 
 
 def test_validation_stops_at_the_best_score_then_the_least_loss() -> None:
-    data = Data(torch.zeros(2, 1), torch.tensor([0, 1]))
+    data = tasks.Data(torch.zeros(2, 1), torch.tensor([0, 1]))
     tables = [[[0.9, 0.1], [0.8, 0.2]], [[0.6, 0.4], [0.4, 0.6]], [[0.9, 0.1], [0.1, 0.9]]]
-    merits = tuple(merit(CLASSES, torch.tensor(table), data) for table in tables)
+    merits = tuple(tasks.merit(tasks.CLASSES, torch.tensor(table), data) for table in tables)
     assert merits[0] < merits[1] < merits[2]
-    trained = Run(0.1, (*merits, merits[2], (-math.inf, -math.inf)), (0.0,) * 5, [], [])
+    trained = tasks.Run(0.1, (*merits, merits[2], (-math.inf, -math.inf)), (0.0,) * 5, [], [])
     assert trained.chosen == 2  # Of equals the first.
-    assert merit(CLASSES, torch.tensor(tables[0]) * math.nan, data) < merits[0]
+    assert tasks.merit(tasks.CLASSES, torch.tensor(tables[0]) * math.nan, data) < merits[0]
 
 
 def test_rows_of_an_earlier_vocabulary_find_their_place(tmp_path: Path) -> None:
-    domain = tiny(make("text", 20, folder=tmp_path))
-    bench = Bench(domain, make_sources(domain, tmp_path / "store", 0, [4e-3]), 0)
+    domain = tiny(make("text", 20))
+    bench = methods.Bench(domain, sources.make_sources(domain, tmp_path, 0, [4e-3]), 0)
     checkpoint = bench.candidates()[0].load()
     model = bench.build(bench.start(checkpoint))
     theirs = bench.earlier.models[checkpoint.metadata.study].rows["words.weight"]
@@ -234,29 +162,22 @@ def test_rows_of_an_earlier_vocabulary_find_their_place(tmp_path: Path) -> None:
 
 def test_a_choice_of_scratch_is_scratch_and_poisons_have_their_kinds(tmp_path: Path) -> None:
     domain = tiny(make("digits", 2))
-    sources = make_sources(domain, tmp_path, 0, [4e-3])
-    names = [study.study_name for study in sources.studies[ALL_POISONED]]
+    known = sources.make_sources(domain, tmp_path, 0, [4e-3])
+    names = [study.study_name for study in known.studies[sources.ALL_POISONED]]
     assert names == ["random labels 0", "random labels 1", "dead"]
-    bench = Bench(domain, sources, 0, ALL_POISONED, run.SMOKE.strategy)
+    bench = methods.Bench(domain, known, 0, sources.ALL_POISONED, run.SMOKE.strategy)
 
-    def trained(method: str) -> tuple[str, Run]:
-        training = METHODS[method](bench)
-        assert training is not None
-        return training()
-
-    (_, scratch), (source, default), (_, tried) = map(trained, ("scratch", "default", "all tried"))
+    trainings = [methods.METHODS[name](bench) for name in ("scratch", "default", "all tried")]
+    (_, scratch), (source, default), (_, tried) = (train() for train in trainings if train)
     assert source in names or source == "scratch" and default.scores == scratch.scores
     assert max(tried.merits) >= max(scratch.merits)
-
-
-CURVE = (0.1, 0.5, 0.9, 0.8)
 
 
 def table(curves: dict[str, tuple[float, ...]], domain: str = "digits") -> pd.DataFrame:
     """Rows of one replicate; scratch is stopped at its third check, others at the last."""
     rows = []
-    for method, curve in curves.items():
-        stop = 2 if method == "scratch" else len(curve) - 1
+    for method, curve in {"scratch": (0.1, 0.5, 0.9, 0.8), **curves}.items():
+        stop = 2 if method == "scratch" else 3
         for i, (step, score) in enumerate(zip((0, 2, 5, 10), curve, strict=True)):
             head = (domain, 5, "clean", 0, method, "", math.nan, 0.0, 1.5)
             rows.append((*head, int(i == stop), step, score))
@@ -264,17 +185,19 @@ def table(curves: dict[str, tuple[float, ...]], domain: str = "digits") -> pd.Da
 
 
 def test_steps_are_counted_until_the_final_score_of_scratch() -> None:
-    curves = {"scratch": CURVE, "best": (0.1, 0.9, 0.9, 0.9), "nearest": (0.1, 0.2, 0.3, 0.4)}
-    found = standings(table(curves))
+    curves = {"best": (0.1, 0.9, 0.9, 0.9), "nearest": (0.1, 0.2, 0.3, 0.4)}
+    found = report.standings(table(curves))
     assert found["share"].tolist() == [1.0, 0.4, math.inf]
     np.testing.assert_allclose(found["gain"], [0.0, 0.0, -0.5])
-    rmse = standings(table(curves, "recommender"))
+    rmse = report.standings(table(curves, "recommender"))
     np.testing.assert_allclose(rmse["gain"], [0.0, 0.0, 0.5])  # Lower is better.
-    assert "| nearest | 0.100 | 0.300 | 0.400 | -0.500 | 0 of 1 | never |" in report(table(curves))
+    assert "| nearest | 0.100 | 0.300 | 0.400 | -0.500 | 0 of 1 | never |" in report.report(
+        table(curves)
+    )
 
 
 def test_rows_survive_their_file(tmp_path: Path) -> None:
-    rows = table({"scratch": CURVE, "best": (0.25, 0.5, 0.75, 1.0)})
+    rows = table({"best": (0.25, 0.5, 0.75, 1.0)})
     path, jobs = tmp_path / "rows.csv", [("digits", 0)]
     new = run.complete(path, run.COLUMNS, jobs, lambda *_: [*rows.itertuples(index=False)])
     pd.testing.assert_frame_equal(new, rows)
@@ -288,24 +211,31 @@ def test_rows_survive_their_file(tmp_path: Path) -> None:
         run.read(path, study.COLUMNS)
 
 
-def test_the_smallest_run_prints_all_starts_and_goes_on(
+def test_each_domain_tries_all_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["recommender", "fashion", "translation", "text"]
+    for name in names:
+        make(name, 5)  # Is skipped without data.
+    arguments = ["run", "--smoke", "--seeds", "1", "--data", str(RAW), "--domains", *names]
+    main([*arguments, "--methods", "scratch", "default", "soup"])
+    printed = capsys.readouterr().out
+    for name, entry in ((name, DOMAINS[name]) for name in names):
+        for kind in ("clean", "poisoned", "all poisoned"):
+            title = f"{entry.sizes[0]} {entry.unit}, {kind} sources: {entry.kind.measure}"
+            assert f"## {name}, {title}" in printed
+        assert f"## {name}, {entry.sizes[1]} {entry.unit}, clean sources" in printed
+
+
+def test_without_data_only_digits_run_and_a_run_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, write in WRITERS.items():
-        write(tmp_path / DOMAINS[name].needs)
     out = tmp_path / "weights.csv"
-    arguments = ["run", "--smoke", "--seeds", "1", "--data", str(tmp_path), "--out", str(out)]
-    arguments += ["--domains", *WRITERS, "--methods", "scratch", "default", "soup"]
-    main(arguments)
+    arguments = ["run", "--smoke", "--seeds", "1", "--sizes", "2", "--out", str(out)]
+    main(arguments := [*arguments, "--domains", "digits", "text"])
     printed = capsys.readouterr().out
-    for name in WRITERS:
-        entry = DOMAINS[name]
-        for size in entry.sizes:
-            title = f"## {name}, {size} {entry.unit}, clean sources: {entry.kind.measure}"
-            assert title in printed
+    assert "## digits, 2 images" in printed and "text" not in printed
+    assert all(f"\n| {method} |" in printed for method in methods.METHODS)
     rows = pd.read_csv(out)
-    assert set(rows["sources"]) == {"clean", "poisoned", "all poisoned"}
-    assert (rows.groupby(["domain", "size", "sources", "method"])["stopped"].sum() == 1).all()
+    assert (rows.groupby(["sources", "method"])["stopped"].sum() == 1).all()
     assert len(rows) == 3 * rows["stopped"].sum()
     assert out.with_suffix(".md").read_text() == printed
     assert out.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
@@ -313,13 +243,5 @@ def test_the_smallest_run_prints_all_starts_and_goes_on(
     for again in (arguments, ["report", str(out)]):
         main(again)
         assert out.read_bytes() == before and capsys.readouterr().out == printed
-
-
-def test_without_data_only_digits_run(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["run", "--smoke", "--seeds", "1", "--domains", "digits", "text", "--sizes", "2"])
-    printed = capsys.readouterr().out
-    assert "## digits, 2 images" in printed and "text" not in printed
-    for method in METHODS:
-        assert f"\n| {method} |" in printed
     with pytest.raises(SystemExit, match="no rows"):
         main(["run", "--smoke", "--domains", "text"])

@@ -9,15 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.weights import report
+from benchmarks.weights import run
+from benchmarks.weights import study
 from benchmarks.weights.__main__ import main
 from benchmarks.weights.domains import DOMAINS
-from benchmarks.weights.report import incumbents
-from benchmarks.weights.report import report
-from benchmarks.weights.run import Plan
-from benchmarks.weights.study import AGAINST
-from benchmarks.weights.study import COLUMNS
-from benchmarks.weights.study import judged
-from benchmarks.weights.study import Lab
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import CheckpointStore
 
@@ -25,29 +21,17 @@ from optuna_meta.weights import CheckpointStore
 PARAMS = {"lr": 3e-4, "batch_size": 8, "label_smoothing": 0.1, "weight_decay": 1e-6}
 
 
-def table(accuracies: dict[str, list[list[tuple[float, float]]]]) -> pd.DataFrame:
-    """Rows of arms, with loss and accuracy of each trial in each seed."""
-    return pd.DataFrame(
-        [
-            ("digits", 5, seed, arm, number, 30, "scratch", *trial, "", 0.0, 0)
-            for arm, seeds in accuracies.items()
-            for seed, trials in enumerate(seeds)
-            for number, trial in enumerate(trials)
-        ],
-        columns=[*COLUMNS],
-    )
-
-
 def test_trials_of_one_seed_are_the_same_and_start_where_they_are_told(tmp_path: Path) -> None:
     domain = DOMAINS["digits"].make(Path(), 5, 0)._replace(head=())
-    lab = Lab(domain, CheckpointStore(tmp_path), 0, Plan(trials=1))
+    lab = study.Lab(domain, CheckpointStore(tmp_path), 0, run.Plan(trials=1))
     model = domain.new.model.build(seed=99)
+    start = Checkpoint.from_model(model)
 
-    def run(start_at: Checkpoint | None, steps: int) -> optuna.trial.FrozenTrial:
+    def trained(start_at: Checkpoint | None, steps: int) -> optuna.trial.FrozenTrial:
         sampler = optuna.samplers.PartialFixedSampler(PARAMS, optuna.samplers.RandomSampler())
         return lab.study(steps, sampler, lambda _: start_at).trials[0]
 
-    first, second, other = run(None, 3), run(None, 3), run(Checkpoint.from_model(model), 0)
+    (first, second), other = (trained(None, 3) for _ in "ab"), trained(start, 0)
     assert first.values == second.values
     assert first.user_attrs["accuracy"] == second.user_attrs["accuracy"]
     x, y = domain.new.valid
@@ -56,16 +40,22 @@ def test_trials_of_one_seed_are_the_same_and_start_where_they_are_told(tmp_path:
     assert "optuna_meta:weights_from" in other.user_attrs
     with torch.no_grad():
         next(model.parameters()).fill_(float("nan"))
-    assert judged(domain.kind, model, domain.new.valid)[0] == 20.0  # It diverged.
+    assert study.judged(domain.kind, model, domain.new.valid)[0] == 20.0  # It diverged.
 
 
 def test_the_incumbent_is_chosen_by_validation() -> None:
     worse = [[(2.0, 0.5), (1.0, 0.4)], [(1.0, 0.7), (3.0, 0.9)]]
-    rows = table({AGAINST: worse, "b": [[(1.0, 0.8)] * 2] * 2})
-    assert incumbents(rows).loc[AGAINST].values.tolist() == [[0.5, 0.4], [0.7, 0.7]]
+    rows = [
+        ("digits", 5, seed, arm, number, 30, "scratch", *trial, "", 0.0, 0)
+        for arm, seeds in ((study.AGAINST, worse), ("b", [[(1.0, 0.8)] * 2] * 2))
+        for seed, trials in enumerate(seeds)
+        for number, trial in enumerate(trials)  # Its loss and accuracy.
+    ]
+    table = pd.DataFrame(rows, columns=[*study.COLUMNS])
+    assert report.incumbents(table).loc[study.AGAINST].values.tolist() == [[0.5, 0.4], [0.7, 0.7]]
     gains = np.array([0.8 - 0.4, 0.8 - 0.7])
     error = gains.std(ddof=1) / np.sqrt(2)
-    assert f"| b | 30 | 0.800 ± 0.000 | +0.250 ± {error:.3f} | 2 of 2 |" in report(rows)
+    assert f"| b | 30 | 0.800 ± 0.000 | +0.250 ± {error:.3f} | 2 of 2 |" in report.report(table)
 
 
 def test_the_smallest_run_prints_all_studies(
