@@ -63,7 +63,7 @@ def _add_replicates(
 ) -> None:
     parser.add_argument("--data", type=Path, help="folder of the data sets")
     parser.add_argument("--domains", nargs="+", choices=domains, default=domains)
-    parser.add_argument("--sizes", nargs="+", type=int, default=sizes, help="examples of a task")
+    parser.add_argument("--sizes", nargs="+", type=int, default=sizes, help="examples to train on")
     seeds = "how many, or the first and the end"
     parser.add_argument("--seeds", nargs="+", type=int, default=[n_seeds], help=seeds)
     parser.add_argument("--out", type=Path, help="a CSV file, from which a run goes on")

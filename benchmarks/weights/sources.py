@@ -42,8 +42,8 @@ __all__ = ["make_sources", "new_task", "Sources", "start_from"]
 
 CLEAN, POISONED, ALL_POISONED = "clean", "poisoned", "all poisoned"
 
-DESCRIBE_SECONDS = 5.0  # Of meta-features, more than any of these data needs.
-_SCALE = 8.0
+DESCRIBE_SECONDS = 5.0  # At most, for a task's meta-features.
+_SCALE = 8.0  # Of poisoned weights.
 _DEAD = -1e3  # A bias that no input overcomes.
 _LR = 4e-3  # In the middle of the domains' learning rates.
 _REPTILE = weights.InnerLoop(lr=_LR, steps=16)

@@ -175,11 +175,8 @@ class Lab(NamedTuple):
         earlier = self.earlier()
         by_role, by_logme, choice = self.starts(earlier)
         prior = optuna_meta.fit_prior(optuna_meta.Prior.from_studies(earlier))
-        n, shared, features = (
-            self.plan.steps,
-            -(-choice[2] // self.plan.trials),
-            self.features(),
-        )
+        n, features = self.plan.steps, self.features()
+        shared = -(-choice[2] // self.plan.trials)  # Of choosing, by each trial.
 
         def tpe() -> BaseSampler:
             return TPESampler(seed=self.seed)

@@ -119,7 +119,7 @@ class Domain(NamedTuple):
     priors: Sequence[Task]
     pooled: Model  # Of all earlier tasks, for what is learned over them together,
     pool: Sequence[Data]  # with the examples of each.
-    rates: Sequence[float] = (1e-3, 3e-3, 1e-2, 3e-2)  # Scratch is best at one of the middle two.
+    rates: Sequence[float] = (1e-3, 3e-3, 1e-2, 3e-2)  # Validation chooses.
     checks: Sequence[int] = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150)  # Steps before each test.
     head: Sequence[str] = ()  # What gives the outputs.
     own: Sequence[str] = ()  # What belongs to a task alone.
