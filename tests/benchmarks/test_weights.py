@@ -88,8 +88,7 @@ def test_pairs_of_languages_share_one_side_and_rows_go_by_word() -> None:
 def test_new_users_are_in_no_earlier_study() -> None:
     domain = make("recommender", 5)
     assert len(domain.new.train.y) == 5 * 150 and len(domain.new.valid.y) == 3 * 150
-    new = set(domain.new.described[0].users.tolist())
-    assert len(new) == 150
+    assert len(new := set(domain.new.described[0].users.tolist())) == 150
     assert not any(new & set(prior.described[0].users.tolist()) for prior in domain.priors)
     pairs = [set(map(tuple, part.x.tolist())) for part in (domain.new.train, domain.test)]
     assert not pairs[0] & pairs[1]
@@ -118,8 +117,8 @@ def test_scores_of_each_kind() -> None:
     assert (
         tasks.CLASSES.score(tasks.CLASSES.predictions(logits, logits), torch.tensor([0, 0])) == 0.5
     )
-    values = torch.tensor([1.0, 3.0])
-    assert tasks.VALUES.score(values, torch.tensor([1.0, 1.0])) == pytest.approx(math.sqrt(2.0))
+    rmse = tasks.VALUES.score(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]))
+    assert rmse == pytest.approx(math.sqrt(2.0))
     outputs = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
     tokens = torch.tensor([[1, 2, 0], [4, 0, 0]])  # Padding does not count.
     found = tasks.TOKENS.score(

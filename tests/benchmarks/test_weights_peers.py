@@ -10,14 +10,14 @@ from benchmarks.weights.__main__ import main
 
 
 OURS, _, TORCH, LAX = loading.LOADERS[:4]
-REFUSED = {"renamed prefix `encoder.`", "wrong architecture", "weights that are NaN"}
-REFUSED |= {"bit flip", "truncated file"}
+REFUSED = ("renamed", "wrong", "weights", "bit", "truncated")
 
 
 @pytest.mark.parametrize("case", loading.CASES, ids=lambda case: case.name)
 def test_ours_loads_what_fits_or_refuses(case: loading.Case, tmp_path: Path) -> None:
     told = "loads the rest, told" if case.concerned else "loads"
-    assert loading.judge(OURS, case, tmp_path) == ("refuses" if case.name in REFUSED else told)
+    wanted = "refuses" if case.name.startswith(REFUSED) else told
+    assert loading.judge(OURS, case, tmp_path) == wanted
 
 
 def test_verdicts_on_loaders_of_known_faults(tmp_path: Path) -> None:
