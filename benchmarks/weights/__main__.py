@@ -61,7 +61,7 @@ def _add_replicates(
     n_seeds: int,
     sizes: list[int] | None,
 ) -> None:
-    parser.add_argument("--data", type=Path, help="folder of the data sets")
+    parser.add_argument("--data", type=Path, help="folder of the data sets; by default this one")
     parser.add_argument("--domains", nargs="+", choices=domains, default=domains)
     parser.add_argument("--sizes", nargs="+", type=int, default=sizes, help="examples to train on")
     seeds = "how many, or the first and the end"

@@ -128,8 +128,9 @@ def read(path: Path, *kinds: Sequence[str]) -> pd.DataFrame:
         path.write_bytes(lzma.decompress(packed.read_bytes()))
     if not path.exists():
         return pd.DataFrame(columns=[*kinds[0]])
-    # Names, such as that of no source, may be empty; the learning rate of several is none.
-    rows = pd.read_csv(path, keep_default_na=False, na_values={"lr": ["nan"]})
+    # Names may be empty, such as that of no source, but numbers may be none.
+    numbers = dict.fromkeys(("lr", "score"), ["nan"])
+    rows = pd.read_csv(path, keep_default_na=False, na_values=numbers)
     if tuple(rows) not in kinds:
         raise ValueError(f"{path} is of another kind of run: pass another file, or delete it.")
     return rows

@@ -196,7 +196,7 @@ def test_steps_are_counted_until_the_final_score_of_scratch() -> None:
 
 
 def test_rows_survive_their_file(tmp_path: Path) -> None:
-    rows = table({"best": (0.25, 0.5, 0.75, 1.0)})
+    rows = table({"best": (0.25, 0.5, math.nan, 1.0)})
     path, jobs = tmp_path / "rows.csv", [("digits", 0)]
     new = run.complete(path, run.COLUMNS, jobs, lambda *_: [*rows.itertuples(index=False)])
     pd.testing.assert_frame_equal(new, rows)
