@@ -2,8 +2,8 @@
 
 Next to ``NAME.csv`` lie ``NAME.origin.json``, with commands and settings, and
 ``NAME.skipped.csv``, with the jobs that their methods cannot serve. ``NAME.csv.xz`` is the same
-file, packed by ``python -m benchmarks.arena --merge``: where ``NAME.csv`` is missing, a run goes on
-from it.
+file, packed by ``python -m benchmarks.arena --merge``: where ``NAME.csv`` is missing, a run goes
+on from it.
 """
 
 from __future__ import annotations
@@ -237,7 +237,9 @@ def _merged_origin(files: Sequence[Path], trials: Budget) -> dict[str, Any]:
 
 def _rounded(rows: pd.DataFrame) -> pd.DataFrame:
     same = [*JOB, "regret_so_far"]
-    rows = rows.assign(value=rows["value"].mask((rows[same] == rows[same].shift()).all(axis=1), ""))
+    rows = rows.assign(
+        value=rows["value"].mask((rows[same] == rows[same].shift()).all(axis=1), "")
+    )
     for column, digits in _DIGITS.items():
         shape = f"{{:.{digits}g}}".format
         rows[column] = [shape(float(text)) if text else "" for text in rows[column]]

@@ -48,6 +48,7 @@ def run_trials(
     conditions: Conditions = _PLAIN,
     seed: int = 0,
     features: Mapping[str, float] | None = None,
+    given: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[Row]:
     """Run a study; yield a row for each trial as it finishes.
 
@@ -59,13 +60,14 @@ def run_trials(
             that it takes (0.5 to 1.5 where several workers run) depend on the seed only.
         seed: Replicate.
         features: Meta-features of the target, recorded on the study.
+        given: Configurations of the given trials; random by default.
     """
     study = task.create_study(built.sampler)
     record_features(study, features)
     noise = conditions.noise and conditions.noise * task.gap()
     errors = noise * np.random.default_rng([seed, 0]).standard_normal(n_trials + conditions.given)
     durations = np.random.default_rng([seed, 1]).uniform(0.5, 1.5, n_trials)
-    outcomes = _give(study, task, errors[n_trials:], seed)
+    outcomes = _give(study, task, errors[n_trials:], seed, given)
     _enqueue(study, task, built.enqueue)
     running: list[_Running] = []
     now, n_asked = 0.0, 0
@@ -110,9 +112,13 @@ def _ask(study: optuna.Study, task: Task, finish: float, number: int) -> _Runnin
     return _Running(finish, number, trial, task.run(trial, params), seconds)
 
 
-def _give(study: optuna.Study, task: Task, errors: Array, seed: int) -> list[Outcome]:
-    """Give the study random trials, one for each error, and return what they came to."""
+def _give(
+    study: optuna.Study, task: Task, errors: Array, seed: int, given: Sequence[Mapping[str, Any]]
+) -> list[Outcome]:
+    """Give the study trials, one for each error, and return what they came to."""
     source = optuna.create_study(directions=study.directions, sampler=RandomSampler(seed=seed))
+    for params in given:
+        source.enqueue_trial(dict(params))
     outcomes = []
     for error in errors.tolist():
         trial = source.ask()

@@ -11,7 +11,6 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
 from scipy.stats import rankdata
-from sklearn.ensemble import RandomForestRegressor
 
 from benchmarks.tasks.task import Array
 
@@ -56,10 +55,10 @@ def greedy_portfolio(
     return [dict(trials[i].params) for i in chosen]
 
 
-def _rank_matrix(
-    studies: Sequence[optuna.Study], rows: Array, seed: int
-) -> Array:
+def _rank_matrix(studies: Sequence[optuna.Study], rows: Array, seed: int) -> Array:
     """Return ranks in [0, 1], (candidates, studies), 0 the best."""
+    from sklearn.ensemble import RandomForestRegressor  # which takes time to import
+
     ranks = np.empty((len(rows), len(studies)))
     start = 0
     for j, study in enumerate(studies):
@@ -74,7 +73,7 @@ def _rank_matrix(
 
 
 def _rows(trials: Sequence[optuna.trial.FrozenTrial]) -> Array:
-    """Return features for trees, (n, width): numbers as they are, categories one-hot, -1 if inactive."""
+    """Return features, (n, width): numbers as they are, categories one-hot, -1 if inactive."""
     names = sorted({name for trial in trials for name in _features(trial)})
     return np.array([[_features(trial).get(name, -1.0) for name in names] for trial in trials])
 

@@ -132,7 +132,8 @@ def _time(rows: pd.DataFrame) -> str:
     late = rows[rows["trial"] > rows.groupby("suite")["trial"].transform("max") * 2 / 3]
     medians = late.groupby("method")[columns].median() * 1000
     lines = [
-        [method, *(f"{ms:.1f}" for ms in medians.loc[method])] for method in ordered(rows["method"])
+        [method, *(f"{ms:.1f}" for ms in medians.loc[method])]
+        for method in ordered(rows["method"])
     ]
     head = ["method", "CPU ms a suggestion", "CPU ms before the first trial"]
     setups = rows.loc[rows["trial"] == 1, columns[1]].sum()  # the same in each row of a run

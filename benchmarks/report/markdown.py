@@ -26,7 +26,10 @@ def table(head: Sequence[object], lines: Iterable[Sequence[object]]) -> str:
 def ordered(names: Iterable[str]) -> list[str]:
     """Return ours first, then the methods known, then any others."""
     present = list(dict.fromkeys(names))
-    return [*(name for name in _ORDER if name in present), *(n for n in present if n not in _ORDER)]
+    return [
+        *(name for name in _ORDER if name in present),
+        *(n for n in present if n not in _ORDER),
+    ]
 
 
 def means(by_task: pd.DataFrame, columns: Sequence[int], head: str = "trial") -> str:

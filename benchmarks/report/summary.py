@@ -103,9 +103,7 @@ def partial_methods(rows: pd.DataFrame, regime: str) -> list[tuple[str, str]]:
     return [key for key, is_few in few.items() if is_few or _is_partial(key[1])]
 
 
-def runs_with(
-    rows: pd.DataFrame, regime: str, method: str, others: Sequence[str]
-) -> pd.DataFrame:
+def runs_with(rows: pd.DataFrame, regime: str, method: str, others: Sequence[str]) -> pd.DataFrame:
     """Return the rows of a partial method and, on the runs that it has, of the others."""
     rows = _of_regime(rows, regime)
     rows = rows[rows["method"].isin([method, *others])]

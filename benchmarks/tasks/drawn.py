@@ -156,7 +156,10 @@ def _interactions(folder: Path) -> Draws:
     raw = RAW_DATA["MovieLens 100k"]
     ratings, _ = raw.read(folder)
     draws = {}
-    for kind, suffix, ids in (("users", ".user", ratings.users), ("films", ".item", ratings.items)):
+    for kind, suffix, ids in (
+        ("users", ".user", ratings.users),
+        ("films", ".item", ratings.items),
+    ):
         groups = pd.read_csv(
             (folder / raw.path).with_suffix(suffix), sep="\t", encoding="latin-1", quoting=3
         ).iloc[:, [0, 3]]  # an id, and an occupation or genres

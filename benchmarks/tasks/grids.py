@@ -50,7 +50,9 @@ class Grid(NamedTuple):
 
     def table(self, values: Array) -> Table:
         """Return the table of values of the shape of the axes."""
-        grids = {n: axis if isinstance(axis[0], str) else len(axis) for n, axis in self.axes.items()}
+        grids = {
+            n: axis if isinstance(axis[0], str) else len(axis) for n, axis in self.axes.items()
+        }
         return Table(self.direction, grids, values)
 
 
@@ -137,7 +139,9 @@ def _texts(drawn: Drawn) -> Callable[..., float]:
 def _accuracy(model: Any, X: Any, y: Any) -> float:
     from sklearn.model_selection import KFold
 
-    return float(np.mean(_predicted(model, X, y, KFold(_FOLDS, shuffle=True, random_state=0)) == y))
+    return float(
+        np.mean(_predicted(model, X, y, KFold(_FOLDS, shuffle=True, random_state=0)) == y)
+    )
 
 
 def _predicted(model: Any, X: Any, y: Any, folds: Any) -> Any:

@@ -26,8 +26,8 @@ from benchmarks.tasks.yahpo import random_steps
 from benchmarks.tasks.yahpo import Surrogate
 from benchmarks.tasks.yahpo import surrogate_task
 from benchmarks.tasks.yahpo import yahpo_family
-from benchmarks.tasks.yahpo_space import columns
 from benchmarks.tasks.yahpo_space import Columns
+from benchmarks.tasks.yahpo_space import columns
 from benchmarks.tasks.yahpo_space import one_row
 
 

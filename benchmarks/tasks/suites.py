@@ -1,8 +1,8 @@
 """All families of tasks, by the name of their suite; and what is known of their data sets.
 
 Meta-features are the qualities that LCDB (MIT) took from OpenML for 219 data sets, without the
-names that are missing for most of these, joined to tasks by OpenML's id. LCBench names its tasks by
-OpenML's task ids, which ``lcbench_task_to_dataset.json`` translates.
+names that are missing for most of these, joined to tasks by OpenML's id. LCBench names its tasks
+by OpenML's task ids, which ``lcbench_task_to_dataset.json`` translates.
 """
 
 from __future__ import annotations

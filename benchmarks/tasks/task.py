@@ -1,4 +1,4 @@
-"""A task, which a study optimises, and a family of related tasks, which are priors to each other."""
+"""A task, which a study optimises, and a family of related tasks, priors to each other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Reference(NamedTuple):
     median: float  # over all configurations, or over many random ones
 
     def regret(self, value: float) -> float:
-        """Return 0 for the best value, 1 for the median; a better one than the best counts as 0."""
+        """Return 0 for the best value or a better one, 1 for the median."""
         return max(0.0, (value - self.best) / (self.median - self.best))
 
 

@@ -45,7 +45,11 @@ def main(args: argparse.Namespace) -> None:
     for kind in args.kind:
         if kind != "svm" and args.data is None:
             raise SystemExit(f"The data sets of {kind} are read from files: pass --data FOLDER.")
-        names = [name for name in draws_of(kind, args.data) if not _path(args.cache, kind, name).exists()]
+        names = [
+            name
+            for name in draws_of(kind, args.data)
+            if not _path(args.cache, kind, name).exists()
+        ]
         work = functools.partial(_train_timed, args.cache, args.data, kind)
         for name, seconds in run_or_raise(work, names, args.jobs):
             print(f"{kind}, {name}: {seconds:.1f} CPU seconds", flush=True)

@@ -24,8 +24,8 @@ from benchmarks.tasks.task import Reference
 from benchmarks.tasks.task import single_task
 from benchmarks.tasks.task import Suggest
 from benchmarks.tasks.task import Task
-from benchmarks.tasks.yahpo_space import columns
 from benchmarks.tasks.yahpo_space import Columns
+from benchmarks.tasks.yahpo_space import columns
 from benchmarks.tasks.yahpo_space import one_row
 from benchmarks.tasks.yahpo_space import read_space
 from benchmarks.tasks.yahpo_space import suggest

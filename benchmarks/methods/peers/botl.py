@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import optuna
-import pandas as pd
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
+import pandas as pd
 
 from benchmarks.methods.peers.planned import capped
 from benchmarks.methods.peers.planned import History

@@ -47,9 +47,7 @@ def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
     is_category = {n: isinstance(d, CategoricalDistribution) for s in spaces for n, d in s.items()}
     if any(is_category.values()):
         names = ", ".join(sorted(name for name in is_category if is_category[name]))
-        raise Unsupported(
-            f"Expected numbers only for CMA-ES; {names} are categories. {_LEAVE}"
-        )
+        raise Unsupported(f"Expected numbers only for CMA-ES; {names} are categories. {_LEAVE}")
     if len({frozenset(space) for space in spaces}) > 1:
         raise Unsupported(
             "Expected the same parameters in all prior trials for CMA-ES; some are conditional. "
@@ -73,8 +71,8 @@ class WarmStartedCma(BaseSampler):
     def __init__(self, priors: Sequence[History], seed: int) -> None:
         self._priors = priors
         self._seed = seed % 2**32
-        self._first: BaseSampler = RandomSampler(seed=self._seed)
-        self._sampler = self._first
+        self._first = RandomSampler(seed=self._seed)
+        self._sampler: BaseSampler = self._first
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
         """Return what Optuna's sampler infers; nothing before the first finished trial."""

@@ -59,7 +59,7 @@ def quantile(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
 
 
 def zero_shot(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """Return what tries the configurations with the best mean rank over tasks (Wistuba et al., 2015)."""
+    """Return what tries those with the best mean rank over tasks (Wistuba et al., 2015)."""
     return _sampler(studies, seed, _zero_shot, "Syne Tune's ZeroShotTransfer")
 
 
@@ -147,7 +147,7 @@ def _zero_shot(space: FlatSpace, priors: Sequence[History], seed: int) -> Next:
 
 
 def _completed(space: FlatSpace, priors: Sequence[History], seed: int) -> list[History]:
-    """Return all prior configurations on every task: as they were, or as a forest predicts them."""
+    """Return all prior configurations on every task: as they were, or by a forest."""
     configurations = [params for prior in priors for params in prior.configurations]
     spaces = [shown for prior in priors for shown in prior.spaces]
     encoder = Encoder(space.distributions)
@@ -191,7 +191,7 @@ def _box(kind: str) -> Make:
 
 
 def _tell(scheduler: Any, space: FlatSpace, target: Target) -> None:
-    """Tell everything the target has seen inside the box, anew: trials may be failed or enqueued."""
+    """Tell everything seen inside the box anew: trials may be failed or enqueued."""
     searcher, domains = scheduler.searcher, scheduler.config_space
     configs = [space.flat(params) for params in target.history.configurations]
     pairs = [
