@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 import optuna
 
@@ -10,9 +11,10 @@ from benchmarks.methods.methods import METHODS
 from benchmarks.report.markdown import table
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print a line a method, built from two small prior studies."""
-    argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__)
+    parser.parse_args(argv)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     priors = [optuna.create_study(sampler=optuna.samplers.RandomSampler(0)) for _ in range(2)]
     for study in priors:

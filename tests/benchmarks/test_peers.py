@@ -1,0 +1,309 @@
+"""Methods: what holds for every peer (skipped without its package), and what each is."""
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.distributions import FloatDistribution
+from optuna.distributions import IntDistribution
+from optuna.samplers import RandomSampler
+import pytest
+
+from benchmarks.methods.__main__ import main
+from benchmarks.methods.methods import METHODS
+from benchmarks.methods.methods import Unsupported
+from benchmarks.methods.peers import hub
+from benchmarks.methods.peers import planned
+from benchmarks.methods.peers import rgpe
+from benchmarks.methods.peers.copula import PooledPrior
+from benchmarks.methods.peers.gp import condition
+from benchmarks.methods.peers.gp import expected_improvement
+from benchmarks.methods.peers.gp import fit_gp
+from benchmarks.methods.peers.gp import Hyperparameters
+from benchmarks.methods.peers.space import Encoder
+from benchmarks.methods.peers.space import fit
+from benchmarks.methods.peers.space import FlatSpace
+from benchmarks.methods.peers.space import merge
+from benchmarks.methods.peers.space import Space
+from benchmarks.methods.portfolio import best_configurations
+from benchmarks.methods.portfolio import greedy_portfolio
+
+
+OWN = ["rgpe", "pooled-copula-gp"]
+SYNE = ["syne-quantile", "syne-zero-shot", "syne-bounding-box", "syne-bounding-box-gp"]
+COSTLY = ["botorch-multitask", "ax-botl"]
+SMALL = {"n_priors": 2, "n_prior_trials": 8}
+SPACE = {
+    "rate": FloatDistribution(1e-4, 1.0, log=True),
+    "depth": IntDistribution(1, 4),
+    "kind": CategoricalDistribution([1, True, "a", None]),
+}
+
+
+def svm(sign=1.0, low=0.0):
+    """A task with a conditional parameter; best at kernel "rbf", gamma 0.25, cost 0.75."""
+
+    def objective(trial):
+        cost = trial.suggest_float("cost", low, 1.0)
+        loss = abs(cost - 0.75)
+        if trial.suggest_categorical("kernel", ["linear", "rbf"]) == "linear":
+            return sign * (loss + 1.0)
+        return sign * (loss + abs(trial.suggest_float("gamma", 0.0, 1.0) - 0.25))
+
+    return objective
+
+
+def numbers(trial, low=0.0):
+    x, y = trial.suggest_float("x", low, 1), trial.suggest_float("y", 1e-3, 1, log=True)
+    return (x - 0.7) ** 2 + (y - 0.1) ** 2
+
+
+def run(objective, n_trials, sampler=None, sign=1.0):
+    direction = "minimize" if sign > 0 else "maximize"
+    study = optuna.create_study(sampler=sampler or RandomSampler(seed=0), direction=direction)
+    study.optimize(objective, n_trials=n_trials)
+    return study
+
+
+def priors(n_priors=3, n_prior_trials=25, sign=1.0):
+    return [run(svm(sign), n_prior_trials, RandomSampler(seed=i), sign) for i in range(n_priors)]
+
+
+def build(name, studies, seed=0):
+    try:
+        return METHODS[name].build(studies, seed).sampler
+    except Unsupported as error:
+        if "not installed" in str(error):
+            pytest.skip(str(error))
+        raise
+
+
+def params(study):
+    return [trial.params for trial in study.trials]
+
+
+@pytest.mark.parametrize("name", [*OWN, *SYNE, *COSTLY])
+def test_a_peer_repeats_in_both_directions_and_serves_other_ranges(name):
+    n_trials = 3 if name in COSTLY else 4
+    least = run(svm(), n_trials, build(name, priors(**SMALL)))
+    most = run(svm(-1.0), n_trials, build(name, priors(**SMALL, sign=-1.0)), sign=-1.0)
+    assert params(least) == params(most)
+
+    def other(trial):
+        return svm(low=0.5)(trial) + trial.suggest_float("new", 0, 1)
+
+    target = run(other, 3, build(name, priors(**SMALL)))
+    assert all(0.5 <= trial.params["cost"] <= 1.0 for trial in target.trials)
+    if name not in OWN:
+        with pytest.raises(Unsupported, match="at least one prior study"):
+            build(name, [])
+
+
+@pytest.mark.parametrize("name", [*OWN, *SYNE[:2], *COSTLY])
+def test_the_priors_help_from_the_first_trials(name):
+    target = run(svm(), 3, build(name, priors()))
+    random = [run(svm(), 3, RandomSampler(seed=seed)).best_value for seed in range(20)]
+    assert target.best_value < sorted(random)[6]  # better than two thirds of random searches
+
+
+@pytest.mark.parametrize("name", SYNE[2:])
+def test_the_box_holds_the_best_prior_trials_and_nothing_else(name):
+    studies = priors()
+    best = [study.best_params["cost"] for study in studies]
+    target = run(svm(), 5, build(name, studies))
+    costs = [trial.params["cost"] for trial in target.trials]
+    assert min(best) <= min(costs) and max(costs) <= max(best)
+    assert {trial.params["kernel"] for trial in target.trials} == {"rbf"}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_cma_es_searches_where_the_priors_were_best(sign):
+    studies = [run(numbers, 60)]  # also where the target's direction is the other one
+    target = run(
+        lambda t: sign * numbers(t, low=0.5), 7, build("cma-es-warm-start", studies), sign
+    )
+    later = [trial.params["x"] for trial in target.trials[1:]]
+    assert sum(later) / len(later) == pytest.approx(0.7, abs=0.2) and min(later) >= 0.5
+    with pytest.raises(Unsupported, match="kernel are categories"):
+        build("cma-es-warm-start", priors())
+    with pytest.raises(Unsupported, match="at least 10 prior trials for CMA-ES, got 4"):
+        build("cma-es-warm-start", [run(numbers, 4)])
+
+
+def test_meta_learn_tpe_is_that_of_the_registry(tmp_path, monkeypatch):
+    pytest.importorskip("optunahub")
+    studies = [run(numbers, 3)]
+    monkeypatch.setattr(optuna, "__version__", "5.0.0")
+    with pytest.raises(Unsupported, match="Optuna 4 for meta_learn_tpe, got 5.0.0"):
+        hub.build(studies, seed=0)
+    monkeypatch.setattr(optuna, "__version__", "4.9.0")
+    monkeypatch.setenv(hub.VARIABLE, str(tmp_path))
+    with pytest.raises(Unsupported, match="samplers/meta_learn_tpe in .*; it is not there"):
+        hub.build(studies, seed=0)
+    folder = tmp_path / "package/samplers/meta_learn_tpe"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(
+        "class MetaLearnTPESampler:\n"
+        "    def __init__(self, *, source_studies, seed):\n"
+        "        self.given = source_studies, seed\n"
+    )
+    assert hub.build(studies, 2**32 - 1).given == (studies, 2**31 - 1)
+
+
+def test_methods_without_priors_and_the_list_of_all(capsys):
+    for name in ("random", "tpe", "gp", "nsgaii", "enqueue-best-then-tpe", "portfolio-then-gp"):
+        built = METHODS[name].build((), 0)
+        run(numbers, 2, built.sampler)
+        assert len(built.enqueue) == 0
+    built = METHODS["portfolio-then-gp"].build([run(numbers, 8)], 0)
+    assert len(built.enqueue) == built.sampler._n_startup_trials == 5
+    main([])
+    printed = capsys.readouterr().out
+    assert all(f"| {name} | with" in printed for name in METHODS)
+
+
+def test_what_is_enqueued_is_best_in_most_studies():
+    def bowl(optimum, seed, sign=1):
+        return run(
+            lambda t: sign * (t.suggest_float("x", 0, 1) - optimum) ** 2,
+            *(20, RandomSampler(seed=seed), sign),
+        )
+
+    first, second = bowl(0.5, 0), bowl(0.5, 1, -1)
+    same = best_configurations([first, second, second], size=5)
+    assert same == [second.best_params, first.best_params]
+    assert greedy_portfolio([first], size=3, seed=0)[0] == first.best_params
+    # The first choice is a compromise, the next two are best for one group each.
+    studies = [bowl(0.1, 0), bowl(0.1, 1, -1), bowl(0.9, 2), bowl(0.9, 3, -1)]
+    xs = [configuration["x"] for configuration in greedy_portfolio(studies, size=3, seed=0)]
+    assert (min(xs), max(xs)) == (pytest.approx(0.1, abs=0.15), pytest.approx(0.9, abs=0.15))
+
+
+def test_spaces_are_merged_and_values_fit():
+    other = {
+        "rate": FloatDistribution(1e-2, 10.0, log=True),
+        "depth": CategoricalDistribution(["x"]),
+        "kind": CategoricalDistribution(["b", "a"]),
+    }
+    merged = merge([SPACE, other])
+    assert merged["rate"] == FloatDistribution(1e-4, 10.0, log=True) and "depth" not in merged
+    assert merged["kind"].choices == (1, True, "a", None, "b")
+    even = {**SPACE, "even": IntDistribution(0, 8, step=2)}
+    assert fit({"rate": 7.0, "depth": 0, "even": 7.2}, even) == {
+        "rate": 1.0,
+        "depth": 1,
+        "even": 8,
+    }
+    assert fit({"kind": "b", "rate": "a", "depth": True, "z": 1}, even) == {}
+    flat = FlatSpace(SPACE)
+    for choice in SPACE["kind"].choices:  # equal ones of different types stay apart
+        assert fit({"kind": choice}, SPACE)["kind"] is choice
+        assert flat.params(flat.flat({"kind": choice}))["kind"] is choice
+    assert flat.flat({"depth": 9}) == {"rate": pytest.approx(1e-2), "depth": 4, "kind": "1"}
+    encoder = Encoder(SPACE)
+    rows = encoder.rows([{"rate": 1e-2, "depth": 4, "kind": "a"}, {}])
+    assert rows == pytest.approx(np.array([[0.5, 0.875, 2.0], [0.5, 0.5, -1.0]]))
+    assert encoder.one_hot(rows)[:, 2:].tolist() == [[0, 0, 1, 0], [0, 0, 0, 0]]
+
+
+def test_what_was_never_seen_beside_a_choice_is_inactive_there():
+    (study,), rng = priors(n_priors=1), np.random.default_rng(0)
+    space = Space(merge(t.distributions for t in study.trials), params(study))
+    drawn = space.random(50, rng) + space.neighbours([{"kernel": "linear", "cost": 0.1}], 50, rng)
+    assert all(("gamma" in p) == (p["kernel"] == "rbf") for p in drawn)
+    assert len({p["kernel"] for p in drawn}) == 2
+
+
+def test_a_planned_sampler_shows_its_planner_what_counts():
+    class Best:
+        def suggest(self, target, rng):
+            self.target = target
+            return history.best(1)[0]
+
+    def narrow(trial):
+        trial.suggest_categorical("kernel", ["poly"])
+        value = trial.suggest_float("cost", 0.0, 0.125)
+        return [np.inf, np.nan, value, value][trial.number]
+
+    (history,) = planned.read_priors([run(svm(), 40), run(svm(), 1)])  # one is too short
+    sampler = planned.PlannedSampler(planner := Best(), [history], 0)
+    study = run(narrow, 4, sampler)
+    assert {trial.params["cost"] for trial in study.trials} == {0.125}  # moved to the nearest
+    assert planner.target.history.losses.tolist() == [0.125]
+    assert len(planner.target.taken) == 3
+    assert planner.target.is_taken(study.trials[0].params)
+    assert planner.target.fresh([study.trials[0].params, {"cost": 0.1}]) == [1]
+    (thin,) = planned.capped([history])
+    assert len(thin.losses) == planned.MAX_TRIALS and thin.best(1) == history.best(1)
+    scores = planned.normal_scores(np.array([5.0, 1.0, 3.0, 3.0]))
+    assert scores == pytest.approx([scores[0], -scores[0], 0.0, 0.0])
+    two = optuna.create_study(directions=["minimize"] * 2)
+    with pytest.raises(Unsupported, match="one objective; .* has 2"):
+        planned.read_priors([two])
+    with pytest.raises(Unsupported, match="'no_such_package', which is not installed.*peers"):
+        planned.require("no_such_package.module")
+
+
+def test_the_gp_is_scikit_learns():
+    from scipy.optimize import approx_fprime
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel
+    from sklearn.gaussian_process.kernels import Matern
+    from sklearn.gaussian_process.kernels import WhiteKernel
+
+    from benchmarks.methods.peers import gp as module
+
+    rng = np.random.default_rng(0)
+    X, new, plain = rng.random((12, 3)), rng.random((7, 3)), np.zeros(3, dtype=bool)
+    y = np.sin(5 * X[:, 0]) + X[:, 1]
+    y -= y.mean()  # each GP subtracts a mean: here it is 0 for all of them
+    hyperparameters = Hyperparameters(np.array([0.3, 0.8, 1.5]), 1.4, 0.05)
+    kernel = ConstantKernel(1.4) * Matern(hyperparameters.scales, nu=2.5) + WhiteKernel(0.05)
+    reference = GaussianProcessRegressor(kernel, optimizer=None)
+    gp = condition(X, y, plain, hyperparameters)
+    (own_mean, own_std), (mean, std) = (
+        gp.predict(new),
+        reference.fit(X, y).predict(new, return_std=True),
+    )
+    assert own_mean == pytest.approx(mean)
+    assert own_std**2 == pytest.approx(std**2 - 0.05)  # of the function, not of an observation
+    for i, left_out in enumerate(gp.left_out()):
+        rest = np.arange(12) != i
+        assert left_out == pytest.approx(reference.fit(X[rest], y[rest]).predict(X[[i]])[0])
+    distances = module._distances(np.floor(3 * X), np.floor(3 * X), ~plain)
+    assert set(np.unique(distances)) == {0.0, 1.0}  # another category is a distance of one
+    theta = np.array([-0.5, 0.2, 0.4, 0.3, -2.0])
+    numeric = approx_fprime(theta, lambda t: module._loss(t, distances, y)[0], 1e-6)
+    np.testing.assert_allclose(module._loss(theta, distances, y)[1], numeric, rtol=1e-3, atol=1e-3)
+    X = rng.random((30, 2))
+    scales = fit_gp(X, np.sin(8 * X[:, 0]), np.zeros(2, bool)).hyperparameters.scales
+    assert scales[1] > 3 * scales[0]  # which parameter matters
+    assert fit_gp(X[:0], np.zeros(0), np.zeros(2, bool)).predict(X)[1].min() > 0
+    mean, std = np.array([0.3, -1.0]), np.array([0.5, 2.0])
+    draws = mean + std * rng.standard_normal((400_000, 2))
+    improvement = np.maximum(0.1 - draws, 0.0).mean(axis=0)
+    np.testing.assert_allclose(expected_improvement(mean, std, 0.1), improvement, rtol=0.02)
+
+
+def test_ranking_weights_are_shares_of_bootstrap_samples():
+    y = np.array([0.3, -1.0, 0.8, 2.0, -0.2, 1.1])
+
+    def weights(*predictions):
+        losses = rgpe.bootstrap_losses(np.array(predictions), y, np.random.default_rng(0))
+        return rgpe.ranking_weights(losses)
+
+    assert weights(2 * y + 1, -y, np.roll(y, 2)) == pytest.approx([1, 0, 0], abs=0.02)
+    assert weights(y, y, y) == pytest.approx([0, 0, 1])  # the target itself wins ties
+    assert weights(y, y, -y) == pytest.approx([0.5, 0.5, 0.0])
+    # One that wins some samples, but whose median is above nearly all of the target's losses.
+    target = np.linspace(0.0, 10.0, 100)
+    prior = np.where(np.arange(100) < 10, -1.0, 11.0)
+    assert rgpe.ranking_weights(np.array([prior, target])).tolist() == [0.0, 1.0]
+
+
+def test_the_pooled_prior_knows_what_is_good_and_how_well_it_knows():
+    pooled = PooledPrior(planned.read_priors(priors()), seed=0)
+    good, bad = pooled.predict(
+        [{"kernel": "rbf", "cost": 0.75, "gamma": 0.25}, {"kernel": "linear", "cost": 0.1}]
+    )
+    assert good < bad and 0.05 < pooled.deviation < 0.8  # normal scores without any model: 1
+    assert PooledPrior([], seed=0).predict([{"x": 1}]).tolist() == [0.0]
