@@ -4,10 +4,7 @@ import math
 
 import numpy as np
 import optuna
-from optuna.distributions import CategoricalDistribution
-from optuna.distributions import FloatDistribution
 from optuna.samplers import RandomSampler
-from optuna.samplers import TPESampler
 import pandas as pd
 import pytest
 
@@ -20,7 +17,6 @@ from benchmarks.arena.plans import Stage
 from benchmarks.arena.results import Budget
 from benchmarks.arena.results import Job
 from benchmarks.arena.results import Row
-from benchmarks.arena.trials import fit_to_space
 from benchmarks.arena.trials import run_trials
 from benchmarks.methods import methods
 from benchmarks.methods.unpruned import BlindToPruned
@@ -80,28 +76,6 @@ def command(tmp_path, monkeypatch):
     optuna.logging.set_verbosity(verbosity)
 
 
-def test_one_worker_without_noise_is_a_plain_study():
-    task = bowl_task("4")
-    study = task.create_study(TPESampler(seed=3))
-    study.optimize(lambda trial: task.evaluate(task.suggest(trial)), n_trials=15)
-    rows = run(task, TPESampler(seed=3), n=15)
-    values = [trial.value for trial in study.trials]
-    assert [row.value for row in rows] == values
-    assert [row.regret_so_far for row in rows] == (np.minimum.accumulate(values) / GAP).tolist()
-    assert [(row.trial, row.cost) for row in rows] == [(n, 1.0) for n in range(1, 16)]
-
-
-def test_given_trials_are_the_same_for_all_and_come_before_the_first():
-    spies = [Spy(seed=1), Spy(seed=2)]
-    options = {"conditions": Conditions(given=5), "seed": 7}
-    first, second = (run(bowl_task("4"), spy, **options) for spy in spies)
-    given = [[t.value for t in spy.studies[0].trials[:5]] for spy in spies]
-    assert given[0] == given[1] and spies[0].states[0][:5] == ["COMPLETE"] * 5
-    best = min(*given[0], first[0].value)
-    assert first[0].regret_so_far == pytest.approx(best / GAP)
-    assert [row.value for row in first] != [row.value for row in second]
-
-
 def test_noise_is_shown_to_the_sampler_only():
     plain, noisy = Spy(), Spy()
     truth = run(bowl_task("4"), plain, n=400)
@@ -135,12 +109,6 @@ def test_pruned_trials_cost_their_epochs_and_do_not_count_for_regret():
     seen = run(curve_task("4"), BlindToPruned(blind), n=30)
     assert [(r.regret_so_far, r.cost) for r in rows] == [(r.regret_so_far, r.cost) for r in seen]
     assert {state for states in blind.states for state in states} == {"COMPLETE", "RUNNING"}
-
-
-def test_configurations_of_another_space_are_moved_into_this_one():
-    space = {"x": FloatDistribution(0, 1), "c": CategoricalDistribution(["a", "b"])}
-    assert fit_to_space({"x": 3.0, "c": "a", "y": 7}, space) == {"x": 1.0, "c": "a", "y": 7}
-    assert fit_to_space({"x": -1, "c": "z"}, space) == {"x": 0.0}
 
 
 def test_cold_methods_run_once_unless_the_target_changes(command):
@@ -283,12 +251,3 @@ def test_complete_jobs_are_merged_packed_and_gone_on_from(tmp_path):
     (tmp_path / "b.origin.json").write_text('{"settings": {"prior_trials": 10}}')
     with pytest.raises(ValueError, match="b.csv were made with prior_trials 10, not 50"):
         results.merge(packed, [first, second], BUDGET)
-
-
-def test_packed_files_lack_the_values_of_trials_that_did_not_improve(tmp_path):
-    path = tmp_path / "a.csv"
-    results.append_rows(path, JOB, [Row(1, 0.5, 0.5, 0.1, 0.1), Row(2, 0.7, 0.5, 0.1, 0.1)])
-    results.append_rows(path, JOB._replace(seed=1), [Row(i, 0.5, 0.5, 0.1, 0.1) for i in (1, 2)])
-    results.merge(tmp_path / "all.csv.xz", [path], BUDGET)
-    values = results.read_rows(tmp_path / "all.csv.xz")["value"]
-    assert values.tolist() == ["0.5", "", "0.5", ""]

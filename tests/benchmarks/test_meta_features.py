@@ -64,13 +64,6 @@ def test_every_kind_is_shown_and_timed(folder, tmp_path, capsys):
     assert capsys.readouterr().out.count("is left out") == len(RAW_DATA)
 
 
-@pytest.mark.parametrize(("kind", "data"), [("text", ["a"]), ("pair", [("a", "b")])])
-def test_the_groups_that_are_timed_are_all_there_are(kind, data):
-    extract, groups = kinds.GROUPS[kind]
-    with pytest.raises(ValueError, match=", ".join(map(repr, groups))):
-        extract(data, groups=["?"])
-
-
 def test_all_arms_run_and_are_reported(tmp_path, monkeypatch, capsys):
     axes = GRIDS["svm"].axes | {"C": (0.1, 10.0), "gamma": (0.01, 1.0)}
     monkeypatch.setitem(GRIDS, "svm", GRIDS["svm"]._replace(axes=axes))
@@ -101,16 +94,6 @@ def test_differences_are_paired_over_data_sets():
     assert "| better / same / worse | 1 / 1 / 0 |" in shares
     assert "| none | 13.500 ± 11.500 |" in points  # of 25 and 2
     assert "| learned - none | -5.0000 ± 5.0000 |" in points
-
-
-def test_the_nearest_are_nearest_in_units_of_their_spread():
-    features = {
-        "target": {"rows": 1000.0, "entropy": 0.5},
-        "near": {"rows": 1010.0, "entropy": 0.52},
-        "far": {"rows": 1000.0, "entropy": 0.9},
-        "unknown": {"rows": 5000.0},
-    }
-    assert payoff.nearest(features, "target", 9) == ["near", "far", "unknown"]
 
 
 def test_features_that_tell_the_optimum_help_and_those_of_others_do_not():

@@ -16,7 +16,6 @@ from benchmarks.methods import methods
 from benchmarks.report import summary
 from benchmarks.report.__main__ import main
 from benchmarks.report.__main__ import report
-from benchmarks.report.sections import base_sections
 from benchmarks.tasks.regimes import SHARED
 
 
@@ -105,13 +104,6 @@ def test_a_tie_is_behind_by_no_more_than_one_standard_error(meta, gp, expected):
     assert summary.verdict(summary.rank_by_task(frame(runs)), "meta", 1) == expected
 
 
-def test_the_worst_decile_is_over_common_runs():
-    runs = {("f", "A", seed, "base", "meta"): [seed / 10] for seed in range(11)}
-    runs |= {("f", "A", seed, "base", "gp"): [seed / 20] for seed in range(11)}
-    runs |= {("f", "B", 0, "base", "meta"): [99.0]}  # which the other one did not do
-    assert summary.worst_decile(frame(runs), "meta", "gp", 1) == pytest.approx((0.9, 0.45))
-
-
 def test_regret_by_cost_counts_what_the_budget_has_paid():
     rows = frame({("f", "A", 0, "base", "meta"): [0.9, 0.9, 0.5, 0.2]}, [52, 4, 8, 52])
     by_cost = summary.regret_by_cost(rows, [10, 52, 63, 64, 115, 116, 999])
@@ -145,15 +137,6 @@ def test_a_method_that_cannot_serve_a_family_leaves_its_runs_to_the_others():
     assert set(summary.common(part)["method"]) == {"meta", "gp"}
     alone = {("f", "A", 1, "base", "meta"): [0.1]} | runs_of("meta", 1) | runs_of("gp", 1, SHARED)
     assert set(summary.in_regime(frame(alone), "base")["seed"]) == {0}
-
-
-def test_early_is_compared_with_the_best_of_the_others_later():
-    line = [0.3] * 15
-    runs = {("f", "A", 0, "base", "meta"): line, ("g", "A", 0, "base", "meta"): line}
-    runs |= {("f", "A", 0, SHARED, "gp"): [0.4] * 15, ("f", "A", 0, SHARED, "tpe"): [0.2] * 15}
-    text = "\n".join(base_sections(frame(runs)))
-    assert "no priors at trial 15: below all on 0 of 1" in text
-    assert "| f | 0.3000 | tpe 0.2000 | no |" in text
 
 
 def test_the_command_writes_where_results_come_from_and_what_came_out(path):

