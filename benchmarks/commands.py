@@ -12,10 +12,7 @@ def run_command(
 ) -> None:
     """Run the subcommand that has a module's name.
 
-    Args:
-        prog: What comes after ``python -m``.
-        modules: Each has ``add_arguments(parser)`` and ``main(args)``, which prints.
-        argv: The arguments; those of the process by default.
+    Each has ``add_arguments(parser)`` and ``main(args)``, which prints.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {prog}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -24,10 +24,7 @@ def run_all(
 ) -> Iterator[tuple[J, R | Exception]]:
     """Yield each job with its result, or the error that stopped it, as they finish.
 
-    Args:
-        function: What to do with a job; must pickle.
-        jobs: The jobs.
-        n_processes: How many; 0 runs the jobs one after another in this one.
+    The function must pickle; 0 processes run the jobs one after another in this one.
     """
     if n_processes == 0:
         yield from ((job, _attempt(function, job)) for job in jobs)

@@ -112,14 +112,7 @@ def be_quiet() -> None:
 
 
 class Runner:
-    """Runs jobs side by side and keeps what they return.
-
-    Args:
-        output: The file of results.
-        n_jobs: How many jobs there are in all.
-        n_processes: How many processes; 0 runs all in this one.
-        budget_hours: Elapsed hours after which no further result is awaited.
-    """
+    """Runs jobs side by side and keeps what they return."""
 
     def __init__(
         self, output: Path, n_jobs: int, n_processes: int, budget_hours: float | None = None

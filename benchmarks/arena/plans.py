@@ -59,12 +59,8 @@ def jobs_of(
 ) -> list[Job]:
     """Return all jobs, each once.
 
-    Args:
-        stages: What to run.
-        families: The families of the suites; stages of other suites are left out.
-        seeds: Replicates, at most.
-        tasks: Target tasks of each family, at most.
-        methods: Leave out all others.
+    Seeds, and tasks of each family, are the most there may be; stages of other suites and methods
+    that are not wanted are left out.
     """
     jobs: dict[Job, None] = {}
     for seed in range(max(stage.seeds for stage in stages))[:seeds]:

@@ -145,11 +145,6 @@ def write_rows(path: Path, rows: pd.DataFrame) -> None:
 def record_origin(path: Path, command: str, settings: Mapping[str, Any]) -> None:
     """Note beside the file which command added to it.
 
-    Args:
-        path: The file of results.
-        command: The command line.
-        settings: What must be the same for all rows of the file.
-
     Raises:
         ValueError: The rows that are there were made with other settings.
     """
@@ -186,13 +181,7 @@ def merge(output: Path, files: Sequence[Path], trials: Budget) -> tuple[int, int
     trials are to come. Where the output is packed, numbers are rounded, and values of trials that
     did not improve are left out: small enough to be shared, so that others can add to it.
 
-    Args:
-        output: The new file, packed if its name ends in ``.xz``.
-        files: Files of results, packed or not.
-        trials: Trials of a job.
-
-    Returns:
-        How many jobs were written, and how many had too few trials.
+    Returns how many jobs were written, and how many had too few trials.
 
     Raises:
         ValueError: The files were made with other numbers of prior studies or prior trials.

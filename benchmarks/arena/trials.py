@@ -52,15 +52,8 @@ def run_trials(
 ) -> Iterator[Row]:
     """Run a study; yield a row for each trial as it finishes.
 
-    Args:
-        task: The target.
-        built: Sampler of the study, and configurations to try first.
-        n_trials: How many trials count.
-        conditions: How the study runs. The given trials, the noise of the n-th trial and the time
-            that it takes (0.5 to 1.5 where several workers run) depend on the seed only.
-        seed: Replicate.
-        features: Meta-features of the target, recorded on the study.
-        given: Configurations of the given trials; random by default.
+    The given trials (random unless their configurations are told), the noise of the n-th trial and
+    the time that it takes (0.5 to 1.5 where several workers run) depend on the seed only.
     """
     study = task.create_study(built.sampler)
     record_features(study, features)

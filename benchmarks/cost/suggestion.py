@@ -89,7 +89,9 @@ def main(args: argparse.Namespace) -> None:
     ]
     print(table(["sampler", "ms", "times TPE's"], lines))
     print("\nMetaSampler by number of prior studies\n")
-    lines = [[str(t.n_priors), f"{t.suggestion_ms:.1f}", f"{t.setup_seconds:.2f}"] for t in timings[3:]]
+    lines = [
+        [str(t.n_priors), f"{t.suggestion_ms:.1f}", f"{t.setup_seconds:.2f}"] for t in timings[3:]
+    ]
     print(table(["priors", "ms", "s to fit, once"], lines))
 
 

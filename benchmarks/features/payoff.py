@@ -101,13 +101,7 @@ def run_replicate(
 
 
 def report(rows: pd.DataFrame, gaps: Mapping[str, float], unit: str) -> str:
-    """Return mean regrets, and their differences to those without features, in Markdown.
-
-    Args:
-        rows: Those of all replicates, one after another.
-        gaps: Of each data set, the distance between the median and the best value.
-        unit: What the values are.
-    """
+    """Return mean regrets, and their differences to those without features, in Markdown."""
     points = rows.assign(regret=rows["regret"] * 100.0 * rows["task"].map(gaps))
     n_replicates = rows.groupby(["task", "seed"]).ngroups
     return f"""{rows["task"].nunique()} data sets, {n_replicates} replicates in all.
@@ -122,13 +116,7 @@ Regret, in points (1/100) of {unit}:
 
 
 def nearest(features: Mapping[str, Mapping[str, float]], target: str, n: int) -> list[str]:
-    """Return the n data sets nearest to the target; a feature that one lacks is at its mean.
-
-    Args:
-        features: Of the target and the others, by name.
-        target: Name of the target.
-        n: How many.
-    """
+    """Return the n data sets nearest to the target; a feature that one lacks is at its mean."""
     X = pd.DataFrame.from_dict(features, orient="index")
     spread = X.std(ddof=0)
     scaled = ((X - X.mean()) / spread.where(spread > 0.0, np.inf)).fillna(0.0)

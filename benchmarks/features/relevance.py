@@ -45,19 +45,12 @@ _SUITES = ("lcbench", "rbv2_xgboost")
 
 @dataclass(frozen=True)
 class World:
-    """All studies of a family, and what their best configurations come to on every data set.
-
-    Args:
-        features: Meta-features of each data set.
-        Z: What each study expects of the configurations.  # (B, T)
-        owners: Which study each configuration is from.  # (B,)
-        regrets: Regret of each configuration on each data set.  # (B, T)
-    """
+    """All studies of a family, and what their best configurations come to on every data set."""
 
     features: Sequence[Mapping[str, float]]
-    Z: Array
-    owners: NDArray[np.int64]
-    regrets: Array
+    Z: Array  # (B, T) what each study expects of each configuration
+    owners: NDArray[np.int64]  # (B,) which study a configuration is from
+    regrets: Array  # (B, T) of each configuration on each data set
 
     def first_regret(self, target: int, priors: NDArray[np.int64], weights: Array) -> float:
         """Return the regret at trial 1 on a data set, from prior studies of weights (t,)."""

@@ -106,9 +106,7 @@ def build(
 def hpob_report(path: Path, published: Sequence[Path] = ()) -> str:
     """Return mean regrets and ranks of the runs that all methods have, in Markdown.
 
-    Args:
-        path: A file of results.
-        published: Results of other methods in the published layout; a file's name is the method's.
+    Published results are of the methods that their files are named after.
     """
     run = summary.RUN
     rows = summary.read_results(path)[[*run, "method", "trial", "regret_so_far"]]

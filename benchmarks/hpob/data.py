@@ -72,14 +72,6 @@ class Table(NamedTuple):
 def split_spaces(data: Path, spaces: Sequence[str] | None, cache: Path) -> list[str]:
     """Write a file for each search space and split, where it is missing.
 
-    Args:
-        data: Folder of the JSON files.
-        spaces: Names of search spaces; all of the test split by default.
-        cache: Folder for the new files.
-
-    Returns:
-        The names of the spaces.
-
     Raises:
         ValueError: A JSON file is missing, or a space is not in the test split.
     """

@@ -12,11 +12,7 @@ from optuna.trial import TrialState
 
 
 class BlindToPruned(BaseSampler):
-    """Hides pruned trials from a sampler.
-
-    Args:
-        sampler: The sampler that does the work.
-    """
+    """Hides pruned trials from a sampler."""
 
     def __init__(self, sampler: BaseSampler) -> None:
         self._sampler = sampler

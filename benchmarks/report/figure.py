@@ -31,11 +31,8 @@ _N_COSTS = 60
 def draw(rows: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
     """Write the figure of regret against trials.
 
-    Args:
-        rows: Rows of one regime.
-        methods: The methods; the first one is made to stand out. Of more than there are colours,
-            those of the best mean rank over all trials are shown.
-        path: The PNG file.
+    The first method is made to stand out. Of more than there are colours, those of the best mean
+    rank over all trials are shown.
     """
     _draw(regret_by_task(rows), rows, methods, "trials of the new study", path)
 

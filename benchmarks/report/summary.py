@@ -167,11 +167,6 @@ def verdict(ranks: pd.DataFrame, method: str, trial: int) -> str:
 
     A tie is a mean rank worse than the best by no more than the standard error, over tasks, of
     the paired difference.
-
-    Args:
-        ranks: What ``rank_by_task`` returns, of one family.
-        method: The method.
-        trial: The trial.
     """
     by_method = ranks[trial].unstack("method")
     means = by_method.mean()

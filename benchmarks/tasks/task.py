@@ -45,25 +45,15 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A function with a known optimum.
+    """A function with a known optimum."""
 
-    Args:
-        name: Name of the data set behind the task.
-        directions: One an objective.
-        suggest: Draws the parameters of a trial, define-by-run.
-        evaluate: Returns the values of a configuration, one an objective, or one an epoch.
-        regret: Returns the regret of the values of all trials so far.
-        gap: Returns the distance between the median and the best value, the unit of noise.
-        epochs: At which values are reported to the median pruner; empty without learning curves.
-    """
-
-    name: str
-    directions: tuple[Direction, ...]
-    suggest: Suggest
-    evaluate: Callable[[Params], tuple[float, ...]]
-    regret: Callable[[Sequence[tuple[float, ...]]], float]
-    gap: Callable[[], float]
-    epochs: tuple[int, ...] = ()
+    name: str  # of the data set behind it
+    directions: tuple[Direction, ...]  # one an objective
+    suggest: Suggest  # draws the parameters of a trial, define-by-run
+    evaluate: Callable[[Params], tuple[float, ...]]  # to values, one an objective or an epoch
+    regret: Callable[[Sequence[tuple[float, ...]]], float]  # of the values of all trials so far
+    gap: Callable[[], float]  # between the median and the best value, the unit of noise
+    epochs: tuple[int, ...] = ()  # at which values are reported to the median pruner, if any
 
     def create_study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
         """Return an empty study of the task."""
@@ -108,24 +98,14 @@ def single_task(
 
 @dataclass(frozen=True)
 class Family:
-    """Related tasks, some of which are optimised while others hold earlier studies.
+    """Related tasks, some of which are optimised while others hold earlier studies."""
 
-    Args:
-        suite: Name on the command line.
-        name: Name of the family.
-        targets: Names of the tasks to optimise.
-        sources: Names of the tasks that can serve as priors.
-        load: Returns a task by its name.
-        features: Returns the meta-features of a task's data set, empty where they are not known;
-            ``None`` where they are known of no task.
-    """
-
-    suite: str
+    suite: str  # name on the command line
     name: str
-    targets: tuple[str, ...]
-    sources: tuple[str, ...]
+    targets: tuple[str, ...]  # names of the tasks to optimise
+    sources: tuple[str, ...]  # of those that can serve as priors
     load: Callable[[str], Task]
-    features: Callable[[str], Mapping[str, float]] | None = None
+    features: Callable[[str], Mapping[str, float]] | None = None  # of a data set; empty if unknown
 
     def priors_of(self, target: str) -> tuple[str, ...]:
         """Return the names of all sources but the target itself."""

@@ -81,12 +81,7 @@ YAHPO_SUITES = tuple(_SCENARIOS)
 
 
 class Surrogate:
-    """The network of one scenario.
-
-    Args:
-        folder: Folder with ``model.onnx``, ``config_space.json`` and ``encoding.json``.
-        scenario: Order of the network's inputs and outputs.
-    """
+    """The network of one scenario, in ``model.onnx``, beside its space and its encoding."""
 
     def __init__(self, folder: Path, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -140,12 +135,7 @@ def yahpo_family(
 ) -> Family:
     """Return a fixed draw of a scenario's tasks as targets and, apart from them, as priors.
 
-    Args:
-        scenario: One of ``YAHPO_SUITES``.
-        folder: Folder that contains the scenario's folder.
-        suite: Name of the suite and the family, if it is another one.
-        make: Makes a task of the surrogate and the task's name, if it is another kind of task.
-        features: Returns the meta-features of a task.
+    Their suite may have another name, and ``make`` another kind of tasks of the surrogate.
     """
     surrogate = Surrogate(folder / scenario, _SCENARIOS[scenario])
     names = np.random.default_rng(0).permutation(surrogate.tasks).tolist()

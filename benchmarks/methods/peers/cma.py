@@ -61,12 +61,7 @@ def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
 
 
 class WarmStartedCma(BaseSampler):
-    """Makes Optuna's sampler once the target's ranges and direction are known.
-
-    Args:
-        priors: The prior studies.
-        seed: Seed of all random draws.
-    """
+    """Makes Optuna's sampler once the target's ranges and direction are known."""
 
     def __init__(self, priors: Sequence[History], seed: int) -> None:
         self._priors = priors

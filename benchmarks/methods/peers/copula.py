@@ -40,9 +40,7 @@ def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
 class PooledPrior:
     """Mean and deviation of normal scores, learned from all prior trials together.
 
-    Args:
-        priors: The prior studies; without any, the mean is 0 and the deviation 1.
-        seed: Seed of the forest.
+    Without any, the mean is 0 and the deviation 1.
     """
 
     def __init__(self, priors: Sequence[History], seed: int) -> None:

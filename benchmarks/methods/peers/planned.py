@@ -56,9 +56,7 @@ class History(NamedTuple):
 def read_priors(studies: Sequence[optuna.Study], method: str | None = None) -> list[History]:
     """Return the prior studies that have at least two usable trials.
 
-    Args:
-        studies: The prior studies.
-        method: One that is nothing without any.
+    A method that is named is nothing without any.
 
     Raises:
         Unsupported: A prior study has several objectives, or there is none for the method.
@@ -155,11 +153,6 @@ class PlannedSampler(BaseSampler):
     Optuna tells a sampler what a study's parameters are only when they are asked for. So the
     space of the first trial is that of the prior studies; values that the target does not allow
     are moved to the nearest ones. A parameter that the plan lacks is drawn at random.
-
-    Args:
-        planner: Chooses the configurations.
-        priors: The prior studies.
-        seed: Seed of all random draws.
     """
 
     def __init__(self, planner: Planner, priors: Sequence[History], seed: int) -> None:

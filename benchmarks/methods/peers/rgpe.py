@@ -75,10 +75,7 @@ def ranking_weights(losses: Array) -> Array:
 def bootstrap_losses(predictions: Array, y: Array, rng: np.random.Generator) -> Array:
     """Return how many pairs (models, samples) are misranked in bootstrap samples of n trials.
 
-    Args:
-        predictions: What each model says of the trials, (models, n).
-        y: Their values, (n,).
-        rng: Source of randomness.
+    Models predict the values y (n,) as predictions (models, n).
     """
     n = len(y)
     truth = y[:, None] < y[None, :]

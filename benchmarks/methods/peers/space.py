@@ -93,9 +93,7 @@ def _merged(different: Sequence[BaseDistribution]) -> BaseDistribution | None:
 class Encoder:
     """Configurations -> rows: numbers to [0, 1] of their range, choices to their index.
 
-    Args:
-        distributions: The parameters. Their ranges set the scale only: numbers outside are
-            allowed.
+    Ranges set the scale only: numbers outside are allowed.
     """
 
     def __init__(self, distributions: Distributions) -> None:
@@ -125,9 +123,7 @@ class Space:
 
     A parameter counts as inactive beside a choice that was seen, but never together with it.
 
-    Args:
-        distributions: All parameters, active or not.
-        configurations: What was seen.
+    Which they are is learned from configurations that were seen.
     """
 
     def __init__(self, distributions: Distributions, configurations: Iterable[Params]) -> None:
@@ -185,11 +181,7 @@ class Space:
 
 
 class FlatSpace:
-    """A search space without conditions and with choices as text, for packages that need it so.
-
-    Args:
-        distributions: The parameters.
-    """
+    """A search space without conditions and with choices as text, for packages that need it so."""
 
     def __init__(self, distributions: Distributions) -> None:
         self.distributions = dict(distributions)
