@@ -10,7 +10,6 @@ from benchmarks.hpob.__main__ import build
 from benchmarks.hpob.__main__ import hpob_report
 from benchmarks.hpob.__main__ import main
 from benchmarks.hpob.__main__ import run_table
-from benchmarks.hpob.data import prior_of
 from benchmarks.hpob.data import read_split
 from benchmarks.hpob.data import split_spaces
 from benchmarks.hpob.data import Table
@@ -43,15 +42,10 @@ def test_tables_are_those_of_the_files(data, tmp_path):
     table = read_split(tmp_path, "4796", "test")["31"]
     assert table.X.tolist() == raw["X"] and table.y.tolist() == np.ravel(raw["y"]).tolist()
     assert table.initial[2].tolist() == [10, 11, 12, 13, 14]
-    assert split_spaces(tmp_path / "gone", ["5527"], tmp_path) == ["5527"]  # needs no file
     with pytest.raises(ValueError, match="among 4796, 5527; got '1'"):
         split_spaces(data, ["1"], tmp_path)
     with pytest.raises(ValueError, match="Expected HPO-B's file bo-initializations.json"):
         split_spaces(tmp_path / "gone", ["1"], tmp_path)
-    study = prior_of("4796", "31", table, 10)
-    rows = {tuple(x): y for x, y in zip(raw["X"], table.y.tolist(), strict=True)}
-    assert len({tuple(t.params.values()) for t in study.trials}) == 10
-    assert all(rows[tuple(t.params.values())] == t.value for t in study.trials)
 
 
 def test_a_run_starts_at_the_initialisation_and_ends_with_the_table():

@@ -12,7 +12,6 @@ from benchmarks.arena.results import append_skip
 from benchmarks.arena.results import Job
 from benchmarks.arena.results import record_origin
 from benchmarks.arena.results import Row
-from benchmarks.methods import methods
 from benchmarks.report import summary
 from benchmarks.report.__main__ import main
 from benchmarks.report.__main__ import report
@@ -56,10 +55,6 @@ def frame(runs, costs=None):
     ]
     columns = ["suite", "family", "task", "seed", "regime", "method", "trial", "regret_so_far"]
     return pd.DataFrame(rows, columns=[*columns, "cost"])
-
-
-def runs_of(method, n, regime="base", family="f"):
-    return {(family, "A", seed, regime, method): [0.1] for seed in range(n)}
 
 
 def test_regrets_are_means_over_seeds_then_tasks(base):
@@ -110,33 +105,20 @@ def test_regret_by_cost_counts_what_the_budget_has_paid():
     assert by_cost.loc[("f", "A", "meta")].tolist() == [0.9, 0.9, 0.9, 0.5, 0.5, 0.2, 0.2]
 
 
-def test_methods_with_few_runs_are_apart(monkeypatch):
-    rows = frame(runs_of("meta", 4) | runs_of("gp", 4, SHARED) | runs_of("slow", 1))
-    assert summary.partial_methods(rows, "base") == [("f", "slow")]
-    assert len(summary.in_regime(rows, "base")) == 8
-    part = summary.runs_with(rows, "base", "slow", ["meta", "gp"])
-    assert sorted(part["method"]) == ["gp", "meta", "slow"]
-    limited = methods.METHODS["gp"]._replace(limits=methods.COSTLY)
-    monkeypatch.setitem(methods.METHODS, "gp", limited)
-    assert ("f", "gp") in summary.partial_methods(rows, "base")
+def test_a_regime_has_the_runs_that_all_of_its_methods_have(monkeypatch):
+    def runs(method, n, regime="base", family="f"):
+        return {(family, "A", seed, regime, method): [0.1] for seed in range(n)}
 
-
-def test_cold_runs_count_only_where_the_target_is_the_same():
-    own = runs_of("meta", 2, "noise") | runs_of("gp", 2, "noise")
-    rows = frame(own | runs_of("meta", 2) | runs_of("tpe", 5, SHARED))
-    assert set(summary.in_regime(rows, "noise")["method"]) == {"meta", "gp"}
-    assert set(summary.in_regime(rows, "base")["method"]) == {"meta", "tpe"}
-    assert summary.partial_methods(rows, "base") == []  # cold ones may have more replicates
-
-
-def test_a_method_that_cannot_serve_a_family_leaves_its_runs_to_the_others():
-    both = runs_of("meta", 2) | runs_of("gp", 2, SHARED) | runs_of("meta", 2, family="g")
-    rows = frame(both | runs_of("gp", 2, SHARED, "g") | runs_of("cmaes", 2))
-    part = summary.in_regime(rows, "base")
-    assert set(part[part["family"] == "g"]["method"]) == {"meta", "gp"}
-    assert set(summary.common(part)["method"]) == {"meta", "gp"}
-    alone = {("f", "A", 1, "base", "meta"): [0.1]} | runs_of("meta", 1) | runs_of("gp", 1, SHARED)
-    assert set(summary.in_regime(frame(alone), "base")["seed"]) == {0}
+    few = frame(runs("meta", 4) | runs("gp", 4, SHARED) | runs("slow", 1))
+    assert summary.partial_methods(few, "base") == [("f", "slow")]
+    assert len(summary.in_regime(few, "base")) == 8
+    assert len(summary.runs_with(few, "base", "slow", ["meta", "gp"])) == 3
+    less = frame(runs("meta", 2) | runs("gp", 1, SHARED))
+    assert set(summary.in_regime(less, "base")["seed"]) == {0}
+    noise = frame(runs("meta", 2, "noise") | runs("gp", 2, "noise") | runs("tpe", 5, SHARED))
+    assert set(summary.in_regime(noise, "noise")["method"]) == {"meta", "gp"}
+    two = frame(runs("meta", 2) | runs("cmaes", 2) | runs("meta", 2, family="g"))
+    assert set(summary.common(summary.in_regime(two, "base"))["method"]) == {"meta"}
 
 
 def test_the_command_writes_where_results_come_from_and_what_came_out(path):
@@ -156,20 +138,16 @@ def test_the_command_writes_where_results_come_from_and_what_came_out(path):
 
 def test_the_report_has_a_section_for_everything_in_the_file(tmp_path):
     path = tmp_path / "all.csv"
-    for suite, regimes, regrets in (
-        ("toy", ["base", "negated", "noise"], {"meta": 0.2, "gp": 0.4}),
-        ("nmt-2", ["base"], {"meta": 0.2, "nsgaii": 0.4}),
-        ("lcbench-pruned", ["base"], {"meta": 0.2, "meta-drops-pruned": 0.4}),
-    ):
-        jobs = [
-            (Job(suite, suite, task, 0, regime, method), regret)
-            for regime in regimes
-            for method, regret in regrets.items()
-            for task in "AB"
-        ]
-        for job, regret in jobs:
+    regrets = {
+        (regime, "toy"): {"meta": 0.2, "gp": 0.4} for regime in ("base", "negated", "noise")
+    }
+    regrets["base", "nmt-2"] = {"meta": 0.2, "nsgaii": 0.4}
+    regrets["base", "lcbench-pruned"] = {"meta": 0.2, "meta-drops-pruned": 0.4}
+    for (regime, suite), by_method in regrets.items():
+        for method, regret in by_method.items():
             rows = [Row(i, 0.5, regret / i, 0.01, 0.5, 52.0) for i in range(1, 21)]
-            append_rows(path, job, rows)
+            for task in "AB":
+                append_rows(path, Job(suite, suite, task, 0, regime, method), rows)
     for task in "AB":
         append_skip(path, Job("toy", "toy", task, 0, "base", "cma-es-warm-start"), "categories")
     main([str(path)])
