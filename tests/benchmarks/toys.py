@@ -32,7 +32,6 @@ def bowl_task(name):
 
 
 def curve_task(name):
-    # The loss comes down to its final value at the last epoch.
     def curve(params):
         return tuple(loss(name, params) * EPOCHS[-1] / np.array(EPOCHS))
 
@@ -40,7 +39,6 @@ def curve_task(name):
 
 
 def two_task(name):
-    # The more x, the slower.
     def evaluate(params):
         return -loss(name, params), 1.0 + params["x"]
 
