@@ -39,16 +39,6 @@ from benchmarks.tasks.task import Family
 _PLAIN = Regime()  # of what is shared by all regimes that leave the target as it is
 
 
-class PriorJob(NamedTuple):
-    """What identifies a prior study."""
-
-    suite: str
-    family: str
-    task: str
-    seed: int
-    sampler: str
-
-
 class Settings(NamedTuple):
     """What all jobs of a file share."""
 
@@ -95,7 +85,7 @@ def make_priors(
     """Make prior studies before they are needed, as several jobs read each of them."""
     by_name = {family.name: family for family in families}
     wanted = {
-        PriorJob(job.suite, job.family, prior, job.seed, REGIMES[job.regime].sampler): None
+        job._replace(task=prior, regime="", method=REGIMES[job.regime].sampler): None
         for job in jobs
         if METHODS[job.method].uses_priors and job.regime not in (SHARED, "none")
         for prior in by_name[job.family].priors_of(job.task)[: settings.priors.limit]
@@ -160,10 +150,11 @@ class Runner:
         print(f"{progress} {'/'.join(map(str, job[1:]))}: {text}", flush=True)
 
 
-def _make(settings: Settings, job: PriorJob) -> None:
+def _make(settings: Settings, job: Job) -> None:
+    """Make a prior study; its sampler stands in the place of a method."""
     be_quiet()
     family = _family(job.suite, job.family, settings.data)
-    make_study(family, job.task, job.sampler, job.seed, settings.priors)
+    make_study(family, job.task, job.method, job.seed, settings.priors)
 
 
 def _family(suite: str, name: str, data: Path | None) -> Family:

@@ -27,7 +27,7 @@ from benchmarks.report.summary import runs_with
 from benchmarks.report.summary import verdict
 from benchmarks.report.summary import whole
 from benchmarks.report.summary import worst_decile
-from benchmarks.tasks.lcbench import EPOCHS
+from benchmarks.tasks.yahpo import EPOCHS
 
 
 _TRIALS = (1, 2, 3, 5, 10, 15, 20, 30, 50, 100)

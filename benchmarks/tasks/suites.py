@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.tasks.lcbench import lcbench_family
 from benchmarks.tasks.nmt import nmt_family
 from benchmarks.tasks.nmt import NMT_SUITE
 from benchmarks.tasks.tables import SUITE
@@ -24,6 +23,7 @@ from benchmarks.tasks.tables import table_families
 from benchmarks.tasks.task import Family
 from benchmarks.tasks.task import OBJECTIVES_SUITES
 from benchmarks.tasks.task import PRUNED_SUITE
+from benchmarks.tasks.yahpo import lcbench_family
 from benchmarks.tasks.yahpo import yahpo_family
 from benchmarks.tasks.yahpo import YAHPO_SUITES
 

@@ -4,12 +4,17 @@ A scenario is one network, fitted by its authors to the real results of many dat
 asked at full fidelity. Best and median of a task are estimated once, from a fixed random sample
 whose best configurations are then improved by random steps. (The published maxima are taken over
 all fidelities, so they are not maxima of this function.)
+
+LCBench comes with two objectives, too, and with learning curves: the accuracy is reported at every
+fourth epoch, and the median pruner (Optuna's own defaults) may stop the trial there. A trial costs
+the epochs that it trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from dataclasses import replace
 import functools
 import json
 from pathlib import Path
@@ -18,8 +23,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.tasks.objectives import Front
+from benchmarks.tasks.objectives import front_of
+from benchmarks.tasks.objectives import losses
+from benchmarks.tasks.objectives import non_dominated
+from benchmarks.tasks.objectives import objectives_task
 from benchmarks.tasks.task import Array
 from benchmarks.tasks.task import Family
+from benchmarks.tasks.task import Params
+from benchmarks.tasks.task import PRUNED_SUITE
 from benchmarks.tasks.task import Reference
 from benchmarks.tasks.task import single_task
 from benchmarks.tasks.task import Suggest
@@ -38,6 +50,10 @@ _SAMPLE = 20_000  # configurations behind the median
 _ELITE = 50  # the best of them are improved ...
 _ROUNDS = 8  # ... in so many rounds ...
 _STEPS = 40  # ... of so many random steps each
+# From LCBench's front it is so many rounds, of so many steps in all: a few seconds a task.
+_FRONT_ROUNDS, _FRONT_STEPS = 6, 2_000
+_ACCURACY, _TIME = 1, 0  # of LCBench's outputs
+EPOCHS = tuple(range(4, 53, 4))  # at which values are reported; the last is the final value
 
 
 class Scenario(NamedTuple):
@@ -149,6 +165,12 @@ def yahpo_family(
     )
 
 
+def lcbench_family(suite: str, folder: Path) -> Family:
+    """Return the tasks of ``lcbench`` with the time as second objective, or with their curves."""
+    make = _curve_task if suite == PRUNED_SUITE else _two_task
+    return yahpo_family("lcbench", folder, suite=suite, make=make)
+
+
 def surrogate_task(surrogate: Surrogate, name: str) -> Task:
     """Return one task of a surrogate."""
     return single_task(
@@ -166,6 +188,42 @@ def random_steps(U: Array, rng: np.random.Generator) -> Array:
     moved = rng.random(U.shape) < 3 / U.shape[1]
     stepped = U + np.where(moved, size * rng.standard_normal(U.shape), 0.0)
     return np.clip(stepped, 0.0, np.nextafter(1.0, 0.0))
+
+
+def _two_task(surrogate: Surrogate, name: str) -> Task:
+    def evaluate(params: Params) -> tuple[float, ...]:
+        return tuple(_pairs(surrogate, name, one_row(surrogate.space, params))[0].tolist())
+
+    front = functools.partial(_front, surrogate, name)
+    return objectives_task(name, surrogate.suggest, evaluate, front)
+
+
+def _curve_task(surrogate: Surrogate, name: str) -> Task:
+    def curve(params: Params) -> tuple[float, ...]:
+        inputs = one_row(surrogate.space, params, n=len(EPOCHS))
+        inputs["epoch"] = np.array(EPOCHS, dtype=float)
+        return tuple(surrogate.values(name, inputs).tolist())
+
+    return replace(surrogate_task(surrogate, name), evaluate=curve, epochs=EPOCHS)
+
+
+def _front(surrogate: Surrogate, name: str) -> Front:
+    """Return the reference point of a fixed random sample; random steps improve its front."""
+    rng = np.random.default_rng(0)
+    U = rng.random((_SAMPLE, len(surrogate.space)))
+    sample = Y = _pairs(surrogate, name, columns(surrogate.space, U))
+    for _ in range(_FRONT_ROUNDS):
+        kept = non_dominated(losses(Y))
+        U, Y = U[kept], Y[kept]
+        steps = random_steps(U[rng.integers(len(U), size=_FRONT_STEPS)], rng)
+        U = np.concatenate([U, steps])
+        Y = np.concatenate([Y, _pairs(surrogate, name, columns(surrogate.space, steps))])
+    return front_of(sample, Y)
+
+
+def _pairs(surrogate: Surrogate, name: str, inputs: Columns) -> Array:
+    """Return accuracies and times, (n, 2)."""
+    return surrogate.outputs(name, inputs)[:, [_ACCURACY, _TIME]]
 
 
 def _session(path: Path) -> Any:

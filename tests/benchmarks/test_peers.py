@@ -132,7 +132,7 @@ def test_the_sampler_moves_and_leaves_out_what_the_target_does_not_allow():
     study = run(narrow, 4, sampler)
     assert {trial.params["cost"] for trial in study.trials} == {0.125}  # moved to the nearest
     assert planner.target.history.losses.tolist() == [0.125]
-    assert planner.target.fresh([study.trials[0].params, {"cost": 0.1}]) == [1]
+    assert planner.target.is_taken([study.trials[0].params, {"cost": 0.1}]) == [True, False]
     (thin,) = planned.capped([history])
     assert len(thin.losses) == planned.MAX_TRIALS and thin.best(1) == history.best(1)
     with pytest.raises(Unsupported, match="'no_such_package', which is not installed.*peers"):

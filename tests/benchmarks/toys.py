@@ -5,12 +5,12 @@ import functools
 
 import numpy as np
 
-from benchmarks.tasks.lcbench import EPOCHS
 from benchmarks.tasks.objectives import front_of
 from benchmarks.tasks.objectives import objectives_task
 from benchmarks.tasks.task import Family
 from benchmarks.tasks.task import Reference
 from benchmarks.tasks.task import single_task
+from benchmarks.tasks.yahpo import EPOCHS
 
 
 NAMES = tuple("3456789")

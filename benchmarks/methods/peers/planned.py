@@ -115,15 +115,10 @@ class Target(NamedTuple):
     history: History
     taken: list[dict[str, Any]]  # configurations of all other trials, also failed and running
 
-    def is_taken(self, params: Params) -> bool:
-        """Return whether a trial has these values of all parameters that the target has shown."""
-        return self._key(params) in {self._key(other) for other in self.taken}
-
-    def fresh(self, candidates: Sequence[Params]) -> list[int]:
-        """Return the indices of candidates that no trial has, or all if each is taken."""
+    def is_taken(self, candidates: Sequence[Params]) -> list[bool]:
+        """Return whether a trial has a candidate's values of all that the target has shown."""
         taken = {self._key(other) for other in self.taken}
-        fresh = [i for i, c in enumerate(candidates) if self._key(c) not in taken]
-        return fresh or list(range(len(candidates)))
+        return [self._key(candidate) in taken for candidate in candidates]
 
     def candidates(
         self, priors: Sequence[History], rng: np.random.Generator
@@ -133,7 +128,8 @@ class Target(NamedTuple):
         bases = self.history.best(_N_BEST) or known
         near = self.space.neighbours(bases, _N_NEAR, rng) if bases else []
         pool = [*self.space.random(_N_RANDOM, rng), *known, *near]
-        return [pool[i] for i in self.fresh(pool)]
+        fresh = [c for c, taken in zip(pool, self.is_taken(pool), strict=True) if not taken]
+        return fresh or pool
 
     def _key(self, params: Params) -> tuple[tuple[str, str], ...]:
         return tuple((n, repr(params[n])) for n in sorted(self.shown) if n in params)

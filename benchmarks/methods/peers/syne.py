@@ -137,7 +137,7 @@ def _zero_shot(space: FlatSpace, priors: Sequence[History], seed: int) -> Next:
 
     def following(target: Target) -> Params:
         config = scheduler.get_config()
-        while config is not None and target.is_taken(space.params(config)):
+        while config is not None and target.is_taken([space.params(config)])[0]:
             config = scheduler.get_config()
         if config is None:  # it has suggested all there is
             return space.flat(target.space.random(1, rng)[0])
