@@ -149,7 +149,7 @@ def _greedy_soup(bench: Bench) -> Training:
 def _aligned_soup(bench: Bench) -> Training | None:
     """Average after aligning hidden units; None where they cannot be aligned."""
     try:
-        mean = weights.average(bench.carried(), align=bench.build(None))
+        mean = weights.average(bench.carried(), align_by=bench.build(None))
     except ValueError:
         return None
     return _from_mean(bench, "aligned soup", mean)

@@ -166,7 +166,7 @@ class Lab(NamedTuple):
             "best": candidates[0].load(),
             "nearest": best(weights.Nearest.by_meta_features(earlier, self.features()))[1],
             "transferable": transferable,
-            "average": weights.average(leading, align=self.domain.new.model.build(0)),
+            "average": weights.average(leading, align_by=self.domain.new.model.build(0)),
         }
         return by_role, best(weights.by_logme)[1], (source, round(seconds, 2), len(steps))
 

@@ -16,7 +16,7 @@ from torch import nn
 from torch import Tensor
 import torch.nn.functional as F
 
-from optuna_meta.weights.merging.ensemble_weights import mixture_loss
+from optuna_meta.weights.merging.ensemble import ensemble_loss
 
 
 PADDING = 0  # The token that only fills a sentence up.
@@ -216,5 +216,5 @@ def merit(kind: Kind, predictions: Tensor, data: Data) -> tuple[float, float]:
     What is not finite is worst.
     """
     wanted = kind.wanted(data.y)
-    both = kind.sign * kind.score(predictions, wanted), -float(mixture_loss(predictions, wanted))
+    both = kind.sign * kind.score(predictions, wanted), -float(ensemble_loss(predictions, wanted))
     return both if all(map(math.isfinite, both)) else (-math.inf, -math.inf)

