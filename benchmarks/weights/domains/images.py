@@ -157,9 +157,7 @@ def _data(x: Images, y: Classes, rows: Any = slice(None)) -> tasks.Data:
 
 
 def _numbered(
-    images: tuple[Images, Classes],
-    classes: Classes,
-    draw: Callable[..., Any] = lambda rows: rows,
+    images: tuple[Images, Classes], classes: Classes, draw: Callable[..., Any] = lambda rows: rows
 ) -> tuple[Images, Classes]:
     """Return all images of some classes, numbered in the order given, or those drawn of each."""
     rows = [draw(np.flatnonzero(images[1] == label)) for label in classes]

@@ -187,8 +187,7 @@ def test_what_dies_never_wins_and_anything_beats_what_dies() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"folds": 1}, {"steps": 0}, {"rates": ()}, {"batch_size": 0}, {"divisions": 0}],
+    "wrong", [{"folds": 1}, {"steps": 0}, {"rates": ()}, {"batch_size": 0}, {"divisions": 0}]
 )
 def test_a_training_that_tries_nothing_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="At least two folds"):
