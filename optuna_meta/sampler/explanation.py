@@ -93,8 +93,8 @@ def _closeness(names: tuple[str, ...]) -> str:
 def _shown(params: Mapping[str, Any]) -> str:
     if not params:
         return "drawn at random"
-    shown = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in params.items())
-    return ", ".join(shown)
+    texts = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in params.items())
+    return ", ".join(texts)
 
 
 def explained(

@@ -302,9 +302,9 @@ class MetaSampler(BaseSampler):
                     known = set(self._candidates.names)
                 if name in plan.renewed or name not in known:
                     return plan  # Nothing more is known of it.
-                asked = {**trial.distributions, name: distribution}
+                space = {**trial.distributions, name: distribution}
                 fixed = given_params(trial)
-                target = self._target(study, trials, trial.number, asked, fixed, is_exact=True)
+                target = self._target(study, trials, trial.number, space, fixed, is_exact=True)
                 request = target.encode(suggester.fitted, state)
                 suggestion = suggester.suggest(request, self._rng)
             except NoCandidateError:

@@ -67,12 +67,12 @@ def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition,
         studies: Rows (n, D) of each study; what a study never tuned says nothing.
         space: Their space.
     """
-    told = [rows for rows in studies if len(rows)]
-    if not told:
+    known = [rows for rows in studies if len(rows)]
+    if not known:
         return ()
-    rows = np.vstack(told)
+    rows = np.vstack(known)
     # Which dimensions the study of a row has tuned.  # (n, D)
-    tuned = np.repeat([~np.isnan(r).all(axis=0) for r in told], [len(r) for r in told], axis=0)
+    tuned = np.repeat([~np.isnan(r).all(axis=0) for r in known], [len(r) for r in known], axis=0)
     found = []
     for child in range(len(space.dimensions)):
         if np.isnan(rows[tuned[:, child], child]).any():
@@ -141,8 +141,8 @@ def _condition_of(
         is_candidate = dimension.is_categorical or dimension.size <= _MOST_PARENT_VALUES
         if parent == child or not is_candidate:
             continue
-        told = tuned[:, child] & tuned[:, parent]
-        cells, active = rows[told, parent], ~np.isnan(rows[told, child])
+        known = tuned[:, child] & tuned[:, parent]
+        cells, active = rows[known, parent], ~np.isnan(rows[known, child])
         condition = _condition(child, parent, cells, active, not dimension.is_categorical)
         if condition is not None:
             options.append((float(np.isnan(cells).mean()), len(condition.cells), condition))

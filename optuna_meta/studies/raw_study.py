@@ -55,8 +55,8 @@ class RawStudy:
         if not any(len(params) for params in self.observations.params):
             return "its trials have no parameters"
         if (values == values[0]).all():
-            shown = ", ".join(f"{value:g}" for value in values[0])
-            return f"all its usable trials ({len(values)}) have one value, {shown}"
+            only = ", ".join(f"{value:g}" for value in values[0])
+            return f"all its usable trials ({len(values)}) have one value, {only}"
         return ""
 
 

@@ -37,7 +37,7 @@ class SuggestRequest:
         rows: The finished trials.  # (n, D)
         values: Their objective values, lower is better, finite.  # (n, K)
         pending: Running trials.  # (p, D)
-        fixed: Cells that are already decided, NaN for the others.  # (D,)
+        fixed: Cells that are already fixed, NaN for the others.  # (D,)
         conditions: Which dimensions exist under which others.
         ahead: Running trials whose configuration is not known yet.
         constraint_values: The trials' constraint values, NaN where one reports none.  # (n, J)
@@ -63,12 +63,12 @@ class SuggestRequest:
     tried: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))  # (C,)
     measured: NDArray[np.bool_] | None = None  # (n,)
 
-    def after(self, taken: Suggestion) -> SuggestRequest:
+    def after(self, suggestion: Suggestion) -> SuggestRequest:
         """Return the request when another trial has been given a suggestion."""
         tried = self.tried.copy()
         if self.candidates is not None:
-            tried[taken.candidate] = True
-        return replace(self, pending=np.vstack([self.pending, taken.row]), tried=tried)
+            tried[suggestion.candidate] = True
+        return replace(self, pending=np.vstack([self.pending, suggestion.row]), tried=tried)
 
     def of_trials(self, kept: NDArray[np.int64]) -> SuggestRequest:
         """Return the request with some of the finished trials."""

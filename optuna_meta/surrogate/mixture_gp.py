@@ -95,8 +95,10 @@ class _Relations:
     ) -> _Relations:
         wanted = set(kinds)
         squared = {
-            own: squared_distances(a.X * scales.roots(own), b.X * scales.roots(own))
-            for own in {own for own, _ in wanted}
+            of_target: squared_distances(
+                a.X * scales.roots(of_target), b.X * scales.roots(of_target)
+            )
+            for of_target in {of_target for of_target, _ in wanted}
         }
         correlations = {(o, s): matern52(squared[o] / s**2) for o, s in wanted}
         return cls(_deviations(a.Z, w) @ _deviations(b.Z, w).T, correlations)

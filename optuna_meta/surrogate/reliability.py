@@ -70,8 +70,10 @@ class Reliability(NamedTuple):
 def reliability_of(fitted: FittedPrior) -> Reliability:
     """Ask every prior study; of many an even spread, whose mean answer the others get."""
     n_tasks = len(fitted)
-    asked = np.unique(np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int))
-    few = fitted.select(asked)
+    probed = np.unique(
+        np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int)
+    )
+    few = fitted.select(probed)
     precisions = few.precisions(few.space)
     tasks = range(len(few))
     whole = [_as_target(few, t, precisions, _MOST_TRIALS) for t in tasks]
@@ -84,7 +86,7 @@ def reliability_of(fitted: FittedPrior) -> Reliability:
         informed = np.array([_UNINFORMED])
     means = np.array([signal.mean(), informed.mean()]) if n_tasks else np.zeros(2)
     reliability = Reliability(*(np.full(n_tasks, mean) for mean in means))
-    reliability.signal[asked], reliability.informed[asked] = signal, informed
+    reliability.signal[probed], reliability.informed[probed] = signal, informed
     return reliability
 
 
@@ -104,9 +106,9 @@ def initial_trust(reliability: Reliability) -> float:
     signal, informed = reliability
     if len(signal) == 0:
         return 0.0
-    asked = min(len(signal), _MOST_STUDIES) / len(signal)  # The others' answers are no evidence.
-    share = asked * float(signal @ informed) + _PSEUDO_STUDIES * _UNINFORMED
-    share /= asked * float(signal.sum()) + _PSEUDO_STUDIES
+    probed = min(len(signal), _MOST_STUDIES) / len(signal)  # The others' answers are no evidence.
+    share = probed * float(signal @ informed) + _PSEUDO_STUDIES * _UNINFORMED
+    share /= probed * float(signal.sum()) + _PSEUDO_STUDIES
     return share * float(signal_weights(reliability) @ signal)
 
 

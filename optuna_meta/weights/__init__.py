@@ -22,7 +22,6 @@ from optuna_meta.weights.meta_learning.joint import joint_init
 from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.meta_learning.maml import adapt
-from optuna_meta.weights.meta_learning.maml import cavia_init
 from optuna_meta.weights.meta_learning.maml import maml_init
 from optuna_meta.weights.meta_learning.reptile import reptile_init
 from optuna_meta.weights.selection.candidate import Candidate
@@ -81,7 +80,6 @@ __all__ = [
     "by_logme",
     "by_loss",
     "by_score",
-    "cavia_init",
     "cosine_similarity",
     "find_checkpoints",
     "freeze",

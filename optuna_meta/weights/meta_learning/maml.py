@@ -29,7 +29,7 @@ from optuna_meta.weights.state_dict import matching
 from optuna_meta.weights.torch_tools import call_with
 
 
-__all__ = ["adapt", "cavia_init", "maml_init", "meta_loss"]
+__all__ = ["adapt", "maml_init", "meta_loss"]
 
 Parameters = Mapping[str, Tensor]
 
@@ -40,6 +40,7 @@ def maml_init(
     loss: Loss,
     *,
     adapted: Sequence[str] = ("*",),
+    context: Sequence[str] = (),
     inner: InnerLoop = InnerLoop(),  # noqa: B008
     outer: OuterLoop = OuterLoop(),  # noqa: B008
     first_order: bool = False,
@@ -53,6 +54,8 @@ def maml_init(
         tasks: Each yields batches again and again: one to adapt on, one to be good on, and so on.
         loss: Of what predicts, which is called like the model, and a batch; a scalar.
         adapted: Patterns of the parameters that the inner steps change.
+        context: Patterns of those that only the inner steps change, and no others then (CAVIA).
+            They are where each task starts, 0 for example, and are returned as they are.
         inner: The inner steps; :func:`adapt` does them on a new task.
         outer: The steps of Adam on the weights.
         first_order: Whether to take the inner gradients as constant, which is cheaper.
@@ -62,47 +65,14 @@ def maml_init(
     Raises:
         ValueError: If a task is empty, nothing matches a pattern, or the loss diverges.
     """
-    names, trainable = (matching(model, p, trainable=True) for p in (adapted, ["*"]))
+    names = matching(model, context or adapted, trainable=True)
+    trainable = matching(model, ["*"], trainable=True)
+    learned = [name for name in trainable if not (context and name in names)]
     task_loss = partial(meta_loss, adapted=names, loss=loss, inner=inner, first_order=first_order)
     training = MetaTraining(model, tasks, device, seed)
-    _learn(training, trainable, outer, task_loss)
-    made_by = "first-order maml" if first_order else "maml"
-    return training.checkpoint(made_by, inner=inner, outer=outer, adapted=names)
-
-
-def cavia_init(
-    model: nn.Module,
-    tasks: Sequence[Iterable[Any]],
-    loss: Loss,
-    *,
-    context: Sequence[str],
-    inner: InnerLoop = InnerLoop(),  # noqa: B008
-    outer: OuterLoop = OuterLoop(),  # noqa: B008
-    device: str | torch.device = "cpu",
-    seed: int = 0,
-) -> Checkpoint:
-    """Learn weights for which adapting the context parameters alone suits a task.
-
-    Args:
-        model: The start. Its context parameters, 0 for example, are where each task starts, and
-            are returned as they are.
-        tasks: As :func:`maml_init` takes them.
-        loss: Of what predicts and a batch.
-        context: Patterns of the context parameters.
-        inner: The steps on them.
-        outer: The steps of Adam on the other weights.
-        device: Where to compute.
-        seed: Of all random numbers.
-
-    Raises:
-        ValueError: If a task is empty, nothing matches a pattern, or the loss diverges.
-    """
-    names, trainable = (matching(model, p, trainable=True) for p in (context, ["*"]))
-    learned = [name for name in trainable if name not in names]
-    task_loss = partial(meta_loss, adapted=names, loss=loss, inner=inner)
-    training = MetaTraining(model, tasks, device, seed)
     _learn(training, learned, outer, task_loss)
-    return training.checkpoint("cavia", inner=inner, outer=outer, adapted=names)
+    made_by = "cavia" if context else "first-order maml" if first_order else "maml"
+    return training.checkpoint(made_by, inner=inner, outer=outer, adapted=names)
 
 
 def adapt(
@@ -112,7 +82,7 @@ def adapt(
 
     Args:
         model: A model that has the checkpoint's weights.
-        checkpoint: What :func:`maml_init` or :func:`cavia_init` returned.
+        checkpoint: What :func:`maml_init` returned.
         batch: The new task's data, where the model is.
         loss: Of what predicts and a batch.
         steps: How many; as many as it was learned for if None.
@@ -123,7 +93,7 @@ def adapt(
     extra = checkpoint.metadata.extra
     if "adapted" not in extra:
         raise ValueError(
-            f"The checkpoint must be of maml_init or cavia_init, got one of "
+            f"The checkpoint must be of maml_init, got one of "
             f"{extra.get('made_by', 'plain training')!r}. Use an optimiser of your choice."
         )
     inner = InnerLoop(**extra["inner"])

@@ -14,7 +14,6 @@ from optuna_meta.weights.meta_learning.joint import joint_init
 from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.meta_learning.maml import adapt
-from optuna_meta.weights.meta_learning.maml import cavia_init
 from optuna_meta.weights.meta_learning.maml import maml_init
 from optuna_meta.weights.meta_learning.reptile import reptile_init
 from tests.weights.meta_learning.toys import networks
@@ -32,7 +31,7 @@ LEARNERS: dict[str, Callable[..., Checkpoint]] = {
     "first order": lambda *a, **k: maml_init(
         *a, outer=OuterLoop(1e-2, 3, 2), first_order=True, **k
     ),
-    "cavia": lambda *a, **k: cavia_init(*a, context=["4.bias"], outer=OuterLoop(1e-2, 3, 2), **k),
+    "cavia": lambda *a, **k: maml_init(*a, context=["4.bias"], outer=OuterLoop(1e-2, 3, 2), **k),
 }
 
 
@@ -103,10 +102,10 @@ def test_a_gpu_leads_nearly_to_the_same(kind: str) -> None:
 def test_wrong_arguments_are_refused() -> None:
     model, loaders = networks()
     with pytest.raises(ValueError, match="No trainable parameter matches.*0.weight"):
-        cavia_init(model, loaders, squared, context=["absent"])
+        maml_init(model, loaders, squared, context=["absent"])
     with pytest.raises(ValueError, match="got 3 tasks and 1 weights"):
         joint_init(model, loaders, squared, weights=[1.0])
-    with pytest.raises(ValueError, match="must be of maml_init or cavia_init, got one of 'joint'"):
+    with pytest.raises(ValueError, match="must be of maml_init, got one of 'joint'"):
         adapt(model, joint_init(model, loaders, squared, steps=1), None, squared)
     for wrong in (lambda: InnerLoop(lr=0.0), lambda: OuterLoop(rounds=0)):
         with pytest.raises(ValueError, match="must be positive"):

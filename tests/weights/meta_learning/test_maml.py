@@ -9,7 +9,6 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.meta_learning.maml import adapt
-from optuna_meta.weights.meta_learning.maml import cavia_init
 from optuna_meta.weights.meta_learning.maml import maml_init
 from optuna_meta.weights.meta_learning.maml import meta_loss
 from tests.weights.meta_learning.toys import Quadratic
@@ -99,7 +98,7 @@ def test_maml_learns_to_adapt(first_order: bool) -> None:
 
 def test_cavia_changes_the_context_only_on_a_task_and_the_rest_only_between() -> None:
     tasks = lines([2.0] * 4, [-2.0, -1.0, 1.0, 2.0])
-    found = cavia_init(
+    found = maml_init(
         Contextual(), tasks, squared, context=["context"], outer=OuterLoop(0.05, 200, 4)
     )
     assert found.state["context"].item() == 0.0
