@@ -228,17 +228,19 @@ class MetaSampler(BaseSampler):
         fixed_params: Mapping[str, Any],
         is_exact: bool = False,
     ) -> TargetStudy:
-        directions = tuple(study.directions)
+        directions, candidates = tuple(study.directions), self._candidates
+        outcomes = objectives(len(directions), metric_names(study))
+        used = used_candidates(study, number, candidates)
         return TargetStudy(
             directions,
-            objectives(len(directions), metric_names(study)),
+            outcomes,
             trials,
             number,
             search_space,
             fixed_params,
             is_exact,
-            self._candidates,
-            used_candidates(study, number, self._candidates),
+            candidates,
+            used,
         )
 
     def _plan(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.space.dimension import UNSEEN
 from optuna_meta.space.search_space import Space
+from optuna_meta.space.search_space import translate_cells
 
 
 __all__ = [
@@ -56,8 +57,7 @@ class Condition:
         """Tell whether the child is active; never under an inactive parent.  # (n,)"""
         distances = np.abs(parent_cells[:, None] - np.array(self.cells))
         known = ~np.isnan(parent_cells) & (self.ordered | (distances == 0.0).any(axis=1))
-        holds: NDArray[np.bool_] = known & np.array(self.active)[distances.argmin(axis=1)]
-        return holds
+        return np.asarray(known & np.array(self.active)[distances.argmin(axis=1)])
 
 
 def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition, ...]:
@@ -87,20 +87,16 @@ def translated(
     found = []
     for condition in conditions:
         child, parent = source.names[condition.child], source.names[condition.parent]
-        if child in target.names and parent in target.names:
-            rows = np.full((len(condition.cells), len(source.dimensions)), np.nan)
-            rows[:, condition.parent] = condition.cells
-            cells = target.translate(rows, source)[:, target.index(parent)]
-            seen = {
-                cell: active
-                for cell, active in zip(cells.tolist(), condition.active, strict=True)
-                if not (np.isnan(cell) or cell == UNSEEN)
-            }
-            if seen:
-                i, j = target.index(child), target.index(parent)
-                known = tuple(sorted(seen))
-                ordered = not target.dimensions[j].is_categorical
-                found.append(Condition(i, j, known, tuple(seen[c] for c in known), ordered))
+        if child not in target.names or parent not in target.names:
+            continue
+        i, j = target.index(child), target.index(parent)
+        spans = source.dimensions[condition.parent], target.dimensions[j]
+        cells = translate_cells(np.array(condition.cells), *spans).tolist()
+        pairs = zip(cells, condition.active, strict=True)
+        seen = dict(sorted((c, active) for c, active in pairs if c == c and c != UNSEEN))
+        if seen:
+            ordered = not target.dimensions[j].is_categorical
+            found.append(Condition(i, j, tuple(seen), tuple(seen.values()), ordered))
     return tuple(found)
 
 
@@ -114,13 +110,9 @@ def parents_first(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     """Order the conditions, each after that of its parent; drop those that depend in a circle."""
     ordered: list[Condition] = []
     waiting = list(conditions)
-    while waiting:
-        children = {condition.child for condition in waiting}
-        ready = [condition for condition in waiting if condition.parent not in children]
-        if not ready:
-            break
+    while ready := [c for c in waiting if c.parent not in {other.child for other in waiting}]:
         ordered += ready
-        waiting = [condition for condition in waiting if condition.parent in children]
+        waiting = [condition for condition in waiting if condition not in ready]
     return tuple(ordered)
 
 

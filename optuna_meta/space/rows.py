@@ -146,8 +146,7 @@ def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> ND
         radius: One for all, or one for each of the others.  # (m,)
     """
     beyond = squared_distances(rows, others, space) - np.square(radius)
-    far: NDArray[np.bool_] = beyond.min(axis=1, initial=np.inf) > 0.0
-    return far
+    return np.asarray(beyond.min(axis=1, initial=np.inf) > 0.0)
 
 
 def squared_distances(rows: Array, others: Array, space: Space) -> Array:
@@ -177,5 +176,4 @@ def squared_distances(rows: Array, others: Array, space: Space) -> Array:
 def is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:
     """Tell which cells (n, D) hold a choice that the space does not know."""
     categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
-    unseen_choice: NDArray[np.bool_] = categorical & (rows == UNSEEN)
-    return unseen_choice
+    return np.asarray(categorical & (rows == UNSEEN))

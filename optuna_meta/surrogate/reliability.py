@@ -93,8 +93,7 @@ def reliability_of(fitted: FittedPrior) -> Reliability:
 def signal_weights(reliability: Reliability) -> Array:
     """Return the weights (T,) of the prior studies, sum 1: none for noise."""
     weights = _LEAST_SIGNAL + reliability.signal
-    normalised: Array = weights / (weights.sum() or 1.0)
-    return normalised
+    return np.asarray(weights / (weights.sum() or 1.0))
 
 
 def initial_trust(reliability: Reliability) -> float:
@@ -138,8 +137,7 @@ def _log_agreement(Z: Array, y: Array) -> Array:
     centred, response = Z - Z.mean(axis=0), y - y.mean()
     norms = np.linalg.norm(centred, axis=0) * np.linalg.norm(response)
     correlation = np.maximum(response @ centred / np.maximum(norms, 1e-12), 0.0)
-    gain: Array = -0.5 * (n - 2) * np.log1p(-(np.minimum(correlation, 0.999) ** 2))
-    return gain
+    return np.asarray(-0.5 * (n - 2) * np.log1p(-(np.minimum(correlation, 0.999) ** 2)))
 
 
 class _Played(NamedTuple):

@@ -26,6 +26,8 @@ from optuna_meta.weights.meta_learning.maml import maml_init
 from optuna_meta.weights.meta_learning.reptile import reptile_init
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.candidate import find_checkpoints
+from optuna_meta.weights.selection.candidate import STARTS
+from optuna_meta.weights.selection.candidate import suggest_start
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.rank import by_fit
 from optuna_meta.weights.selection.rank import by_leep
@@ -38,8 +40,6 @@ from optuna_meta.weights.selection.rank import Ranked
 from optuna_meta.weights.selection.rank import Ranking
 from optuna_meta.weights.selection.rank import ShortlistThenTrain
 from optuna_meta.weights.selection.short_training import ShortTraining
-from optuna_meta.weights.selection.starts import STARTS
-from optuna_meta.weights.selection.starts import suggest_start
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.store import CheckpointStore
 from optuna_meta.weights.store.verify import Finding

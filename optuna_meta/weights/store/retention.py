@@ -17,7 +17,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._optuna import ARTIFACT_PREFIX
 from optuna_meta._optuna import attributes_of_other_studies
+from optuna_meta._optuna import enqueued_params
 from optuna_meta._optuna import set_study_system_attr
 from optuna_meta._optuna import study_system_attrs
 from optuna_meta._typing import Array
@@ -43,7 +45,6 @@ __all__ = [
 ]
 
 _PRUNED = "optuna_meta:pruned:"
-_ARTIFACT = "artifacts:"  # Optuna's own prefix.
 
 
 class StoredCheckpoint(NamedTuple):
@@ -109,7 +110,7 @@ def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[Checkpo
         trials: All trials of its study.
     """
     records = read_records(trial.user_attrs, f"trial {trial.number}")
-    wanted = trial.system_attrs.get("fixed_params")
+    wanted = enqueued_params(trial)
     stopped = [t for t in trials if t.state in (TrialState.PRUNED, TrialState.FAIL)]
     for earlier in reversed(stopped if wanted else []):
         if not records and earlier.params == wanted:
@@ -221,7 +222,7 @@ def _needed(attributes: Iterable[Mapping[str, Any]]) -> set[str]:
     pruned: set[str] = set()
     for some in attributes:
         pruned |= _marked_pruned(some)
-        named |= {key.removeprefix(_ARTIFACT) for key in some if key.startswith(_ARTIFACT)}
+        named |= {k.removeprefix(ARTIFACT_PREFIX) for k in some if k.startswith(ARTIFACT_PREFIX)}
         for record in parse_records(some)[0]:
             named.update(blob.artifact_id for blob in record.blobs)
     return named - pruned
@@ -231,9 +232,9 @@ def _our_artifacts(system_attrs: Mapping[str, Any]) -> set[str]:
     """Return the artifacts that are checkpoints; what the dashboard deleted is null."""
     ours = set()
     for key, text in system_attrs.items():
-        about = json.loads(text) if key.startswith(_ARTIFACT) and text else None
+        about = json.loads(text) if key.startswith(ARTIFACT_PREFIX) and text else None
         if about and about.get("mimetype") == MIME_TYPE:
-            ours.add(key.removeprefix(_ARTIFACT))
+            ours.add(key.removeprefix(ARTIFACT_PREFIX))
     return ours
 
 
