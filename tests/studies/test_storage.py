@@ -137,7 +137,7 @@ def test_studies_themselves_serve_as_well(storage: str | BaseStorage) -> None:
 @pytest.mark.parametrize("storage", KINDS, indirect=True)
 def test_studies_are_chosen_by_name_and_by_attribute(storage: str | BaseStorage) -> None:
     chosen = Prior.from_storage(storage, where=lambda study: study.user_attrs["use"])
-    assert chosen.task_names == ("up",)
+    assert chosen.names == ("up",)
     assert Prior.from_storage(storage, ["up", "down", "up"]).names == ("up", "down")
     assert Prior.from_storage(storage, "down").names == ("down",)
     assert Prior.from_storage(storage, []).names == ()

@@ -127,7 +127,7 @@ def test_without_is_the_selection_of_the_others() -> None:
     assert left.task_names == ("study 0", "study 2") and left.space == fitted.space
     np.testing.assert_allclose(left.predict(rows), fitted.predict(rows)[:, [0, 2]], rtol=1e-12)
     np.testing.assert_array_equal(left.parameters.precisions, fitted.parameters.precisions[[0, 2]])
-    assert fitted.without([]).names == fitted.task_names
+    assert fitted.without([]).task_names == fitted.task_names
     assert fitted.without(fitted.task_names).predict(rows).shape == (9, 0)
     assert len(fitted) == 3
 
