@@ -160,7 +160,7 @@ def _rows(bench: methods.Bench, method: str) -> Iterator[Row]:
     choosing = time.process_time() - begun
     if training is not None:
         source, run = training()
-        _, _, before = bench.earlier.learned.get(source, (None, None, bench.earlier.seconds))
+        _, before = bench.earlier.learned.get(source, (None, bench.earlier.seconds))
         costs = [_rounded(value) for value in (run.lr, choosing, before if source else 0.0)]
         for check, (step, score) in enumerate(zip(bench.domain.checks, run.scores, strict=True)):
             yield (source, *costs, int(check == run.chosen), step, _rounded(score))

@@ -5,8 +5,6 @@ The model is a small convolutional translator with attention, after Gehring et a
 its own sentences, so rows of tables go by language and word. Sentences are different in all tasks.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from functools import partial
 import gzip
@@ -20,11 +18,8 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from benchmarks.weights import tasks
-from benchmarks.weights.domains.text import split_words
-from benchmarks.weights.domains.text import Vocabulary
+from benchmarks.weights.domains import text
 
-
-__all__ = ["FOLDER", "make"]
 
 FOLDER = "multi30k/data/task1/raw"
 
@@ -38,7 +33,7 @@ _DESCRIBED = 1000  # Pairs that a prior task's meta-features are taken of.
 
 Sentence = list[tuple[str, str]]  # Language and word.
 Pairs = tuple[list[Sentence], list[Sentence]]  # The translations with marks of begin and end.
-Words = tuple[Vocabulary, ...]  # Of both sides.
+Words = tuple[text.Words, ...]  # Of both sides.
 
 
 class Translator(nn.Module):
@@ -80,7 +75,7 @@ def make(folder: Path, n_pairs: int, seed: int) -> tasks.Domain:
     own = _pairs(folder, a, b, rest[: _TEST + _VALIDATION + n_pairs])
     valid, train = slice(_TEST, _TEST + _VALIDATION), slice(_TEST + _VALIDATION, None)
     prior_parts = slice(_PRIOR_TRAIN), slice(_PRIOR_TRAIN, None), slice(_DESCRIBED)
-    union = tuple(map(Vocabulary.union, zip(*map(_words, earlier), strict=True)))
+    union = tuple(map(text.union, zip(*map(_words, earlier), strict=True)))
     names = ("-".join(languages) for languages in directions)
     return tasks.Domain(
         tasks.TOKENS,
@@ -97,34 +92,30 @@ def make(folder: Path, n_pairs: int, seed: int) -> tasks.Domain:
 def _task(name: str, pairs: Pairs, train: slice, valid: slice, described: slice) -> tasks.Task:
     words = _words(pairs)
     examples = _examples(pairs, words)
-    sides = (
-        [
-            " ".join(word for _, word in sentence if word not in _MARKS)
-            for sentence in side[described]
-        ]
-        for side in pairs
-    )
-    texts = [*zip(*sides, strict=True)]
+    texts = [
+        tuple(" ".join(word for _, word in side if word not in _MARKS) for side in pair)
+        for pair in [*zip(*pairs, strict=True)][described]
+    ]
     parts = examples.rows(train), examples.rows(valid)
     return tasks.Task(name, _model(words), *parts, (texts, None))
 
 
 def _model(words: Words) -> tasks.Model:
-    source, target = (side.items for side in words)
+    source, target = words
     rows = dict.fromkeys(("target.weight", "head.weight", "head.bias"), target)
     network = partial(Translator, len(source), len(target))
     return tasks.Model(network, {"source.weight": source, **rows})
 
 
 def _examples(pairs: Pairs, words: Words) -> tasks.Data:
-    sources = words[0].encode(pairs[0], _LENGTH)
-    targets = words[1].encode(pairs[1], _LENGTH + 1)
+    sources = text.encode(pairs[0], words[0], _LENGTH)
+    targets = text.encode(pairs[1], words[1], _LENGTH + 1)
     return tasks.Data(torch.cat([sources, targets[:, :-1]], dim=1), targets[:, 1:])
 
 
 def _words(pairs: Pairs) -> Words:
     marks = pairs[1][0][0], pairs[1][0][-1]
-    return Vocabulary.of(pairs[0], _WORDS), Vocabulary.of(pairs[1], _WORDS, extra=marks)
+    return text.vocabulary(pairs[0], _WORDS), text.vocabulary(pairs[1], _WORDS, extra=marks)
 
 
 def _pairs(folder: Path, one: str, other: str, rows: NDArray[np.int64]) -> Pairs:
@@ -139,4 +130,4 @@ def _pairs(folder: Path, one: str, other: str, rows: NDArray[np.int64]) -> Pairs
 @cache
 def _lines(folder: Path, language: str) -> list[list[str]]:
     with gzip.open(folder / f"train.{language}.gz", "rt", encoding="utf-8") as stream:
-        return [split_words(line) for line in stream]
+        return [text.split_words(line) for line in stream]
