@@ -1,10 +1,9 @@
 """One small model and the mismatches of ``peers``, put through the loaders of others and ours."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 import json
 import logging
@@ -23,8 +22,6 @@ from torch import Tensor
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import initialize
 
-
-__all__ = ["Case", "CASES", "judge", "Loader", "LOADERS", "Net", "source_state"]
 
 State = dict[str, Tensor]
 Loaded = tuple[nn.Module, str]  # The model that is left, and what is told.
@@ -60,10 +57,9 @@ class Case(NamedTuple):
 class Loader(NamedTuple):
     """A way to load weights."""
 
-    name: str  # As the table has it.
     package: str
-    load: Callable[[Net, Path, Any], Loaded]
-    option: Any = None
+    name: str
+    load: Callable[[Net, Path], Loaded]
 
 
 def source_state() -> State:
@@ -128,7 +124,7 @@ def judge(loader: Loader, case: Case, folder: Path) -> str:
     before, failed = _copy(model), None
     with _listening() as heard:
         try:
-            found, told = loader.load(model, path, loader.option)
+            found, told = loader.load(model, path)
         except Exception as error:
             found, told, failed = model, str(error), error
     told = " ".join([told, *heard])
@@ -186,31 +182,27 @@ def _listening() -> Iterator[list[str]]:
     loggers = [logging.getLogger(), logging.getLogger("transformers")]
     for logger in loggers:
         logger.addHandler(ear)
-    try:
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            yield heard
-    finally:
-        for logger in loggers:
-            logger.removeHandler(ear)
-        heard += [record.getMessage() for record in ear.buffer]
-        heard += [str(warning.message) for warning in warned]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        yield heard
+    for logger in loggers:
+        logger.removeHandler(ear)
+    heard += [record.getMessage() for record in ear.buffer]
+    heard += [str(warning.message) for warning in warned]
 
 
 def _save(state: State, package: str, folder: Path) -> Path:
     """Write a file as a package wants it."""
-    if package in ("timm", "transformers"):
-        path = folder / "model.safetensors"
+    path = folder / ("model.pt" if package in ("torch", "skorch") else "model.safetensors")
+    if package == "optuna_meta":
+        Checkpoint(state).save_file(path)
+    elif package in ("timm", "transformers"):
         # The format holds no tensor twice; transformers expects none under a second name.
         second = "out.weight" if package == "transformers" and "embed.weight" in state else ""
         kept = {name: tensor.clone() for name, tensor in state.items() if name != second}
         save_file(kept, path, {"format": "pt"})
     else:
-        path = folder / "model.pt"
-        if package == "optuna_meta":
-            Checkpoint(state).save_file(path)
-        else:
-            torch.save(state, path)
+        torch.save(state, path)
     return path
 
 
@@ -230,18 +222,8 @@ def _timm(model: Net, path: Path, strict: bool) -> Loaded:
     return model, str(load_checkpoint(model, str(path), strict=strict))
 
 
-def _transformers(model: Net, path: Path, ignore: bool) -> Loaded:
-    config = {"model_type": "benchmark_net", "tie_word_embeddings": True}
-    (path.parent / "config.json").write_text(json.dumps(config))
-    found, info = _transformers_model().from_pretrained(
-        path.parent, ignore_mismatched_sizes=ignore, output_loading_info=True
-    )
-    left = {name: value for name, value in info.items() if value}
-    return found, str(left) if left else ""
-
-
-def _transformers_model() -> Any:
-    """Return the same model as a class of transformers."""
+def _transformers(_: Net, path: Path, ignore: bool) -> Loaded:
+    """Load into the same model as a class of transformers."""
     transformers: Any = import_module("transformers")
     quiet = import_module("transformers.utils.logging")
     quiet.disable_default_handler()  # The reports are listened to instead.
@@ -266,15 +248,19 @@ def _transformers_model() -> Any:
         def get_output_embeddings(self) -> Any:
             return self.out
 
-    return Model
+    config = {"model_type": "benchmark_net", "tie_word_embeddings": True}
+    (path.parent / "config.json").write_text(json.dumps(config))
+    found, info = Model.from_pretrained(
+        path.parent, ignore_mismatched_sizes=ignore, output_loading_info=True
+    )
+    left = {name: value for name, value in info.items() if value}
+    return found, str(left) if left else ""
 
 
-def _skorch(model: Net, path: Path, _: None) -> Loaded:
+def _skorch(model: Net, path: Path) -> Loaded:
     skorch, callbacks = import_module("skorch"), import_module("skorch.callbacks")
-    kept = callbacks.Checkpoint(
-        dirname=str(path.parent), f_params=path.name, f_optimizer=None, f_criterion=None,
-        f_history=None, monitor=None, event_name=None,
-    )  # fmt: skip
+    others = dict.fromkeys(("f_optimizer", "f_criterion", "f_history", "monitor", "event_name"))
+    kept = callbacks.Checkpoint(dirname=str(path.parent), f_params=path.name, **others)
     net = skorch.NeuralNet(model, nn.MSELoss, callbacks=None, verbose=0).initialize()
     net.history.new_epoch()  # Without, it cannot name its file.
     net.history.new_batch()
@@ -282,18 +268,14 @@ def _skorch(model: Net, path: Path, _: None) -> Loaded:
     return net.module_, ""
 
 
-LOADERS = [
-    Loader(f"{package} {name}", package, load, option)
-    for package, load, options in (
-        ("optuna_meta", _ours, {"`initialize`": "skip", '`partial="error"`': "error"}),
-        ("torch", _torch, {"`load_state_dict`": True, "`strict=False`": False}),
-        ("timm", _timm, {"`load_checkpoint`": True, "`strict=False`": False}),
-        (
-            "transformers",
-            _transformers,
-            {"`from_pretrained`": False, "`ignore_mismatched_sizes`": True},
-        ),
-        ("skorch", _skorch, {"`LoadInitState`": None}),
-    )
-    for name, option in options.items()
-]
+LOADERS = (
+    Loader("optuna_meta", "`initialize`", partial(_ours, partial="skip")),
+    Loader("optuna_meta", '`partial="error"`', partial(_ours, partial="error")),
+    Loader("torch", "`load_state_dict`", partial(_torch, strict=True)),
+    Loader("torch", "`strict=False`", partial(_torch, strict=False)),
+    Loader("timm", "`load_checkpoint`", partial(_timm, strict=True)),
+    Loader("timm", "`strict=False`", partial(_timm, strict=False)),
+    Loader("transformers", "`from_pretrained`", partial(_transformers, ignore=False)),
+    Loader("transformers", "`ignore_mismatched_sizes`", partial(_transformers, ignore=True)),
+    Loader("skorch", "`LoadInitState`", _skorch),
+)

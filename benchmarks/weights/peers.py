@@ -20,8 +20,6 @@ own, for timm pulls another torch: ``pip install timm transformers skorch``, and
 selection alone ``pip install --no-deps autogluon.core autogluon.common autogluon.features``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterator
 from importlib import import_module
@@ -34,6 +32,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.datasets import load_digits
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
@@ -45,8 +52,6 @@ from benchmarks.weights.loading import judge
 from benchmarks.weights.loading import LOADERS
 from optuna_meta import weights
 
-
-__all__ = ["averaging", "report"]
 
 _SIZE = 25  # Additions of the greedy selection.
 _SELECTION = "autogluon.core.models.greedy_ensemble.ensemble_selection"
@@ -71,7 +76,7 @@ def loading() -> Iterator[str]:
     for case in CASES:
         with tempfile.TemporaryDirectory() as folder:
             rows.append([case.name, *(judge(one, case, Path(folder)) for one in present)])
-    yield table(["", *(loader.name for loader in present)], rows)
+    yield table(["", *(f"{loader.package} {loader.name}" for loader in present)], rows)
     others = sorted({loader.package for loader in present} - {"optuna_meta"})
     yield "\n" + ", ".join(f"{package} {version(package)}" for package in others) + "."
 
@@ -84,10 +89,9 @@ def selection(n_splits: int) -> Iterator[str]:
     except ImportError as error:
         yield f"AutoGluon's selection is left out: {error}."
         return
+    tensor = torch.from_numpy
     choices: dict[str, Callable[[Any, Any], Any]] = {
-        "ours": lambda p, y: weights.greedy_weights(
-            torch.from_numpy(p), torch.from_numpy(y), size=_SIZE
-        ),
+        "ours": lambda p, y: weights.greedy_weights(tensor(p), tensor(y), size=_SIZE),
         "AutoGluon": lambda p, y: peer(_SIZE, "multiclass", log_loss).fit(list(p), y).weights_,
     }
     rows = []
@@ -113,15 +117,13 @@ def selection(n_splits: int) -> Iterator[str]:
 def averaging() -> str:
     """Return the table of differences from torch's averaged model."""
     torch.manual_seed(0)
-    models = [_normalised() for _ in range(4)]
-    batches = [torch.randn(16, 5) for _ in range(6)]
+    models, batches = [_normalised() for _ in range(4)], [torch.randn(16, 5) for _ in range(6)]
     for model in models:
         update_bn(batches, model)
     theirs = AveragedModel(models[0])
     for model in models:
         theirs.update_parameters(model)
-    ours = _normalised()
-    states = [model.state_dict() for model in models]
+    ours, states = _normalised(), [model.state_dict() for model in models]
     average = weights.average(states, allow_independent=True)
     weights.initialize(ours, average, partial="error")
     pairs = zip(ours.parameters(), theirs.module.parameters(), strict=True)
@@ -145,34 +147,13 @@ def _normalised() -> nn.Module:
 
 
 def _predictions(seed: int) -> list[tuple[Any, Any]]:
-    """Return each classifier's probabilities (models, n, classes) and the classes (n,).
-
-    First of validation, then of test images.
-    """
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
+    """Return probabilities (models, n, classes) and classes (n,), to validate and to test by."""
     x, y = load_digits(return_X_y=True)
     x = x / 16.0
     x, test_x, y, test_y = train_test_split(x, y, test_size=600, random_state=seed, stratify=y)
     x, valid_x, y, valid_y = train_test_split(x, y, test_size=300, random_state=seed, stratify=y)
-    fitted = [model.fit(x[:400], y[:400]) for model in _classifiers(seed)]
-    parts = (valid_x, valid_y), (test_x, test_y)
-    return [(np.stack([m.predict_proba(part) for m in fitted]), own) for part, own in parts]
-
-
-def _classifiers(seed: int) -> list[Any]:
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.ensemble import ExtraTreesClassifier
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.naive_bayes import GaussianNB
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.tree import DecisionTreeClassifier
-
-    forests = [RandomForestClassifier(n, random_state=seed) for n in (10, 40)]
-    return [
-        *forests,
+    classifiers = [
+        *(RandomForestClassifier(n, random_state=seed) for n in (10, 40)),
         ExtraTreesClassifier(40, random_state=seed),
         *(DecisionTreeClassifier(max_depth=d, random_state=seed) for d in (4, 8)),
         *(KNeighborsClassifier(n) for n in (3, 9)),
@@ -180,6 +161,9 @@ def _classifiers(seed: int) -> list[Any]:
         GaussianNB(var_smoothing=1e-2),
         LinearDiscriminantAnalysis(),
     ]
+    fitted = [model.fit(x[:400], y[:400]) for model in classifiers]
+    parts = (valid_x, valid_y), (test_x, test_y)
+    return [(np.stack([m.predict_proba(part) for m in fitted]), own) for part, own in parts]
 
 
 def _loss(shares: Any, predictions: Any, y: Any) -> float:
