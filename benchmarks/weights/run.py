@@ -34,8 +34,6 @@ Domains: ``digits``, ``fashion`` and ``disjoint`` (images), ``translation``, ``r
 left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -56,8 +54,6 @@ from benchmarks.weights.tasks import Domain
 from optuna_meta.weights import ShortlistThenTrain
 from optuna_meta.weights import ShortTraining
 
-
-__all__ = ["COLUMNS", "complete", "make_domain", "measure", "Plan", "read", "SMOKE"]
 
 Row = tuple[object, ...]
 
@@ -118,11 +114,7 @@ def complete(
 
 
 def read(path: Path, *kinds: Sequence[str]) -> pd.DataFrame:
-    """Return a CSV file's rows; it is unpacked if only a packed one is there; none without.
-
-    Raises:
-        ValueError: If its columns are of none of these kinds.
-    """
+    """Return a CSV file's rows; it is unpacked if only a packed one is there; none without."""
     packed = path.with_name(f"{path.name}.xz")
     if not path.exists() and packed.exists():
         path.write_bytes(lzma.decompress(packed.read_bytes()))
@@ -145,10 +137,8 @@ def measure(name: str, seed: int, plan: Plan) -> Iterator[Row]:
             domain = make_domain(name, size, seed, plan)
             known = known or sources.make_sources(domain, Path(store), seed, domain.rates[1:3])
             bench = methods.Bench(domain, known, seed, strategy=plan.strategy)
-            parts = (
-                methods.BY_SOURCES if size == sizes[0] and entry.all_methods else methods.OF_LARGER
-            )
-            for bench.kind, own in parts.items():
+            whole = size == sizes[0] and entry.all_methods
+            for bench.kind, own in (methods.BY_SOURCES if whole else methods.OF_LARGER).items():
                 for method in (name for name in plan.methods if name in own):
                     for row in _rows(bench, method):
                         yield (name, size, bench.kind, seed, method, *row)
@@ -161,10 +151,6 @@ def _rows(bench: methods.Bench, method: str) -> Iterator[Row]:
     if training is not None:
         source, run = training()
         _, before = bench.earlier.learned.get(source, (None, bench.earlier.seconds))
-        costs = [_rounded(value) for value in (run.lr, choosing, before if source else 0.0)]
+        costs = [float(f"{x:.5g}") for x in (run.lr, choosing, before if source else 0.0)]
         for check, (step, score) in enumerate(zip(bench.domain.checks, run.scores, strict=True)):
-            yield (source, *costs, int(check == run.chosen), step, _rounded(score))
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.5g}")
+            yield (source, *costs, int(check == run.chosen), step, float(f"{score:.5g}"))

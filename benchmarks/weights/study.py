@@ -20,8 +20,6 @@ after digits under other conditions, and with ``fashion_mnist`` in FOLDER four c
 Fashion-MNIST after other classes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -47,8 +45,6 @@ import optuna_meta
 from optuna_meta import weights
 from optuna_meta.weights import Checkpoint
 
-
-__all__ = ["AGAINST", "COLUMNS", "Lab", "measure"]
 
 # A row is a trial of an arm: its loss on validation and its accuracy on test images, what it
 # started from, and for the arms that need it the study that the default chose (empty for
@@ -94,9 +90,7 @@ class Lab(NamedTuple):
         study.optimize(trial, self.plan.trials)
         return study
 
-    def trial(
-        self, trial: optuna.Trial, *, steps: int, start: Start | None = None, keep: bool = False
-    ) -> float:
+    def trial(self, trial: optuna.Trial, steps: int, start: Start | None, keep: bool) -> float:
         """Return the validation loss after some steps; test accuracy is noted on the trial."""
         # All are asked for before the first can fail, so that every trial has them.
         lr = trial.suggest_float("lr", 3e-4, 3e-2, log=True)
@@ -140,10 +134,7 @@ class Lab(NamedTuple):
     def starts(
         self, earlier: Sequence[optuna.Study]
     ) -> tuple[dict[str, Checkpoint | None], Checkpoint | None, tuple[str, float, int]]:
-        """Return what each role stands for, by the images to train on, and LogME's choice.
-
-        None is scratch. Last come the study that the default chose, and what choosing took.
-        """
+        """Return what each role starts from, LogME's choice, and the default's with its costs."""
         candidates = weights.find_checkpoints(earlier, self.store)
         start = partial(weights.initialize, head=self.domain.head)
         task = new_task(self.domain, self.domain.new.train, self.seed, start)
@@ -175,17 +166,11 @@ class Lab(NamedTuple):
         earlier = self.earlier()
         by_role, by_logme, choice = self.starts(earlier)
         prior = optuna_meta.fit_prior(optuna_meta.Prior.from_studies(earlier))
-        n, features = self.plan.steps, self.features()
-        shared = -(-choice[2] // self.plan.trials)  # Of choosing, by each trial.
-
-        def tpe() -> BaseSampler:
-            return TPESampler(seed=self.seed)
-
-        def meta() -> BaseSampler:
-            return optuna_meta.MetaSampler(
-                prior_studies=prior, meta_features=features, seed=self.seed
-            )
-
+        n, shared = self.plan.steps, -(-choice[2] // self.plan.trials)  # Of choosing, by a trial.
+        tpe, features = partial(TPESampler, seed=self.seed), self.features()
+        meta = partial(
+            optuna_meta.MetaSampler, prior_studies=prior, meta_features=features, seed=self.seed
+        )
         role = partial(weights.suggest_start, starts=by_role)
         chosen = by_role["transferable"]
         yield Arm("scratch", n, tpe())

@@ -1,7 +1,5 @@
 """The domains of :mod:`benchmarks.weights`, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +9,6 @@ from benchmarks.weights.domains import images
 from benchmarks.weights.domains import recommender
 from benchmarks.weights.domains import text
 from benchmarks.weights.domains import translation
-
-
-__all__ = ["DOMAINS", "Entry"]
 
 
 class Entry(NamedTuple):
