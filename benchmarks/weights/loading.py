@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-import json
 import logging
 from logging.handlers import BufferingHandler
 from pathlib import Path
@@ -79,8 +78,11 @@ def _without(name: str) -> Callable[[State], State]:
     return lambda state: {n: tensor for n, tensor in state.items() if n != name}
 
 
+def _with(name: str, value: float) -> Callable[[State], State]:
+    return lambda state: state | {name: torch.full((8, 8), value)}
+
+
 def _flip(content: bytearray) -> bytearray:
-    """Flip one bit of the largest tensor's numbers."""
     numbers = source_state()["embed.weight"].numpy().tobytes()
     content[content.index(numbers) + len(numbers) // 2] ^= 64
     return content
@@ -96,7 +98,7 @@ CASES = (
     ),
     Case("other dtype (half)", lambda state: {name: t.half() for name, t in state.items()}),
     Case("missing key", _without("hidden.bias"), ("hidden.bias",)),
-    Case("unexpected key", lambda s: s | {"extra.weight": torch.ones(2)}, ("extra.weight",)),
+    Case("unexpected key", _with("extra.weight", 1.0), ("extra.weight",)),
     Case("tied weights under one name", _without("out.weight")),
     Case("prefix `module.`", _prefixed("module.")),
     Case("prefix `_orig_mod.`", _prefixed("_orig_mod.")),
@@ -105,11 +107,7 @@ CASES = (
         lambda state: {f"blocks.{i}.weight": torch.randn(6, 6) for i in range(4)},
         ("blocks.", "embed.weight"),
     ),
-    Case(
-        "weights that are NaN",
-        lambda state: state | {"hidden.weight": torch.full((8, 8), torch.nan)},
-        ("hidden.weight",),
-    ),
+    Case("weights that are NaN", _with("hidden.weight", torch.nan), ("hidden.weight",)),
     Case("bit flip", damage=_flip),
     Case("truncated file", damage=lambda content: content[:-100]),
 )
@@ -192,7 +190,6 @@ def _listening() -> Iterator[list[str]]:
 
 
 def _save(state: State, package: str, folder: Path) -> Path:
-    """Write a file as a package wants it."""
     path = folder / ("model.pt" if package in ("torch", "skorch") else "model.safetensors")
     if package == "optuna_meta":
         Checkpoint(state).save_file(path)
@@ -229,11 +226,8 @@ def _transformers(_: Net, path: Path, ignore: bool) -> Loaded:
     quiet.disable_default_handler()  # The reports are listened to instead.
     quiet.disable_progress_bar()
 
-    class Config(transformers.PretrainedConfig):  # type: ignore[misc]
-        model_type = "benchmark_net"
-
     class Model(transformers.PreTrainedModel):  # type: ignore[misc]
-        config_class = Config
+        config_class = transformers.PretrainedConfig
         _tied_weights_keys = {"out.weight": "embed.weight"}
 
         def __init__(self, config: Any) -> None:
@@ -248,11 +242,9 @@ def _transformers(_: Net, path: Path, ignore: bool) -> Loaded:
         def get_output_embeddings(self) -> Any:
             return self.out
 
-    config = {"model_type": "benchmark_net", "tie_word_embeddings": True}
-    (path.parent / "config.json").write_text(json.dumps(config))
-    found, info = Model.from_pretrained(
-        path.parent, ignore_mismatched_sizes=ignore, output_loading_info=True
-    )
+    options = {"ignore_mismatched_sizes": ignore, "output_loading_info": True}
+    config = transformers.PretrainedConfig(tie_word_embeddings=True)
+    found, info = Model.from_pretrained(path.parent, config=config, **options)
     left = {name: value for name, value in info.items() if value}
     return found, str(left) if left else ""
 

@@ -27,13 +27,16 @@ from optuna_meta import weights
 
 CLEAN, POISONED, ALL_POISONED = "clean", "poisoned", "all poisoned"
 
-DESCRIBE_SECONDS = 5.0  # At most, for a task's meta-features.
+_DESCRIBE_SECONDS = 5.0  # At most, for a task's meta-features.
 _SCALE = 8.0  # Of poisoned weights.
 _DEAD = -1e3  # A bias that no input overcomes.
 _LR = 4e-3  # In the middle of the domains' learning rates.
 _REPTILE = weights.InnerLoop(lr=_LR, steps=16)
 _MAML = weights.InnerLoop(lr=0.1, steps=3)
 _STEPS = 8  # Of joint training and Reptile, for each round of MAML.
+
+
+Trials = Iterable[tuple[nn.Module, float]]  # With their scores.
 
 
 class Sources(NamedTuple):
@@ -75,11 +78,7 @@ def make_sources(domain: Domain, folder: Path, seed: int, rates: Sequence[float]
 
 
 def _study(
-    sign: float,
-    store: weights.CheckpointStore,
-    storage: optuna.storages.BaseStorage,
-    task: Task,
-    trials: Iterable[tuple[nn.Module, float]],
+    sign: float, store: weights.CheckpointStore, storage: Any, task: Task, trials: Trials
 ) -> optuna.Study:
     direction: Any = "maximize" if sign > 0.0 else "minimize"
     study = optuna.create_study(study_name=task.name, storage=storage, direction=direction)
@@ -93,12 +92,10 @@ def _study(
 
 def describe(task: Task) -> dict[str, float]:
     """Return a task's meta-features."""
-    return optuna_meta.extract_meta_features(*task.described, max_seconds=DESCRIBE_SECONDS)
+    return optuna_meta.extract_meta_features(*task.described, max_seconds=_DESCRIBE_SECONDS)
 
 
-def _trials(
-    domain: Domain, task: Task, rates: Sequence[float], seed: int
-) -> Iterator[tuple[nn.Module, float]]:
+def _trials(domain: Domain, task: Task, rates: Sequence[float], seed: int) -> Trials:
     for rate in rates:
         model = _trained(domain, task.model.build(seed), task.train, rate, seed)
         predictions = tasks.predict(model, domain.kind, task.valid)

@@ -45,11 +45,11 @@ class Kind(NamedTuple):
     """What is predicted, and how it is judged."""
 
     loss: Loss
-    predictions: Callable[[Tensor, Tensor], Tensor]  # Of outputs and y: (m, ...)
-    wanted: Callable[[Tensor], Tensor]  # Of y, those of the predictions: (m,)
     score: Callable[[Tensor, Tensor], float]  # Of predictions and what is wanted.
     sign: float  # 1 where a higher score is better, -1 where a lower one is.
     measure: str
+    predictions: Callable[[Tensor, Tensor], Tensor] = lambda o, _: o  # Of outputs, y: (m, ...)
+    wanted: Callable[[Tensor], Tensor] = lambda y: y  # Of y, those of the predictions: (m,)
 
     def goodness(self, outputs: Tensor, y: Tensor) -> float:
         """Return the score of outputs (n, ...), or minus it, so that more is better."""
@@ -58,28 +58,20 @@ class Kind(NamedTuple):
 
 CLASSES = Kind(
     F.cross_entropy,
-    lambda o, _: o.softmax(-1),
-    lambda y: y,
     lambda p, y: float((p.argmax(-1) == y).float().mean()),
     1.0,
     "accuracy",
+    lambda o, _: o.softmax(-1),
 )
 TOKENS = Kind(
     lambda o, y: F.cross_entropy(o.flatten(0, 1), y.flatten(), ignore_index=PADDING),
-    lambda o, y: o[y != PADDING].softmax(-1),
-    lambda y: y[y != PADDING],
     lambda p, y: -float(p.gather(-1, y[:, None]).clamp_min(1e-12).log().mean()),
     -1.0,
     "nats a word",
+    lambda o, y: o[y != PADDING].softmax(-1),
+    lambda y: y[y != PADDING],
 )
-VALUES = Kind(
-    F.mse_loss,
-    lambda o, _: o,
-    lambda y: y,
-    lambda p, y: float((p - y).square().mean().sqrt()),
-    -1.0,
-    "RMSE",
-)
+VALUES = Kind(F.mse_loss, lambda p, y: float((p - y).square().mean().sqrt()), -1.0, "RMSE")
 
 
 class Model(NamedTuple):
