@@ -54,21 +54,11 @@ from optuna_meta import weights
 
 
 _SIZE = 25  # Additions of the greedy selection.
-_SELECTION = "autogluon.core.models.greedy_ensemble.ensemble_selection"
 
 
 def report(n_splits: int) -> Iterator[str]:
-    """Yield the tables; that of ensemble weights is a mean of some splits."""
+    """Yield the tables, what was left out, and versions."""
     yield "## Loading\n"
-    yield from loading()
-    yield "\n## Greedy ensemble weights\n"
-    yield from selection(n_splits)
-    yield "\n## Averaging, against torch's AveragedModel\n"
-    yield averaging()
-
-
-def loading() -> Iterator[str]:
-    """Yield the table of loaders, what was left out, and versions."""
     present = [loader for loader in LOADERS if find_spec(loader.package)]
     missing = {loader.package for loader in LOADERS} - {loader.package for loader in present}
     yield from (f"{package} is not installed: left out.\n" for package in sorted(missing))
@@ -79,12 +69,17 @@ def loading() -> Iterator[str]:
     yield table(["", *(f"{loader.package} {loader.name}" for loader in present)], rows)
     others = sorted({loader.package for loader in present} - {"optuna_meta"})
     yield "\n" + ", ".join(f"{package} {version(package)}" for package in others) + "."
+    yield "\n## Greedy ensemble weights\n"
+    yield from selection(n_splits)
+    yield "\n## Averaging, against torch's AveragedModel\n"
+    yield averaging()
 
 
 def selection(n_splits: int) -> Iterator[str]:
     """Yield the comparison with AutoGluon's ensemble selection, or why there is none."""
+    greedy = "autogluon.core.models.greedy_ensemble.ensemble_selection"
     try:
-        peer: Any = import_module(_SELECTION).EnsembleSelection
+        peer: Any = import_module(greedy).EnsembleSelection
         log_loss: Any = import_module("autogluon.core.metrics").log_loss
     except ImportError as error:
         yield f"AutoGluon's selection is left out: {error}."

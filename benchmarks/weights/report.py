@@ -15,7 +15,6 @@ from benchmarks.weights.study import AGAINST
 
 
 SETTING = ["domain", "size", "sources"]  # What methods are compared in.
-
 _STEPS = (0, 5, 20, 50)  # Those that tables show, of training,
 _TRIALS = (1, 3, 6, 12)  # and of a study.
 # Few enough to tell apart.
@@ -71,7 +70,12 @@ def _of_starts(rows: pd.DataFrame) -> Iterator[str]:
     for setting, own in rows.groupby(SETTING, sort=False):
         domain, size, sources = setting
         yield f"\n## {_title(domain, size)}, {sources} sources: {DOMAINS[domain].kind.measure}\n"
-        yield _methods(own, means.set_index(SETTING).loc[setting])
+        curves = own[own["step"].isin(_STEPS)].groupby(["method", "step"])["score"].mean()
+        texts = curves.map("{:.3f}".format).unstack().rename(columns="after {}".format)
+        others = means.set_index(SETTING).loc[setting].set_index("method")
+        others.loc["scratch", ["gain", "wins"]] = ""
+        texts = others[[]].join(texts).join(others[["final", "gain", "wins", "steps"]])
+        yield table(["start", *texts], texts.itertuples())
     yield "\n## CPU seconds, mean: on earlier tasks, and to choose\n"
     clean = lines[lines["sources"] == "clean"].groupby(["domain", "method"], sort=False)
     spent = clean[["before", "choosing"]].mean().map("{:.1f}".format).reset_index()
@@ -94,16 +98,6 @@ def _summary(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(texts).reset_index()
 
 
-def _methods(rows: pd.DataFrame, means: pd.DataFrame) -> str:
-    """Return a table of the methods of a setting: a line a start."""
-    curves = rows[rows["step"].isin(_STEPS)].groupby(["method", "step"])["score"].mean().unstack()
-    texts = curves.map("{:.3f}".format).rename(columns="after {}".format)
-    texts = means.set_index("method")[[]].join(texts).join(means.set_index("method"))
-    texts.loc["scratch", ["gain", "wins"]] = ""
-    texts = texts.drop(columns=["scratch", "ratio", "chose scratch"])
-    return table(["start", *texts], texts.itertuples())
-
-
 def _grid(rows: pd.DataFrame, texts: pd.Series) -> str:
     """Return a table of texts, a line a method and a column a domain."""
     grid = rows.assign(text=texts).pivot(index="method", columns="domain", values="text")
@@ -124,29 +118,23 @@ def incumbents(rows: pd.DataFrame) -> pd.DataFrame:
 def _of_studies(rows: pd.DataFrame) -> Iterator[str]:
     for (domain, size), own in rows.groupby(["domain", "size"], sort=False):
         yield f"\n## {_title(domain, size)}, {own['seed'].nunique()} seeds\n"
-        yield _arms(own)
+        curves = incumbents(own)
+        after, last = [n for n in _TRIALS if n - 1 in curves], curves.xs(AGAINST).iloc[:, -1]
+        lines = []
+        for arm, trials in own.groupby("arm", sort=False):
+            curve, steps = curves.xs(arm), trials["steps"].agg(["min", "max"]).unique()
+            duel = ("", "") if arm == AGAINST else _duel(curve.iloc[:, -1] - last)
+            texts = [" to ".join(map(str, steps)), *(_estimate(curve[n - 1]) for n in after)]
+            lines.append([arm, *texts, *duel, *_duel(curve[0] - last)])
+        head = ["study", "steps a trial", *(f"after {n}" for n in after)]
+        duels = [f"against {AGAINST}", "wins", "first trial against its last", "wins"]
+        yield table([*head, *duels], lines)
         yield f"\n{_roles(own)}\n"
         chosen = own[own["choosing_steps"] > 0].drop_duplicates("seed").sort_values("seed")
         source, seconds = chosen["source"].replace("", "scratch"), chosen["choosing_seconds"]
-        lines = chosen["seed"], source, seconds.map("{:.1f}".format), chosen["choosing_steps"]
+        cells = chosen["seed"], source, seconds.map("{:.1f}".format), chosen["choosing_steps"]
         head = ["seed", "chosen", "CPU seconds", "steps of training"]
-        yield table(head, zip(*lines, strict=True))
-
-
-def _arms(rows: pd.DataFrame) -> str:
-    """Return a table of the incumbents' accuracy, a line an arm."""
-    curves = incumbents(rows)
-    after = [n for n in _TRIALS if n - 1 in curves]
-    last = curves.xs(AGAINST).iloc[:, -1]
-    lines = []
-    for arm, own in rows.groupby("arm", sort=False):
-        curve, steps = curves.xs(arm), own["steps"].agg(["min", "max"]).unique()
-        texts = [arm, " to ".join(map(str, steps)), *(_estimate(curve[n - 1]) for n in after)]
-        duel = ("", "") if arm == AGAINST else _duel(curve.iloc[:, -1] - last)
-        lines.append([*texts, *duel, *_duel(curve[0] - last)])
-    head = ["study", "steps a trial", *(f"after {n}" for n in after)]
-    duels = [f"against {AGAINST}", "wins", "first trial against its last", "wins"]
-    return table([*head, *duels], lines)
+        yield table(head, zip(*cells, strict=True))
 
 
 def _roles(rows: pd.DataFrame) -> str:
