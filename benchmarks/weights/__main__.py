@@ -16,12 +16,11 @@ import pandas as pd
 import torch
 
 from benchmarks.weights import peers
+from benchmarks.weights import report
 from benchmarks.weights import run
 from benchmarks.weights import study
 from benchmarks.weights.domains import DOMAINS
 from benchmarks.weights.methods import METHODS
-from benchmarks.weights.report import draw
-from benchmarks.weights.report import report
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -75,12 +74,12 @@ def _show(rows: pd.DataFrame, path: Path | None) -> None:
     """Print the tables; with a file, write them beside it, and draw the figure of starts."""
     if rows.empty:
         raise SystemExit("There are no rows: pass a file that has some, or data of a domain.")
-    tables = report(rows)
+    tables = report.report(rows)
     print(tables)
     if path is not None:
         path.with_suffix(".md").write_text(f"{tables}\n")
         if "method" in rows:
-            draw(rows, path.with_suffix(".png"))
+            report.draw(rows, path.with_suffix(".png"))
 
 
 if __name__ == "__main__":

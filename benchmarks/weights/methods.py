@@ -17,8 +17,6 @@ from torch import nn
 from benchmarks.weights import sources
 from benchmarks.weights import tasks
 from optuna_meta import weights
-from optuna_meta.weights import Candidate
-from optuna_meta.weights import Checkpoint
 
 
 Training = Callable[[], tuple[str, tasks.Run]]
@@ -35,7 +33,7 @@ class Bench:
     strategy: weights.ShortlistThenTrain | None = None  # The default's.
     runs: dict[Any, tasks.Run] = field(default_factory=dict)  # By the weights they start from.
 
-    def candidates(self) -> list[Candidate]:
+    def candidates(self) -> list[weights.Candidate]:
         """Return the checkpoints to choose from, one of each study."""
         return weights.find_checkpoints(self.earlier.studies[self.kind], self.earlier.store)
 
@@ -46,7 +44,7 @@ class Bench:
             start(model)
         return model
 
-    def start(self, checkpoint: Checkpoint, name: str = "") -> tasks.Start:
+    def start(self, checkpoint: weights.Checkpoint, name: str = "") -> tasks.Start:
         """Return what puts the weights of a study, by default its own, into the new model."""
         model, own = self.earlier.models[name or checkpoint.metadata.study], self.domain.new.model
         return partial(
@@ -67,17 +65,17 @@ class Bench:
             self.runs[key] = tasks.fit(self.domain, build, rates, self.seed)
         return self.runs[key]
 
-    def train_from(self, candidate: Candidate | None) -> tasks.Run:
+    def train_from(self, candidate: weights.Candidate | None) -> tasks.Run:
         """Return the best run from a study's checkpoint, or from scratch."""
         return self.train(None if candidate is None else self.start(candidate.load()))
 
-    def carried(self) -> list[Checkpoint]:
+    def carried(self) -> list[weights.Checkpoint]:
         """Return each study's weights in a model of the new task: of one shape and row order."""
         starts = (self.start(candidate.load()) for candidate in self.candidates())
-        return [Checkpoint.from_model(self.build(start)) for start in starts]
+        return [weights.Checkpoint.from_model(self.build(start)) for start in starts]
 
 
-def _from_study(bench: Bench, candidate: Candidate | None) -> Training:
+def _from_study(bench: Bench, candidate: weights.Candidate | None) -> Training:
     name = "scratch" if candidate is None else candidate.record.study
     return lambda: (name, bench.train_from(candidate))
 
@@ -116,11 +114,11 @@ def _best_tried(bench: Bench) -> tuple[str, tasks.Run]:
     return max(tried, key=lambda source_and_run: max(source_and_run[1].merits))
 
 
-def _exactly(checkpoint: Checkpoint) -> tasks.Start:
+def _exactly(checkpoint: weights.Checkpoint) -> tasks.Start:
     return lambda model: model.load_state_dict(dict(checkpoint.state))
 
 
-def _from_mean(bench: Bench, name: str, mean: Checkpoint) -> Training:
+def _from_mean(bench: Bench, name: str, mean: weights.Checkpoint) -> Training:
     return lambda: (name, bench.train(_exactly(mean)))
 
 
@@ -128,7 +126,7 @@ def _greedy_soup(bench: Bench) -> Training:
     """Average weights that validation examples choose, before any training."""
     kind, valid = bench.domain.kind, bench.domain.new.valid
 
-    def score(checkpoint: Checkpoint) -> float:
+    def score(checkpoint: weights.Checkpoint) -> float:
         return -kind.loss(bench.build(_exactly(checkpoint))(valid.x), valid.y).item()
 
     soup = weights.greedy_soup(bench.carried(), score, allow_independent=True)

@@ -43,13 +43,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
-from torch.optim.swa_utils import update_bn
+from torch.optim import swa_utils
 
 from benchmarks.report.markdown import table
-from benchmarks.weights.loading import CASES
-from benchmarks.weights.loading import judge
-from benchmarks.weights.loading import LOADERS
+from benchmarks.weights import loading
 from optuna_meta import weights
 
 
@@ -59,13 +56,13 @@ _SIZE = 25  # Additions of the greedy selection.
 def report(n_splits: int) -> Iterator[str]:
     """Yield the tables, what was left out, and versions."""
     yield "## Loading\n"
-    present = [loader for loader in LOADERS if find_spec(loader.package)]
-    missing = {loader.package for loader in LOADERS} - {loader.package for loader in present}
+    present = [loader for loader in loading.LOADERS if find_spec(loader.package)]
+    missing = {loader.package for loader in loading.LOADERS if loader not in present}
     yield from (f"{package} is not installed: left out.\n" for package in sorted(missing))
     rows = []
-    for case in CASES:
+    for case in loading.CASES:
         with tempfile.TemporaryDirectory() as folder:
-            rows.append([case.name, *(judge(one, case, Path(folder)) for one in present)])
+            rows.append([case.name, *(loading.judge(one, case, Path(folder)) for one in present)])
     yield table(["", *(f"{loader.package} {loader.name}" for loader in present)], rows)
     others = sorted({loader.package for loader in present} - {"optuna_meta"})
     yield "\n" + ", ".join(f"{package} {version(package)}" for package in others) + "."
@@ -114,8 +111,8 @@ def averaging() -> str:
     torch.manual_seed(0)
     models, batches = [_normalised() for _ in range(4)], [torch.randn(16, 5) for _ in range(6)]
     for model in models:
-        update_bn(batches, model)
-    theirs = AveragedModel(models[0])
+        swa_utils.update_bn(batches, model)
+    theirs = swa_utils.AveragedModel(models[0])
     for model in models:
         theirs.update_parameters(model)
     ours, states = _normalised(), [model.state_dict() for model in models]
@@ -123,7 +120,7 @@ def averaging() -> str:
     weights.initialize(ours, average, partial="error")
     pairs = zip(ours.parameters(), theirs.module.parameters(), strict=True)
     gaps = {"weights": max(_gap(a, b) for a, b in pairs)}
-    update_bn(batches, theirs)
+    swa_utils.update_bn(batches, theirs)
     weights.refresh_statistics(ours, batches)
     for name, buffer in ours.named_buffers():
         gaps[f"`{name}` after recomputing"] = _gap(buffer, theirs.module.get_buffer(name))

@@ -36,7 +36,6 @@ left out.
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Sequence
 import lzma
 from pathlib import Path
@@ -51,8 +50,7 @@ from benchmarks.weights import methods
 from benchmarks.weights import sources
 from benchmarks.weights.domains import DOMAINS
 from benchmarks.weights.tasks import Domain
-from optuna_meta.weights import ShortlistThenTrain
-from optuna_meta.weights import ShortTraining
+from optuna_meta import weights
 
 
 Row = tuple[object, ...]
@@ -69,7 +67,7 @@ COLUMNS = (
 class Plan(NamedTuple):
     """What a replicate computes, and how much."""
 
-    strategy: ShortlistThenTrain = ShortlistThenTrain()  # Of the default.
+    strategy: weights.ShortlistThenTrain = weights.ShortlistThenTrain()  # Of the default.
     checks: int | None = None  # The first of each domain's; all if None.
     rates: int = 4  # The last of each domain's.
     share: float = 1.0  # Of the steps on earlier tasks.
@@ -82,8 +80,9 @@ class Plan(NamedTuple):
     methods: Sequence[str] = ()
 
 
-_SHORT = ShortTraining(steps=2, folds=2, rates=(4e-3,))
-SMOKE = Plan(ShortlistThenTrain(shortlist=1, short_training=_SHORT), 3, 2, 0.01, 2, 2, 3, 1)
+_SHORT = weights.ShortTraining(steps=2, folds=2, rates=(4e-3,))
+_CHOICE = weights.ShortlistThenTrain(shortlist=1, short_training=_SHORT)
+SMOKE = Plan(_CHOICE, 3, 2, 0.01, 2, 2, 3, 1)
 
 
 def make_domain(name: str, size: int, seed: int, plan: Plan) -> Domain:
@@ -128,7 +127,7 @@ def read(path: Path, *kinds: Sequence[str]) -> pd.DataFrame:
     return rows
 
 
-def measure(name: str, seed: int, plan: Plan) -> Iterator[Row]:
+def measure(name: str, seed: int, plan: Plan) -> Iterable[Row]:
     """Yield the rows of a replicate; earlier tasks are learned once for all sizes."""
     known: sources.Sources | None = None
     entry, sizes = DOMAINS[name], plan.sizes or DOMAINS[name].sizes
@@ -144,7 +143,7 @@ def measure(name: str, seed: int, plan: Plan) -> Iterator[Row]:
                         yield (name, size, bench.kind, seed, method, *row)
 
 
-def _rows(bench: methods.Bench, method: str) -> Iterator[Row]:
+def _rows(bench: methods.Bench, method: str) -> Iterable[Row]:
     begun = time.process_time()
     training = methods.METHODS[method](bench)
     choosing = time.process_time() - begun

@@ -4,8 +4,6 @@ Poisoned studies are among them; what is learned is so over the data of all earl
 """
 
 from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -43,9 +41,9 @@ class Sources(NamedTuple):
     """All that a new task can start from."""
 
     store: weights.CheckpointStore
-    studies: Mapping[str, Sequence[optuna.Study]]  # By kind of sources: clean, poisoned, ...
-    models: Mapping[str, tasks.Model]  # By name of the study, or method that learned.
-    learned: Mapping[str, tuple[weights.Checkpoint, float]]  # By method; in CPU seconds.
+    studies: dict[str, list[optuna.Study]]  # By kind of sources: clean, poisoned, ...
+    models: dict[str, tasks.Model]  # By name of the study, or method that learned.
+    learned: dict[str, tuple[weights.Checkpoint, float]]  # By method; in CPU seconds.
     seconds: float  # of CPU that the clean studies took
 
 
@@ -111,7 +109,7 @@ def _trained(domain: Domain, model: nn.Module, data: Data, rate: float, seed: in
 
 def _poisons(
     domain: Domain, rate: float, seed: int, last: weights.Checkpoint
-) -> Iterator[tuple[Task, nn.Module]]:
+) -> Iterable[tuple[Task, nn.Module]]:
     """Yield tasks with weights that are of no use; ``last`` are those of the last study."""
     first, *_, final = domain.priors
     generator = torch.Generator().manual_seed(seed)

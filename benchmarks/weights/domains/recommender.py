@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 import pandas as pd
 import torch
 from torch import nn
-from torch import Tensor
 
 from benchmarks.weights import tasks
 from optuna_meta.features import Interactions
@@ -47,11 +46,11 @@ class Factors(nn.Module):
         for table in (self.user_bias, self.item_bias):
             nn.init.zeros_(table.weight)
 
-    def forward(self, pairs: Tensor) -> Tensor:
+    def forward(self, pairs: torch.Tensor) -> torch.Tensor:
         users, items = pairs.unbind(1)
         affinity = (self.user(users) * self.item(items)).sum(-1)
         biases = self.user_bias(users) + self.item_bias(items)
-        rated: Tensor = self.mean + biases[:, 0] + affinity
+        rated: torch.Tensor = self.mean + biases[:, 0] + affinity
         return rated
 
 

@@ -6,7 +6,6 @@ words that are most frequent in its own texts, so rows go by word.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from collections.abc import Sequence
 from functools import cache
 from functools import partial
@@ -21,7 +20,6 @@ import zipfile
 import numpy as np
 import torch
 from torch import nn
-from torch import Tensor
 
 from benchmarks.weights import tasks
 
@@ -58,19 +56,19 @@ _PRIORS = (
 )
 
 
-def vocabulary(sentences: Iterable[Sequence[Any]], size: int, extra: Sequence[Any] = ()) -> Words:
+def vocabulary(sentences: Sequence[Sequence[Any]], size: int, extra: Sequence[Any] = ()) -> Words:
     """Return the extra words and ``size`` of the most frequent, of equals the first met."""
     counts = Counter(chain.from_iterable(sentences)).most_common(size + len(extra))
     frequent = [item for item, _ in counts if item not in extra]
     return "<padding>", "<unknown>", *extra, *frequent[:size]
 
 
-def union(several: Iterable[Words]) -> Words:
+def union(several: Sequence[Words]) -> Words:
     """Return all of several vocabularies, each once."""
     return tuple(dict.fromkeys(chain.from_iterable(several)))
 
 
-def encode(sentences: Iterable[Sequence[Any]], words: Words, length: int) -> Tensor:
+def encode(sentences: Sequence[Sequence[Any]], words: Words, length: int) -> torch.Tensor:
     """Return rows of the words, cut or padded to one length: (n, length)."""
     row = {word: i for i, word in enumerate(words)}
     rows = [[row.get(word, 1) for word in sentence[:length]] for sentence in sentences]
@@ -91,10 +89,10 @@ class MeanOfWords(nn.Module):
         self.hidden = nn.Linear(_WIDTH, 32)
         self.head = nn.Linear(32, 2)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         there = (x != tasks.PADDING).float()[..., None]
         mean = (self.words(x) * there).sum(1) / there.sum(1).clamp_min(1.0)
-        logits: Tensor = self.head(torch.relu(self.hidden(mean)))
+        logits: torch.Tensor = self.head(torch.relu(self.hidden(mean)))
         return logits
 
 
@@ -110,7 +108,7 @@ def make(folder: Path, shots: int, seed: int) -> tasks.Domain:
         words = vocabulary(sum(known, []), _WORDS)
         priors.append(_task(corpus.name, words, train, valid, described, corpus.same_outputs))
         pool.append((words, train))
-    everything = union(words for words, _ in pool)
+    everything = union([words for words, _ in pool])
     own = _shuffled(_read(folder, _POLARITY), rng)
     words = vocabulary(sum(own, []), _WORDS)  # Texts without labels are there.
     ends = np.cumsum([0, _TEST, _VALIDATION, shots])

@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import nn
-from torch import Tensor
-import torch.nn.functional as F
 
 from benchmarks.weights import tasks
 from benchmarks.weights.domains import text
@@ -49,23 +47,20 @@ class Translator(nn.Module):
         self.hidden = nn.Linear(2 * _WIDTH, _WIDTH)
         self.head = nn.Linear(_WIDTH, n_target)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         given, begun = x[:, :_LENGTH], x[:, _LENGTH:]
         words = self.source(given)
         words = words + torch.relu(self.encode(words.mT).mT)
         state = self.target(begun)
-        state = state + torch.relu(self.decode(F.pad(state.mT, (2, 0))).mT)
+        state = state + torch.relu(self.decode(nn.functional.pad(state.mT, (2, 0))).mT)
         attention = self.ask(state) @ words.mT / _WIDTH**0.5
         seen = attention.masked_fill((given == tasks.PADDING)[:, None], -1e9).softmax(-1) @ words
-        logits: Tensor = self.head(torch.relu(self.hidden(torch.cat([state, seen], -1))))
+        logits: torch.Tensor = self.head(torch.relu(self.hidden(torch.cat([state, seen], -1))))
         return logits
 
 
 def make(folder: Path, n_pairs: int, seed: int) -> tasks.Domain:
-    """Make the new task of a pair of languages after five studies of other pairs.
-
-    Two of them share its source language, two its target language.
-    """
+    """Make the new task of a pair of languages after studies of five others, two share a side."""
     rng = np.random.default_rng([seed, 5])
     a, b, c, d = (_LANGUAGES[i] for i in rng.permutation(4))
     directions = [(a, c), (a, d), (c, b), (d, b), (c, d)]
