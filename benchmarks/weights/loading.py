@@ -16,17 +16,15 @@ import warnings
 from safetensors.torch import save_file
 import torch
 from torch import nn
-from torch import Tensor
 
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import initialize
 
 
-State = dict[str, Tensor]
+State = dict[str, torch.Tensor]
 Loaded = tuple[nn.Module, str]  # The model that is left, and what is told.
 
-# Of code that did not foresee the case.
-_CRASHES = (AssertionError, AttributeError, LookupError, TypeError)
+_CRASHES = (AssertionError, AttributeError, LookupError, TypeError)  # Of a case not foreseen.
 
 
 class Net(nn.Module):
@@ -45,8 +43,6 @@ class Net(nn.Module):
 
 
 class Case(NamedTuple):
-    """What is wrong with a file."""
-
     name: str  # As the table has it.
     change: Callable[[State], State] = lambda state: state  # Of a model's tensors.
     concerned: tuple[str, ...] = ()  # What a report names, one of these; empty if there is none.
@@ -54,8 +50,6 @@ class Case(NamedTuple):
 
 
 class Loader(NamedTuple):
-    """A way to load weights."""
-
     package: str
     name: str
     load: Callable[[Net, Path], Loaded]
@@ -161,7 +155,7 @@ def _outcome(model: nn.Module, case: Case, written: State, told: str) -> str:
     return "loads" if "out.weight" not in told else "loads, but calls `out.weight` missing"
 
 
-def _equal(a: Tensor, b: Tensor) -> bool:
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
     if a.is_meta or a.shape != b.shape:
         return False
     return torch.allclose(a.float(), b.float(), 0.0, 0.0, equal_nan=True)
@@ -210,13 +204,12 @@ def _ours(model: Net, path: Path, partial: Any) -> Loaded:
 
 
 def _torch(model: Net, path: Path, strict: bool) -> Loaded:
-    state = torch.load(path, weights_only=True)
-    return model, str(model.load_state_dict(state, strict=strict))
+    return model, str(model.load_state_dict(torch.load(path, weights_only=True), strict=strict))
 
 
 def _timm(model: Net, path: Path, strict: bool) -> Loaded:
-    load_checkpoint = import_module("timm.models").load_checkpoint
-    return model, str(load_checkpoint(model, str(path), strict=strict))
+    timm = import_module("timm.models")
+    return model, str(timm.load_checkpoint(model, str(path), strict=strict))
 
 
 def _transformers(_: Net, path: Path, ignore: bool) -> Loaded:

@@ -1,7 +1,4 @@
-"""What a new task starts from: functions of a bench that choose, and return what trains then.
-
-What trains tells what it started from, and the run. A start that two choose is trained once.
-"""
+"""What a new task starts from: functions of a bench that choose, and return what trains then."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -19,13 +16,11 @@ from benchmarks.weights import tasks
 from optuna_meta import weights
 
 
-Training = Callable[[], tuple[str, tasks.Run]]
+Training = Callable[[], tuple[str, tasks.Run]]  # What it started from, and the run.
 
 
 @dataclass
 class Bench:
-    """A new task and what it can start from."""
-
     domain: tasks.Domain
     earlier: sources.Sources
     seed: int

@@ -159,6 +159,5 @@ def _predictions(seed: int) -> list[tuple[Any, Any]]:
 
 
 def _loss(shares: Any, predictions: Any, y: Any) -> float:
-    """Return the negative log likelihood of the mixture."""
     mixed = np.tensordot(shares, predictions, 1)
     return float(-np.log(np.clip(mixed[np.arange(len(y)), y], 1e-12, None)).mean())

@@ -83,7 +83,6 @@ def _of_starts(rows: pd.DataFrame) -> Iterator[str]:
 
 
 def _summary(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return texts of each method's means over the seeds of a setting."""
     groups = lines.groupby([*SETTING, "method"], sort=False)
     means = groups[["scratch", "score"]].mean()
     texts = {
@@ -92,7 +91,7 @@ def _summary(lines: pd.DataFrame) -> pd.DataFrame:
         "ratio": (means["score"] / means["scratch"]).map("{:.3f}".format),
         "gain": groups["gain"].agg(lambda gains: _duel(gains)[0]),
         "wins": groups["gain"].agg(lambda gains: _duel(gains)[1]),
-        "steps": groups["share"].median().map(_percent),
+        "steps": groups["share"].median().map("{:.0%}".format).replace(["inf%", "nan%"], "never"),
         "chose scratch": groups["source"].agg(lambda names: f"{(names == 'scratch').sum()}"),
     }
     return pd.DataFrame(texts).reset_index()
@@ -198,10 +197,5 @@ def _duel(gains: pd.Series) -> tuple[str, str]:
 
 
 def _estimate(values: pd.Series, sign: str = "") -> str:
-    """Return the mean, and its standard error where there are several."""
     error = "" if len(values) < 2 else f" ± {values.sem():.3f}"
     return f"{values.mean():{sign}.3f}{error}"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if math.isfinite(share) else "never"

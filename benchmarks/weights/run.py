@@ -65,8 +65,6 @@ COLUMNS = (
 
 
 class Plan(NamedTuple):
-    """What a replicate computes, and how much."""
-
     strategy: weights.ShortlistThenTrain = weights.ShortlistThenTrain()  # Of the default.
     checks: int | None = None  # The first of each domain's; all if None.
     rates: int = 4  # The last of each domain's.

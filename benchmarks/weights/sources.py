@@ -1,7 +1,4 @@
-"""What a new task can start from: weights of studies of earlier tasks, and weights learned.
-
-Poisoned studies are among them; what is learned is so over the data of all earlier tasks together.
-"""
+"""What a new task can start from: weights of earlier studies, and of all their data together."""
 
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -38,8 +35,6 @@ Trials = Iterable[tuple[nn.Module, float]]  # With their scores.
 
 
 class Sources(NamedTuple):
-    """All that a new task can start from."""
-
     store: weights.CheckpointStore
     studies: dict[str, list[optuna.Study]]  # By kind of sources: clean, poisoned, ...
     models: dict[str, tasks.Model]  # By name of the study, or method that learned.

@@ -26,8 +26,6 @@ Rows = dict[str, Sequence[Any]]  # What each row of a tensor stands for, by its 
 
 
 class Data(NamedTuple):
-    """Examples."""
-
     x: Tensor  # (n, ...)
     y: Tensor  # (n, ...)
 
@@ -75,8 +73,6 @@ VALUES = Kind(F.mse_loss, lambda p, y: float((p - y).square().mean().sqrt()), -1
 
 
 class Model(NamedTuple):
-    """What a task trains."""
-
     make: Callable[[], nn.Module]
     rows: Rows = {}
     same_outputs: bool = True  # Whether outputs mean what they mean in the new task.

@@ -12,8 +12,6 @@ from benchmarks.weights.domains import translation
 
 
 class Entry(NamedTuple):
-    """A domain, and what may be asked of it."""
-
     make: Callable[[Path, int, int], tasks.Domain]  # Of its folder, a size and a seed.
     needs: str  # Below the user's folder; empty where a library ships the data.
     sizes: tuple[int, ...]  # Examples to train on in the new task.

@@ -122,7 +122,6 @@ def _data(ratings: Ratings, ids: Ids) -> tasks.Data:
 
 @cache
 def _ratings(folder: Path) -> tuple[Ratings, NDArray[np.int64]]:
-    """Read all ratings, and each user's age."""
     table = np.loadtxt(folder / "ml-100k.inter", skiprows=1, usecols=(0, 1, 2)).astype(np.int64)
     users = np.loadtxt(folder / "ml-100k.user", skiprows=1, usecols=(0, 1), dtype=int)
     ages = np.zeros(int(table[:, 0].max()) + 1, np.int64)

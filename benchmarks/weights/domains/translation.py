@@ -60,7 +60,8 @@ class Translator(nn.Module):
 
 
 def make(folder: Path, n_pairs: int, seed: int) -> tasks.Domain:
-    """Make the new task of a pair of languages after studies of five others, two share a side."""
+    """Make the new task of a pair of languages, after studies of five others."""
+    # Two of them share its source language, two its target language.
     rng = np.random.default_rng([seed, 5])
     a, b, c, d = (_LANGUAGES[i] for i in rng.permutation(4))
     directions = [(a, c), (a, d), (c, b), (d, b), (c, d)]
