@@ -10,10 +10,7 @@ from types import ModuleType
 def run_command(
     prog: str, modules: Sequence[ModuleType], argv: Sequence[str] | None = None
 ) -> None:
-    """Run the subcommand that has a module's name.
-
-    Each has ``add_arguments(parser)`` and ``main(args)``, which prints.
-    """
+    """Run the module named by a subcommand: its ``add_arguments(parser)``, then ``main(args)``."""
     parser = argparse.ArgumentParser(prog=f"python -m {prog}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in modules:

@@ -22,10 +22,7 @@ R = TypeVar("R")
 def run_all(
     function: Callable[[J], R], jobs: Sequence[J], n_processes: int
 ) -> Iterator[tuple[J, R | Exception]]:
-    """Yield each job with its result, or the error that stopped it, as they finish.
-
-    The function must pickle; 0 processes run the jobs one after another in this one.
-    """
+    """Yield each job with its result or error as they finish; 0 processes run all in this one."""
     if n_processes == 0:
         yield from ((job, _attempt(function, job)) for job in jobs)
         return

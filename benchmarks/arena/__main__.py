@@ -124,8 +124,6 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _names(allowed: Collection[str]) -> Callable[[str], tuple[str, ...]]:
-    """Return a reader of names separated by commas."""
-
     def read(text: str) -> tuple[str, ...]:
         names = tuple(dict.fromkeys(text.split(",")))
         unknown = [name for name in names if name not in allowed]

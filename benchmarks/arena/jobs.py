@@ -40,19 +40,13 @@ _PLAIN = Regime()  # of what is shared by all regimes that leave the target as i
 
 
 class Settings(NamedTuple):
-    """What all jobs of a file share."""
-
     trials: Budget
     priors: PriorSettings
     data: Path | None
 
 
 def run_job(job: Job, settings: Settings) -> list[Row]:
-    """Run all trials of a job.
-
-    Raises:
-        Unsupported: The method cannot serve the task, or the regime needs what is not known of it.
-    """
+    """Run all trials of a job."""
     be_quiet()
     family = _family(job.suite, job.family, settings.data)
     regime = REGIMES.get(job.regime, _PLAIN)
@@ -117,16 +111,13 @@ class Runner:
 
     @property
     def minutes(self) -> float:
-        """Elapsed minutes."""
         return (time.monotonic() - self._start) / 60.0
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is up."""
         return self.minutes > self._budget
 
     def run(self, work: Callable[[Job], list[Row]], jobs: Sequence[Job]) -> None:
-        """Run jobs; results are kept as they come."""
         for job, outcome in run_all(work, jobs, self._n_processes):
             self._keep(job, outcome)
             if self.is_over:

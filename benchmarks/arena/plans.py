@@ -25,8 +25,6 @@ from benchmarks.tasks.yahpo import YAHPO_SUITES
 
 
 class Stage(NamedTuple):
-    """Methods on suites under regimes."""
-
     suites: tuple[str, ...]
     regimes: tuple[str, ...] = ("base",)
     methods: tuple[str, ...] | None = None  # all that the suite and the regime allow by default
@@ -57,11 +55,7 @@ def jobs_of(
     tasks: int | None = None,
     methods: Sequence[str] | None = None,
 ) -> list[Job]:
-    """Return all jobs, each once.
-
-    Seeds, and tasks of each family, are the most there may be; stages of other suites and methods
-    that are not wanted are left out.
-    """
+    """Return all jobs, each once, of at most so many seeds, and tasks of each family."""
     jobs: dict[Job, None] = {}
     for seed in range(max(stage.seeds for stage in stages))[:seeds]:
         for stage in stages:

@@ -31,8 +31,6 @@ _SAME = ("prior_trials", "max_priors")  # settings that must agree in a merge; v
 
 
 class Job(NamedTuple):
-    """What identifies a run: one method on one task."""
-
     suite: str
     family: str
     task: str
@@ -42,8 +40,6 @@ class Job(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One trial of a job."""
-
     trial: int  # from 1, in the order in which trials finish
     value: float  # of the first objective, without noise; nan of a pruned trial
     regret_so_far: float
@@ -57,18 +53,14 @@ COLUMNS = [*JOB, *Row._fields]
 
 
 class Budget(NamedTuple):
-    """Trials of a study, by suite: ``50,lcbench=100`` on the command line."""
-
     trials: int
     exceptions: Mapping[str, int]
 
     def of(self, suite: str) -> int:
-        """Return the trials in a suite."""
         return self.exceptions.get(suite, self.trials)
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """Read what ``str`` writes."""
         first, *others = text.split(",")
         pairs = [other.split("=") for other in others]
         return cls(int(first), {suite: int(trials) for suite, trials in pairs})
@@ -98,11 +90,7 @@ def read_skips(path: Path) -> pd.DataFrame:
 
 
 def finished_jobs(path: Path, trials: Budget) -> set[Job]:
-    """Return the jobs with all their trials in the file, and those skipped.
-
-    A job whose rows were cut short by an interruption is removed, so that it can be run again. A
-    packed file is unpacked first.
-    """
+    """Return the jobs complete in the file and those skipped; remove those that were cut short."""
     packed = path.with_name(path.name + _PACKED)
     source = path if path.exists() or not packed.exists() else packed
     done = jobs_in(read_skips(path))
@@ -135,7 +123,6 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def write_rows(path: Path, rows: pd.DataFrame) -> None:
-    """Replace a file, packed or not, at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name("partial-" + path.name)
     rows.to_csv(partial, index=False, lineterminator="\n")
@@ -143,11 +130,7 @@ def write_rows(path: Path, rows: pd.DataFrame) -> None:
 
 
 def record_origin(path: Path, command: str, settings: Mapping[str, Any]) -> None:
-    """Note beside the file which command added to it.
-
-    Raises:
-        ValueError: The rows that are there were made with other settings.
-    """
+    """Note beside the file which command added to it; its settings must be those of its rows."""
     has_rows = path.exists() or path.with_name(path.name + _PACKED).exists()
     origin = read_origin(path) if has_rows else {}
     noted = origin.get("settings", {})
@@ -175,17 +158,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def merge(output: Path, files: Sequence[Path], trials: Budget) -> tuple[int, int]:
-    """Write the complete jobs of all files into one; of a job that several have, the last's.
-
-    A job's trials beyond the budget are left out: what a method does does not depend on how many
-    trials are to come. Where the output is packed, numbers are rounded, and values of trials that
-    did not improve are left out: small enough to be shared, so that others can add to it.
-
-    Returns how many jobs were written, and how many had too few trials.
-
-    Raises:
-        ValueError: The files were made with other numbers of prior studies or prior trials.
-    """
+    """Write the complete jobs of all files, of each the last; count them and those too short."""
     origin = _merged_origin(files, trials)
     rows = pd.concat([read_rows(path).assign(file=i) for i, path in enumerate(files)])
     rows = rows[rows["file"] == rows.groupby(JOB)["file"].transform("max")][COLUMNS]
@@ -204,7 +177,6 @@ def merge(output: Path, files: Sequence[Path], trials: Budget) -> tuple[int, int
 
 
 def _merged_origin(files: Sequence[Path], trials: Budget) -> dict[str, Any]:
-    """Return commands and settings; those that differ from the first file's are noted."""
     first, *_ = origins = [read_origin(path) for path in files]
     settings = {**first.get("settings", {}), "trials": str(trials)}
     commands, notes = [], []

@@ -50,11 +50,7 @@ def run_trials(
     features: Mapping[str, float] | None = None,
     given: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[Row]:
-    """Run a study; yield a row for each trial as it finishes.
-
-    The given trials (random unless their configurations are told), the noise of the n-th trial and
-    the time that it takes (0.5 to 1.5 where several workers run) depend on the seed only.
-    """
+    """Run a study; yield a row for each trial as it finishes; only the seed decides what is random."""
     study = task.create_study(built.sampler)
     record_features(study, features)
     noise = conditions.noise and conditions.noise * task.gap()
@@ -82,11 +78,7 @@ def run_trials(
 def fit_to_space(
     params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
 ) -> dict[str, Any]:
-    """Return a configuration of another space, moved to the nearest values that this one allows.
-
-    A category that is unknown here is left out. Parameters without a distribution stay as they
-    are: they may be active in this configuration though they were not in the one that was asked.
-    """
+    """Return the nearest values that a space allows, without categories that are unknown to it."""
     result: dict[str, Any] = {}
     for name, value in params.items():
         distribution = distributions.get(name)

@@ -33,14 +33,12 @@ _SIDE = ["reference", "ratio", "wall"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--megabytes", type=float, nargs="+", default=[1, 16, 64, 256])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--folder", help="where files are written; a temporary one by default")
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the table."""
     be_quiet()
     torch.set_num_threads(1)
     print(f"Seconds (medians of {args.repeats}), and how many times the reference's\n")
@@ -61,8 +59,6 @@ def measure(megabytes: float, repeats: int, folder: str | None = None) -> list[s
 
 
 class _Bench:
-    """A model, a store and a trial."""
-
     def __init__(self, folder: Path, megabytes: float) -> None:
         (folder / "artifacts").mkdir()
         self._path = folder / "plain.safetensors"

@@ -29,22 +29,18 @@ _BLOCK = 99_991  # rows written at once: a prime, so that no period is a round n
 
 
 class Work(NamedTuple):
-    """A data set to make."""
-
     kind: str  # a key of MAKERS
     n_rows: int
     n_columns: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--mapped-rows", type=int, default=10_000_000)
     parser.add_argument("--columns", type=int, default=100)
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the table."""
     lines = []
     for kind in MAKERS:
         n_rows = args.mapped_rows if "mapped" in kind else args.rows
@@ -55,7 +51,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 def measure_features(work: Work) -> list[str]:
-    """Make the data, then extract their meta-features several times."""
     from optuna_meta import extract_meta_features
 
     with tempfile.TemporaryDirectory() as folder:

@@ -49,13 +49,11 @@ _COPY = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--studies", type=int, nargs="+", default=[1, 20, 100])
     parser.add_argument("--trials", type=int, default=100, help="of each study")
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the table."""
     works = [(n, args.trials) for n in args.studies]
     # One after another, each in a process of its own: peak memory is a process's.
     lines = [line for work in works for _, line in run_or_raise(measure_fit, [work], 1)]
@@ -64,7 +62,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 def measure_fit(work: tuple[int, int]) -> list[str]:
-    """Write studies, then time each step from reading to the first suggestion."""
     be_quiet()
     from optuna_meta import fit_prior
     from optuna_meta import FittedPrior

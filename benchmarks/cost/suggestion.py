@@ -30,8 +30,6 @@ _NEW = 10_000  # seed of the new study's task, no prior study's
 
 
 class Timing(NamedTuple):
-    """A line of the tables."""
-
     sampler: str
     n_priors: int
     setup_seconds: float  # CPU, before the first trial
@@ -55,7 +53,6 @@ def suggest(trial: optuna.Trial) -> Any:
 
 
 def bowl(seed: int, row: Any) -> float:
-    """Return the weighted squared distance of a row (8,) from the optimum of a synthetic task."""
     rng = np.random.default_rng(seed)
     optimum = np.clip(0.6 + 0.15 * rng.standard_normal(8), 0.0, 1.0)
     return float(np.exp(0.3 * rng.standard_normal(8)) @ (row - optimum) ** 2)
@@ -69,7 +66,6 @@ def random_study(seed: int, n_trials: int) -> optuna.Study:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--priors", type=int, default=20, help="for the comparison of samplers")
     parser.add_argument("--growth", type=int, nargs="*", default=[1, 20, 100, 300])
     parser.add_argument("--prior-trials", type=int, default=100, help="of each prior study")
@@ -77,7 +73,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print a comparison of samplers, and ours by the number of prior studies."""
     ((_, timings),) = run_or_raise(measure, [args], n_processes=1)
     print(
         f"CPU time of a suggestion: median of {N_TIMED} around trial {args.trial}, 8 parameters, "
@@ -96,7 +91,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 def measure(args: argparse.Namespace) -> list[Timing]:
-    """Time three samplers, then ours with each other number of prior studies."""
     be_quiet()
     most = max(args.priors, *args.growth, 1)
     priors = [random_study(seed, args.prior_trials) for seed in range(most)]

@@ -35,8 +35,6 @@ _UNLABELLED = ("pair", "interaction")
 
 
 class Described(NamedTuple):
-    """What was found of a data set."""
-
     features: Mapping[str, float]
     first: float  # seconds of the first call, with imports that no earlier data set needed
     again: float  # seconds of the second call
@@ -44,12 +42,10 @@ class Described(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--data", type=Path, required=True, help="folder of fashion_mnist/ etc.")
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print a table of seconds for all data sets, and one of features for each kind."""
     found: dict[str, dict[str, Described]] = {kind: {} for kind in GROUPS}
     lines = []
     for name, raw in RAW_DATA.items():

@@ -51,14 +51,11 @@ _EARLY = 3  # trials whose mean is shown, too
 
 
 class Replicate(NamedTuple):
-    """A data set to leave out."""
-
     task: str
     seed: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--cache", type=Path, required=True, help="folder of the values")
     parser.add_argument("--kind", choices=list(GRIDS), default="svm")
     parser.add_argument("--seeds", type=int, default=3, help="replicates of each data set")
@@ -68,7 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the tables; what is finished so far where it is interrupted."""
     family = trained_family(args.cache, args.kind)
     jobs = [Replicate(name, seed) for seed in range(args.seeds) for name in family.targets]
     found: list[pd.DataFrame] = []

@@ -138,7 +138,6 @@ def read_world(family: Family, names: Sequence[str], seed: int, cache: Path) -> 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("benchmarks/cache"))
     parser.add_argument("--suite", action="append", choices=_SUITES)
@@ -147,7 +146,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print a table for each suite."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for suite in args.suite or _SUITES:
         (family,) = load_suite(suite, args.data)

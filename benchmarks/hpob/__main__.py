@@ -43,7 +43,6 @@ _DIGITS = 8  # beyond which the authors take regrets to be the same
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, print the table; return how many runs failed."""
     argv = sys.argv[1:] if argv is None else list(argv)
     args = _parser().parse_args(argv)
     spaces = split_spaces(args.data, args.spaces and args.spaces.split(","), args.cache)
@@ -67,10 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def hpob_report(path: Path, published: Sequence[Path] = ()) -> str:
-    """Return mean regrets and ranks of the runs that all methods have, in Markdown.
-
-    Published results are of the methods that their files are named after.
-    """
+    """Return mean regrets and ranks of the runs that all methods have, in Markdown."""
     run = summary.RUN
     rows = summary.read_results(path)[[*run, "method", "trial", "regret_so_far"]]
     rows = pd.concat([rows, *map(_read_published, published)])
@@ -89,10 +85,7 @@ def hpob_report(path: Path, published: Sequence[Path] = ()) -> str:
 
 
 def _read_published(path: Path) -> pd.DataFrame:
-    """Read rows of a file ``{space: {data set: {"test0": [scores], ...}}}``.
-
-    The first score of a list is that of the initialisation, the n-th after it that of n trials.
-    """
+    """Read rows of a file ``{space: {data set: {"test0": [scores], ...}}}``."""
     rows = [
         (space, task, SEEDS.index(seed), path.stem, trial, 1.0 - scores[trial])
         for space, tasks in json.loads(path.read_text()).items()

@@ -28,32 +28,24 @@ _SPLITS = ("test", "validation", "train")  # the test split first: it names the 
 
 
 class Table(NamedTuple):
-    """All configurations of a data set."""
-
     X: Array  # (n, d)
     y: Array  # (n,) accuracies
     initial: NDArray[np.intp]  # (5, 5) rows of the initialisations; (0, 0) without any
 
     @property
     def distributions(self) -> dict[str, FloatDistribution]:
-        """Of the parameters: the published ones are scaled to [0, 1]."""
         distribution = FloatDistribution(self.X.min(initial=0.0), self.X.max(initial=1.0))
         return {f"x{j}": distribution for j in range(self.X.shape[1])}
 
     @property
     def configurations(self) -> list[dict[str, float]]:
-        """The rows as parameters."""
         return [dict(zip(self.distributions, row, strict=True)) for row in self.X.tolist()]
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Draw every parameter from its range."""
         return {n: trial.suggest_float(n, d.low, d.high) for n, d in self.distributions.items()}
 
     def task(self, name: str, first: Sequence[int]) -> Task:
-        """Return the search of this table, for one study: a row has its turn once.
-
-        Some tables have a configuration several times; the first rows come first.
-        """
+        """Return the search of this table, for one study: a row has its turn once."""
         rows: dict[tuple[float, ...], list[int]] = {}
         for i in dict.fromkeys([*first, *range(len(self.y))]):
             rows.setdefault(tuple(self.X[i].tolist()), []).append(i)
@@ -70,11 +62,7 @@ class Table(NamedTuple):
 
 
 def split_spaces(data: Path, spaces: Sequence[str] | None, cache: Path) -> list[str]:
-    """Write a file for each search space and split, where it is missing.
-
-    Raises:
-        ValueError: A JSON file is missing, or a space is not in the test split.
-    """
+    """Write a file for each search space and split, where it is missing."""
     listed = cache / "hpob-spaces.json"
     if spaces is None and listed.exists():
         spaces = json.loads(listed.read_text())

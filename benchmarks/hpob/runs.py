@@ -22,7 +22,6 @@ from benchmarks.tasks.regimes import Conditions
 
 
 def run_job(args: argparse.Namespace, job: Job) -> list[Row]:
-    """Run a method on a data set after one of its initialisations."""
     be_quiet()
     table = read_split(args.cache, job.family, "test")[job.task]
     sources = read_split(args.cache, job.family, "train")
@@ -39,7 +38,6 @@ def run_job(args: argparse.Namespace, job: Job) -> list[Row]:
 
 
 def run_table(table: Table, built: Built, seed_index: int, trials: int) -> list[Row]:
-    """Run trials on one table after one of its initialisations, all its other rows at most."""
     first = table.initial[seed_index].tolist()
     given = [table.configurations[i] for i in first]
     n = min(trials, len(table.y) - len(first))

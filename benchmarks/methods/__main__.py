@@ -12,7 +12,6 @@ from benchmarks.report.markdown import table
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print a line a method, built from two small prior studies."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__)
     parser.parse_args(argv)
     optuna.logging.set_verbosity(optuna.logging.WARNING)

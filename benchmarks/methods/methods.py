@@ -49,7 +49,6 @@ class Limits(NamedTuple):
     seeds: int | None = None  # the first so many replicates
 
     def allow(self, suite: str, regime: str, task_index: int, seed: int) -> bool:
-        """Return whether a run is within the limits."""
         return (
             (self.regimes is None or regime in self.regimes)
             and (self.suites is None or suite in self.suites)

@@ -19,11 +19,7 @@ _N_TREES = 50  # half of scikit-learn's: there is a forest a study
 
 
 def best_configurations(studies: Sequence[optuna.Study], size: int) -> list[dict[str, Any]]:
-    """Return the best configuration of each study, without repetitions, at most ``size``.
-
-    Values of different tasks do not compare. So configurations that are best in several studies
-    come first, then those that stand out most from their own study, in standard deviations.
-    """
+    """Return the best ones: those of several studies first, then what stands out in its own."""
     keys = [_key(study.best_params) for study in studies]
     counts = Counter(keys)
     order = sorted(
@@ -35,12 +31,7 @@ def best_configurations(studies: Sequence[optuna.Study], size: int) -> list[dict
 def greedy_portfolio(
     studies: Sequence[optuna.Study], size: int, seed: int
 ) -> list[dict[str, Any]]:
-    """Return configurations of which, in nearly every study, at least one would have ranked high.
-
-    The candidates are all prior trials. A candidate's rank in a study is its own if it was run
-    there, else what a random forest on that study's ranks predicts. One at a time, the candidate
-    is added that leaves the lowest mean over studies of the best rank so far.
-    """
+    """Return those that, one by one, leave the lowest mean over studies of the best rank."""
     if not studies:
         return []
     trials = [trial for study in studies for trial in study.trials]

@@ -18,23 +18,18 @@ class BlindToPruned(BaseSampler):
         self._sampler = sampler
 
     def before_trial(self, study: optuna.Study, *args: Any, **kwargs: Any) -> None:
-        """Pass on."""
         self._sampler.before_trial(_view(study), *args, **kwargs)
 
     def after_trial(self, study: optuna.Study, *args: Any, **kwargs: Any) -> None:
-        """Pass on."""
         self._sampler.after_trial(_view(study), *args, **kwargs)
 
     def infer_relative_search_space(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
-        """Pass on."""
         return self._sampler.infer_relative_search_space(_view(study), *args, **kwargs)
 
     def sample_relative(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
-        """Pass on."""
         return self._sampler.sample_relative(_view(study), *args, **kwargs)
 
     def sample_independent(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
-        """Pass on."""
         return self._sampler.sample_independent(_view(study), *args, **kwargs)
 
 
@@ -46,8 +41,6 @@ def without_pruned(study: optuna.Study) -> optuna.Study:
 
 
 class _Unpruned:
-    """All of a study but its pruned trials."""
-
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
 

@@ -50,7 +50,6 @@ prior studies too. Only trials that were not pruned count for regret."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the report and the figures next to each file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     for path in parser.parse_args(argv).files:

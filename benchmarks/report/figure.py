@@ -29,16 +29,11 @@ _N_COSTS = 60
 
 
 def draw(rows: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
-    """Write the figure of regret against trials.
-
-    The first method is made to stand out. Of more than there are colours, those of the best mean
-    rank over all trials are shown.
-    """
+    """Write regret against trials; the first method stands out, and the best in rank are shown."""
     _draw(regret_by_task(rows), rows, methods, "trials of the new study", path)
 
 
 def draw_by_cost(rows: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
-    """Write the figure of regret against epochs."""
     total = rows.groupby([*RUN, "method"])["cost"].sum().max()
     budgets = np.unique(np.linspace(0, total, _N_COSTS + 1)[1:].round()).tolist()
     _draw(regret_by_cost(rows, budgets), rows, methods, "epochs", path)

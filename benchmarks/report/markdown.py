@@ -18,7 +18,6 @@ _ORDER = list(dict.fromkeys([OURS, *METHODS]))
 
 
 def table(head: Sequence[object], lines: Iterable[Sequence[object]]) -> str:
-    """Return a table."""
     rows = [head, ["---"] * len(head), *lines]
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
 

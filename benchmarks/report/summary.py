@@ -36,7 +36,6 @@ class Estimate(NamedTuple):
 
     @property
     def signed(self) -> str:
-        """The text of a difference."""
         mean = f"{self.mean:+.4f}"
         return mean if np.isnan(self.error) else f"{mean} ± {self.error:.4f}"
 
@@ -51,7 +50,6 @@ class Comparison(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Mean regret as a multiple of the other's."""
         return self.mean / self.other_mean if self.other_mean > 0 else float("nan")
 
 
@@ -76,12 +74,7 @@ def read_results(path: Path) -> pd.DataFrame:
 
 
 def in_regime(rows: pd.DataFrame, regime: str) -> pd.DataFrame:
-    """Return the rows of a regime, with those of methods that use no priors.
-
-    Methods that ran on few of a family's runs (tasks and seeds) are left out: see
-    ``partial_methods``. Of the others, only runs with all of the family's methods are kept, so
-    that an unfinished file compares like with like.
-    """
+    """Return a regime's rows of the runs that all methods have, but ``partial_methods``."""
     rows = _of_regime(rows, regime)
     few = pd.MultiIndex.from_tuples(partial_methods(rows, regime), names=["family", "method"])
     rows = rows[~pd.MultiIndex.from_frame(rows[["family", "method"]]).isin(few)]
@@ -90,11 +83,7 @@ def in_regime(rows: pd.DataFrame, regime: str) -> pd.DataFrame:
 
 
 def partial_methods(rows: pd.DataFrame, regime: str) -> list[tuple[str, str]]:
-    """Return families with methods that, by their limits or so far, ran on less than half of it.
-
-    A family's runs are those of the method that has most, of those that run in this regime alone:
-    what runs once for all regimes may have more replicates.
-    """
+    """Return families with methods that ran on less than half of the runs of what ran most."""
     runs = _of_regime(rows, regime)[[*RUN, "regime", "method"]].drop_duplicates()
     counts = runs.groupby(["family", "method"]).size()
     own = runs[runs["regime"] == regime].groupby(["family", "method"]).size()
@@ -133,11 +122,7 @@ def ranks(rows: pd.DataFrame) -> pd.Series:
 
 
 def regret_by_cost(rows: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
-    """Return the regret of the trials that a budget pays for, a column a budget.
-
-    A run that ended earlier keeps its last regret; one that has not finished a trial yet counts as
-    its first.
-    """
+    """Return the regret of what each budget pays for; of no trial, the first one's."""
     key = [*RUN, "method"]
     rows = rows.sort_values("trial")
     spent = rows.groupby(key)["cost"].cumsum()
@@ -163,11 +148,7 @@ def compare(by_task: pd.DataFrame, method: str, column: int, other: str) -> Comp
 
 
 def verdict(ranks: pd.DataFrame, method: str, trial: int) -> str:
-    """Tell whether a method's mean rank is the best one, with its and the best other one's.
-
-    A tie is a mean rank worse than the best by no more than the standard error, over tasks, of
-    the paired difference.
-    """
+    """Tell whether a mean rank is the best; a tie is behind by one standard error at most."""
     by_method = ranks[trial].unstack("method")
     means = by_method.mean()
     best = means.drop(method).idxmin()

@@ -47,8 +47,6 @@ _LEAST_RATINGS, _MOST_RATINGS = 500, 6_000  # enough to hold some out; seconds t
 
 
 class Drawn(NamedTuple):
-    """A data set as ``extract_meta_features`` takes it."""
-
     data: Any
     y: Any  # None for interactions
 

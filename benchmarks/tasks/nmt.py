@@ -36,18 +36,14 @@ _NAMES = ("bpe_symbols", "num_layers", "num_embed", "num_hidden", "num_heads", "
 
 
 class Corpus(NamedTuple):
-    """All configurations trained on one corpus."""
-
     X: Array  # (n, 6) parameters, in the order of `_NAMES`
     Y: Array  # (n, 2) BLEU and GPU time
 
     def ranges(self) -> Mapping[str, tuple[float, float]]:
-        """Return the lowest and the highest value of each parameter."""
         lows, highs = self.X.min(axis=0).tolist(), self.X.max(axis=0).tolist()
         return dict(zip(_NAMES, zip(lows, highs, strict=True), strict=True))
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Draw every parameter from its range on this corpus."""
         params: dict[str, Any] = {}
         for name, (low, high) in self.ranges().items():
             if name == "learning_rate":
@@ -57,7 +53,6 @@ class Corpus(NamedTuple):
         return params
 
     def evaluate(self, params: Params) -> tuple[float, ...]:
-        """Return BLEU and GPU time of the nearest configuration that was trained."""
         wanted = np.array([float(params[name]) for name in _NAMES])
         widths = np.log(self.X.max(axis=0) / self.X.min(axis=0))
         distances = np.linalg.norm(np.log(self.X / wanted) / widths, axis=1)
@@ -65,17 +60,13 @@ class Corpus(NamedTuple):
 
 
 def nmt_family(folder: Path, suite: str = NMT_SUITE) -> Family:
-    """Return the six corpora of a folder of ``*.hyps`` and ``*.evals``, all priors to each other.
-
-    The suite is ``nmt``, or ``nmt-2`` for BLEU and GPU time.
-    """
+    """Read the six corpora of a folder of ``*.hyps`` and ``*.evals``, priors to each other."""
     make = _bleu_task if suite == NMT_SUITE else _two_task
     load = functools.cache(lambda name: make(name, read_corpus(folder, name)))
     return Family(suite, suite, targets=_CORPORA, sources=_CORPORA, load=load)
 
 
 def read_corpus(folder: Path, name: str) -> Corpus:
-    """Read the table of one corpus."""
     evals = np.loadtxt(folder / f"{name}.evals")
     return Corpus(np.loadtxt(folder / f"{name}.hyps"), evals[:, :2])
 

@@ -30,8 +30,6 @@ _SAMPLERS = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.Random
 
 
 class PriorSettings(NamedTuple):
-    """What all prior studies of a run share."""
-
     trials: int  # of each
     limit: int  # studies of a target, at most
     cache: Path  # folder of the studies made before
@@ -55,10 +53,7 @@ def prior_studies(
 def meta_features(
     family: Family, target: str, regime: str, seed: int, limit: int
 ) -> Mapping[str, Mapping[str, float]]:
-    """Return the meta-features of the target and its prior tasks, by name, as a regime says.
-
-    Where the regime permutes them, each task has those of another, or by chance its own.
-    """
+    """Return the meta-features of the target and its prior tasks, by name, as a regime says."""
     kind = REGIMES[regime].features
     if kind is None or family.features is None:
         return {}

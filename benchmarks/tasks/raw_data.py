@@ -31,14 +31,11 @@ Read = Callable[[Path], tuple[Any, Any]]  # a file's path to the data and the la
 
 
 class RawData(NamedTuple):
-    """A data set in files."""
-
     kind: str  # of data: image, text, pair or interaction
     path: Path  # of a file of it, relative to the folder
     read_file: Read
 
     def read(self, folder: Path) -> tuple[Any, Any]:
-        """Read the data and the labels from the folder."""
         return self.read_file(folder / self.path)
 
 
@@ -53,8 +50,6 @@ def _fashion_mnist(path: Path) -> tuple[Any, Any]:
 
 
 def _lines_by_class(members: Mapping[str, str]) -> Read:
-    """Return a reader of an archive whose files hold the documents of a class, one a line."""
-
     def read(path: Path) -> tuple[Any, Any]:
         documents: list[str] = []
         labels: list[str] = []
@@ -69,8 +64,6 @@ def _lines_by_class(members: Mapping[str, str]) -> Read:
 
 
 def _sentence_pairs(source: str) -> Read:
-    """Return a reader of the pairs with this language's file beside that of the target."""
-
     def read(path: Path) -> tuple[Any, Any]:
         files = path.parent / f"train.{source}.gz", path
         sides = [gzip.decompress(file.read_bytes()).decode().splitlines() for file in files]

@@ -20,8 +20,6 @@ Values = list[Array]  # of the trials of each prior study, (n,) each
 
 
 class Conditions(NamedTuple):
-    """How the new study runs."""
-
     given: int = 0  # random trials, the same for all methods, before the first that counts
     noise: float = 0.0  # standard deviation of what is added to values, in gaps of the task
     workers: int = 1  # trials that run at the same time
@@ -41,8 +39,6 @@ def _choose_three(names: Names, rng: np.random.Generator) -> Names:
 
 
 class Regime(NamedTuple):
-    """What the prior studies are like, and how the new study runs."""
-
     choose: Callable[[Names, np.random.Generator], Names] = _choose_all
     alter: Callable[[Values, np.random.Generator], Values] | None = None
     sampler: str = "tpe"  # that made the prior trials

@@ -34,10 +34,7 @@ _WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 
 @functools.cache
 def load_suite(suite: str, data: Path | None = None) -> tuple[Family, ...]:
-    """Read the families of a suite.
-
-    The folder of data contains ``yahpo/``, ``nmt/`` and ``openml_metafeatures/``.
-    """
+    """Read the families of a suite."""
     if suite == SUITE:
         return table_families()
     if suite not in SUITES:

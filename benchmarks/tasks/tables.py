@@ -41,7 +41,6 @@ class Table(NamedTuple):
     values: Array  # (size of 1st grid, size of 2nd grid, ...)
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Draw every parameter: a level of its grid or one of its choices."""
         return {
             name: trial.suggest_int(name, 0, grid - 1)
             if isinstance(grid, int)
@@ -50,7 +49,6 @@ class Table(NamedTuple):
         }
 
     def evaluate(self, params: Params) -> float:
-        """Return the value of a configuration."""
         index = tuple(
             int(params[name]) if isinstance(grid, int) else grid.index(params[name])
             for name, grid in self.grids.items()
@@ -58,22 +56,18 @@ class Table(NamedTuple):
         return float(self.values[index])
 
     def reference(self) -> Reference:
-        """Return best and median over the whole table."""
         best = self.values.max() if self.direction == "maximize" else self.values.min()
         return Reference(float(best), float(np.median(self.values)))
 
     def task(self, name: str) -> Task:
-        """Return the search of this table."""
         return single_task(name, self.direction, self.suggest, self.evaluate, self.reference)
 
 
 def table_families() -> tuple[Family, ...]:
-    """Return the three families; within each, every task has all others as priors."""
     return tuple(_family(name) for name in _CLASSES)
 
 
 def load_table(family: str, dataset: str) -> Table:
-    """Read the table of one data set."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # it does not close its file
         benchmark = _benchmark_class(family)(dataset)

@@ -37,8 +37,6 @@ class Reference(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a trial came to."""
-
     values: tuple[float, ...] | None  # one an objective; None of a pruned trial
     cost: float = 1.0  # in the suite's unit: epochs where trials can be pruned, else trials
 
@@ -56,7 +54,6 @@ class Task:
     epochs: tuple[int, ...] = ()  # at which values are reported to the median pruner, if any
 
     def create_study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
-        """Return an empty study of the task."""
         pruner = optuna.pruners.MedianPruner() if self.epochs else optuna.pruners.NopPruner()
         directions = list(self.directions)
         return optuna.create_study(directions=directions, sampler=sampler, pruner=pruner)
@@ -108,5 +105,4 @@ class Family:
     features: Callable[[str], Mapping[str, float]] | None = None  # of a data set; empty if unknown
 
     def priors_of(self, target: str) -> tuple[str, ...]:
-        """Return the names of all sources but the target itself."""
         return tuple(name for name in self.sources if name != target)

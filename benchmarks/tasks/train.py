@@ -26,14 +26,11 @@ from benchmarks.tasks.task import Family
 
 
 class Runs(NamedTuple):
-    """What is kept of a data set."""
-
     values: Array  # of the shape of the grid's axes
     features: dict[str, float]  # of the data, where they are known
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--cache", type=Path, required=True, help="folder for the values")
     parser.add_argument("--kind", nargs="+", choices=list(GRIDS), default=["svm"])
     parser.add_argument("--data", type=Path, help="folder of fashion_mnist/ etc., of all but svm")
@@ -41,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train what is missing in the folder."""
     for kind in args.kind:
         if kind != "svm" and args.data is None:
             raise SystemExit(f"The data sets of {kind} are read from files: pass --data FOLDER.")
@@ -56,11 +52,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def trained_family(folder: Path, kind: str) -> Family:
-    """Return the data sets of a kind that are in the folder; each has all others as priors.
-
-    Raises:
-        FileNotFoundError: There is none.
-    """
+    """Return the data sets of a kind that are in the folder; each has all others as priors."""
     found = {path.stem for path in (folder / kind).glob("*.npz")}
     known = list(draws_of(kind, None)) if kind == "svm" else []
     names = tuple(sorted(found, key=lambda n: (known.index(n) if n in known else len(known), n)))
@@ -81,7 +73,6 @@ def trained_family(folder: Path, kind: str) -> Family:
 
 
 def read_runs(folder: Path, kind: str, name: str) -> Runs:
-    """Read what is kept of a data set."""
     with np.load(_path(folder, kind, name)) as kept:
         return Runs(kept["values"], json.loads(str(kept["features"])))
 

@@ -149,10 +149,7 @@ def yahpo_family(
     make: Callable[[Surrogate, str], Task] | None = None,
     features: Callable[[str], Mapping[str, float]] | None = None,
 ) -> Family:
-    """Return a fixed draw of a scenario's tasks as targets and, apart from them, as priors.
-
-    Their suite may have another name, and ``make`` another kind of tasks of the surrogate.
-    """
+    """Return a fixed draw of a scenario's tasks as targets and, apart from them, as priors."""
     surrogate = Surrogate(folder / scenario, _SCENARIOS[scenario])
     names = np.random.default_rng(0).permutation(surrogate.tasks).tolist()
     return Family(
@@ -172,7 +169,6 @@ def lcbench_family(suite: str, folder: Path) -> Family:
 
 
 def surrogate_task(surrogate: Surrogate, name: str) -> Task:
-    """Return one task of a surrogate."""
     return single_task(
         name,
         "maximize",

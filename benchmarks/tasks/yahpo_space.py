@@ -23,8 +23,6 @@ Columns = dict[str, Array]
 
 
 class Hyperparameter(NamedTuple):
-    """One dimension of a search space."""
-
     name: str
     codes: Mapping[str, int]  # category -> code; empty for numbers
     low: float
@@ -35,11 +33,9 @@ class Hyperparameter(NamedTuple):
     values: tuple[str, ...]  # ... is one of these
 
     def is_active(self, params: Params) -> bool:
-        """Return whether it counts beside the parameters chosen so far."""
         return self.parent is None or params.get(self.parent) in self.values
 
     def suggest(self, trial: optuna.Trial) -> Any:
-        """Draw a value."""
         if self.codes:
             return trial.suggest_categorical(self.name, list(self.codes))
         if self.integer:
@@ -83,7 +79,6 @@ def read_space(folder: Path, exclude: Collection[str]) -> tuple[Hyperparameter, 
 
 
 def suggest(space: Sequence[Hyperparameter], trial: optuna.Trial) -> dict[str, Any]:
-    """Draw every parameter that is active."""
     params: dict[str, Any] = {}
     for dimension in space:
         if dimension.is_active(params):

@@ -38,11 +38,6 @@ _METRIC = "loss"
 
 
 def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """Return the sampler.
-
-    Raises:
-        Unsupported: Ax is not installed, or there is no usable prior study.
-    """
     with quiet_and_seeded(seed):  # it logs when it is imported
         require("ax.adapter.transfer_learning.adapter")
     priors = read_priors(studies, "Ax's BOTL")
@@ -81,10 +76,7 @@ class _Planner:
 
 @functools.cache
 def _model_class() -> Any:
-    """Return BoTorch's ``MultiTaskGP``, fitted in a limited number of steps.
-
-    Ax has no option for it, but lets a class of models have a fitting routine of its own.
-    """
+    """Return BoTorch's ``MultiTaskGP``, fitted in a limited number of steps."""
     base: Any = require("botorch.models").MultiTaskGP
     model_class = type("CappedMultiTaskGP", (base,), {})
 

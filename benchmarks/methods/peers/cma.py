@@ -36,11 +36,7 @@ _LEAVE = "Leave this method out of this suite."
 
 
 def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
-    """Return the sampler; without prior studies it is Optuna's plain CMA-ES.
-
-    Raises:
-        Unsupported: The prior studies are not of numbers only, or have too few trials.
-    """
+    """Return the sampler; without prior studies it is Optuna's plain CMA-ES."""
     require("cmaes")
     priors = read_priors(studies)
     spaces = [space for prior in priors for space in prior.spaces]
@@ -80,13 +76,11 @@ class WarmStartedCma(BaseSampler):
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
-        """Return what Optuna's sampler suggests."""
         return self._sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: Any
     ) -> Any:
-        """Return a random value."""
         return self._first.sample_independent(study, trial, param_name, param_distribution)
 
     def _made(self, study: optuna.Study, space: dict[str, BaseDistribution]) -> BaseSampler:

@@ -38,10 +38,7 @@ def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
 
 
 class PooledPrior:
-    """Mean and deviation of normal scores, learned from all prior trials together.
-
-    Without any, the mean is 0 and the deviation 1.
-    """
+    """Mean and deviation of normal scores by all prior trials together; without any 0 and 1."""
 
     def __init__(self, priors: Sequence[History], seed: int) -> None:
         self.encoder = Encoder(merge(space for prior in priors for space in prior.spaces))

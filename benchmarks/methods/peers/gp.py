@@ -35,8 +35,6 @@ class Hyperparameters(NamedTuple):
 
 
 class GP(NamedTuple):
-    """A GP after its observations."""
-
     X: Array  # (n, width)
     y: Array  # (n,)
     categorical: NDArray[np.bool_]  # (width,)

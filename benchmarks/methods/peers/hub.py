@@ -36,12 +36,6 @@ _HOW = "How to run it is told in benchmarks/methods/peers/hub.py."
 
 
 def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
-    """Return the sampler.
-
-    Raises:
-        Unsupported: There is no usable prior study, Optuna is too new, or the registry's folder
-            is not given or does not have the package.
-    """
     read_priors(studies, "meta_learn_tpe")
     if int(optuna.__version__.partition(".")[0]) > 4:
         raise Unsupported(

@@ -33,11 +33,6 @@ _TARGET = 0  # the target's number among the tasks
 
 
 def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """Return the sampler.
-
-    Raises:
-        Unsupported: BoTorch is not installed, or there is no usable prior study.
-    """
     require("botorch")
     priors = read_priors(studies, "MultiTaskGP")
     return PlannedSampler(_Planner(capped(priors)), priors, seed)

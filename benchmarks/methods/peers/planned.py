@@ -49,18 +49,11 @@ class History(NamedTuple):
     losses: Array  # (n,)
 
     def best(self, size: int) -> list[dict[str, Any]]:
-        """Return its best configurations, the best first."""
         return [self.configurations[i] for i in np.argsort(self.losses, kind="stable")[:size]]
 
 
 def read_priors(studies: Sequence[optuna.Study], method: str | None = None) -> list[History]:
-    """Return the prior studies that have at least two usable trials.
-
-    A method that is named is nothing without any.
-
-    Raises:
-        Unsupported: A prior study has several objectives, or there is none for the method.
-    """
+    """Return prior studies with two usable trials at least; a method that is named needs one."""
     histories = [_read_study(study, study.get_trials(deepcopy=False)) for study in studies]
     histories = [history for history in histories if len(history.losses) > 1]
     if method and not histories:
@@ -138,18 +131,11 @@ class Target(NamedTuple):
 class Planner(Protocol):
     """What a peer does: choose a configuration."""
 
-    def suggest(self, target: Target, rng: np.random.Generator) -> Params:
-        """Return the configuration to try next."""
-        ...
+    def suggest(self, target: Target, rng: np.random.Generator) -> Params: ...
 
 
 class PlannedSampler(BaseSampler):
-    """Optuna's sampler protocol around a planner.
-
-    Optuna tells a sampler what a study's parameters are only when they are asked for. So the
-    space of the first trial is that of the prior studies; values that the target does not allow
-    are moved to the nearest ones. A parameter that the plan lacks is drawn at random.
-    """
+    """A sampler around a planner. Before the first trial its space is the prior studies'."""
 
     def __init__(self, planner: Planner, priors: Sequence[History], seed: int) -> None:
         self._planner = planner
@@ -164,7 +150,6 @@ class PlannedSampler(BaseSampler):
         return {}
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
-        """Return nothing."""
         return {}
 
     def sample_independent(
@@ -182,7 +167,6 @@ class PlannedSampler(BaseSampler):
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: optuna.Study, trial: FrozenTrial, *args: Any) -> None:
-        """Forget the trial's plan."""
         self._plans.pop((study.study_name, trial.number), None)
 
     def target(self, study: optuna.Study, trial: FrozenTrial) -> Target:
@@ -195,11 +179,7 @@ class PlannedSampler(BaseSampler):
 
 
 def require(module: str) -> Any:
-    """Import a module of an optional package, such as ``"syne_tune.config_space"``.
-
-    Raises:
-        Unsupported: The package is not installed.
-    """
+    """Import a module of an optional package, such as ``"syne_tune.config_space"``."""
     package = module.partition(".")[0]
     if importlib.util.find_spec(package) is None:
         raise Unsupported(

@@ -73,10 +73,7 @@ def ranking_weights(losses: Array) -> Array:
 
 
 def bootstrap_losses(predictions: Array, y: Array, rng: np.random.Generator) -> Array:
-    """Return how many pairs (models, samples) are misranked in bootstrap samples of n trials.
-
-    Models predict the values y (n,) as predictions (models, n).
-    """
+    """Return how many pairs of y (n,) are misranked in bootstrap samples, (models, samples)."""
     n = len(y)
     truth = y[:, None] < y[None, :]
     counts = rng.multinomial(n, np.full(n, 1.0 / n), size=_N_BOOTSTRAP).astype(float)

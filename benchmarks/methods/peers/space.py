@@ -31,7 +31,6 @@ def choice_key(choice: Any) -> str:
 
 
 def choice_keys(distribution: CategoricalDistribution) -> dict[str, Any]:
-    """Return the choices by their keys."""
     return {choice_key(choice): choice for choice in distribution.choices}
 
 
@@ -60,11 +59,7 @@ def fitted(value: Any, distribution: BaseDistribution) -> tuple[Any, ...]:
 
 
 def merge(spaces: Iterable[Distributions]) -> dict[str, BaseDistribution]:
-    """Return the widest range and all choices of each parameter.
-
-    A parameter that is a number here and a category there means different things, so it is left
-    out.
-    """
+    """Return widest ranges and all choices, without what is a number here, a category there."""
     by_name: dict[str, list[BaseDistribution]] = {}
     for space in spaces:
         for name, distribution in space.items():
@@ -91,10 +86,7 @@ def _merged(different: Sequence[BaseDistribution]) -> BaseDistribution | None:
 
 
 class Encoder:
-    """Configurations -> rows: numbers to [0, 1] of their range, choices to their index.
-
-    Ranges set the scale only: numbers outside are allowed.
-    """
+    """Turns numbers into [0, 1] of their range (or beyond), choices into their index."""
 
     def __init__(self, distributions: Distributions) -> None:
         self.distributions = dict(distributions)
@@ -119,12 +111,7 @@ class Encoder:
 
 
 class Space:
-    """Where configurations are drawn from.
-
-    A parameter counts as inactive beside a choice that was seen, but never together with it.
-
-    Which they are is learned from configurations that were seen.
-    """
+    """Where configurations are drawn; inactive beside a choice is what was never seen with it."""
 
     def __init__(self, distributions: Distributions, configurations: Iterable[Params]) -> None:
         self.distributions = dict(distributions)
@@ -136,7 +123,6 @@ class Space:
                     self._seen.setdefault(key, set()).update(params)
 
     def random(self, n: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-        """Draw configurations."""
         return [self.active(params) for params in self._drawn(n, rng)]
 
     def neighbours(
