@@ -1,7 +1,5 @@
 """Command lines with a subcommand for each of several modules."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from types import ModuleType

@@ -1,7 +1,5 @@
 """Processes that run jobs side by side, each on one core."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence

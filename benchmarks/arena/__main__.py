@@ -7,8 +7,6 @@ there. Then ``python -m benchmarks.report FILE`` makes tables and a figure.
 ``--merge FILE... --output NAME.csv.xz`` packs files of the same settings into one.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from collections.abc import Collection

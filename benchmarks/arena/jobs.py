@@ -1,7 +1,5 @@
 """Jobs, each one method on one task, and the runner that keeps what they return."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence

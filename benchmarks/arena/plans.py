@@ -3,8 +3,6 @@
 So a file that is not finished compares all methods on the same tasks and seeds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence

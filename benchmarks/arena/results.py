@@ -6,8 +6,6 @@ file, packed by ``python -m benchmarks.arena --merge``: where ``NAME.csv`` is mi
 on from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from collections.abc import Sequence
 import io
@@ -16,6 +14,7 @@ import lzma
 from pathlib import Path
 from typing import Any
 from typing import NamedTuple
+from typing import Self
 
 import pandas as pd
 
@@ -60,7 +59,7 @@ class Budget(NamedTuple):
         return self.exceptions.get(suite, self.trials)
 
     @classmethod
-    def parse(cls, text: str) -> Budget:
+    def parse(cls, text: str) -> Self:
         first, *others = text.split(",")
         pairs = [other.split("=") for other in others]
         return cls(int(first), {suite: int(trials) for suite, trials in pairs})

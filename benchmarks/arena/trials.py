@@ -1,7 +1,5 @@
 """The trials of one study of a method, under the conditions of a regime."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -50,7 +48,7 @@ def run_trials(
     features: Mapping[str, float] | None = None,
     given: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[Row]:
-    """Run a study; yield a row for each trial as it finishes; only the seed decides what is random."""
+    """Run a study; yield a row for each trial as it finishes. Only the seed is chance."""
     study = task.create_study(built.sampler)
     record_features(study, features)
     noise = conditions.noise and conditions.noise * task.gap()

@@ -1,7 +1,5 @@
 """What things cost: ``python -m benchmarks.cost suggestion|fit_prior|features|checkpoints``."""
 
-from __future__ import annotations
-
 from benchmarks.commands import run_command
 from benchmarks.cost import checkpoints
 from benchmarks.cost import features

@@ -6,8 +6,6 @@ are timed in turn in one process, on one core, and the medians of CPU time (of t
 kernel's part included) and of wall time are divided.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import os

@@ -5,8 +5,6 @@ learners; the others do not. Memory is the most that Python and NumPy allocate a
 extraction. Data that are mapped are written to a file first, block by block.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from pathlib import Path

@@ -6,8 +6,6 @@ trial, so that of many studies the first are written by Optuna and the others ar
 rows with values of their own.
 """
 
-from __future__ import annotations
-
 import argparse
 from contextlib import closing
 from pathlib import Path

@@ -4,8 +4,6 @@ All samplers are timed in one process on one core. The prior studies are random 
 synthetic tasks: quadratic bowls whose minima lie near each other.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 import statistics

@@ -1,7 +1,5 @@
 """One timer for all costs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 import time
 from typing import NamedTuple

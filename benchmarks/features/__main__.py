@@ -1,7 +1,5 @@
 """What meta-features are worth: ``python -m benchmarks.features kinds|relevance|payoff``."""
 
-from __future__ import annotations
-
 from benchmarks.commands import run_command
 from benchmarks.features import kinds
 from benchmarks.features import payoff

@@ -1,7 +1,5 @@
 """Show the meta-features of real images, texts and interactions, and how long each group takes."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Mapping
 from functools import partial

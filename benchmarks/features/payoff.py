@@ -15,8 +15,6 @@ data set are averaged first, and standard errors are over data sets. (They are n
 sample, as each is a prior of the others.)
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Mapping
 import functools

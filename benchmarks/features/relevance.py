@@ -9,8 +9,6 @@ of others. *By the target itself* is no method but a limit: the five studies tha
 the target's own.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from collections.abc import Mapping

@@ -11,8 +11,6 @@ ranks over all runs, after 5 to 100 trials beyond the initialisation. ``--publis
 puts other methods beside these, in the layout in which the authors publish results.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 import functools

@@ -1,7 +1,5 @@
 """HPO-B's JSON files, split by search space once, as they are large; and its tables as tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from collections.abc import Sequence
 import json

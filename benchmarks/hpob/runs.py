@@ -1,7 +1,5 @@
 """The methods that choose from HPO-B's tables, run."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 import time

@@ -1,7 +1,5 @@
 """The methods, and which of them can run here: ``python -m benchmarks.methods``."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

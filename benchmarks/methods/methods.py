@@ -1,7 +1,5 @@
 """The methods compared: each makes a sampler, and configurations to try first, from priors."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Configurations to try first, chosen from prior studies without any model of the target."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 import json

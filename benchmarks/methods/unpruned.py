@@ -1,7 +1,5 @@
 """A sampler that does not see pruned trials: what using them is worth is measured against it."""
 
-from __future__ import annotations
-
 from typing import Any
 from typing import cast
 

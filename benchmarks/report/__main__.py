@@ -3,8 +3,6 @@
 Next to the file, packed or not, come ``FILE.md`` and the figures.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Figures of a file of results: regret against trials or costs, a panel a family."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 import io
 from pathlib import Path

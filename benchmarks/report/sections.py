@@ -1,7 +1,5 @@
 """The sections of a report: the base regime, the others, two objectives, pruning."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ The unit is the task: replicates (seeds) of a task are averaged first, then task
 the same; standard errors are over tasks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

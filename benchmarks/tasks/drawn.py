@@ -12,8 +12,6 @@ A data set is drawn from its source by its own name, so that it is always the sa
 those of :mod:`.raw_data`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 import functools

@@ -9,8 +9,6 @@ Numbers of a grid are known by their level, categories by their name. Those with
 by predictions for each of three folds from the two others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence

@@ -9,8 +9,6 @@ configuration that was trained: in Euclidean distance after each parameter's log
 [0, 1] over its range on that corpus; of equally near ones the first in the file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 import functools
 from pathlib import Path

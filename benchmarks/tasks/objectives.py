@@ -7,8 +7,6 @@ median, and regret, 1 - hypervolume / best hypervolume, is 1 without any such tr
 trials hold the whole front.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Sequence
 import functools

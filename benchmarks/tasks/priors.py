@@ -1,7 +1,5 @@
 """Prior studies of a target task: made once, kept on disk, and altered as a regime says."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from collections.abc import Sequence
 import json

@@ -9,8 +9,6 @@ Below a folder of the user's:
 * ``ml100k``: MovieLens 100k (grouplens.org) as RecBole's ``ml-100k.inter``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 import gzip

@@ -1,7 +1,5 @@
 """Regimes: what the prior studies are like and how the new study runs, one factor at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Literal

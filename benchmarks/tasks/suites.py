@@ -5,8 +5,6 @@ names that are missing for most of these, joined to tasks by OpenML's id. LCBenc
 by OpenML's task ids, which ``lcbench_task_to_dataset.json`` translates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 import functools

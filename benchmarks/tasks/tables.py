@@ -8,8 +8,6 @@ Each configuration was trained two to five times. The package draws one of these
 call; here a configuration's value is their mean, so that values, best and median agree.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from collections.abc import Sequence
 import functools

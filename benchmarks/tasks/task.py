@@ -1,7 +1,5 @@
 """A task, which a study optimises, and a family of related tasks, priors to each other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence

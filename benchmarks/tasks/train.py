@@ -5,8 +5,6 @@ Values are kept on disk, with the meta-features that our own extraction finds in
 interactions --data FOLDER`` for the others.
 """
 
-from __future__ import annotations
-
 import argparse
 import functools
 import json

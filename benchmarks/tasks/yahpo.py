@@ -10,8 +10,6 @@ fourth epoch, and the median pruner (Optuna's own defaults) may stop the trial t
 the epochs that it trained.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import replace

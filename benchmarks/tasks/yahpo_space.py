@@ -1,7 +1,5 @@
 """Search spaces in YAHPO Gym's ``config_space.json``: to suggest from, and to sample in bulk."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ Conditions are unknown to it: every configuration has all parameters. It needs a
 target, so the first one is the best trial of the first prior study.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 import functools
 from typing import Any

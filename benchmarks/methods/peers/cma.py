@@ -7,8 +7,6 @@ Optuna's restrictions hold: numbers only, the same parameters everywhere, at lea
 trials; the first trial is random, as the target's parameters are unknown before it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

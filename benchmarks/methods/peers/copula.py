@@ -6,8 +6,6 @@ them, and its trees' spread on held-out trials is the deviation (they train a ne
 The target's normal scores, less that mean, are a GP in units of that deviation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

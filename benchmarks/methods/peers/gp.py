@@ -4,8 +4,6 @@ Matern-5/2 with a length scale for each parameter; another choice is a distance 
 maximum a posteriori: weak priors keep it sane with few observations.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -16,8 +16,6 @@ methods made lie in the cache under Optuna's version::
 Everything else of the benchmarks works in that environment too, but for our own sampler.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 import os
 from pathlib import Path

@@ -6,8 +6,6 @@ each task, choices one-hot. It is refitted at each trial, starting from the last
 hyperparameters, so prior studies are capped: see ``planned.MAX_SOURCES``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the peers share: prior studies as lists, and a sampler around what plans configurations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib

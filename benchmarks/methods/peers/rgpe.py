@@ -11,8 +11,6 @@ Values are normal scores of ranks in each study, which several scales and outlie
 Candidates: random ones, the best ones of each prior study, and neighbours of the best so far.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Search spaces of several studies, brought together, drawn from, and turned into rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence

@@ -16,8 +16,6 @@ What is passed over of that release, each found by running it:
   the same distributions; one by one they take seconds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
