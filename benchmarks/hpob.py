@@ -29,21 +29,15 @@ from optuna.trial import create_trial
 import pandas as pd
 
 from benchmarks.arena import results
+from benchmarks.arena import runs
 from benchmarks.arena.__main__ import command_line
 from benchmarks.arena.__main__ import FOLDER
-from benchmarks.arena.jobs import be_quiet
-from benchmarks.arena.jobs import Runner
-from benchmarks.arena.trials import run_trials
 from benchmarks.methods.methods import Built
 from benchmarks.report import summary
 from benchmarks.report.markdown import table as markdown_table
-from benchmarks.tasks.priors import stable_seed
+from benchmarks.tasks import base
 from benchmarks.tasks.regimes import Conditions
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Params
-from benchmarks.tasks.task import Reference
-from benchmarks.tasks.task import single_task
-from benchmarks.tasks.task import Task
+from benchmarks.tasks.regimes import stable_seed
 
 
 SEEDS = tuple(f"test{i}" for i in range(5))  # names of the given initialisations
@@ -54,8 +48,8 @@ _DIGITS = 8  # beyond which the authors take regrets to be the same
 class Table(NamedTuple):
     """All configurations of a data set."""
 
-    X: Array  # (n, d)
-    y: Array  # (n,) accuracies
+    X: base.Array  # (n, d)
+    y: base.Array  # (n,) accuracies
     initial: NDArray[np.intp]  # (5, 5) rows of the initialisations; (0, 0) without any
 
     @property
@@ -70,19 +64,19 @@ class Table(NamedTuple):
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         return {n: trial.suggest_float(n, d.low, d.high) for n, d in self.distributions.items()}
 
-    def task(self, first: Sequence[int]) -> Task:
+    def task(self, first: Sequence[int]) -> base.Task:
         """Return the search of this table, for one study: equal rows take turns."""
         rows: dict[tuple[float, ...], list[int]] = {}
         for i in dict.fromkeys([*first, *range(len(self.y))]):
             rows.setdefault(tuple(self.X[i].tolist()), []).append(i)
 
-        def evaluate(params: Params) -> float:
+        def evaluate(params: base.Params) -> float:
             equal = rows[tuple(params.values())]
             return float(self.y[equal.pop(0) if len(equal) > 1 else equal[0]])
 
         best, worst = float(self.y.max()), float(self.y.min())
-        ends = Reference(best, worst if worst < best else best - 1.0)
-        return single_task("target", "maximize", self.suggest, evaluate, lambda: ends)
+        ends = base.Reference(best, worst if worst < best else best - 1.0)
+        return base.single_task("target", "maximize", self.suggest, evaluate, lambda: ends)
 
     def prior(self, space: str, name: str, n_trials: int) -> optuna.Study:
         """Return a prior study: a fixed random draw of rows."""
@@ -140,7 +134,7 @@ def read_split(cache: Path, space: str, split: str) -> dict[str, Table]:
 
 
 def run_job(args: argparse.Namespace, job: results.Job) -> list[results.Row]:
-    be_quiet()
+    runs.be_quiet()
     table = read_split(args.cache, job.family, "test")[job.task]
     sources = sorted(read_split(args.cache, job.family, "train").items())[: args.max_priors]
     priors = [source.prior(job.family, name, args.prior_trials) for name, source in sources]
@@ -173,7 +167,7 @@ def run_table(table: Table, built: Built, seed_index: int, trials: int) -> list[
     given = [table.configurations[i] for i in first]
     n = min(trials, len(table.y) - len(first))
     conditions = Conditions(given=len(first))
-    rows = list(run_trials(table.task(first), built, n, conditions=conditions, given=given))
+    rows = list(runs.run_trials(table.task(first), built, n, conditions=conditions, given=given))
     return [*rows, *(rows[-1]._replace(trial=k) for k in range(n + 1, trials + 1))]
 
 
@@ -234,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for method in args.methods.split(",")
     ]
     jobs = [job for job in planned if job not in done]
-    runner = Runner(args.output, len(jobs), args.jobs)
+    runner = runs.Runner(args.output, len(jobs), args.jobs)
     runner.run(functools.partial(run_job, args), jobs)
     if args.output.exists():
         print(hpob_report(args.output, args.published))

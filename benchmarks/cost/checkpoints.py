@@ -20,8 +20,8 @@ from optuna.artifacts import FileSystemArtifactStore
 import safetensors.torch
 import torch
 
-from benchmarks.arena.jobs import be_quiet
-from benchmarks.cost.timing import timed
+from benchmarks.arena.runs import be_quiet
+from benchmarks.commands import timed
 from benchmarks.report.markdown import table
 from optuna_meta.weights import CheckpointStore
 

@@ -16,9 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.cost.timing import MIB
-from benchmarks.cost.timing import timed
-from benchmarks.pool import run_or_raise
+from benchmarks import commands
 from benchmarks.report.markdown import table
 
 
@@ -43,7 +41,9 @@ def main(args: argparse.Namespace) -> None:
     for kind in MAKERS:
         n_rows = args.mapped_rows if "mapped" in kind else args.rows
         works = [Work(kind, n_rows, args.columns)]
-        lines += [line for _, line in run_or_raise(measure_features, works, n_processes=1)]
+        lines += [
+            line for _, line in commands.run_or_raise(measure_features, works, n_processes=1)
+        ]
     print("CPU seconds of extract_meta_features with its defaults, and MiB of memory\n")
     print(table(["data", "rows x columns", "first", "again", "wall", "memory"], lines))
 
@@ -54,13 +54,13 @@ def measure_features(work: Work) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         X, y = MAKERS[work.kind](work, Path(folder))
         first, *others = [
-            timed(lambda: extract_meta_features(X, y))[1] for _ in range(_REPEATS + 1)
+            commands.timed(lambda: extract_meta_features(X, y))[1] for _ in range(_REPEATS + 1)
         ]
         # Not of the process, for the pages of a map that have been read count there until others
         # need the memory.
         tracemalloc.start()
         extract_meta_features(X, y)
-        peak = tracemalloc.get_traced_memory()[1] / MIB
+        peak = tracemalloc.get_traced_memory()[1] / commands.MIB
         tracemalloc.stop()
     again = min(others)
     size = f"{work.n_rows:,} x {work.n_columns}"

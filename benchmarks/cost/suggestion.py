@@ -17,9 +17,9 @@ from optuna.samplers import GPSampler
 from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
 
-from benchmarks.arena.jobs import be_quiet
-from benchmarks.cost.timing import timed
-from benchmarks.pool import run_or_raise
+from benchmarks.arena.runs import be_quiet
+from benchmarks.commands import run_or_raise
+from benchmarks.commands import timed
 from benchmarks.report.markdown import table
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from typing import NamedTuple
 
-from benchmarks.cost.timing import timed
+from benchmarks.commands import timed
 from benchmarks.report.markdown import table
 from benchmarks.tasks.raw_data import RAW_DATA
 from optuna_meta.features.image.image import image_meta_features

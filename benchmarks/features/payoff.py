@@ -24,20 +24,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.arena.jobs import be_quiet
-from benchmarks.arena.trials import run_trials
+from benchmarks.arena.runs import be_quiet
+from benchmarks.arena.runs import run_trials
+from benchmarks.commands import run_or_raise
 from benchmarks.methods.methods import METHODS
-from benchmarks.pool import run_or_raise
 from benchmarks.report.markdown import table
 from benchmarks.report.summary import estimate
 from benchmarks.report.summary import score
+from benchmarks.tasks import regimes
+from benchmarks.tasks.base import Family
 from benchmarks.tasks.grids import GRIDS
-from benchmarks.tasks.priors import make_study
-from benchmarks.tasks.priors import meta_features
-from benchmarks.tasks.priors import prior_studies
-from benchmarks.tasks.priors import PriorSettings
-from benchmarks.tasks.priors import stable_seed
-from benchmarks.tasks.task import Family
 from benchmarks.tasks.train import trained_family
 
 
@@ -84,7 +80,7 @@ def run_replicate(
 ) -> pd.DataFrame:
     """Return the regret so far of each arm, a row a trial."""
     be_quiet()
-    settings = PriorSettings(prior_trials, limit=100, cache=cache)
+    settings = regimes.PriorSettings(prior_trials, limit=100, cache=cache)
     family = trained_family(cache, kind)
     rows = [
         (*replicate, arm, trial, regret)
@@ -119,17 +115,17 @@ def nearest(features: Mapping[str, Mapping[str, float]], target: str, n: int) ->
 
 
 def _run(
-    family: Family, settings: PriorSettings, arm: str, trials: int, task: str, seed: int
+    family: Family, settings: regimes.PriorSettings, arm: str, trials: int, task: str, seed: int
 ) -> list[float]:
     regime = _REGIMES.get(arm, "base")
     if arm == "nearest":
-        features = meta_features(family, task, "features", seed, settings.limit)
+        features = regimes.meta_features(family, task, "features", seed, settings.limit)
         names = nearest(features, task, _N_NEAREST)
-        priors = tuple(make_study(family, name, "tpe", seed, settings) for name in names)
+        priors = tuple(regimes.make_study(family, name, "tpe", seed, settings) for name in names)
     else:
-        priors = prior_studies(family, task, regime, seed, settings)
-    known = meta_features(family, task, regime, seed, settings.limit)
-    built = METHODS["meta"].build(priors, stable_seed("run", family.name, task, seed))
+        priors = regimes.prior_studies(family, task, regime, seed, settings)
+    known = regimes.meta_features(family, task, regime, seed, settings.limit)
+    built = METHODS["meta"].build(priors, regimes.stable_seed("run", family.name, task, seed))
     rows = run_trials(family.load(task), built, trials, features=known.get(task))
     return [row.regret_so_far for row in rows]
 

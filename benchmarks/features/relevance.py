@@ -24,12 +24,10 @@ import pandas as pd
 
 from benchmarks.report.markdown import table
 from benchmarks.report.summary import estimate
-from benchmarks.tasks.priors import make_study
-from benchmarks.tasks.priors import PriorSettings
-from benchmarks.tasks.priors import stable_seed
+from benchmarks.tasks import regimes
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Family
 from benchmarks.tasks.suites import load_suite
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Family
 from optuna_meta import fit_prior
 from optuna_meta import Prior
 from optuna_meta.features.similarity import learned_similarity
@@ -120,8 +118,8 @@ def _distances(world: World, priors: NDArray[np.int64], target: int) -> Array:
 def read_world(family: Family, names: Sequence[str], seed: int, cache: Path) -> World:
     """Return the studies of data sets, made or read, and their best configurations everywhere."""
     assert family.features is not None
-    settings = PriorSettings(_PRIOR_TRIALS, _N_PRIORS, cache)
-    studies = [make_study(family, name, "tpe", seed, settings) for name in names]
+    settings = regimes.PriorSettings(_PRIOR_TRIALS, _N_PRIORS, cache)
+    studies = [regimes.make_study(family, name, "tpe", seed, settings) for name in names]
     fitted = fit_prior(Prior.from_studies(studies))
     best, owners = [], []
     for t, study in enumerate(studies):
@@ -180,11 +178,11 @@ def _regrets(world: World, seed: int, permuted: bool) -> pd.DataFrame:
     """Return the regret at trial 1, a row a data set, a column a weighting."""
     n = len(world.features)
     if permuted:
-        rng = np.random.default_rng(stable_seed("features", "permuted", "all", seed))
+        rng = np.random.default_rng(regimes.stable_seed("features", "permuted", "all", seed))
         world = replace(world, features=[world.features[t] for t in rng.permutation(n)])
     rows = []
     for target in range(n):
-        rng = np.random.default_rng(stable_seed("features", "draw", str(target), seed))
+        rng = np.random.default_rng(regimes.stable_seed("features", "draw", str(target), seed))
         priors = np.sort(rng.permutation(np.delete(np.arange(n), target))[:_N_PRIORS])
         weights = {name: weigh(world, priors, target) for name, weigh in WEIGHTINGS.items()}
         rows.append({k: world.first_regret(target, priors, w) for k, w in weights.items()})

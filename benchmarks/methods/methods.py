@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import importlib
 from typing import Any
+from typing import cast
 from typing import NamedTuple
 
 import optuna
@@ -13,13 +14,62 @@ from optuna.samplers import GPSampler
 from optuna.samplers import NSGAIISampler
 from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
 from benchmarks.methods.portfolio import best_configurations
 from benchmarks.methods.portfolio import greedy_portfolio
-from benchmarks.methods.unpruned import BlindToPruned
-from benchmarks.methods.unpruned import without_pruned
-from benchmarks.tasks.task import OBJECTIVES_SUITES
-from benchmarks.tasks.task import PRUNED_SUITE
+from benchmarks.tasks.base import OBJECTIVES_SUITES
+from benchmarks.tasks.base import PRUNED_SUITE
+
+
+class BlindToPruned(BaseSampler):
+    """Hides pruned trials from a sampler."""
+
+    def __init__(self, sampler: BaseSampler) -> None:
+        self._sampler = sampler
+
+    def before_trial(self, study: optuna.Study, *args: Any, **kwargs: Any) -> None:
+        self._sampler.before_trial(_view(study), *args, **kwargs)
+
+    def after_trial(self, study: optuna.Study, *args: Any, **kwargs: Any) -> None:
+        self._sampler.after_trial(_view(study), *args, **kwargs)
+
+    def infer_relative_search_space(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
+        return self._sampler.infer_relative_search_space(_view(study), *args, **kwargs)
+
+    def sample_relative(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
+        return self._sampler.sample_relative(_view(study), *args, **kwargs)
+
+    def sample_independent(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
+        return self._sampler.sample_independent(_view(study), *args, **kwargs)
+
+
+def without_pruned(study: optuna.Study) -> optuna.Study:
+    """Return a study of the same name with the trials that were not pruned."""
+    result = optuna.create_study(study_name=study.study_name, directions=study.directions)
+    result.add_trials(_view(study).trials)
+    return result
+
+
+class _Unpruned:
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        return self.get_trials()
+
+    def get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        trials = self._study.get_trials(*args, **kwargs)
+        return [trial for trial in trials if trial.state != TrialState.PRUNED]
+
+
+def _view(study: optuna.Study) -> optuna.Study:
+    return cast(optuna.Study, _Unpruned(study))
 
 
 PriorSet = Sequence[optuna.Study]

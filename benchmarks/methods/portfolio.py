@@ -10,7 +10,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from scipy.stats import rankdata
 
-from benchmarks.tasks.task import Array
+from benchmarks.tasks.base import Array
 
 
 _N_TREES = 50  # half of scikit-learn's: there is a forest a study

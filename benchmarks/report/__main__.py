@@ -10,26 +10,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.arena.results import beside
-from benchmarks.arena.results import read_origin
-from benchmarks.arena.results import read_skips
+from benchmarks.arena import results
+from benchmarks.report import sections
 from benchmarks.report.figure import draw
 from benchmarks.report.figure import draw_by_cost
 from benchmarks.report.markdown import ordered
 from benchmarks.report.markdown import table
-from benchmarks.report.sections import against_base
-from benchmarks.report.sections import against_gp
-from benchmarks.report.sections import base_sections
-from benchmarks.report.sections import objectives_section
-from benchmarks.report.sections import partial_section
-from benchmarks.report.sections import pruned_section
-from benchmarks.report.sections import regime_section
 from benchmarks.report.summary import in_regime
 from benchmarks.report.summary import read_results
+from benchmarks.tasks.base import OBJECTIVES_SUITES
+from benchmarks.tasks.base import PRUNED_SUITE
 from benchmarks.tasks.regimes import REGIMES
 from benchmarks.tasks.regimes import SHARED
-from benchmarks.tasks.task import OBJECTIVES_SUITES
-from benchmarks.tasks.task import PRUNED_SUITE
 
 
 _INTRODUCTION = """\
@@ -51,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     for path in parser.parse_args(argv).files:
-        beside(path, ".md").write_text(report(path))
+        results.beside(path, ".md").write_text(report(path))
         single, objectives, pruned = _kinds(read_results(path))
         part = in_regime(single, _regimes(single)[0])
         for rows, suffix, drawn in (
@@ -60,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             (pruned, "-pruned.png", draw_by_cost),
         ):
             if len(rows):
-                drawn(rows, ordered(rows["method"]), beside(path, suffix))
+                drawn(rows, ordered(rows["method"]), results.beside(path, suffix))
 
 
 def report(path: Path) -> str:
@@ -68,21 +60,25 @@ def report(path: Path) -> str:
     rows = read_results(path)
     single, objectives, pruned = _kinds(rows)
     first, *others = regimes = _regimes(single)
-    sections = [_head(path, rows), *_skips(path)]
+    parts = [_head(path, rows), *_skips(path)]
     part = in_regime(single, first)
     if len(part):
-        sections += [f"## Regime: {first}", *base_sections(part), partial_section(single, first)]
+        parts += [
+            f"## Regime: {first}",
+            *sections.base_sections(part),
+            sections.partial_section(single, first),
+        ]
     if others:
-        texts = [regime_section(in_regime(single, regime), regime) for regime in others]
-        sections += ["## Other regimes", *texts, against_base(single, others)]
-    if against := against_gp(single, regimes):
-        sections += ["## What priors cost at worst", against]
+        texts = [sections.regime_section(in_regime(single, regime), regime) for regime in others]
+        parts += ["## Other regimes", *texts, sections.against_base(single, others)]
+    if against := sections.against_gp(single, regimes):
+        parts += ["## What priors cost at worst", against]
     if len(objectives):
-        sections += ["## Two objectives", _OBJECTIVES, *objectives_section(objectives)]
+        parts += ["## Two objectives", _OBJECTIVES, *sections.objectives_section(objectives)]
     if len(pruned):
-        sections += ["## Pruning", _PRUNED, *pruned_section(pruned)]
-    sections += ["## Time", _time(rows)]
-    return "\n\n".join(section for section in sections if section) + "\n"
+        parts += ["## Pruning", _PRUNED, *sections.pruned_section(pruned)]
+    parts += ["## Time", _time(rows)]
+    return "\n\n".join(section for section in parts if section) + "\n"
 
 
 def _kinds(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -97,24 +93,24 @@ def _kinds(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
 
 
 def _head(path: Path, rows: pd.DataFrame) -> str:
-    origin = read_origin(path)
+    origin = results.read_origin(path)
     settings = ", ".join(f"{key} {value}" for key, value in origin.get("settings", {}).items())
     notes = [f"Other settings: {'; '.join(origin['notes'])}."] if "notes" in origin else []
     commands = "\n".join(origin.get("commands", ["(not recorded)"]))
     n_tasks, n_seeds = rows.groupby(["family", "task"]).ngroups, rows["seed"].nunique()
-    sections = [
-        f"# {beside(path, '').name}",
+    parts = [
+        f"# {results.beside(path, '').name}",
         f"Made by\n\n```\n{commands}\n```",
         f"{n_tasks} tasks, {n_seeds} replicates each. Settings: {settings or 'unknown'}.",
         *notes,
         _INTRODUCTION,
     ]
-    return "\n\n".join(sections)
+    return "\n\n".join(parts)
 
 
 def _skips(path: Path) -> Iterator[str]:
     """Yield what methods could not serve, a line for each method and reason."""
-    skipped = read_skips(path).groupby(["method", "reason"])
+    skipped = results.read_skips(path).groupby(["method", "reason"])
     lines = [
         [*key, *(", ".join(jobs[name].unique()) for name in ("family", "regime")), len(jobs)]
         for key, jobs in skipped

@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.report.summary import common
-from benchmarks.report.summary import rank_by_task
-from benchmarks.report.summary import regret_by_cost
-from benchmarks.report.summary import regret_by_task
-from benchmarks.report.summary import RUN
+from benchmarks.report import summary
 
 
 # Okabe and Ito's palette, distinct to colour-blind readers; the first is kept for our method.
@@ -28,13 +24,13 @@ _N_COSTS = 60
 
 def draw(rows: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
     """Write regret against trials; the first method stands out, and the best in rank are shown."""
-    _draw(regret_by_task(rows), rows, methods, "trials of the new study", path)
+    _draw(summary.regret_by_task(rows), rows, methods, "trials of the new study", path)
 
 
 def draw_by_cost(rows: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
-    total = rows.groupby([*RUN, "method"])["cost"].sum().max()
+    total = rows.groupby([*summary.RUN, "method"])["cost"].sum().max()
     budgets = np.unique(np.linspace(0, total, _N_COSTS + 1)[1:].round()).tolist()
-    _draw(regret_by_cost(rows, budgets), rows, methods, "epochs", path)
+    _draw(summary.regret_by_cost(rows, budgets), rows, methods, "epochs", path)
 
 
 def _draw(
@@ -54,7 +50,7 @@ def _draw(
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    everywhere = set(common(rows)["method"])
+    everywhere = set(summary.common(rows)["method"])
     for axis, panel in zip(axes, panels, strict=False):
         part = by_task if panel == "all tasks" else by_task.xs(panel, drop_level=False)
         _panel(axis, part, shown, everywhere if panel == "all tasks" else set(shown))
@@ -86,7 +82,7 @@ def _save(figure: Any, path: Path) -> None:
 def _shown(rows: pd.DataFrame, methods: Sequence[str]) -> list[str]:
     if len(methods) <= len(COLOURS):
         return list(methods)
-    ranks = rank_by_task(rows).mean(axis=1).groupby("method").mean()
+    ranks = summary.rank_by_task(rows).mean(axis=1).groupby("method").mean()
     best = ranks.drop(methods[0]).nsmallest(len(COLOURS) - 1).index
     return [name for name in methods if name == methods[0] or name in best]
 

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmarks.methods.methods import METHODS
-from benchmarks.report.summary import compare
-from benchmarks.report.summary import estimate
-from benchmarks.report.summary import whole
+from benchmarks.report import summary
 
 
 OURS = "meta"
@@ -31,17 +29,17 @@ def ordered(names: Iterable[str]) -> list[str]:
 
 def means(by_task: pd.DataFrame, columns: Sequence[int], head: str = "trial") -> str:
     """Return means over tasks with standard errors, a line a method."""
-    kept = whole(by_task, columns)
-    cells = by_task[kept].groupby("method").agg(lambda values: str(estimate(values)))
+    kept = summary.whole(by_task, columns)
+    cells = by_task[kept].groupby("method").agg(lambda values: str(summary.estimate(values)))
     cells = cells.loc[ordered(cells.index)]
     return table([head, *kept], cells.reset_index().to_numpy())
 
 
 def duels(by_task: pd.DataFrame, others: Iterable[str], columns: Sequence[int]) -> str:
     """Return wins, ties and losses of ours over the tasks of both, a line each of the others."""
-    kept = whole(by_task, columns)
+    kept = summary.whole(by_task, columns)
     lines = [
-        [name, *(compare(by_task, OURS, column, name).score for column in kept)]
+        [name, *(summary.compare(by_task, OURS, column, name).score for column in kept)]
         for name in others
         if name != OURS
     ]

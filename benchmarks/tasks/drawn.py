@@ -24,9 +24,9 @@ import zipfile
 import numpy as np
 import pandas as pd
 
-from benchmarks.tasks.priors import stable_seed
 from benchmarks.tasks.raw_data import CORPORA
 from benchmarks.tasks.raw_data import RAW_DATA
+from benchmarks.tasks.regimes import stable_seed
 
 
 _BUNDLED = ("breast_cancer", "iris", "wine")

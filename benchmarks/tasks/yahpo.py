@@ -11,7 +11,9 @@ the epochs that it trained.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 import functools
 import json
@@ -20,26 +22,14 @@ from typing import Any
 from typing import NamedTuple
 
 import numpy as np
+import optuna
 
-from benchmarks.tasks.objectives import Front
-from benchmarks.tasks.objectives import front_of
-from benchmarks.tasks.objectives import losses
-from benchmarks.tasks.objectives import non_dominated
-from benchmarks.tasks.objectives import objectives_task
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Family
-from benchmarks.tasks.task import Params
-from benchmarks.tasks.task import PRUNED_SUITE
-from benchmarks.tasks.task import Reference
-from benchmarks.tasks.task import single_task
-from benchmarks.tasks.task import Suggest
-from benchmarks.tasks.task import Task
-from benchmarks.tasks.yahpo_space import Columns
-from benchmarks.tasks.yahpo_space import columns
-from benchmarks.tasks.yahpo_space import one_row
-from benchmarks.tasks.yahpo_space import read_space
-from benchmarks.tasks.yahpo_space import suggest
+from benchmarks.tasks import base
 
+
+# Inputs of a surrogate by name, (n,) each: numbers as they are, categories as codes. An inactive
+# input is 0, which is also the code of "inactive".
+Columns = dict[str, base.Array]
 
 _N_TARGETS = 8
 _N_SOURCES = 20
@@ -105,13 +95,13 @@ class Surrogate:
         self.space = read_space(folder, exclude={self._task_input, *scenario.fidelity})
         (tasks,) = (d.codes for d in read_space(folder, ()) if d.name == self._task_input)
         self.tasks = sorted(tasks)
-        self.suggest: Suggest = functools.partial(suggest, self.space)
+        self.suggest: base.Suggest = functools.partial(suggest, self.space)
 
-    def values(self, task: str, inputs: Columns) -> Array:
+    def values(self, task: str, inputs: Columns) -> base.Array:
         """Return the values, (n,), of n configurations on a task; higher is better."""
         return self.outputs(task, inputs)[:, self._scenario.output]
 
-    def outputs(self, task: str, inputs: Columns) -> Array:
+    def outputs(self, task: str, inputs: Columns) -> base.Array:
         """Return all outputs, (n, outputs), at full fidelity where the inputs give none."""
         n = len(next(iter(inputs.values())))
         fixed = {self._task_input: self._task_codes[task], **self._scenario.fidelity}
@@ -124,7 +114,7 @@ class Surrogate:
         feed = {"x_cat": categories.astype(np.int32), "x_cont": numbers.astype(np.float32)}
         return np.asarray(self._session.run(None, feed)[0], dtype=float)
 
-    def reference(self, task: str) -> Reference:
+    def reference(self, task: str) -> base.Reference:
         """Estimate best and median of a task, in a second."""
         rng = np.random.default_rng(0)
         U = rng.random((_SAMPLE, len(self.space)))
@@ -136,7 +126,7 @@ class Surrogate:
             steps = random_steps(np.repeat(U, _STEPS, axis=0), rng)
             U = np.concatenate([U, steps])
             y = np.concatenate([y, self.values(task, columns(self.space, steps))])
-        return Reference(best=float(y.max()), median=median)
+        return base.Reference(best=float(y.max()), median=median)
 
 
 def yahpo_family(
@@ -144,13 +134,13 @@ def yahpo_family(
     folder: Path,
     *,
     suite: str | None = None,
-    make: Callable[[Surrogate, str], Task] | None = None,
+    make: Callable[[Surrogate, str], base.Task] | None = None,
     features: Callable[[str], Mapping[str, float]] | None = None,
-) -> Family:
+) -> base.Family:
     """Return a fixed draw of a scenario's tasks as targets and, apart from them, as priors."""
     surrogate = Surrogate(folder / scenario, _SCENARIOS[scenario])
     names = np.random.default_rng(0).permutation(surrogate.tasks).tolist()
-    return Family(
+    return base.Family(
         suite=suite or scenario,
         name=suite or scenario,
         targets=tuple(names[:_N_TARGETS]),
@@ -160,14 +150,14 @@ def yahpo_family(
     )
 
 
-def lcbench_family(suite: str, folder: Path) -> Family:
+def lcbench_family(suite: str, folder: Path) -> base.Family:
     """Return the tasks of ``lcbench`` with the time as second objective, or with their curves."""
-    make = _curve_task if suite == PRUNED_SUITE else _two_task
+    make = _curve_task if suite == base.PRUNED_SUITE else _two_task
     return yahpo_family("lcbench", folder, suite=suite, make=make)
 
 
-def surrogate_task(surrogate: Surrogate, name: str) -> Task:
-    return single_task(
+def surrogate_task(surrogate: Surrogate, name: str) -> base.Task:
+    return base.single_task(
         name,
         "maximize",
         surrogate.suggest,
@@ -176,7 +166,7 @@ def surrogate_task(surrogate: Surrogate, name: str) -> Task:
     )
 
 
-def random_steps(U: Array, rng: np.random.Generator) -> Array:
+def random_steps(U: base.Array, rng: np.random.Generator) -> base.Array:
     """Return rows U (n, d) moved in about three coordinates by steps of very different sizes."""
     size = 10.0 ** rng.uniform(-2.5, -0.3, size=(len(U), 1))
     moved = rng.random(U.shape) < 3 / U.shape[1]
@@ -184,16 +174,16 @@ def random_steps(U: Array, rng: np.random.Generator) -> Array:
     return np.clip(stepped, 0.0, np.nextafter(1.0, 0.0))
 
 
-def _two_task(surrogate: Surrogate, name: str) -> Task:
-    def evaluate(params: Params) -> tuple[float, ...]:
+def _two_task(surrogate: Surrogate, name: str) -> base.Task:
+    def evaluate(params: base.Params) -> tuple[float, ...]:
         return tuple(_pairs(surrogate, name, one_row(surrogate.space, params))[0].tolist())
 
     front = functools.partial(_front, surrogate, name)
-    return objectives_task(name, surrogate.suggest, evaluate, front)
+    return base.objectives_task(name, surrogate.suggest, evaluate, front)
 
 
-def _curve_task(surrogate: Surrogate, name: str) -> Task:
-    def curve(params: Params) -> tuple[float, ...]:
+def _curve_task(surrogate: Surrogate, name: str) -> base.Task:
+    def curve(params: base.Params) -> tuple[float, ...]:
         inputs = one_row(surrogate.space, params, n=len(EPOCHS))
         inputs["epoch"] = np.array(EPOCHS, dtype=float)
         return tuple(surrogate.values(name, inputs).tolist())
@@ -201,21 +191,21 @@ def _curve_task(surrogate: Surrogate, name: str) -> Task:
     return replace(surrogate_task(surrogate, name), evaluate=curve, epochs=EPOCHS)
 
 
-def _front(surrogate: Surrogate, name: str) -> Front:
+def _front(surrogate: Surrogate, name: str) -> base.Front:
     """Return the reference point of a fixed random sample; random steps improve its front."""
     rng = np.random.default_rng(0)
     U = rng.random((_SAMPLE, len(surrogate.space)))
     sample = Y = _pairs(surrogate, name, columns(surrogate.space, U))
     for _ in range(_FRONT_ROUNDS):
-        kept = non_dominated(losses(Y))
+        kept = base.non_dominated(base.losses(Y))
         U, Y = U[kept], Y[kept]
         steps = random_steps(U[rng.integers(len(U), size=_FRONT_STEPS)], rng)
         U = np.concatenate([U, steps])
         Y = np.concatenate([Y, _pairs(surrogate, name, columns(surrogate.space, steps))])
-    return front_of(sample, Y)
+    return base.front_of(sample, Y)
 
 
-def _pairs(surrogate: Surrogate, name: str, inputs: Columns) -> Array:
+def _pairs(surrogate: Surrogate, name: str, inputs: Columns) -> base.Array:
     """Return accuracies and times, (n, 2)."""
     return surrogate.outputs(name, inputs)[:, [_ACCURACY, _TIME]]
 
@@ -227,3 +217,89 @@ def _session(path: Path) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     model = path.read_bytes()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class Hyperparameter(NamedTuple):
+    name: str
+    codes: Mapping[str, int]  # category -> code; empty for numbers
+    low: float
+    high: float
+    log: bool
+    integer: bool
+    parent: str | None  # active only if this category ...
+    values: tuple[str, ...]  # ... is one of these
+
+    def is_active(self, params: base.Params) -> bool:
+        return self.parent is None or params.get(self.parent) in self.values
+
+    def suggest(self, trial: optuna.Trial) -> Any:
+        if self.codes:
+            return trial.suggest_categorical(self.name, list(self.codes))
+        if self.integer:
+            return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
+        return trial.suggest_float(self.name, self.low, self.high, log=self.log)
+
+    def decode(self, u: base.Array) -> base.Array:
+        """Return the values or codes, (n,), of places in [0, 1), (n,)."""
+        if self.codes:
+            codes: base.Array = np.array(list(self.codes.values()), dtype=float)
+            return np.take(codes, (u * len(codes)).astype(int))
+        # Rounding must give the ends of a range of integers as much room as the rest.
+        margin = 0.5 if self.integer else 0.0
+        low, high = self.low - margin, self.high + margin
+        x = low * (high / low) ** u if self.log else low + (high - low) * u
+        return np.clip(np.round(x) if self.integer else x, self.low, self.high)
+
+
+def read_space(folder: Path, exclude: Collection[str]) -> tuple[Hyperparameter, ...]:
+    """Read the search space of a scenario without some inputs, parents before their children."""
+    raw = json.loads((folder / "config_space.json").read_text())
+    encoding = json.loads((folder / "encoding.json").read_text())
+    conditions = {condition["child"]: condition for condition in raw["conditions"]}
+    space = []
+    for entry in raw["hyperparameters"]:
+        name = entry["name"]
+        condition = conditions.get(name, {"parent": None, "values": ()})
+        dimension = Hyperparameter(
+            name=name,
+            codes={choice: encoding[name][choice] for choice in entry.get("choices", ())},
+            low=float(entry.get("lower", 0.0)),
+            high=float(entry.get("upper", 1.0)),
+            log=bool(entry.get("log", False)),
+            integer=entry["type"] == "uniform_int",
+            parent=condition["parent"],
+            values=tuple(condition.get("values", (condition.get("value"),))),
+        )
+        if name not in exclude:
+            space.append(dimension)
+    return tuple(sorted(space, key=lambda dimension: dimension.parent is not None))
+
+
+def suggest(space: Sequence[Hyperparameter], trial: optuna.Trial) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for dimension in space:
+        if dimension.is_active(params):
+            params[dimension.name] = dimension.suggest(trial)
+    return params
+
+
+def columns(space: Sequence[Hyperparameter], U: base.Array) -> Columns:
+    """Return the surrogate's inputs of rows of the unit cube, (n, dimensions)."""
+    result: Columns = {}
+    codes = {dimension.name: dimension.codes for dimension in space}
+    for dimension, u in zip(space, U.T, strict=True):
+        values = dimension.decode(u)
+        if dimension.parent is not None:
+            active = [codes[dimension.parent][value] for value in dimension.values]
+            values = np.where(np.isin(result[dimension.parent], active), values, 0.0)
+        result[dimension.name] = values
+    return result
+
+
+def one_row(space: Sequence[Hyperparameter], params: base.Params, n: int = 1) -> Columns:
+    """Return the inputs, n times, of one configuration; inactive parameters are ignored."""
+    return {
+        d.name: np.full(n, float(d.codes[params[d.name]] if d.codes else params[d.name]))
+        for d in space
+        if d.is_active(params)
+    }

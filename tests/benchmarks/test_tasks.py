@@ -7,13 +7,13 @@ import numpy as np
 import optuna
 import pytest
 
-from benchmarks.tasks import priors
+from benchmarks.tasks import regimes
 from benchmarks.tasks import tables
-from benchmarks.tasks.nmt import read_corpus
-from benchmarks.tasks.objectives import front_of
-from benchmarks.tasks.objectives import hypervolume
+from benchmarks.tasks.base import front_of
+from benchmarks.tasks.base import hypervolume
+from benchmarks.tasks.base import Reference
 from benchmarks.tasks.suites import load_suite
-from benchmarks.tasks.task import Reference
+from benchmarks.tasks.tables import read_corpus
 from tests.benchmarks import toys
 
 
@@ -102,8 +102,8 @@ def test_translations_have_the_value_of_the_nearest_that_was_trained():
 @pytest.fixture
 def studies(tmp_path):
     def make(regime, seed=0, limit=3):
-        settings = priors.PriorSettings(12, limit, tmp_path)
-        return priors.prior_studies(toys.toy_family(), "4", regime, seed, settings)
+        settings = regimes.PriorSettings(12, limit, tmp_path)
+        return regimes.prior_studies(toys.toy_family(), "4", regime, seed, settings)
 
     return make
 
@@ -144,5 +144,5 @@ def test_prior_studies_carry_their_own_or_another_task_s_meta_features(studies):
     own = {s.study_name: s.user_attrs for s in studies("features", limit=20)}
     assert own["5"] == {"optuna_meta:meta_features": toys.features("5")} and own["9"] == {}
     assert all(not study.user_attrs for study in studies("base"))
-    other = priors.meta_features(toys.toy_family(), "4", "features-permuted", 0, 20)
+    other = regimes.meta_features(toys.toy_family(), "4", "features-permuted", 0, 20)
     assert set(other) == set(toys.NAMES) and other["5"] != toys.features("5")

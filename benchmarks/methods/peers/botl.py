@@ -18,52 +18,45 @@ from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 import pandas as pd
 
-from benchmarks.methods.peers.planned import capped
-from benchmarks.methods.peers.planned import History
-from benchmarks.methods.peers.planned import MAX_FIT_STEPS
-from benchmarks.methods.peers.planned import PlannedSampler
-from benchmarks.methods.peers.planned import quiet_and_seeded
-from benchmarks.methods.peers.planned import read_priors
-from benchmarks.methods.peers.planned import require
-from benchmarks.methods.peers.planned import Target
-from benchmarks.methods.peers.space import choice_keys
-from benchmarks.methods.peers.space import FlatSpace
-from benchmarks.methods.peers.space import merge
-from benchmarks.tasks.task import Params
+from benchmarks.methods.peers import domain
+from benchmarks.methods.peers import planned
+from benchmarks.tasks.base import Params
 
 
 _METRIC = "loss"
 
 
-def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    with quiet_and_seeded(seed):  # it logs when it is imported
-        require("ax.adapter.transfer_learning.adapter")
-    priors = read_priors(studies, "Ax's BOTL")
-    return PlannedSampler(_Planner(capped(priors)), priors, seed)
+def build(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
+    with planned.quiet_and_seeded(seed):  # it logs when it is imported
+        planned.require("ax.adapter.transfer_learning.adapter")
+    priors = planned.read_priors(studies, "Ax's BOTL")
+    return planned.PlannedSampler(_Planner(planned.capped(priors)), priors, seed)
 
 
 class _Planner:
-    def __init__(self, priors: Sequence[History]) -> None:
+    def __init__(self, priors: Sequence[planned.History]) -> None:
         self._priors = priors
-        self._wide = merge(space for prior in priors for space in prior.spaces)
+        self._wide = domain.merge(space for prior in priors for space in prior.spaces)
 
-    def suggest(self, target: Target, rng: np.random.Generator) -> Params:
+    def suggest(self, target: planned.Target, rng: np.random.Generator) -> Params:
         if not target.history.configurations:
             return self._priors[0].best(1)[0]
-        space = FlatSpace(target.space.distributions)
-        with quiet_and_seeded(int(rng.integers(2**31))):
+        space = domain.FlatSpace(target.space.distributions)
+        with planned.quiet_and_seeded(int(rng.integers(2**31))):
             return space.params(self._generated(space, target.history))
 
-    def _generated(self, space: FlatSpace, history: History) -> dict[str, Any]:
-        purpose = require("ax.core.auxiliary").AuxiliaryExperimentPurpose.TRANSFERABLE_EXPERIMENT
-        source = require("ax.core.auxiliary_source").AuxiliarySource
+    def _generated(self, space: domain.FlatSpace, history: planned.History) -> dict[str, Any]:
+        purpose = planned.require(
+            "ax.core.auxiliary"
+        ).AuxiliaryExperimentPurpose.TRANSFERABLE_EXPERIMENT
+        source = planned.require("ax.core.auxiliary_source").AuxiliarySource
         # A prior study keeps its own ranges, else its trials outside the target's were dropped.
-        wide = FlatSpace({**space.distributions, **self._wide})
+        wide = domain.FlatSpace({**space.distributions, **self._wide})
         sources = [
             source(_experiment(f"prior {i}", wide, prior)) for i, prior in enumerate(self._priors)
         ]
         experiment = _experiment("target", space, history, {purpose: sources})
-        transfer = require("ax.adapter.transfer_learning.adapter")
+        transfer = planned.require("ax.adapter.transfer_learning.adapter")
         (spec,), _ = transfer.transfer_learning_generator_specs_constructor(
             model_class=_model_class(), use_model_selection=False
         )
@@ -75,20 +68,24 @@ class _Planner:
 @functools.cache
 def _model_class() -> Any:
     """Return BoTorch's ``MultiTaskGP``, fitted in a limited number of steps."""
-    base: Any = require("botorch.models").MultiTaskGP
+    base: Any = planned.require("botorch.models").MultiTaskGP
     model_class = type("CappedMultiTaskGP", (base,), {})
 
-    @require("ax.generators.torch.botorch_modular.utils").fit_botorch_model.register(model_class)  # type: ignore[untyped-decorator]
+    @planned.require("ax.generators.torch.botorch_modular.utils").fit_botorch_model.register(
+        model_class
+    )  # type: ignore[untyped-decorator]
     def fit(model: Any, mll_class: Any, mll_options: dict[str, Any] | None = None) -> None:
         likelihood = mll_class(model.likelihood, model)
-        options = {"options": {"maxiter": MAX_FIT_STEPS}}
-        require("botorch.fit").fit_gpytorch_mll(likelihood, optimizer_kwargs=options)
+        options = {"options": {"maxiter": planned.MAX_FIT_STEPS}}
+        planned.require("botorch.fit").fit_gpytorch_mll(likelihood, optimizer_kwargs=options)
 
     return model_class
 
 
-def _experiment(name: str, space: FlatSpace, history: History, auxiliary: Any = None) -> Any:
-    core = require("ax.core")
+def _experiment(
+    name: str, space: domain.FlatSpace, history: planned.History, auxiliary: Any = None
+) -> Any:
+    core = planned.require("ax.core")
     objective = core.Objective(metric=core.Metric(_METRIC), minimize=True)
     experiment = core.Experiment(
         name=name,
@@ -108,9 +105,9 @@ def _experiment(name: str, space: FlatSpace, history: History, auxiliary: Any = 
 
 
 def _parameter(name: str, distribution: BaseDistribution) -> Any:
-    core, kinds = require("ax.core"), require("ax.core.parameter").ParameterType
+    core, kinds = planned.require("ax.core"), planned.require("ax.core.parameter").ParameterType
     if isinstance(distribution, CategoricalDistribution):
-        keys = list(choice_keys(distribution))
+        keys = list(domain.choice_keys(distribution))
         if len(keys) == 1:
             return core.FixedParameter(name, kinds.STRING, keys[0])
         return core.ChoiceParameter(name, kinds.STRING, keys, is_ordered=False, sort_values=False)

@@ -21,12 +21,9 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from benchmarks.methods.methods import Unsupported
-from benchmarks.methods.peers.planned import History
-from benchmarks.methods.peers.planned import normal_scores
-from benchmarks.methods.peers.planned import read_priors
-from benchmarks.methods.peers.planned import require
-from benchmarks.methods.peers.space import fit
-from benchmarks.methods.peers.space import merge
+from benchmarks.methods.peers import planned
+from benchmarks.methods.peers.domain import fit
+from benchmarks.methods.peers.domain import merge
 
 
 _LEAST = 10  # prior trials: the best tenth must be one at least
@@ -35,8 +32,8 @@ _LEAVE = "Leave this method out of this suite."
 
 def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
     """Return the sampler; without prior studies it is Optuna's plain CMA-ES."""
-    require("cmaes")
-    priors = read_priors(studies)
+    planned.require("cmaes")
+    priors = planned.read_priors(studies)
     spaces = [space for prior in priors for space in prior.spaces]
     is_category = {n: isinstance(d, CategoricalDistribution) for s in spaces for n, d in s.items()}
     if any(is_category.values()):
@@ -57,7 +54,7 @@ def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
 class WarmStartedCma(BaseSampler):
     """Makes Optuna's sampler once the target's ranges and direction are known."""
 
-    def __init__(self, priors: Sequence[History], seed: int) -> None:
+    def __init__(self, priors: Sequence[planned.History], seed: int) -> None:
         self._priors = priors
         self._seed = seed % 2**32
         self._first = RandomSampler(seed=self._seed)
@@ -93,7 +90,7 @@ class WarmStartedCma(BaseSampler):
             create_trial(params=fit(params, space), distributions=space, value=sign * score)
             for prior in self._priors
             for params, score in zip(
-                prior.configurations, normal_scores(prior.losses).tolist(), strict=True
+                prior.configurations, planned.normal_scores(prior.losses).tolist(), strict=True
             )
         ]
         return CmaEsSampler(

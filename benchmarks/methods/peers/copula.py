@@ -12,39 +12,35 @@ import numpy as np
 import optuna
 from sklearn.ensemble import ExtraTreesRegressor
 
+from benchmarks.methods.peers import planned
+from benchmarks.methods.peers.domain import Encoder
+from benchmarks.methods.peers.domain import merge
 from benchmarks.methods.peers.gp import expected_improvement
 from benchmarks.methods.peers.gp import fit_gp
-from benchmarks.methods.peers.planned import History
-from benchmarks.methods.peers.planned import normal_scores
-from benchmarks.methods.peers.planned import PlannedSampler
-from benchmarks.methods.peers.planned import read_priors
-from benchmarks.methods.peers.planned import Target
-from benchmarks.methods.peers.space import Encoder
-from benchmarks.methods.peers.space import merge
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Params
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Params
 
 
 _N_TREES, _LEAF = 100, 3  # scikit-learn's number; of few trials, some smoothing
 _LEAST_DEVIATION = 1e-3
 
 
-def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
+def build(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
     """Return the sampler; without prior studies it is a plain GP."""
-    priors = read_priors(studies)
-    return PlannedSampler(_Planner(priors, seed), priors, seed)
+    priors = planned.read_priors(studies)
+    return planned.PlannedSampler(_Planner(priors, seed), priors, seed)
 
 
 class PooledPrior:
     """Mean and deviation of normal scores by all prior trials together; without any 0 and 1."""
 
-    def __init__(self, priors: Sequence[History], seed: int) -> None:
+    def __init__(self, priors: Sequence[planned.History], seed: int) -> None:
         self.encoder = Encoder(merge(space for prior in priors for space in prior.spaces))
         self.deviation = 1.0
         self._forest = None
         if priors:
             rows = [self.encoder.rows(prior.configurations) for prior in priors]
-            scores = np.concatenate([normal_scores(prior.losses) for prior in priors])
+            scores = np.concatenate([planned.normal_scores(prior.losses) for prior in priors])
             options = {"min_samples_leaf": _LEAF, "bootstrap": True, "oob_score": True}
             forest = ExtraTreesRegressor(_N_TREES, random_state=seed % 2**32, **options)
             self._forest = forest.fit(self.encoder.one_hot(np.concatenate(rows)), scores)
@@ -60,13 +56,13 @@ class PooledPrior:
 
 
 class _Planner:
-    def __init__(self, priors: Sequence[History], seed: int) -> None:
+    def __init__(self, priors: Sequence[planned.History], seed: int) -> None:
         self._priors = priors
         self._prior = PooledPrior(priors, seed)
 
-    def suggest(self, target: Target, rng: np.random.Generator) -> Params:
+    def suggest(self, target: planned.Target, rng: np.random.Generator) -> Params:
         pool, deviation = target.candidates(self._priors, rng), self._prior.deviation
-        seen, scores = target.history.configurations, normal_scores(target.history.losses)
+        seen, scores = target.history.configurations, planned.normal_scores(target.history.losses)
         encoder = Encoder({**target.space.distributions, **self._prior.encoder.distributions})
         residuals = (scores - self._prior.predict(seen)) / deviation
         gp = fit_gp(encoder.rows(seen), residuals, encoder.categorical)

@@ -14,7 +14,7 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from benchmarks.tasks.task import Array
+from benchmarks.tasks.base import Array
 
 
 # Bounds, and mean and standard deviation of normal priors, of the logarithms of length scales (of

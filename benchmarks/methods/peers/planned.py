@@ -23,12 +23,9 @@ from scipy.stats import norm
 from scipy.stats import rankdata
 
 from benchmarks.methods.methods import Unsupported
-from benchmarks.methods.peers.space import Distributions
-from benchmarks.methods.peers.space import fitted
-from benchmarks.methods.peers.space import merge
-from benchmarks.methods.peers.space import Space
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Params
+from benchmarks.methods.peers import domain
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Params
 
 
 _N_RANDOM, _N_NEAR = 1000, 300  # candidates; as many as take milliseconds
@@ -43,7 +40,7 @@ class History(NamedTuple):
     """The finished trials of a study that have a finite value; lower losses are better."""
 
     configurations: list[dict[str, Any]]
-    spaces: list[Distributions]  # of each configuration
+    spaces: list[domain.Distributions]  # of each configuration
     losses: Array  # (n,)
 
     def best(self, size: int) -> list[dict[str, Any]]:
@@ -101,8 +98,8 @@ def _thinned(prior: History) -> History:
 class Target(NamedTuple):
     """The new study when a configuration is asked for."""
 
-    space: Space  # the target's parameters where it has shown them, else the prior studies'
-    shown: Distributions  # what the target itself has shown
+    space: domain.Space  # the target's parameters where it has shown them, else the prior studies'
+    shown: domain.Distributions  # what the target itself has shown
     history: History
     taken: list[dict[str, Any]]  # configurations of all other trials, also failed and running
 
@@ -137,7 +134,7 @@ class PlannedSampler(BaseSampler):
 
     def __init__(self, planner: Planner, priors: Sequence[History], seed: int) -> None:
         self._planner = planner
-        self._prior_space = merge(space for prior in priors for space in prior.spaces)
+        self._prior_space = domain.merge(space for prior in priors for space in prior.spaces)
         self._prior_params = [params for prior in priors for params in prior.configurations]
         self._rng = np.random.default_rng(seed)
         self._random = RandomSampler(seed=seed % 2**32)
@@ -160,7 +157,7 @@ class PlannedSampler(BaseSampler):
             known = bool(target.space.distributions)
             self._plans[key] = self._planner.suggest(target, self._rng) if known else {}
         plan = self._plans[key]
-        if param_name in plan and (value := fitted(plan[param_name], param_distribution)):
+        if param_name in plan and (value := domain.fitted(plan[param_name], param_distribution)):
             return value[0]
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
@@ -170,9 +167,9 @@ class PlannedSampler(BaseSampler):
     def target(self, study: optuna.Study, trial: FrozenTrial) -> Target:
         """Return what is known of the new study but the trial."""
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
-        shown = merge(t.distributions for t in trials)
+        shown = domain.merge(t.distributions for t in trials)
         taken = [t.params for t in trials if t.params]
-        space = Space({**self._prior_space, **shown}, [*self._prior_params, *taken])
+        space = domain.Space({**self._prior_space, **shown}, [*self._prior_params, *taken])
         return Target(space, shown, _read_study(study, trials), taken)
 
 

@@ -11,8 +11,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Params
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Params
 
 
 Distributions = Mapping[str, BaseDistribution]
