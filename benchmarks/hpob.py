@@ -1,14 +1,10 @@
 """HPO-B (Pineda Arango et al., 2021, arXiv:2106.06257) from its JSON files.
 
-``python -m benchmarks.hpob --data FOLDER --spaces 4796,5527 --output hpob.csv`` runs the public
-test split of some or all search spaces: on every data set, from each of five given
-initialisations of five configurations, 100 trials chosen from the table. The prior studies are
-random trials of the space's data sets in the train split.
-
-Accuracies are scaled to [0, 1] over a data set's table; regret is 1 - the best so far, the
-initialisation included. The table has the mean over search spaces of their mean regrets, and mean
-ranks over all runs, after 5 to 100 trials beyond the initialisation. ``--published FILE.json``
-puts other methods beside these, in the layout in which the authors publish results.
+Runs the public test split of some or all search spaces: on every data set, from each of the five
+given initialisations, 100 trials chosen from the table. The prior studies are random trials of the
+space's data sets in the train split. Regret is 1 - the best so far, of accuracies scaled to [0, 1]
+over the table, and printed as the mean over search spaces; ranks are means over all runs.
+``--published FILE.json`` puts results beside these in the layout in which the authors have them.
 """
 
 import argparse

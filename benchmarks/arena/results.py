@@ -1,9 +1,7 @@
-"""The tidy file of results: a row for each trial of each job, and beside it how it was made.
+"""The file of results, a row for each trial of each job; beside it how it was made.
 
-Next to ``NAME.csv`` lie ``NAME.origin.json``, with commands and settings, and
-``NAME.skipped.csv``, with the jobs that their methods cannot serve. ``NAME.csv.xz`` is the same
-file, packed by ``python -m benchmarks.arena --merge``: where ``NAME.csv`` is missing, a run goes
-on from it.
+``NAME.origin.json`` has commands and settings, ``NAME.skipped.csv`` with the jobs that
+their methods cannot serve. From ``NAME.csv.xz``, packed by ``--merge``, a run goes on, too.
 """
 
 from collections.abc import Mapping

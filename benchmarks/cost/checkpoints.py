@@ -1,9 +1,7 @@
 """Time saving and loading checkpoints, beside what these cannot do without.
 
-Saving is compared to safetensors' ``save_file``, a hash of the file and the artifact store's copy.
-A verified load is compared to a copy from the artifact store, a hash and a full read. Both sides
-are timed in turn in one process, on one core, and the medians of CPU time (of this process, the
-kernel's part included) and of wall time are divided.
+Saving is compared to safetensors' ``save_file``, a hash and the artifact store's copy, a verified
+load to a copy from the store, a hash and a full read; in turn, in one process, on one core.
 """
 
 import argparse

@@ -1,8 +1,7 @@
 """Time extracting meta-features of tables, and tell how much memory it takes.
 
-Each data set has a process of its own, on one core. The first extraction imports scikit-learn's
-learners; the others do not. Memory is the most that Python and NumPy allocate at once, in one more
-extraction. Data that are mapped are written to a file first, block by block.
+Each data set has a process of its own, on one core; the first extraction imports. Memory is
+the most that Python and NumPy allocate at once, in one more extraction.
 """
 
 import argparse

@@ -1,9 +1,7 @@
-"""Time reading and fitting prior studies, in CPU seconds.
+"""Time reading and fitting prior studies, in CPU seconds, after all imports.
 
-Each number of studies has a database and a process of its own, on one core. Imports come first and
-are not timed. The studies are those of :mod:`.suggestion`; Optuna takes milliseconds to write a
-trial, so that of many studies the first are written by Optuna and the others are copies of their
-rows with values of their own.
+Each number of studies has a database and a process of its own, on one core. Of many studies the
+first are written by Optuna, which takes milliseconds a trial; the others are copies of their rows.
 """
 
 import argparse

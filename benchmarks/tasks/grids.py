@@ -1,12 +1,8 @@
 """The models that are trained on small data sets, each with a grid of configurations.
 
-* svm: a support vector machine on a table; balanced accuracy;
-* images: one with a Gaussian kernel on pooled pixels; accuracy;
-* texts: logistic regression or naive Bayes on words; accuracy;
-* interactions: ratings by alternating least squares, 1 of 4 held out; root mean squared error.
-
-Numbers of a grid are known by their level, categories by their name. Those with classes are scored
-by predictions for each of three folds from the two others.
+A support vector machine on tables (balanced accuracy) and on pooled pixels (accuracy), logistic
+regression or naive Bayes on words (accuracy), each scored by predictions for three folds from the
+two others; and ratings by alternating least squares, 1 of 4 held out (root mean squared error).
 """
 
 from collections.abc import Callable

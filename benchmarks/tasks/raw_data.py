@@ -1,12 +1,8 @@
 """Public data sets of images, texts and interactions, read from their original files.
 
-Below a folder of the user's:
-
-* ``fashion_mnist``: Fashion-MNIST's files (github.com/zalandoresearch/fashion-mnist).
-* ``nltk_text``: NLTK's data (github.com/nltk/nltk_data), of which sentence polarity,
-  subjectivity, and pros and cons are read, and for training movie reviews and TREC's questions.
-* ``multi30k``: Multi30k (github.com/multi30k/dataset), task 1, raw.
-* ``ml100k``: MovieLens 100k (grouplens.org) as RecBole's ``ml-100k.inter``.
+In a folder: ``fashion_mnist`` (github.com/zalandoresearch/fashion-mnist), ``nltk_text``
+(github.com/nltk/nltk_data), ``multi30k`` (github.com/multi30k/dataset, task 1, raw), and
+``ml100k`` (MovieLens 100k of grouplens.org, as RecBole's ``ml-100k.inter``).
 """
 
 from collections.abc import Callable

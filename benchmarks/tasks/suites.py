@@ -1,9 +1,4 @@
-"""All families of tasks, by the name of their suite; and what is known of their data sets.
-
-Meta-features are the qualities that LCDB (MIT) took from OpenML for 219 data sets, without the
-names that are missing for most of these, joined to tasks by OpenML's id. LCBench names its tasks
-by OpenML's task ids, which ``lcbench_task_to_dataset.json`` translates.
-"""
+"""All families of tasks, by suite; and the meta-features that LCDB (MIT) took from OpenML."""
 
 from collections.abc import Callable
 from collections.abc import Mapping

