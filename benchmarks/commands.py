@@ -11,8 +11,11 @@ import os
 import signal
 import time
 from types import ModuleType
+from typing import Any
 from typing import NamedTuple
-from typing import TypeVar
+import warnings
+
+import optuna
 
 
 def run_command(
@@ -35,35 +38,35 @@ def run_command(
     args.main(args)
 
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-J = TypeVar("J")
-R = TypeVar("R")
-
-
 def run_all(
-    function: Callable[[J], R], jobs: Sequence[J], n_processes: int
-) -> Iterator[tuple[J, R | Exception]]:
+    function: Callable[[Any], Any], jobs: Sequence[Any], n_processes: int
+) -> Iterator[tuple[Any, Any]]:
     """Yield each job with its result or error as they finish; 0 processes run all in this one."""
     if n_processes == 0:
-        yield from ((job, _attempt(function, job)) for job in jobs)
+        for job in jobs:
+            try:
+                yield job, function(job)
+            except Exception as error:
+                yield job, error
         return
     # Numerical libraries read these at import, hence new processes rather than forks of this one.
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(n_processes, mp_context=context, initializer=_ignore_interrupt)
+    # The parent stops the pool, in good order.
+    ignore = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    executor = ProcessPoolExecutor(n_processes, context, *ignore)
     try:
         futures = {executor.submit(function, job): job for job in jobs}
         for future in as_completed(futures):
-            error = future.exception()
-            yield futures[future], error if isinstance(error, Exception) else future.result()
+            yield futures[future], future.exception() or future.result()
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
 def run_or_raise(
-    function: Callable[[J], R], jobs: Sequence[J], n_processes: int
-) -> Iterator[tuple[J, R]]:
+    function: Callable[[Any], Any], jobs: Sequence[Any], n_processes: int
+) -> Iterator[tuple[Any, Any]]:
     """Yield each job with its result; stop at the first error."""
     for job, outcome in run_all(function, jobs, n_processes):
         if isinstance(outcome, Exception):
@@ -71,19 +74,13 @@ def run_or_raise(
         yield job, outcome
 
 
-def _attempt(function: Callable[[J], R], job: J) -> R | Exception:
-    try:
-        return function(job)
-    except Exception as error:
-        return error
-
-
-def _ignore_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the pool, in good order
+def be_quiet() -> None:
+    """Silence what would come thousands of times, in this process."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
 
 
 MIB = 2.0**20
-T = TypeVar("T")
 
 
 class Cost(NamedTuple):
@@ -91,7 +88,7 @@ class Cost(NamedTuple):
     wall: float
 
 
-def timed(function: Callable[[], T]) -> tuple[T, Cost]:
+def timed(function: Callable[[], Any]) -> tuple[Any, Cost]:
     cpu, wall = time.process_time(), time.perf_counter()
     result = function()
     return result, Cost(time.process_time() - cpu, time.perf_counter() - wall)

@@ -13,7 +13,6 @@ import functools
 import json
 from pathlib import Path
 import sys
-import time
 from typing import Any
 from typing import NamedTuple
 
@@ -28,6 +27,8 @@ from benchmarks.arena import results
 from benchmarks.arena import runs
 from benchmarks.arena.__main__ import command_line
 from benchmarks.arena.__main__ import FOLDER
+from benchmarks.commands import be_quiet
+from benchmarks.commands import timed
 from benchmarks.methods.methods import Built
 from benchmarks.report import summary
 from benchmarks.report.markdown import table as markdown_table
@@ -130,16 +131,14 @@ def read_split(cache: Path, space: str, split: str) -> dict[str, Table]:
 
 
 def run_job(args: argparse.Namespace, job: results.Job) -> list[results.Row]:
-    runs.be_quiet()
+    be_quiet()
     table = read_split(args.cache, job.family, "test")[job.task]
     sources = sorted(read_split(args.cache, job.family, "train").items())[: args.max_priors]
     priors = [source.prior(job.family, name, args.prior_trials) for name, source in sources]
-    start = time.process_time()
     seed = stable_seed("hpob", job.family, job.task, job.seed)
-    built = build(job.method, table, table.initial[job.seed].tolist(), priors, seed)
-    setup = time.process_time() - start
-    rows = run_table(table, built, job.seed, args.trials)
-    return [row._replace(cpu_seconds_of_setup=setup) for row in rows]
+    first = table.initial[job.seed].tolist()
+    built, setup = timed(lambda: build(job.method, table, first, priors, seed))
+    return run_table(table, built, job.seed, args.trials, setup.cpu)
 
 
 def build(
@@ -157,13 +156,15 @@ def build(
     return Built(MetaSampler(prior_studies=known or None, candidates=configurations, seed=seed))
 
 
-def run_table(table: Table, built: Built, seed_index: int, trials: int) -> list[results.Row]:
+def run_table(
+    table: Table, built: Built, seed_index: int, trials: int, setup: float = 0.0
+) -> list[results.Row]:
     """Run trials on one table after one of its initialisations, all its other rows at most."""
     first = table.initial[seed_index].tolist()
     given = [table.configurations[i] for i in first]
-    n = min(trials, len(table.y) - len(first))
-    conditions = Conditions(given=len(first))
-    rows = list(runs.run_trials(table.task(first), built, n, conditions=conditions, given=given))
+    n, conditions = min(trials, len(table.y) - len(first)), Conditions(given=len(first))
+    task = table.task(first)
+    rows = [*runs.run_trials(task, built, n, conditions=conditions, given=given, setup=setup)]
     return [*rows, *(rows[-1]._replace(trial=k) for k in range(n + 1, trials + 1))]
 
 

@@ -97,17 +97,9 @@ def _replicate(
 
 
 FOLDER = Path(__file__).parents[1]
-_SMOKE = {
-    "suite": [SUITES[0]],
-    "plan": None,
-    "methods": ("random", "tpe", "meta"),
-    "regimes": ["base"],
-    "seeds": 1,
-    "trials": results.Budget(6, {}),
-    "prior_trials": 10,
-    "tasks": 1,
-    "jobs": 1,
-}
+_SMOKE: dict[str, Any] = {"plan": None, "suite": [SUITES[0]], "regimes": ["base"]}
+_SMOKE |= {"methods": ("random", "tpe", "meta"), "trials": results.Budget(6, {})}
+_SMOKE |= {"seeds": 1, "tasks": 1, "prior_trials": 10, "jobs": 1}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -135,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for _, replicate in itertools.groupby(jobs, key=lambda job: job.seed):
         if not runner.is_over:
             batch = list(replicate)
-            runs.make_priors(families, batch, settings, args.jobs)
+            runs.make_priors(batch, settings, args.jobs)
             runner.run(functools.partial(runs.run_job, settings=settings), batch)
     return runner.n_failed
 
@@ -166,7 +158,31 @@ def _version(package: str) -> str:
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    args = _parser().parse_args(argv)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.arena", description=__doc__)
+    add = parser.add_argument
+    add("--suite", action="append", choices=SUITES, help="may be given several times")
+    add("--data", type=Path, help="folder that contains yahpo/ and nmt/")
+    add("--plan", choices=list(PLANS), help="all suites, methods and regimes of a comparison")
+    add("--methods", type=_names(METHODS), help="separated by commas; all by default")
+    add("--regimes", type=_names(REGIMES), default=["base"], help="of no plan; by commas")
+    add("--seeds", type=int, help="replicates of each task; 5, or as the plan says, by default")
+    add("--trials", type=results.Budget.parse, default=ARENA_TRIALS, help="such as 50,lcbench=100")
+    add("--prior-trials", type=int, default=50, help="trials of each prior study")
+    add("--max-priors", type=int, default=20, help="prior studies of each task, at most")
+    add("--tasks", type=int, help="target tasks of each family, at most")
+    add("--jobs", type=int, default=2, help="processes; 0 runs all in this one")
+    add(
+        "--budget-hours",
+        type=float,
+        default=float("inf"),
+        help="stop after so much time; a rerun goes on",
+    )
+    add("--output", type=Path, default=None)
+    add("--cache", type=Path, default=FOLDER / "cache", help="prior studies made before")
+    add("--retry-skipped", action="store_true", help="as when a package was missing")
+    add("--smoke", action="store_true", help="one task, a few trials: does it run at all?")
+    add("--merge", type=Path, nargs="+", metavar="FILE", help="pack these into --output instead")
+    args = parser.parse_args(argv)
     if args.smoke:
         vars(args).update(_SMOKE)
         args.output = args.output or args.cache / "smoke.csv"
@@ -188,29 +204,6 @@ def _names(allowed: Collection[str]) -> Callable[[str], tuple[str, ...]]:
         return names
 
     return read
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.arena", description=__doc__)
-    add = parser.add_argument
-    add("--suite", action="append", choices=SUITES, help="may be given several times")
-    add("--data", type=Path, help="folder that contains yahpo/ and nmt/")
-    add("--plan", choices=list(PLANS), help="all suites, methods and regimes of a comparison")
-    add("--methods", type=_names(METHODS), help="separated by commas; all by default")
-    add("--regimes", type=_names(REGIMES), default=["base"], help="of no plan; by commas")
-    add("--seeds", type=int, help="replicates of each task; 5, or as the plan says, by default")
-    add("--trials", type=results.Budget.parse, default=ARENA_TRIALS, help="such as 50,lcbench=100")
-    add("--prior-trials", type=int, default=50, help="trials of each prior study")
-    add("--max-priors", type=int, default=20, help="prior studies of each task, at most")
-    add("--tasks", type=int, help="target tasks of each family, at most")
-    add("--jobs", type=int, default=2, help="processes; 0 runs all in this one")
-    add("--budget-hours", type=float, help="stop after so much time; a rerun goes on")
-    add("--output", type=Path, default=None)
-    add("--cache", type=Path, default=FOLDER / "cache", help="prior studies made before")
-    add("--retry-skipped", action="store_true", help="as when a package was missing")
-    add("--smoke", action="store_true", help="one task, a few trials: does it run at all?")
-    add("--merge", type=Path, nargs="+", metavar="FILE", help="pack these into --output instead")
-    return parser
 
 
 if __name__ == "__main__":

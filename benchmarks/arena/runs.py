@@ -4,6 +4,8 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
 import functools
 import heapq
 from pathlib import Path
@@ -11,20 +13,15 @@ import time
 import traceback
 from typing import Any
 from typing import NamedTuple
-import warnings
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.distributions import CategoricalDistribution
-from optuna.distributions import FloatDistribution
-from optuna.distributions import IntDistribution
 from optuna.samplers import RandomSampler
 
+from benchmarks import commands
 from benchmarks.arena import results
-from benchmarks.commands import run_all
-from benchmarks.commands import run_or_raise
 from benchmarks.methods import methods
+from benchmarks.methods.peers.domain import fitted
 from benchmarks.tasks import base
 from benchmarks.tasks import regimes
 from benchmarks.tasks.suites import load_suite
@@ -38,8 +35,8 @@ class Settings(NamedTuple):
 
 def run_job(job: results.Job, settings: Settings) -> list[results.Row]:
     """Run all trials of a job."""
-    be_quiet()
-    family = _family(job.suite, job.family, settings.data)
+    commands.be_quiet()
+    family = _family(job, settings.data)
     regime = regimes.REGIMES.get(job.regime, regimes.Regime())  # as it is where rows are shared
     features: Mapping[str, float] = {}
     if regime.features is not None:
@@ -50,11 +47,8 @@ def run_job(job: results.Job, settings: Settings) -> list[results.Row]:
     priors: Sequence[optuna.Study] = ()
     if methods.METHODS[job.method].uses_priors:
         priors = regimes.prior_studies(family, job.task, job.regime, job.seed, settings.priors)
-    start = time.process_time()
-    built = methods.METHODS[job.method].build(
-        priors, regimes.stable_seed("run", job.family, job.task, job.seed)
-    )
-    setup = time.process_time() - start
+    seed = regimes.stable_seed("run", job.family, job.task, job.seed)
+    built, setup = commands.timed(lambda: methods.METHODS[job.method].build(priors, seed))
     rows = run_trials(
         family.load(job.task),
         built,
@@ -62,61 +56,49 @@ def run_job(job: results.Job, settings: Settings) -> list[results.Row]:
         conditions=regime.conditions,
         seed=regimes.stable_seed("conditions", job.family, job.task, job.seed),
         features=features,
+        setup=setup.cpu,
     )
-    return [row._replace(cpu_seconds_of_setup=setup) for row in rows]
+    return list(rows)
 
 
-def make_priors(
-    families: Sequence[base.Family],
-    jobs: Sequence[results.Job],
-    settings: Settings,
-    n_processes: int,
-) -> None:
+def make_priors(jobs: Sequence[results.Job], settings: Settings, n_processes: int) -> None:
     """Make prior studies before they are needed, as several jobs read each of them."""
-    by_name = {family.name: family for family in families}
     wanted = {
         job._replace(task=prior, regime="", method=regimes.REGIMES[job.regime].sampler): None
         for job in jobs
         if methods.METHODS[job.method].uses_priors and job.regime not in (regimes.SHARED, "none")
-        for prior in by_name[job.family].priors_of(job.task)[: settings.priors.limit]
+        for prior in _family(job, settings.data).priors_of(job.task)[: settings.priors.limit]
     }
     print(f"{len(wanted)} prior studies to make or find", flush=True)
-    for _ in run_or_raise(functools.partial(_make, settings), list(wanted), n_processes):
+    make = functools.partial(_make, settings)
+    for _ in commands.run_or_raise(make, list(wanted), n_processes):
         pass
 
 
-def be_quiet() -> None:
-    """Silence what would come thousands of times, in this process."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-
-
+@dataclass
 class Runner:
     """Runs jobs side by side and keeps what they return."""
 
-    def __init__(
-        self, output: Path, n_jobs: int, n_processes: int, budget_hours: float | None = None
-    ) -> None:
-        self._output = output
-        self._n_jobs = n_jobs
-        self._n_processes = n_processes
-        self._budget = float("inf") if budget_hours is None else 60.0 * budget_hours
-        self._start = time.monotonic()
-        self._n_done = 0
-        self.n_failed = 0
+    output: Path
+    n_jobs: int
+    n_processes: int
+    budget_hours: float = float("inf")
+    start: float = field(default_factory=time.monotonic)
+    n_done: int = 0
+    n_failed: int = 0
 
     @property
     def minutes(self) -> float:
-        return (time.monotonic() - self._start) / 60.0
+        return (time.monotonic() - self.start) / 60.0
 
     @property
     def is_over(self) -> bool:
-        return self.minutes > self._budget
+        return self.minutes > 60.0 * self.budget_hours
 
     def run(
         self, work: Callable[[results.Job], list[results.Row]], jobs: Sequence[results.Job]
     ) -> None:
-        for job, outcome in run_all(work, jobs, self._n_processes):
+        for job, outcome in commands.run_all(work, jobs, self.n_processes):
             self._keep(job, outcome)
             if self.is_over:
                 print("The time is up: the same command goes on from here.", flush=True)
@@ -124,30 +106,30 @@ class Runner:
 
     def _keep(self, job: results.Job, outcome: list[results.Row] | Exception) -> None:
         if isinstance(outcome, methods.Unsupported):
-            results.append_skip(self._output, job, str(outcome))
+            results.append_skip(self.output, job, str(outcome))
             text = f"skipped: {outcome}"
         elif isinstance(outcome, Exception):
             self.n_failed += 1
             traceback.print_exception(outcome)
             text = f"FAILED {outcome!r}"
         else:
-            results.append_rows(self._output, job, outcome)
+            results.append_rows(self.output, job, outcome)
             text = f"regret {outcome[-1].regret_so_far:.4f}"
-        self._n_done += 1
-        left = self.minutes / self._n_done * (self._n_jobs - self._n_done)
-        progress = f"[{self._n_done}; {self.minutes:.1f} min, {left:.0f} left]"
+        self.n_done += 1
+        left = self.minutes / self.n_done * (self.n_jobs - self.n_done)
+        progress = f"[{self.n_done}; {self.minutes:.1f} min, {left:.0f} left]"
         print(f"{progress} {'/'.join(map(str, job[1:]))}: {text}", flush=True)
 
 
 def _make(settings: Settings, job: results.Job) -> None:
     """Make a prior study; its sampler stands in the place of a method."""
-    be_quiet()
-    family = _family(job.suite, job.family, settings.data)
+    commands.be_quiet()
+    family = _family(job, settings.data)
     regimes.make_study(family, job.task, job.method, job.seed, settings.priors)
 
 
-def _family(suite: str, name: str, data: Path | None) -> base.Family:
-    return next(family for family in load_suite(suite, data) if family.name == name)
+def _family(job: results.Job, data: Path | None) -> base.Family:
+    return next(family for family in load_suite(job.suite, data) if family.name == job.family)
 
 
 _PLAIN = regimes.Conditions()
@@ -172,6 +154,7 @@ def run_trials(
     seed: int = 0,
     features: Mapping[str, float] | None = None,
     given: Sequence[Mapping[str, Any]] = (),
+    setup: float = 0.0,
 ) -> Iterator[results.Row]:
     """Run a study; yield a row for each trial as it finishes. Only the seed is chance."""
     study = task.create_study(built.sampler)
@@ -180,7 +163,8 @@ def run_trials(
     errors = noise * np.random.default_rng([seed, 0]).standard_normal(n_trials + conditions.given)
     durations = np.random.default_rng([seed, 1]).uniform(0.5, 1.5, n_trials)
     outcomes = _give(study, task, errors[n_trials:], seed, given)
-    _enqueue(study, task, built.enqueue)
+    if built.enqueue:
+        _enqueue(study, task, built.enqueue)
     running: list[_Running] = []
     now, n_asked = 0.0, 0
     for number in range(1, n_trials + 1):
@@ -195,29 +179,17 @@ def run_trials(
         else:
             study.tell(trial, [value + float(errors[asked]) for value in outcome.values])
             value = outcome.values[0]
-        yield results.Row(number, value, task.regret_so_far(outcomes), seconds, 0.0, outcome.cost)
-
-
-def fit_to_space(
-    params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
-) -> dict[str, Any]:
-    """Return the nearest values that a space allows, without categories that are unknown to it."""
-    result: dict[str, Any] = {}
-    for name, value in params.items():
-        distribution = distributions.get(name)
-        if isinstance(distribution, IntDistribution | FloatDistribution):
-            value = min(max(value, distribution.low), distribution.high)
-        if not isinstance(distribution, CategoricalDistribution) or value in distribution.choices:
-            result[name] = value
-    return result
+        regret = task.regret([o.values for o in outcomes if o.values is not None])
+        yield results.Row(number, value, regret, seconds, setup, outcome.cost)
 
 
 def _ask(study: optuna.Study, task: base.Task, finish: float, number: int) -> _Running:
-    start = time.process_time()  # of all threads of this process
-    trial = study.ask()
-    params = task.suggest(trial)
-    seconds = time.process_time() - start
-    return _Running(finish, number, trial, task.run(trial, params), seconds)
+    def suggested() -> tuple[optuna.Trial, dict[str, Any]]:
+        trial = study.ask()
+        return trial, task.suggest(trial)
+
+    (trial, params), cost = commands.timed(suggested)
+    return _Running(finish, number, trial, task.run(trial, params), cost.cpu)
 
 
 def _give(
@@ -244,8 +216,10 @@ def _give(
 def _enqueue(
     study: optuna.Study, task: base.Task, configurations: Sequence[dict[str, Any]]
 ) -> None:
-    if configurations:
-        probe = optuna.create_study(sampler=RandomSampler(seed=0)).ask()
-        task.suggest(probe)
-        for params in configurations:
-            study.enqueue_trial(fit_to_space(params, probe.distributions))
+    """Enqueue the nearest values allowed; what the space may have is kept: it may be active."""
+    probe = optuna.create_study(sampler=RandomSampler(seed=0)).ask()
+    task.suggest(probe)
+    space = probe.distributions
+    for params in configurations:
+        near = {n: fitted(v, space[n]) if n in space else (v,) for n, v in params.items()}
+        study.enqueue_trial({name: value for name, found in near.items() for value in found})

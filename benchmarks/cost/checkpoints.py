@@ -18,7 +18,7 @@ from optuna.artifacts import FileSystemArtifactStore
 import safetensors.torch
 import torch
 
-from benchmarks.arena.runs import be_quiet
+from benchmarks.commands import be_quiet
 from benchmarks.commands import timed
 from benchmarks.report.markdown import table
 from optuna_meta.weights import CheckpointStore

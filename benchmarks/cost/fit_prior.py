@@ -15,7 +15,7 @@ import tempfile
 import optuna
 
 from benchmarks import commands
-from benchmarks.arena.runs import be_quiet
+from benchmarks.commands import be_quiet
 from benchmarks.cost.suggestion import random_study
 from benchmarks.cost.suggestion import suggest
 from benchmarks.report.markdown import table

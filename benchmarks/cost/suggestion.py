@@ -17,7 +17,7 @@ from optuna.samplers import GPSampler
 from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
 
-from benchmarks.arena.runs import be_quiet
+from benchmarks.commands import be_quiet
 from benchmarks.commands import run_or_raise
 from benchmarks.commands import timed
 from benchmarks.report.markdown import table

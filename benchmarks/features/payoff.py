@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.arena.runs import be_quiet
 from benchmarks.arena.runs import run_trials
+from benchmarks.commands import be_quiet
 from benchmarks.commands import run_or_raise
 from benchmarks.methods.methods import METHODS
 from benchmarks.report.markdown import table

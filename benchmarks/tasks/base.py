@@ -67,10 +67,6 @@ class Task:
                 return Outcome(None, cost=epoch)
         return Outcome((values[-1],), cost=self.epochs[-1])
 
-    def regret_so_far(self, outcomes: Sequence[Outcome]) -> float:
-        """Return the regret of all trials that were not pruned."""
-        return self.regret([o.values for o in outcomes if o.values is not None])
-
 
 def single_task(
     name: str,

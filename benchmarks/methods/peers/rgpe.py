@@ -2,8 +2,8 @@
 Practical Transfer Learning for Bayesian Optimization, 2022, arXiv:1802.02219).
 
 A GP's weight is the share of bootstrap samples of the target's trials whose order it predicts
-best; the target's own GP competes by its leave-one-out predictions. A prior study whose median loss is
-above the 95th percentile of the target's own is left out. Values are normal scores of ranks.
+best, the target's own by its leave-one-out predictions. A prior study whose median loss is above
+the 95th percentile of the target's own is left out. Values are normal scores of ranks.
 """
 
 from collections.abc import Sequence
