@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
 import json
 import os
 from pathlib import Path
@@ -17,7 +16,6 @@ from optuna.distributions import distribution_to_json
 from optuna.distributions import json_to_distribution
 from optuna.study import StudyDirection
 from optuna.trial import create_trial
-from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from benchmarks.tasks import base
@@ -36,21 +34,22 @@ class Conditions(NamedTuple):
     workers: int = 1  # trials that run at the same time
 
 
-def _choose_all(names: Names, rng: np.random.Generator) -> Names:
+def _all(names: Names, rng: np.random.Generator) -> Names:
     return names
 
 
-def _choose_one(names: Names, rng: np.random.Generator) -> Names:
-    return (names[rng.integers(len(names))],)
-
-
-def _choose_three(names: Names, rng: np.random.Generator) -> Names:
+def _three(names: Names, rng: np.random.Generator) -> Names:
     chosen = set(rng.permutation(len(names))[:3].tolist())
     return tuple(name for i, name in enumerate(names) if i in chosen)
 
 
+def _half_permuted(values: Values, rng: np.random.Generator) -> Values:
+    noise = set(rng.permutation(len(values))[: len(values) // 2].tolist())
+    return [rng.permutation(y) if i in noise else y for i, y in enumerate(values)]
+
+
 class Regime(NamedTuple):
-    choose: Callable[[Names, np.random.Generator], Names] = _choose_all
+    choose: Callable[[Names, np.random.Generator], Names] = _all
     alter: Callable[[Values, np.random.Generator], Values] | None = None
     sampler: str = "tpe"  # that made the prior trials
     features: Literal["own", "permuted"] | None = None  # meta-features of whose data sets
@@ -62,25 +61,14 @@ def changes_target(regime: str) -> bool:
     return regime != SHARED and REGIMES[regime].conditions != Conditions()
 
 
-def _permuted(values: Values, rng: np.random.Generator) -> Values:
-    """Return values that have nothing to do with their configurations."""
-    return [rng.permutation(y) for y in values]
-
-
-def _half_permuted(values: Values, rng: np.random.Generator) -> Values:
-    """Return half of the studies (rounded down) as noise, the others intact."""
-    noise = set(rng.permutation(len(values))[: len(values) // 2].tolist())
-    return [rng.permutation(y) if i in noise else y for i, y in enumerate(values)]
-
-
 REGIMES: Mapping[str, Regime] = {
     "base": Regime(),
     "none": Regime(lambda names, rng: ()),
-    "one": Regime(_choose_one),
-    "three": Regime(_choose_three),
+    "one": Regime(lambda names, rng: (names[rng.integers(len(names))],)),
+    "three": Regime(_three),
     "random-priors": Regime(sampler="random"),
     "half-permuted": Regime(alter=_half_permuted),
-    "permuted": Regime(alter=_permuted),
+    "permuted": Regime(alter=lambda values, rng: [rng.permutation(y) for y in values]),
     "negated": Regime(alter=lambda values, rng: [-y for y in values]),
     "features": Regime(features="own"),
     "features-permuted": Regime(features="permuted"),
@@ -143,8 +131,14 @@ def make_study(
     folder = settings.cache / f"optuna-{optuna.__version__}" / family.name
     path = folder / f"{name}-{sampler}-{settings.trials}-{seed}.json"
     if not path.exists():
+        task = family.load(name)
         sampler_seed = stable_seed("prior", family.name, name, seed)
-        _write(path, _run(family.load(name), _SAMPLERS[sampler](seed=sampler_seed), settings))
+        study = task.create_study(_SAMPLERS[sampler](seed=sampler_seed))
+        for _ in range(settings.trials):
+            trial = study.ask()
+            values = task.run(trial, task.suggest(trial)).values
+            study.tell(trial, values, TrialState.PRUNED if values is None else None)
+        _write(path, study)
     return _read(path, name)
 
 
@@ -154,77 +148,52 @@ def stable_seed(*parts: object) -> int:
 
 
 def _altered(
-    family: base.Family, studies: Sequence[optuna.Study], regime: Regime, rng: np.random.Generator
+    family: base.Family, studies: list[optuna.Study], regime: Regime, rng: np.random.Generator
 ) -> list[optuna.Study]:
     """Return studies of the same trials with the values that a regime makes of theirs."""
     noise = regime.conditions.noise
     if regime.alter is None and not noise:
-        return list(studies)
+        return studies
     values = [np.array([t.value for t in study.trials], dtype=float) for study in studies]
-    if regime.alter:
-        values = regime.alter(values, rng)
+    values = regime.alter(values, rng) if regime.alter else values
     altered = []
     for study, y in zip(studies, values, strict=True):
         if noise:
             gap = family.load(study.study_name).gap()
             y = y + noise * gap * rng.standard_normal(len(y))
-        trials = [
-            create_trial(params=trial.params, distributions=trial.distributions, value=value)
-            for trial, value in zip(study.trials, y.tolist(), strict=True)
-        ]
-        altered.append(_study(study.study_name, study.directions, trials))
+        trials = zip(study.trials, y.tolist(), strict=True)
+        altered.append(optuna.create_study(study_name=study.study_name, direction=study.direction))
+        altered[-1].add_trials(
+            create_trial(params=t.params, distributions=t.distributions, value=v)
+            for t, v in trials
+        )
     return altered
-
-
-def _run(
-    task: base.Task, sampler: optuna.samplers.BaseSampler, settings: PriorSettings
-) -> optuna.Study:
-    study = task.create_study(sampler)
-    for _ in range(settings.trials):
-        trial = study.ask()
-        values = task.run(trial, task.suggest(trial)).values
-        study.tell(trial, values, TrialState.PRUNED if values is None else None)
-    return study
-
-
-def _study(
-    name: str, directions: Sequence[StudyDirection], trials: Sequence[FrozenTrial]
-) -> optuna.Study:
-    study = optuna.create_study(study_name=name, directions=directions)
-    study.add_trials(trials)
-    return study
 
 
 def _write(path: Path, study: optuna.Study) -> None:
     distributions: dict[str, str] = {}
-    for trial in study.trials:
-        distributions |= {k: distribution_to_json(v) for k, v in trial.distributions.items()}
-    record = {
-        "direction": ",".join(direction.name for direction in study.directions),
-        "distributions": distributions,
-        "trials": [_entry(trial) for trial in study.trials],
-    }
+    trials: list[dict[str, Any]] = []
+    for t in study.trials:
+        distributions |= {k: distribution_to_json(v) for k, v in t.distributions.items()}
+        values = t.values if t.state == TrialState.COMPLETE else None
+        curve = list(t.intermediate_values.items())
+        trials.append({"params": t.params, "values": values, "curve": curve})
+    words = ",".join(direction.name for direction in study.directions)
+    record = {"direction": words, "distributions": distributions, "trials": trials}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.tmp")
     partial.write_text(json.dumps(record))
     partial.replace(path)  # at once, as another process may be making the same study
 
 
-def _entry(trial: FrozenTrial) -> dict[str, Any]:
-    entry: dict[str, Any] = {"params": trial.params}
-    if trial.state == TrialState.COMPLETE:
-        entry |= {"value": trial.values[0]} if len(trial.values) == 1 else {"values": trial.values}
-    if trial.intermediate_values:
-        entry["curve"] = list(trial.intermediate_values.items())
-    return entry
-
-
 def _read(path: Path, name: str) -> optuna.Study:
     record: dict[str, Any] = json.loads(path.read_text())
     distributions = {k: json_to_distribution(v) for k, v in record["distributions"].items()}
-    trials = []
+    directions = [StudyDirection[word] for word in record["direction"].split(",")]
+    study = optuna.create_study(study_name=name, directions=directions)
     for entry in record["trials"]:
-        values = entry.get("values") or ([entry["value"]] if "value" in entry else None)
+        # A single value in files of earlier versions.
+        values = entry.get("values", [entry["value"]] if "value" in entry else None)
         trial = create_trial(
             params=entry["params"],
             distributions={key: distributions[key] for key in entry["params"]},
@@ -232,6 +201,5 @@ def _read(path: Path, name: str) -> optuna.Study:
             state=TrialState.COMPLETE if values else TrialState.PRUNED,
             intermediate_values=dict(entry.get("curve", ())),
         )
-        trials.append(trial)
-    directions = [StudyDirection[word] for word in record["direction"].split(",")]
-    return _study(name, directions, trials)
+        study.add_trial(trial)
+    return study

@@ -35,11 +35,9 @@ def load_suite(suite: str, data: Path | None = None) -> tuple[base.Family, ...]:
         raise ValueError(f"Suite {suite!r} reads files: pass --data FOLDER that contains them.")
     if suite.startswith(tables.NMT_SUITE):
         return (tables.nmt_family(data / "nmt", suite),)
-    if suite not in yahpo.YAHPO_SUITES:
-        return (yahpo.lcbench_family(suite, data / "yahpo"),)
     path = data / "openml_metafeatures" / "lcdb_openml_qualities.csv"
     features = _read_features(suite, path) if suite in _WITH_FEATURES and path.exists() else None
-    return (yahpo.yahpo_family(suite, data / "yahpo", features=features),)
+    return (yahpo.yahpo_family(suite, data / "yahpo", features),)
 
 
 def _read_features(suite: str, path: Path) -> Callable[[str], Mapping[str, float]]:

@@ -48,33 +48,16 @@ class Scenario(NamedTuple):
     output: int  # which of the outputs is the value
 
 
-_FULL_RBV2 = {"trainsize": 1.0, "repl": 10.0}
+_LCBENCH = "epoch batch_size learning_rate momentum weight_decay num_layers max_units max_dropout"
+_RPART = "cp maxdepth minbucket minsplit trainsize repl"
+_XGBOOST = """nrounds eta gamma lambda alpha subsample max_depth min_child_weight colsample_bytree
+    colsample_bylevel rate_drop skip_drop trainsize repl"""
+_FULL = {"trainsize": 1.0, "repl": 10.0}
+_IMPUTED = "num.impute.selected.cpo"
 _SCENARIOS = {
-    "lcbench": Scenario(
-        categories=("OpenML_task_id",),
-        numbers=(
-            *("epoch", "batch_size", "learning_rate", "momentum"),
-            *("weight_decay", "num_layers", "max_units", "max_dropout"),
-        ),
-        fidelity={"epoch": 52.0},
-        output=1,  # val_accuracy
-    ),
-    "rbv2_rpart": Scenario(
-        categories=("task_id", "num.impute.selected.cpo"),
-        numbers=("cp", "maxdepth", "minbucket", "minsplit", "trainsize", "repl"),
-        fidelity=_FULL_RBV2,
-        output=0,  # acc
-    ),
-    "rbv2_xgboost": Scenario(
-        categories=("task_id", "booster", "num.impute.selected.cpo"),
-        numbers=(
-            *("nrounds", "eta", "gamma", "lambda", "alpha", "subsample", "max_depth"),
-            *("min_child_weight", "colsample_bytree", "colsample_bylevel"),
-            *("rate_drop", "skip_drop", "trainsize", "repl"),
-        ),
-        fidelity=_FULL_RBV2,
-        output=0,  # acc
-    ),
+    "lcbench": Scenario(("OpenML_task_id",), tuple(_LCBENCH.split()), {"epoch": 52.0}, _ACCURACY),
+    "rbv2_rpart": Scenario(("task_id", _IMPUTED), tuple(_RPART.split()), _FULL, 0),
+    "rbv2_xgboost": Scenario(("task_id", "booster", _IMPUTED), tuple(_XGBOOST.split()), _FULL, 0),
 }
 YAHPO_SUITES = tuple(_SCENARIOS)
 
@@ -101,11 +84,11 @@ class Surrogate:
         n = len(next(iter(inputs.values())))
         fixed = {self._task_input: self._task_codes[task], **self._scenario.fidelity}
         given = {name: np.full(n, value) for name, value in fixed.items()} | inputs
-        zeros = np.zeros(n)
-        categories, numbers = (
-            np.stack([given.get(name, zeros) for name in names], axis=1)
-            for names in (self._scenario.categories, self._scenario.numbers)
-        )
+        X = {
+            name: np.zeros(n) for name in self._scenario.categories + self._scenario.numbers
+        } | given
+        categories = np.stack([X[name] for name in self._scenario.categories], axis=1)
+        numbers = np.stack([X[name] for name in self._scenario.numbers], axis=1)
         feed = {"x_cat": categories.astype(np.int32), "x_cont": numbers.astype(np.float32)}
         return np.asarray(self._session.run(None, feed)[0], dtype=float)
 
@@ -125,40 +108,24 @@ class Surrogate:
 
 
 def yahpo_family(
-    scenario: str,
-    folder: Path,
-    *,
-    suite: str | None = None,
-    make: Callable[[Surrogate, str], base.Task] | None = None,
-    features: Callable[[str], Mapping[str, float]] | None = None,
+    suite: str, folder: Path, features: Callable[[str], Mapping[str, float]] | None = None
 ) -> base.Family:
     """Return a fixed draw of a scenario's tasks as targets and, apart from them, as priors."""
+    scenario, _, variant = suite.partition("-")
+    make = {"": surrogate_task, "2": _two_task, "pruned": _curve_task}[variant]
     surrogate = Surrogate(folder / scenario, _SCENARIOS[scenario])
     names = np.random.default_rng(0).permutation(surrogate.tasks).tolist()
-    return base.Family(
-        suite=suite or scenario,
-        name=suite or scenario,
-        targets=tuple(names[:_N_TARGETS]),
-        sources=tuple(names[_N_TARGETS : _N_TARGETS + _N_SOURCES]),
-        load=functools.cache(functools.partial(make or surrogate_task, surrogate)),
-        features=features,
-    )
-
-
-def lcbench_family(suite: str, folder: Path) -> base.Family:
-    """Return the tasks of ``lcbench`` with the time as second objective, or with their curves."""
-    make = _curve_task if suite == base.PRUNED_SUITE else _two_task
-    return yahpo_family("lcbench", folder, suite=suite, make=make)
+    targets, sources = names[:_N_TARGETS], names[_N_TARGETS : _N_TARGETS + _N_SOURCES]
+    load = functools.cache(functools.partial(make, surrogate))
+    return base.Family(suite, suite, tuple(targets), tuple(sources), load, features)
 
 
 def surrogate_task(surrogate: Surrogate, name: str) -> base.Task:
-    return base.single_task(
-        name,
-        "maximize",
-        surrogate.suggest,
-        lambda params: float(surrogate.values(name, one_row(surrogate.space, params))[0]),
-        functools.partial(surrogate.reference, name),
-    )
+    def evaluate(params: base.Params) -> float:
+        return float(surrogate.values(name, one_row(surrogate.space, params))[0])
+
+    reference = functools.partial(surrogate.reference, name)
+    return base.single_task(name, "maximize", surrogate.suggest, evaluate, reference)
 
 
 def random_steps(U: base.Array, rng: np.random.Generator) -> base.Array:
@@ -253,7 +220,8 @@ def read_space(folder: Path, exclude: Collection[str]) -> tuple[Hyperparameter, 
     conditions = {condition["child"]: condition for condition in raw["conditions"]}
     space = []
     for entry in raw["hyperparameters"]:
-        name = entry["name"]
+        if (name := entry["name"]) in exclude:
+            continue
         condition = conditions.get(name, {"parent": None, "values": ()})
         dimension = Hyperparameter(
             name=name,
@@ -265,8 +233,7 @@ def read_space(folder: Path, exclude: Collection[str]) -> tuple[Hyperparameter, 
             parent=condition["parent"],
             values=tuple(condition.get("values", (condition.get("value"),))),
         )
-        if name not in exclude:
-            space.append(dimension)
+        space.append(dimension)
     return tuple(sorted(space, key=lambda dimension: dimension.parent is not None))
 
 

@@ -28,55 +28,54 @@ def build(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
     with planned.quiet_and_seeded(seed):  # it logs when it is imported
         planned.require("ax.adapter.transfer_learning.adapter")
     priors = planned.read_priors(studies, "Ax's BOTL")
-    return planned.PlannedSampler(_Planner(planned.capped(priors)), priors, seed)
+    used = planned.capped(priors)
+    wide = domain.merge(space for prior in used for space in prior.spaces)
 
-
-class _Planner:
-    def __init__(self, priors: Sequence[planned.History]) -> None:
-        self._priors = priors
-        self._wide = domain.merge(space for prior in priors for space in prior.spaces)
-
-    def suggest(self, target: planned.Target, rng: np.random.Generator) -> Params:
+    def suggest(target: planned.Target, rng: np.random.Generator) -> Params:
         if not target.history.configurations:
-            return self._priors[0].best(1)[0]
+            return used[0].best(1)[0]
         space = domain.FlatSpace(target.space.distributions)
-        with planned.quiet_and_seeded(int(rng.integers(2**31))):
-            return space.params(self._generated(space, target.history))
-
-    def _generated(self, space: domain.FlatSpace, history: planned.History) -> dict[str, Any]:
-        purpose = planned.require(
-            "ax.core.auxiliary"
-        ).AuxiliaryExperimentPurpose.TRANSFERABLE_EXPERIMENT
-        source = planned.require("ax.core.auxiliary_source").AuxiliarySource
         # A prior study keeps its own ranges, else its trials outside the target's were dropped.
-        wide = domain.FlatSpace({**space.distributions, **self._wide})
-        sources = [
-            source(_experiment(f"prior {i}", wide, prior)) for i, prior in enumerate(self._priors)
-        ]
-        experiment = _experiment("target", space, history, {purpose: sources})
-        transfer = planned.require("ax.adapter.transfer_learning.adapter")
-        (spec,), _ = transfer.transfer_learning_generator_specs_constructor(
-            model_class=_model_class(), use_model_selection=False
-        )
-        spec.fit(experiment=experiment, data=experiment.lookup_data())
-        run = spec.gen(experiment=experiment, data=experiment.lookup_data(), n=1)
-        return dict(run.arms[0].parameters)
+        spaces = [domain.FlatSpace({**space.distributions, **wide})] * len(used)
+        with planned.quiet_and_seeded(int(rng.integers(2**31))):
+            return space.params(_generated([space, *spaces], [target.history, *used]))
+
+    return planned.PlannedSampler(suggest, priors, seed)
+
+
+def _generated(
+    spaces: Sequence[domain.FlatSpace], histories: Sequence[planned.History]
+) -> dict[str, Any]:
+    """Return what Ax suggests for the first of these studies."""
+    kinds = planned.require("ax.core.auxiliary").AuxiliaryExperimentPurpose
+    source = planned.require("ax.core.auxiliary_source").AuxiliarySource
+    sources = [
+        source(_experiment(f"prior {i}", *study))
+        for i, study in enumerate(zip(spaces[1:], histories[1:], strict=True))
+    ]
+    auxiliary = {kinds.TRANSFERABLE_EXPERIMENT: sources}
+    experiment = _experiment("target", spaces[0], histories[0], auxiliary)
+    transfer = planned.require("ax.adapter.transfer_learning.adapter")
+    (spec,), _ = transfer.transfer_learning_generator_specs_constructor(
+        model_class=_model_class(), use_model_selection=False
+    )
+    spec.fit(experiment=experiment, data=experiment.lookup_data())
+    run = spec.gen(experiment=experiment, data=experiment.lookup_data(), n=1)
+    return dict(run.arms[0].parameters)
 
 
 @functools.cache
 def _model_class() -> Any:
     """Return BoTorch's ``MultiTaskGP``, fitted in a limited number of steps."""
-    base: Any = planned.require("botorch.models").MultiTaskGP
-    model_class = type("CappedMultiTaskGP", (base,), {})
+    model_class = type("CappedMultiTaskGP", (planned.require("botorch.models").MultiTaskGP,), {})
 
-    @planned.require("ax.generators.torch.botorch_modular.utils").fit_botorch_model.register(
-        model_class
-    )  # type: ignore[untyped-decorator]
     def fit(model: Any, mll_class: Any, mll_options: dict[str, Any] | None = None) -> None:
         likelihood = mll_class(model.likelihood, model)
         options = {"options": {"maxiter": planned.MAX_FIT_STEPS}}
         planned.require("botorch.fit").fit_gpytorch_mll(likelihood, optimizer_kwargs=options)
 
+    utils = planned.require("ax.generators.torch.botorch_modular.utils")
+    utils.fit_botorch_model.register(model_class, fit)
     return model_class
 
 

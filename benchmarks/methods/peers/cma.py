@@ -32,15 +32,15 @@ def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
     planned.require("cmaes")
     priors = planned.read_priors(studies)
     spaces = [space for prior in priors for space in prior.spaces]
-    is_category = {n: isinstance(d, CategoricalDistribution) for s in spaces for n, d in s.items()}
-    if any(is_category.values()):
-        names = ", ".join(sorted(name for name in is_category if is_category[name]))
+    categories = {
+        n for s in spaces for n, d in s.items() if isinstance(d, CategoricalDistribution)
+    }
+    if categories:
+        names = ", ".join(sorted(categories))
         raise Unsupported(f"Expected numbers only for CMA-ES; {names} are categories. {_LEAVE}")
     if len({frozenset(space) for space in spaces}) > 1:
-        raise Unsupported(
-            "Expected the same parameters in all prior trials for CMA-ES; some are conditional. "
-            + _LEAVE
-        )
+        text = "Expected the same parameters in all prior trials for CMA-ES; some are conditional."
+        raise Unsupported(f"{text} {_LEAVE}")
     if priors and len(spaces) < _LEAST:
         raise Unsupported(
             f"Expected at least {_LEAST} prior trials for CMA-ES, got {len(spaces)}. Make more."
@@ -59,12 +59,10 @@ class WarmStartedCma(BaseSampler):
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
         """Return what Optuna's sampler infers; nothing before the first finished trial."""
-        if self._sampler is self._first:
-            trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-            if trials:
-                space = merge(trial.distributions for trial in trials)
-                wide = {name: d for name, d in space.items() if not d.single()}
-                self._sampler = self._made(study, wide)
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if trials and self._sampler is self._first:
+            space = merge(trial.distributions for trial in trials)
+            self._sampler = self._made(study, {n: d for n, d in space.items() if not d.single()})
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
@@ -83,13 +81,10 @@ class WarmStartedCma(BaseSampler):
                 f"{', '.join(sorted(unlike))} are on one side only. {_LEAVE}"
             )
         sign = -1.0 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
-        source = [
-            create_trial(params=fit(params, space), distributions=space, value=sign * score)
-            for prior in self._priors
-            for params, score in zip(
-                prior.configurations, planned.normal_scores(prior.losses).tolist(), strict=True
-            )
-        ]
-        return CmaEsSampler(
-            seed=self._seed, warn_independent_sampling=False, source_trials=source or None
-        )
+        source = []
+        for configurations, _, losses in self._priors:
+            values = (sign * planned.normal_scores(losses)).tolist()
+            known = zip([fit(params, space) for params in configurations], values, strict=True)
+            source += [create_trial(params=p, distributions=space, value=v) for p, v in known]
+        options: dict[str, Any] = {"warn_independent_sampling": False}
+        return CmaEsSampler(seed=self._seed, source_trials=source or None, **options)

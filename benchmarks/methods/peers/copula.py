@@ -26,7 +26,20 @@ _LEAST_DEVIATION = 1e-3
 def build(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
     """Return the sampler; without prior studies it is a plain GP."""
     priors = planned.read_priors(studies)
-    return planned.PlannedSampler(_Planner(priors, seed), priors, seed)
+    prior = PooledPrior(priors, seed)
+
+    def suggest(target: planned.Target, rng: np.random.Generator) -> Params:
+        pool, deviation = target.candidates(priors, rng), prior.deviation
+        seen, scores = target.history.configurations, planned.normal_scores(target.history.losses)
+        encoder = Encoder({**target.space.distributions, **prior.encoder.distributions})
+        residuals = (scores - prior.predict(seen)) / deviation
+        gp = fit_gp(encoder.rows(seen), residuals, encoder.categorical)
+        mean, std = gp.predict(encoder.rows(pool))
+        mean = prior.predict(pool) + deviation * mean
+        best = scores.min() if len(scores) else mean.min()
+        return pool[int(np.argmax(expected_improvement(mean, deviation * std, best)))]
+
+    return planned.PlannedSampler(suggest, priors, seed)
 
 
 class PooledPrior:
@@ -51,20 +64,3 @@ class PooledPrior:
             return np.zeros(len(configurations))
         rows = self.encoder.one_hot(self.encoder.rows(configurations))
         return np.asarray(self._forest.predict(rows))
-
-
-class _Planner:
-    def __init__(self, priors: Sequence[planned.History], seed: int) -> None:
-        self._priors = priors
-        self._prior = PooledPrior(priors, seed)
-
-    def suggest(self, target: planned.Target, rng: np.random.Generator) -> Params:
-        pool, deviation = target.candidates(self._priors, rng), self._prior.deviation
-        seen, scores = target.history.configurations, planned.normal_scores(target.history.losses)
-        encoder = Encoder({**target.space.distributions, **self._prior.encoder.distributions})
-        residuals = (scores - self._prior.predict(seen)) / deviation
-        gp = fit_gp(encoder.rows(seen), residuals, encoder.categorical)
-        mean, std = gp.predict(encoder.rows(pool))
-        mean = self._prior.predict(pool) + deviation * mean
-        best = scores.min() if len(scores) else mean.min()
-        return pool[int(np.argmax(expected_improvement(mean, deviation * std, best)))]

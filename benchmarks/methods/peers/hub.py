@@ -28,15 +28,11 @@ _HOW = "How to run it is told in benchmarks/methods/peers/hub.py."
 def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
     read_priors(studies, "meta_learn_tpe")
     if int(optuna.__version__.partition(".")[0]) > 4:
-        raise Unsupported(
-            f"Expected Optuna 4 for meta_learn_tpe, got {optuna.__version__}. {_HOW}"
-        )
+        version = optuna.__version__
+        raise Unsupported(f"Expected Optuna 4 for meta_learn_tpe, got {version}. {_HOW}")
     folder = os.environ.get(VARIABLE)
     if not folder:
-        raise Unsupported(
-            f"Expected the folder of a checkout of OptunaHub's registry in the environment "
-            f"variable {VARIABLE}, which is not set. {_HOW}"
-        )
+        raise Unsupported(f"Expected a checkout of OptunaHub's registry in ${VARIABLE}. {_HOW}")
     hub, root = require("optunahub"), Path(folder) / "package"
     if not (root / _PACKAGE / "__init__.py").is_file():
         raise Unsupported(f"Expected {_PACKAGE} in {root}; it is not there. {_HOW}")

@@ -23,51 +23,41 @@ _TARGET = 0  # the target's number among the tasks
 def build(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
     planned.require("botorch")
     priors = planned.read_priors(studies, "MultiTaskGP")
-    return planned.PlannedSampler(_Planner(planned.capped(priors)), priors, seed)
+    used = planned.capped(priors)
+    known: dict[int, Any] = {}  # the last hyperparameters by the width of rows
 
-
-class _Planner:
-    def __init__(self, priors: Sequence[planned.History]) -> None:
-        self._priors = priors
-        self._state: dict[str, Any] | None = None
-        self._width = 0
-
-    def suggest(self, target: planned.Target, rng: np.random.Generator) -> Params:
-        pool = target.candidates(self._priors, rng)
+    def suggest(target: planned.Target, rng: np.random.Generator) -> Params:
+        pool = target.candidates(used, rng)
+        histories = [target.history, *used]
         encoder = Encoder(target.space.distributions)
-        rows, *tasks = (
-            encoder.one_hot(encoder.rows(configurations))
-            for configurations in (
-                pool,
-                target.history.configurations,
-                *(prior.configurations for prior in self._priors),
-            )
-        )
-        losses = [target.history.losses, *(prior.losses for prior in self._priors)]
+        configurations = [pool, *(history.configurations for history in histories)]
+        rows, *tasks = (encoder.one_hot(encoder.rows(each)) for each in configurations)
+        scores = [planned.normal_scores(history.losses) for history in histories]
         with planned.quiet_and_seeded(int(rng.integers(2**31))):
-            model = self._fitted(tasks, [planned.normal_scores(values) for values in losses])
+            model = _fitted(tasks, scores, known.get(rows.shape[1]))
+            known[rows.shape[1]] = model.state_dict()
             return pool[_best(model, torch.tensor(rows), tasks[_TARGET])]
 
-    def _fitted(self, tasks: Sequence[Array], scores: Sequence[Array]) -> Any:
-        X = [np.column_stack([rows, np.full(len(rows), i)]) for i, rows in enumerate(tasks)]
-        model = planned.require("botorch.models").MultiTaskGP(
-            torch.tensor(np.concatenate(X)),
-            torch.tensor(np.concatenate(scores)[:, None]),
-            task_feature=-1,
-            output_tasks=[_TARGET],
-            all_tasks=list(range(len(tasks))),
-            outcome_transform=None,
-        )
-        width = X[_TARGET].shape[1]
-        if self._state is not None and self._width == width:
-            model.load_state_dict(self._state)
-        likelihood = planned.require("gpytorch.mlls").ExactMarginalLogLikelihood(
-            model.likelihood, model
-        )
-        options = {"options": {"maxiter": planned.MAX_FIT_STEPS}}
-        planned.require("botorch.fit").fit_gpytorch_mll(likelihood, optimizer_kwargs=options)
-        self._state, self._width = model.state_dict(), width
-        return model
+    return planned.PlannedSampler(suggest, priors, seed)
+
+
+def _fitted(tasks: Sequence[Array], scores: Sequence[Array], state: Any) -> Any:
+    X = [np.column_stack([rows, np.full(len(rows), i)]) for i, rows in enumerate(tasks)]
+    model = planned.require("botorch.models").MultiTaskGP(
+        torch.tensor(np.concatenate(X)),
+        torch.tensor(np.concatenate(scores)[:, None]),
+        task_feature=-1,
+        output_tasks=[_TARGET],
+        all_tasks=list(range(len(tasks))),
+        outcome_transform=None,
+    )
+    if state is not None:
+        model.load_state_dict(state)
+    marginal = planned.require("gpytorch.mlls").ExactMarginalLogLikelihood
+    options = {"options": {"maxiter": planned.MAX_FIT_STEPS}}
+    fit = planned.require("botorch.fit").fit_gpytorch_mll
+    fit(marginal(model.likelihood, model), optimizer_kwargs=options)
+    return model
 
 
 def _best(model: Any, pool: torch.Tensor, seen: Array) -> int:

@@ -1,5 +1,6 @@
 """What the peers share: prior studies as lists, and a sampler around what plans configurations."""
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
@@ -10,7 +11,6 @@ import logging
 import math
 from typing import Any
 from typing import NamedTuple
-from typing import Protocol
 import warnings
 
 import numpy as np
@@ -84,15 +84,14 @@ def normal_scores(losses: Array) -> Array:
 
 def capped(priors: Sequence[History]) -> list[History]:
     """Return the part of the prior studies that costly peers use."""
-    return [_thinned(prior) for prior in priors[:MAX_SOURCES]]
-
-
-def _thinned(prior: History) -> History:
-    order = np.argsort(prior.losses, kind="stable")
-    places = np.linspace(0, len(order) - 1, min(MAX_TRIALS, len(order))).round().astype(int)
-    kept = np.sort(order[places])
-    configurations, spaces = ([field[i] for i in kept] for field in prior[:2])
-    return History(configurations, spaces, prior.losses[kept])
+    thinned = []
+    for configurations, spaces, losses in priors[:MAX_SOURCES]:
+        order = np.argsort(losses, kind="stable")
+        places = np.linspace(0, len(order) - 1, min(MAX_TRIALS, len(order))).round().astype(int)
+        kept = np.sort(order[places])
+        picked = [configurations[i] for i in kept], [spaces[i] for i in kept]
+        thinned.append(History(*picked, losses[kept]))
+    return thinned
 
 
 class Target(NamedTuple):
@@ -123,17 +122,14 @@ class Target(NamedTuple):
         return tuple((n, repr(params[n])) for n in sorted(self.shown) if n in params)
 
 
-class Planner(Protocol):
-    """What a peer does: choose a configuration."""
-
-    def suggest(self, target: Target, rng: np.random.Generator) -> Params: ...
+Plan = Callable[[Target, np.random.Generator], Params]  # to the configuration to try next
 
 
 class PlannedSampler(BaseSampler):
     """A sampler around a planner. Before the first trial its space is the prior studies'."""
 
-    def __init__(self, planner: Planner, priors: Sequence[History], seed: int) -> None:
-        self._planner = planner
+    def __init__(self, plan: Plan, priors: Sequence[History], seed: int) -> None:
+        self._plan = plan
         self._prior_space = domain.merge(space for prior in priors for space in prior.spaces)
         self._prior_params = [params for prior in priors for params in prior.configurations]
         self._rng = np.random.default_rng(seed)
@@ -155,7 +151,7 @@ class PlannedSampler(BaseSampler):
         if key not in self._plans:
             target = self.target(study, trial)
             known = bool(target.space.distributions)
-            self._plans[key] = self._planner.suggest(target, self._rng) if known else {}
+            self._plans[key] = self._plan(target, self._rng) if known else {}
         plan = self._plans[key]
         if param_name in plan and (value := domain.fitted(plan[param_name], param_distribution)):
             return value[0]

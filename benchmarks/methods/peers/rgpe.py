@@ -27,7 +27,7 @@ _GUARD = 95  # percentile of the target's losses that a prior study's median mus
 def build(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
     """Return the sampler; without prior studies it is a plain GP."""
     priors = planned.read_priors(studies)
-    return planned.PlannedSampler(_Planner(priors), priors, seed)
+    return planned.PlannedSampler(_Planner(priors).suggest, priors, seed)
 
 
 class Ensemble(NamedTuple):

@@ -79,7 +79,7 @@ def _sampler(
     planned.require("syne_tune")
     planned.require("huggingface_hub")  # which Syne Tune imports without requiring it
     priors = planned.read_priors(studies, method)
-    return planned.PlannedSampler(_Planner(priors, make, seed), priors, seed)
+    return planned.PlannedSampler(_Planner(priors, make, seed).suggest, priors, seed)
 
 
 def _quantile(space: domain.FlatSpace, priors: Sequence[planned.History], seed: int) -> Next:
