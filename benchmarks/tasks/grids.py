@@ -28,12 +28,15 @@ _FOLDS, _HELD_OUT = 3, 0.25
 _MOST_STEPS = 20_000  # of the solver, which would take minutes where it does not converge
 
 
+Axes = dict[str, Sequence[Any]]  # the values of each parameter
+
+
 class Grid(NamedTuple):
     """The configurations of a model, and how to score them on a data set."""
 
     direction: Direction
     unit: str
-    axes: Mapping[str, Sequence[Any]]  # values of each parameter
+    axes: Axes
     scorer: Callable[[Drawn], Callable[..., float]]  # to a function of a value of each axis
 
     def train(self, drawn: Drawn) -> Array:
@@ -44,9 +47,7 @@ class Grid(NamedTuple):
 
     def table(self, values: Array) -> Table:
         """Return the table of values of the shape of the axes."""
-        grids = {
-            n: axis if isinstance(axis[0], str) else len(axis) for n, axis in self.axes.items()
-        }
+        grids = {n: x if isinstance(x[0], str) else len(x) for n, x in self.axes.items()}
         return Table(self.direction, grids, values)
 
 
@@ -93,14 +94,12 @@ def _pooled(images: Any, step: int) -> Array:
     """Return the means of squares of this width, one row an image."""
     n, height, width = images.shape
     blocks = images.reshape(n, height // step, step, width // step, step).astype(np.float64)
-    pooled: Array = blocks.mean(axis=(2, 4)).reshape(n, -1)
-    return pooled
+    return np.asarray(blocks.mean(axis=(2, 4))).reshape(n, -1)
 
 
 def _standardized(X: Array) -> Array:
     spread = X.std(axis=0)
-    scaled: Array = (X - X.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
-    return scaled
+    return np.asarray((X - X.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0))
 
 
 def _texts(drawn: Drawn) -> Callable[..., float]:
@@ -119,10 +118,9 @@ def _texts(drawn: Drawn) -> Callable[..., float]:
         return TfidfTransformer(sublinear_tf=True).fit_transform(counts)
 
     def score(strength: float, least: int, model: str, words: str, weights: str) -> float:
+        logistic = {"loss": "log_loss", "max_iter": 30, "tol": None, "random_state": 0}
         models = {
-            "logistic": SGDClassifier(
-                loss="log_loss", alpha=1e-3 / strength, max_iter=30, tol=None, random_state=0
-            ),
+            "logistic": SGDClassifier(alpha=1e-3 / strength, **logistic),
             "bayes": MultinomialNB(alpha=1.0 / strength),
         }
         return _accuracy(models[model], design(least, words, weights), np.asarray(drawn.y))
@@ -133,9 +131,8 @@ def _texts(drawn: Drawn) -> Callable[..., float]:
 def _accuracy(model: Any, X: Any, y: Any) -> float:
     from sklearn.model_selection import KFold
 
-    return float(
-        np.mean(_predicted(model, X, y, KFold(_FOLDS, shuffle=True, random_state=0)) == y)
-    )
+    folds = KFold(_FOLDS, shuffle=True, random_state=0)
+    return float(np.mean(_predicted(model, X, y, folds) == y))
 
 
 def _predicted(model: Any, X: Any, y: Any, folds: Any) -> Any:
@@ -181,40 +178,31 @@ def solve_factors(known: Any, left: Any, V: Array, ridge: float, by_count: bool)
     normal = np.asarray(known @ products).reshape(-1, r, r)
     counts = np.asarray(known.sum(axis=1)).ravel() if by_count else np.ones(known.shape[0])
     normal += (ridge * np.maximum(counts, 1.0))[:, None, None] * np.eye(r)
-    solved: Array = np.linalg.solve(normal, np.asarray(left @ V)[:, :, None])[:, :, 0]
-    return solved
+    return np.asarray(np.linalg.solve(normal, np.asarray(left @ V)[:, :, None])[:, :, 0])
 
 
 def _powers(first: int, last: int) -> tuple[float, ...]:
     return tuple(10.0**k for k in range(first, last + 1))
 
 
-_SVM_AXES = {
+_SVM_AXES: Axes = {
     "C": _powers(-3, 3),
     "gamma": _powers(-5, 1),
     "kernel": ("rbf", "poly", "sigmoid"),
-    "scaling": ("standard", "minmax"),
-    "coef0": ("0", "1"),
 }
-_IMAGE_AXES = {
-    "C": _powers(-2, 3),
-    "gamma": _powers(-5, 1),
-    "pixels": ("fine", "coarse"),
-    "scaling": ("range", "standard"),
-}
-_TEXT_AXES = {
+_SVM_AXES |= {"kernel": ("rbf", "poly", "sigmoid"), "scaling": ("standard", "minmax")}
+_SVM_AXES["coef0"] = ("0", "1")
+_IMAGE_AXES: Axes = {"C": _powers(-2, 3), "gamma": _powers(-5, 1), "pixels": ("fine", "coarse")}
+_IMAGE_AXES |= {"scaling": ("range", "standard")}
+_TEXT_AXES: Axes = {
     "strength": _powers(-2, 4),  # inverse, of what keeps the model simple
     "least_documents": (1, 2, 4),
     "model": ("logistic", "bayes"),
     "words": ("single", "pairs"),
     "weights": ("counts", "tf-idf"),
 }
-_RATING_AXES = {
-    "rank": (1, 2, 4, 8),
-    "ridge": tuple(10.0 ** (k / 2) for k in range(-2, 5)),
-    "rounds": (1, 2, 4, 8),
-    "ridge_by": ("user", "rating"),
-}
+_RATING_AXES: Axes = {"rank": (1, 2, 4, 8), "ridge": tuple(10.0 ** (k / 2) for k in range(-2, 5))}
+_RATING_AXES |= {"rounds": (1, 2, 4, 8), "ridge_by": ("user", "rating")}
 GRIDS: Mapping[str, Grid] = {
     "svm": Grid("maximize", "balanced accuracy", _SVM_AXES, _svm),
     "images": Grid("maximize", "accuracy", _IMAGE_AXES, _images),

@@ -7,6 +7,7 @@ In a folder: ``fashion_mnist`` (github.com/zalandoresearch/fashion-mnist), ``nlt
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from functools import partial
 import gzip
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,11 @@ from optuna_meta.features import Interactions
 CORPORA = Path("nltk_text/packages/corpora")
 _MULTI30K = Path("multi30k/data/task1/raw")
 
-Read = Callable[[Path], tuple[Any, Any]]  # a file's path to the data and the labels
-
 
 class RawData(NamedTuple):
     kind: str  # of data: image, text, pair or interaction
     path: Path  # of a file of it, relative to the folder
-    read_file: Read
+    read_file: Callable[[Path], tuple[Any, Any]]  # to the data and the labels
 
     def read(self, folder: Path) -> tuple[Any, Any]:
         return self.read_file(folder / self.path)
@@ -35,35 +34,28 @@ class RawData(NamedTuple):
 
 def _fashion_mnist(path: Path) -> tuple[Any, Any]:
     labels = path.with_name("train-labels-idx1-ubyte.gz")
-    files = ((path, 16), (labels, 8))  # with the bytes of their heads
-    images, classes = (
-        np.frombuffer(gzip.decompress(file.read_bytes()), np.uint8, offset=head)
-        for file, head in files
+    data, classes = (
+        np.frombuffer(gzip.decompress(f.read_bytes()), np.uint8) for f in (path, labels)
     )
-    return images.reshape(-1, 28, 28), classes
+    return data[16:].reshape(-1, 28, 28), classes[8:]  # after their heads
 
 
-def _lines_by_class(members: Mapping[str, str]) -> Read:
-    def read(path: Path) -> tuple[Any, Any]:
-        documents: list[str] = []
-        labels: list[str] = []
-        with zipfile.ZipFile(path) as archive:
-            for label, member in members.items():
-                lines = archive.read(member).decode("latin-1").splitlines()
-                documents += lines
-                labels += [label] * len(lines)
-        return documents, labels
-
-    return read
+def _lines_by_class(path: Path, members: Mapping[str, str]) -> tuple[Any, Any]:
+    """Read an archive whose files hold the documents of a class, one a line."""
+    with zipfile.ZipFile(path) as archive:
+        pairs = [
+            (line, label)
+            for label, member in members.items()
+            for line in archive.read(member).decode("latin-1").splitlines()
+        ]
+    documents, labels = zip(*pairs, strict=True)
+    return list(documents), list(labels)
 
 
-def _sentence_pairs(source: str) -> Read:
-    def read(path: Path) -> tuple[Any, Any]:
-        files = path.parent / f"train.{source}.gz", path
-        sides = [gzip.decompress(file.read_bytes()).decode().splitlines() for file in files]
-        return list(zip(*sides, strict=True)), None
-
-    return read
+def _from_english(path: Path) -> tuple[Any, Any]:
+    files = path.with_name("train.en.gz"), path
+    sides = [gzip.decompress(file.read_bytes()).decode().splitlines() for file in files]
+    return list(zip(*sides, strict=True)), None
 
 
 def _ml100k(path: Path) -> tuple[Any, Any]:
@@ -72,7 +64,7 @@ def _ml100k(path: Path) -> tuple[Any, Any]:
 
 
 def _corpus(archive: str, members: Mapping[str, str]) -> RawData:
-    return RawData("text", CORPORA / archive, _lines_by_class(members))
+    return RawData("text", CORPORA / archive, partial(_lines_by_class, members=members))
 
 
 _POLARITY = {label: f"sentence_polarity/rt-polarity.{label}" for label in ("neg", "pos")}
@@ -85,7 +77,7 @@ RAW_DATA = {
     "sentence polarity": _corpus("sentence_polarity.zip", _POLARITY),
     "subjectivity": _corpus("subjectivity.zip", _SUBJECTIVITY),
     "pros and cons": _corpus("pros_cons.zip", _PROS_CONS),
-    "Multi30k en-de": RawData("pair", _MULTI30K / "train.de.gz", _sentence_pairs("en")),
-    "Multi30k en-cs": RawData("pair", _MULTI30K / "train.cs.gz", _sentence_pairs("en")),
+    "Multi30k en-de": RawData("pair", _MULTI30K / "train.de.gz", _from_english),
+    "Multi30k en-cs": RawData("pair", _MULTI30K / "train.cs.gz", _from_english),
     "MovieLens 100k": RawData("interaction", Path("ml100k/ml-100k.inter"), _ml100k),
 }

@@ -54,7 +54,12 @@ class Table(NamedTuple):
 
 
 def table_families() -> tuple[base.Family, ...]:
-    return tuple(_family(name) for name in _CLASSES)
+    families = []
+    for name in _CLASSES:
+        datasets = tuple(_benchmark_class(name).available_dataset_names)
+        load = functools.cache(lambda dataset, name=name: load_table(name, dataset).task(dataset))
+        families.append(base.Family(SUITE, name, datasets, datasets, load))
+    return tuple(families)
 
 
 def load_table(family: str, dataset: str) -> Table:
@@ -72,12 +77,6 @@ def load_table(family: str, dataset: str) -> Table:
         values[tuple(map(int, key))] = sum(row[metric]) / len(row[metric])
     assert np.isfinite(values).all(), "The table has holes."
     return Table(benchmark.directions[metric], grids, values)
-
-
-def _family(name: str) -> base.Family:
-    datasets = tuple(_benchmark_class(name).available_dataset_names)
-    load = functools.cache(lambda dataset: load_table(name, dataset).task(dataset))
-    return base.Family(SUITE, name, targets=datasets, sources=datasets, load=load)
 
 
 def _benchmark_class(family: str) -> Any:
@@ -100,13 +99,12 @@ class Corpus(NamedTuple):
         return dict(zip(_NAMES, zip(lows, highs, strict=True), strict=True))
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        params: dict[str, Any] = {}
-        for name, (low, high) in self.ranges().items():
-            if name == "learning_rate":
-                params[name] = trial.suggest_float(name, low, high, log=True)
-            else:
-                params[name] = trial.suggest_int(name, int(low), int(high), log=True)
-        return params
+        return {
+            name: trial.suggest_float(name, low, high, log=True)
+            if name == "learning_rate"
+            else trial.suggest_int(name, int(low), int(high), log=True)
+            for name, (low, high) in self.ranges().items()
+        }
 
     def evaluate(self, params: base.Params) -> tuple[float, ...]:
         wanted = np.array([float(params[name]) for name in _NAMES])
@@ -117,25 +115,21 @@ class Corpus(NamedTuple):
 
 def nmt_family(folder: Path, suite: str = NMT_SUITE) -> base.Family:
     """Read the six corpora of a folder of ``*.hyps`` and ``*.evals``, priors to each other."""
-    make = _bleu_task if suite == NMT_SUITE else _two_task
-    load = functools.cache(lambda name: make(name, read_corpus(folder, name)))
-    return base.Family(suite, suite, targets=_CORPORA, sources=_CORPORA, load=load)
+
+    def load(name: str) -> base.Task:
+        corpus = read_corpus(folder, name)
+        suggest, bleu = corpus.suggest, corpus.Y[:, 0]
+        if suite != NMT_SUITE:
+            front = functools.partial(base.front_of, corpus.Y)
+            return base.objectives_task(name, suggest, corpus.evaluate, front)
+        best = base.Reference(float(bleu.max()), float(np.median(bleu)))
+        return base.single_task(
+            name, "maximize", suggest, lambda params: corpus.evaluate(params)[0], lambda: best
+        )
+
+    return base.Family(suite, suite, _CORPORA, _CORPORA, functools.cache(load))
 
 
 def read_corpus(folder: Path, name: str) -> Corpus:
     evals = np.loadtxt(folder / f"{name}.evals")
     return Corpus(np.loadtxt(folder / f"{name}.hyps"), evals[:, :2])
-
-
-def _bleu_task(name: str, corpus: Corpus) -> base.Task:
-    bleu = corpus.Y[:, 0]
-    reference = base.Reference(float(bleu.max()), float(np.median(bleu)))
-    return base.single_task(
-        name, "maximize", corpus.suggest, lambda p: corpus.evaluate(p)[0], lambda: reference
-    )
-
-
-def _two_task(name: str, corpus: Corpus) -> base.Task:
-    return base.objectives_task(
-        name, corpus.suggest, corpus.evaluate, lambda: base.front_of(corpus.Y)
-    )

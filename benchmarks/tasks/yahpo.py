@@ -84,9 +84,7 @@ class Surrogate:
         n = len(next(iter(inputs.values())))
         fixed = {self._task_input: self._task_codes[task], **self._scenario.fidelity}
         given = {name: np.full(n, value) for name, value in fixed.items()} | inputs
-        X = {
-            name: np.zeros(n) for name in self._scenario.categories + self._scenario.numbers
-        } | given
+        X = dict.fromkeys(self._scenario.categories + self._scenario.numbers, np.zeros(n)) | given
         categories = np.stack([X[name] for name in self._scenario.categories], axis=1)
         numbers = np.stack([X[name] for name in self._scenario.numbers], axis=1)
         feed = {"x_cat": categories.astype(np.int32), "x_cont": numbers.astype(np.float32)}
