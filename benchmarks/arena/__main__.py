@@ -32,9 +32,9 @@ from benchmarks.tasks.regimes import PriorSettings
 from benchmarks.tasks.regimes import REGIMES
 from benchmarks.tasks.regimes import SHARED
 from benchmarks.tasks.suites import load_suite
+from benchmarks.tasks.suites import NMT_SUITE
+from benchmarks.tasks.suites import SUITE
 from benchmarks.tasks.suites import SUITES
-from benchmarks.tasks.tables import NMT_SUITE
-from benchmarks.tasks.tables import SUITE
 from benchmarks.tasks.yahpo import YAHPO_SUITES
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.commands import timed
 from benchmarks.report.markdown import table
-from benchmarks.tasks.raw_data import RAW_DATA
+from benchmarks.tasks.drawn import RAW_DATA
 from optuna_meta.features.image.image import image_meta_features
 from optuna_meta.features.interactions.interactions import interaction_meta_features
 from optuna_meta.features.text.pairs import pair_meta_features

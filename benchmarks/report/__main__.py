@@ -11,11 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.arena import results
-from benchmarks.report import sections
+from benchmarks.report import markdown
 from benchmarks.report.figure import draw
 from benchmarks.report.figure import draw_by_cost
-from benchmarks.report.markdown import ordered
-from benchmarks.report.markdown import table
 from benchmarks.report.summary import in_regime
 from benchmarks.report.summary import read_results
 from benchmarks.tasks.base import OBJECTIVES_SUITES
@@ -52,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             (pruned, "-pruned.png", draw_by_cost),
         ):
             if len(rows):
-                drawn(rows, ordered(rows["method"]), results.beside(path, suffix))
+                drawn(rows, markdown.ordered(rows["method"]), results.beside(path, suffix))
 
 
 def report(path: Path) -> str:
@@ -65,18 +63,18 @@ def report(path: Path) -> str:
     if len(part):
         parts += [
             f"## Regime: {first}",
-            *sections.base_sections(part),
-            sections.partial_section(single, first),
+            *markdown.base_sections(part),
+            markdown.partial_section(single, first),
         ]
     if others:
-        texts = [sections.regime_section(in_regime(single, regime), regime) for regime in others]
-        parts += ["## Other regimes", *texts, sections.against_base(single, others)]
-    if against := sections.against_gp(single, regimes):
+        texts = [markdown.regime_section(in_regime(single, regime), regime) for regime in others]
+        parts += ["## Other regimes", *texts, markdown.against_base(single, others)]
+    if against := markdown.against_gp(single, regimes):
         parts += ["## What priors cost at worst", against]
     if len(objectives):
-        parts += ["## Two objectives", _OBJECTIVES, *sections.objectives_section(objectives)]
+        parts += ["## Two objectives", _OBJECTIVES, *markdown.objectives_section(objectives)]
     if len(pruned):
-        parts += ["## Pruning", _PRUNED, *sections.pruned_section(pruned)]
+        parts += ["## Pruning", _PRUNED, *markdown.pruned_section(pruned)]
     parts += ["## Time", _time(rows)]
     return "\n\n".join(section for section in parts if section) + "\n"
 
@@ -117,7 +115,7 @@ def _skips(path: Path) -> Iterator[str]:
     ]
     if lines:
         head = ["method", "reason", "families", "regimes", "runs"]
-        yield f"### What methods could not serve\n\n{table(head, lines)}"
+        yield f"### What methods could not serve\n\n{markdown.table(head, lines)}"
 
 
 def _time(rows: pd.DataFrame) -> str:
@@ -126,14 +124,14 @@ def _time(rows: pd.DataFrame) -> str:
     medians = late.groupby("method")[columns].median() * 1000
     lines = [
         [method, *(f"{ms:.1f}" for ms in medians.loc[method])]
-        for method in ordered(rows["method"])
+        for method in markdown.ordered(rows["method"])
     ]
     head = ["method", "CPU ms a suggestion", "CPU ms before the first trial"]
     setups = rows.loc[rows["trial"] == 1, columns[1]].sum()  # the same in each row of a run
     hours = (rows[columns[0]].sum() + setups) / 3600
     text = f"""Medians; suggestions in the last third of the trials, in all suites and regimes.
 All suggestions and setups together took {hours:.2f} hours of CPU time."""
-    return f"{text}\n\n{table(head, lines)}"
+    return f"{text}\n\n{markdown.table(head, lines)}"
 
 
 def _regimes(rows: pd.DataFrame) -> list[str]:

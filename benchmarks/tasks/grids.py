@@ -21,7 +21,7 @@ from scipy import sparse
 from benchmarks.tasks.base import Array
 from benchmarks.tasks.base import Direction
 from benchmarks.tasks.drawn import Drawn
-from benchmarks.tasks.tables import Table
+from benchmarks.tasks.suites import Table
 
 
 _FOLDS, _HELD_OUT = 3, 0.25

