@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from concurrent.futures import ProcessPoolExecutor
+import importlib
 import multiprocessing
 import os
 import signal
 import time
-from types import ModuleType
 from typing import Any
 from typing import NamedTuple
 import warnings
@@ -18,20 +18,15 @@ import warnings
 import optuna
 
 
-def run_command(
-    prog: str, modules: Sequence[ModuleType], argv: Sequence[str] | None = None
-) -> None:
+def run_command(prog: str, names: Sequence[str], argv: Sequence[str] | None = None) -> None:
     """Run the module named by a subcommand: its ``add_arguments(parser)``, then ``main(args)``."""
     parser = argparse.ArgumentParser(prog=f"python -m {prog}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in modules:
-        name, doc = module.__name__.rpartition(".")[-1], module.__doc__ or ""
-        command = commands.add_parser(
-            name,
-            help=doc.splitlines()[0],
-            description=doc,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+    for name in names:
+        module = importlib.import_module(f"{prog}.{name}")
+        doc = module.__doc__ or ""
+        command = commands.add_parser(name, help=doc.splitlines()[0], description=doc)
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
         module.add_arguments(command)
         command.set_defaults(main=module.main)
     args = parser.parse_args(argv)

@@ -18,12 +18,8 @@ import pandas as pd
 
 
 _PACKED = ".xz"
-_DIGITS = {  # of each number of a row where a file is packed
-    "value": 6,
-    "regret_so_far": 5,
-    "cpu_seconds_of_suggestion": 2,
-    "cpu_seconds_of_setup": 3,
-}
+_DIGITS = {"value": 6, "regret_so_far": 5}  # of each number of a row where a file is packed
+_DIGITS |= {"cpu_seconds_of_suggestion": 2, "cpu_seconds_of_setup": 3}
 _SAME = ("prior_trials", "max_priors")  # settings that must agree in a merge; versions are noted
 
 
@@ -195,9 +191,8 @@ def _merged_origin(files: Sequence[Path], trials: Budget) -> dict[str, Any]:
 
 def _rounded(rows: pd.DataFrame) -> pd.DataFrame:
     same = [*JOB, "regret_so_far"]
-    rows = rows.assign(
-        value=rows["value"].mask((rows[same] == rows[same].shift()).all(axis=1), "")
-    )
+    is_same = (rows[same] == rows[same].shift()).all(axis=1)
+    rows = rows.assign(value=rows["value"].mask(is_same, ""))
     for column, digits in _DIGITS.items():
         shape = f"{{:.{digits}g}}".format
         rows[column] = [shape(float(text)) if text else "" for text in rows[column]]

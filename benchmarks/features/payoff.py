@@ -58,16 +58,11 @@ def main(args: argparse.Namespace) -> None:
     jobs = [Replicate(name, seed) for seed in range(args.seeds) for name in family.targets]
     found: list[pd.DataFrame] = []
     work = functools.partial(run_replicate, args.cache, args.kind, args.trials, args.prior_trials)
-    try:
-        for job, regrets in run_or_raise(work, jobs, args.jobs):
-            found.append(regrets)
-            print(f"{len(found)} of {len(jobs)}: {job.task}, {job.seed}", flush=True)
-    except KeyboardInterrupt:
-        print("Interrupted.")
-    if found:
-        rows = pd.concat(found)
-        gaps = {name: family.load(name).gap() for name in rows["task"].unique()}
-        print(report(rows, gaps, GRIDS[args.kind].unit))
+    for job, regrets in run_or_raise(work, jobs, args.jobs):
+        found.append(regrets)
+        print(f"{len(found)} of {len(jobs)}: {job.task}, {job.seed}", flush=True)
+    gaps = {name: family.load(name).gap() for name in family.targets}
+    print(report(pd.concat(found), gaps, GRIDS[args.kind].unit))
 
 
 def run_replicate(

@@ -54,10 +54,6 @@ class World:
 Weighting = Callable[[World, NDArray[np.int64], int], Array]
 
 
-def _uniform(world: World, priors: NDArray[np.int64], target: int) -> Array:
-    return np.full(len(priors), 1.0 / len(priors))
-
-
 def _nearest(n: int) -> Weighting:
     return lambda world, priors, target: _leading(-_distances(world, priors, target), n)
 
@@ -65,8 +61,7 @@ def _nearest(n: int) -> Weighting:
 def _gaussian(world: World, priors: NDArray[np.int64], target: int) -> Array:
     squared = _distances(world, priors, target)
     closeness = np.exp(-squared / np.median(squared))
-    weights: Array = 0.5 / len(priors) + 0.5 * closeness / closeness.sum()
-    return weights
+    return np.asarray(0.5 / len(priors) + 0.5 * closeness / closeness.sum())
 
 
 def _learned(world: World, priors: NDArray[np.int64], target: int) -> Array:
@@ -84,7 +79,7 @@ def _by_the_target(world: World, priors: NDArray[np.int64], target: int) -> Arra
 
 
 WEIGHTINGS: Mapping[str, Weighting] = {
-    "no features": _uniform,
+    "no features": lambda world, priors, target: np.full(len(priors), 1.0 / len(priors)),
     "nearest 1": _nearest(1),
     "nearest 3": _nearest(3),
     "fixed soft weights": _gaussian,
@@ -103,12 +98,9 @@ def _leading(values: Array, n: int) -> Array:
 def _distances(world: World, priors: NDArray[np.int64], target: int) -> Array:
     """Return the mean squared difference (t,) of the normal scores of the features' ranks."""
     values = pd.DataFrame([world.features[t] for t in (*priors, target)])
-    scores = values.apply(
-        lambda v: pd.Series(rank_normal(v.dropna().to_numpy()), v.dropna().index)
-    )
+    scores = values.apply(lambda v: pd.Series(rank_normal(v.dropna()), v.dropna().index))
     squared = (scores.iloc[:-1] - scores.iloc[-1]) ** 2
-    distances: Array = squared.mean(axis=1).fillna(0.0).to_numpy()
-    return distances
+    return np.asarray(squared.mean(axis=1).fillna(0.0))
 
 
 def read_world(family: Family, names: Sequence[str], seed: int, cache: Path) -> World:

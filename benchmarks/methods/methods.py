@@ -22,9 +22,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 from scipy.stats import rankdata
 
-from benchmarks.tasks.base import Array
-from benchmarks.tasks.base import OBJECTIVES_SUITES
-from benchmarks.tasks.base import PRUNED_SUITE
+from benchmarks.tasks import base
 
 
 _N_TREES = 50  # half of scikit-learn's: there is a forest a study
@@ -32,12 +30,13 @@ _N_TREES = 50  # half of scikit-learn's: there is a forest a study
 
 def best_configurations(studies: Sequence[optuna.Study], size: int) -> list[dict[str, Any]]:
     """Return the best ones: those of several studies first, then what stands out in its own."""
-    keys = [_key(study.best_params) for study in studies]
+    keys = [json.dumps(study.best_params, sort_keys=True) for study in studies]
+    losses = [_losses(study) for study in studies]
+    prominence = [float((y.mean() - y.min()) / (y.std() or 1.0)) for y in losses]
     counts = Counter(keys)
-    order = sorted(
-        range(len(studies)), key=lambda i: (counts[keys[i]], _prominence(studies[i])), reverse=True
-    )
-    return [json.loads(key) for key in dict.fromkeys(keys[i] for i in order)][:size]
+    pairs = zip(keys, prominence, strict=True)
+    ranked = sorted(pairs, key=lambda pair: (counts[pair[0]], pair[1]), reverse=True)
+    return [json.loads(key) for key in dict.fromkeys(key for key, _ in ranked)][:size]
 
 
 def greedy_portfolio(
@@ -58,7 +57,7 @@ def greedy_portfolio(
     return [dict(trials[i].params) for i in chosen]
 
 
-def _rank_matrix(studies: Sequence[optuna.Study], rows: Array, seed: int) -> Array:
+def _rank_matrix(studies: Sequence[optuna.Study], rows: base.Array, seed: int) -> base.Array:
     """Return ranks in [0, 1], (candidates, studies), 0 the best."""
     from sklearn.ensemble import RandomForestRegressor  # which takes time to import
 
@@ -75,7 +74,7 @@ def _rank_matrix(studies: Sequence[optuna.Study], rows: Array, seed: int) -> Arr
     return ranks
 
 
-def _rows(trials: Sequence[optuna.trial.FrozenTrial]) -> Array:
+def _rows(trials: Sequence[optuna.trial.FrozenTrial]) -> base.Array:
     """Return features, (n, width): numbers as they are, categories one-hot, -1 if inactive."""
     names = sorted({name for trial in trials for name in _features(trial)})
     return np.array([[_features(trial).get(name, -1.0) for name in names] for trial in trials])
@@ -84,28 +83,17 @@ def _rows(trials: Sequence[optuna.trial.FrozenTrial]) -> Array:
 def _features(trial: optuna.trial.FrozenTrial) -> dict[str, float]:
     features: dict[str, float] = {}
     for name, distribution in trial.distributions.items():
+        value = trial.params[name]
         if isinstance(distribution, CategoricalDistribution):
-            features |= {
-                f"{name}={choice}": float(choice == trial.params[name])
-                for choice in distribution.choices
-            }
+            features |= {f"{name}={c}": float(c == value) for c in distribution.choices}
         else:
-            features[name] = float(trial.params[name])
+            features[name] = float(value)
     return features
 
 
-def _losses(study: optuna.Study) -> Array:
+def _losses(study: optuna.Study) -> base.Array:
     values = np.array([trial.value for trial in study.trials], dtype=float)
     return values if study.direction == optuna.study.StudyDirection.MINIMIZE else -values
-
-
-def _prominence(study: optuna.Study) -> float:
-    losses = _losses(study)
-    return float((losses.mean() - losses.min()) / (losses.std() or 1.0))
-
-
-def _key(params: dict[str, Any]) -> str:
-    return json.dumps(params, sort_keys=True)
 
 
 class BlindToPruned(BaseSampler):
@@ -128,13 +116,6 @@ class BlindToPruned(BaseSampler):
 
     def sample_independent(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
         return self._sampler.sample_independent(_view(study), *args, **kwargs)
-
-
-def without_pruned(study: optuna.Study) -> optuna.Study:
-    """Return a study of the same name with the trials that were not pruned."""
-    result = optuna.create_study(study_name=study.study_name, directions=study.directions)
-    result.add_trials(_view(study).trials)
-    return result
 
 
 class _Unpruned:
@@ -178,15 +159,15 @@ class Limits(NamedTuple):
 
     regimes: tuple[str, ...] | None = None
     suites: tuple[str, ...] | None = None
-    tasks: int | None = None  # the first so many target tasks of each family
-    seeds: int | None = None  # the first so many replicates
+    tasks: float = float("inf")  # the first so many target tasks of each family
+    seeds: float = float("inf")  # the first so many replicates
 
     def allow(self, suite: str, regime: str, task_index: int, seed: int) -> bool:
         return (
             (self.regimes is None or regime in self.regimes)
             and (self.suites is None or suite in self.suites)
-            and (self.tasks is None or task_index < self.tasks)
-            and (self.seeds is None or seed < self.seeds)
+            and task_index < self.tasks
+            and seed < self.seeds
         )
 
 
@@ -204,15 +185,11 @@ class Method(NamedTuple):
     @property
     def is_partial(self) -> bool:
         """Whether it runs on fewer tasks or replicates than others, so that it has own tables."""
-        return self.limits.tasks is not None or self.limits.seeds is not None
+        return min(self.limits.tasks, self.limits.seeds) < float("inf")
 
 
 def _gp(seed: int, **options: Any) -> BaseSampler:
     return GPSampler(seed=seed, warn_independent_sampling=False, **options)
-
-
-def _nsgaii(priors: PriorSet, seed: int) -> Built:
-    return Built(NSGAIISampler(seed=seed, population_size=_POPULATION))
 
 
 def _enqueue_best_then_tpe(priors: PriorSet, seed: int) -> Built:
@@ -237,7 +214,11 @@ def _meta(priors: PriorSet, seed: int) -> Built:
 
 
 def _meta_drops_pruned(priors: PriorSet, seed: int) -> Built:
-    complete = [without_pruned(study) for study in priors]
+    complete = []
+    for study in priors:
+        directions = study.directions
+        complete.append(optuna.create_study(study_name=study.study_name, directions=directions))
+        complete[-1].add_trials(_view(study).trials)
     return Built(BlindToPruned(_meta(complete, seed).sampler))
 
 
@@ -263,8 +244,12 @@ METHODS: Mapping[str, Method] = {
     "enqueue-best-then-tpe": Method(_enqueue_best_then_tpe),
     "portfolio-then-gp": Method(_portfolio_then_gp),
     "meta": Method(_meta),
-    "nsgaii": Method(_nsgaii, uses_priors=False, limits=Limits(suites=OBJECTIVES_SUITES)),
-    "meta-drops-pruned": Method(_meta_drops_pruned, limits=Limits(suites=(PRUNED_SUITE,))),
+    "nsgaii": Method(
+        lambda priors, seed: Built(NSGAIISampler(seed=seed, population_size=_POPULATION)),
+        uses_priors=False,
+        limits=Limits(suites=base.OBJECTIVES_SUITES),
+    ),
+    "meta-drops-pruned": Method(_meta_drops_pruned, limits=Limits(suites=(base.PRUNED_SUITE,))),
     "rgpe": Method(_peer("rgpe")),
     "pooled-copula-gp": Method(_peer("copula")),
     "cma-es-warm-start": Method(_peer("cma")),

@@ -38,6 +38,7 @@ def _draw(
 ) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
     shown = _shown(rows, methods)
     families = list(dict.fromkeys(rows["family"]))
@@ -66,16 +67,7 @@ def _draw(
     lines = [handles[name] for name in names]
     figure.legend(lines, names, loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(_TITLE, fontsize=10)
-    _save(figure, path)
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Write a PNG with few colours, a third of the size."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=_DPI)
-    buffer.seek(0)
+    figure.savefig(buffer := io.BytesIO(), dpi=_DPI)
     Image.open(buffer).convert("RGB").quantize(_N_COLOURS).save(path, optimize=True)
 
 

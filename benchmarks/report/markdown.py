@@ -23,10 +23,7 @@ def table(head: Sequence[object], lines: Iterable[Sequence[object]]) -> str:
 def ordered(names: Iterable[str]) -> list[str]:
     """Return ours first, then the methods known, then any others."""
     present = list(dict.fromkeys(names))
-    return [
-        *(name for name in _ORDER if name in present),
-        *(n for n in present if n not in _ORDER),
-    ]
+    return sorted(present, key=lambda n: _ORDER.index(n) if n in _ORDER else len(_ORDER))
 
 
 def means(by_task: pd.DataFrame, columns: Sequence[int], head: str = "trial") -> str:
@@ -132,10 +129,9 @@ def partial_section(rows: pd.DataFrame, regime: str) -> str:
             cells = [str(summary.estimate(by_task.xs(method, level="method")[t])) for t in kept]
             label = f"{name}, {n_runs} runs" if method == name else f"— {method}"
             lines.append([label, *padded(cells, len(_RANKED))])
-    if not lines:
-        return ""
     text = table(["trial", *_RANKED], lines)
-    return f"### Methods that ran on a part of the tasks or replicates\n\n{text}"
+    head = "### Methods that ran on a part of the tasks or replicates"
+    return f"{head}\n\n{text}" if lines else ""
 
 
 def regime_section(rows: pd.DataFrame, regime: str) -> str:

@@ -86,7 +86,8 @@ def partial_methods(rows: pd.DataFrame, regime: str) -> list[tuple[str, str]]:
     own = runs[runs["regime"] == regime].groupby(["family", "method"]).size()
     most = own.groupby("family").max().reindex(counts.index.get_level_values("family"))
     few = counts < most.to_numpy() / 2
-    return [key for key, is_few in few.items() if is_few or _is_partial(key[1])]
+    partial = [name for name, method in METHODS.items() if method.is_partial]
+    return [key for key, is_few in few.items() if is_few or key[1] in partial]
 
 
 def runs_with(rows: pd.DataFrame, regime: str, method: str, others: Sequence[str]) -> pd.DataFrame:
@@ -159,17 +160,11 @@ def verdict(ranks: pd.DataFrame, method: str, trial: int) -> str:
 
 def worst_decile(rows: pd.DataFrame, method: str, other: str, trial: int) -> tuple[float, float]:
     """Return the 90th percentile of both, over their common runs, of the regret at a trial."""
-    runs = rows[rows["trial"] == trial].pivot_table(
-        index=RUN, columns="method", values="regret_so_far"
-    )
-    worst = runs[[method, other]].dropna().quantile(0.9)
+    runs = rows[rows["trial"] == trial].set_index([*RUN, "method"])["regret_so_far"]
+    worst = runs.unstack("method")[[method, other]].dropna().quantile(0.9)
     return float(worst[method]), float(worst[other])
 
 
 def _of_regime(rows: pd.DataFrame, regime: str) -> pd.DataFrame:
     wanted = [regime] if changes_target(regime) else [regime, SHARED]
     return rows[rows["regime"].isin(wanted)]
-
-
-def _is_partial(name: str) -> bool:
-    return name in METHODS and METHODS[name].is_partial
