@@ -72,11 +72,10 @@ def run_replicate(
     be_quiet()
     settings = regimes.PriorSettings(prior_trials, limit=100, cache=cache)
     family = trained_family(cache, kind)
-    rows = [
-        (*replicate, arm, trial, regret)
-        for arm in ARMS
-        for trial, regret in enumerate(_run(family, settings, arm, trials, *replicate), start=1)
-    ]
+    rows = []
+    for arm in ARMS:
+        regrets = _run(family, settings, arm, trials, *replicate)
+        rows += [(*replicate, arm, trial, regret) for trial, regret in enumerate(regrets, start=1)]
     return pd.DataFrame(rows, columns=[*Replicate._fields, "arm", "trial", "regret"])
 
 

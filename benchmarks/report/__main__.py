@@ -61,11 +61,8 @@ def report(path: Path) -> str:
     parts = [_head(path, rows), *_skips(path)]
     part = in_regime(single, first)
     if len(part):
-        parts += [
-            f"## Regime: {first}",
-            *markdown.base_sections(part),
-            markdown.partial_section(single, first),
-        ]
+        parts += [f"## Regime: {first}", *markdown.base_sections(part)]
+        parts.append(markdown.partial_section(single, first))
     if others:
         texts = [markdown.regime_section(in_regime(single, regime), regime) for regime in others]
         parts += ["## Other regimes", *texts, markdown.against_base(single, others)]
@@ -81,13 +78,8 @@ def report(path: Path) -> str:
 
 def _kinds(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return rows with one objective; with two, and with pruning, in the base regime."""
-    has_several = rows["suite"].isin(OBJECTIVES_SUITES)
-    is_pruned = rows["suite"] == PRUNED_SUITE
-    return (
-        rows[~has_several & ~is_pruned],
-        in_regime(rows[has_several], "base"),
-        in_regime(rows[is_pruned], "base"),
-    )
+    two, pruned = rows["suite"].isin(OBJECTIVES_SUITES), rows["suite"] == PRUNED_SUITE
+    return rows[~two & ~pruned], in_regime(rows[two], "base"), in_regime(rows[pruned], "base")
 
 
 def _head(path: Path, rows: pd.DataFrame) -> str:
@@ -96,14 +88,9 @@ def _head(path: Path, rows: pd.DataFrame) -> str:
     notes = [f"Other settings: {'; '.join(origin['notes'])}."] if "notes" in origin else []
     commands = "\n".join(origin.get("commands", ["(not recorded)"]))
     n_tasks, n_seeds = rows.groupby(["family", "task"]).ngroups, rows["seed"].nunique()
-    parts = [
-        f"# {results.beside(path, '').name}",
-        f"Made by\n\n```\n{commands}\n```",
-        f"{n_tasks} tasks, {n_seeds} replicates each. Settings: {settings or 'unknown'}.",
-        *notes,
-        _INTRODUCTION,
-    ]
-    return "\n\n".join(parts)
+    text = f"{n_tasks} tasks, {n_seeds} replicates each. Settings: {settings or 'unknown'}."
+    made = f"# {results.beside(path, '').name}\n\nMade by\n\n```\n{commands}\n```"
+    return "\n\n".join([made, text, *notes, _INTRODUCTION])
 
 
 def _skips(path: Path) -> Iterator[str]:
@@ -122,10 +109,8 @@ def _time(rows: pd.DataFrame) -> str:
     columns = ["cpu_seconds_of_suggestion", "cpu_seconds_of_setup"]
     late = rows[rows["trial"] > rows.groupby("suite")["trial"].transform("max") * 2 / 3]
     medians = late.groupby("method")[columns].median() * 1000
-    lines = [
-        [method, *(f"{ms:.1f}" for ms in medians.loc[method])]
-        for method in markdown.ordered(rows["method"])
-    ]
+    methods = markdown.ordered(rows["method"])
+    lines = [[method, *(f"{ms:.1f}" for ms in medians.loc[method])] for method in methods]
     head = ["method", "CPU ms a suggestion", "CPU ms before the first trial"]
     setups = rows.loc[rows["trial"] == 1, columns[1]].sum()  # the same in each row of a run
     hours = (rows[columns[0]].sum() + setups) / 3600

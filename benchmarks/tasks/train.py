@@ -10,12 +10,12 @@ import functools
 import json
 import os
 from pathlib import Path
-import time
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.commands import run_or_raise
+from benchmarks.commands import timed
 from benchmarks.tasks.base import Array
 from benchmarks.tasks.base import Family
 from benchmarks.tasks.drawn import Drawn
@@ -39,11 +39,8 @@ def main(args: argparse.Namespace) -> None:
     for kind in args.kind:
         if kind != "svm" and args.data is None:
             raise SystemExit(f"The data sets of {kind} are read from files: pass --data FOLDER.")
-        names = [
-            name
-            for name in draws_of(kind, args.data)
-            if not _path(args.cache, kind, name).exists()
-        ]
+        known = {path.stem for path in (args.cache / kind).glob("*.npz")}
+        names = [name for name in draws_of(kind, args.data) if name not in known]
         work = functools.partial(_train_timed, args.cache, args.data, kind)
         for name, seconds in run_or_raise(work, names, args.jobs):
             print(f"{kind}, {name}: {seconds:.1f} CPU seconds", flush=True)
@@ -60,18 +57,12 @@ def trained_family(folder: Path, kind: str) -> Family:
             f"'python -m benchmarks.tasks train --kind {kind} --cache FOLDER'."
         )
     read = functools.cache(functools.partial(read_runs, folder, kind))
-    return Family(
-        suite=kind,
-        name=kind,
-        targets=names,
-        sources=names,
-        load=functools.cache(lambda name: GRIDS[kind].table(read(name).values).task(name)),
-        features=lambda name: read(name).features,
-    )
+    load = functools.cache(lambda name: GRIDS[kind].table(read(name).values).task(name))
+    return Family(kind, kind, names, names, load, lambda name: read(name).features)
 
 
 def read_runs(folder: Path, kind: str, name: str) -> Runs:
-    with np.load(_path(folder, kind, name)) as kept:
+    with np.load(folder / kind / f"{name}.npz") as kept:
         return Runs(kept["values"], json.loads(str(kept["features"])))
 
 
@@ -82,7 +73,7 @@ def train(folder: Path, kind: str, name: str, drawn: Drawn) -> Runs:
     features = extract_meta_features(drawn.data, drawn.y, seed=0)
     known = {name: value for name, value in features.items() if np.isfinite(value)}
     runs = Runs(GRIDS[kind].train(drawn), known)
-    path = _path(folder, kind, name)
+    path = folder / kind / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.npz")
     np.savez_compressed(partial, values=runs.values, features=json.dumps(known))
@@ -91,10 +82,4 @@ def train(folder: Path, kind: str, name: str, drawn: Drawn) -> Runs:
 
 
 def _train_timed(folder: Path, data: Path | None, kind: str, name: str) -> float:
-    start = time.process_time()
-    train(folder, kind, name, draws_of(kind, data)[name]())
-    return time.process_time() - start
-
-
-def _path(folder: Path, kind: str, name: str) -> Path:
-    return folder / kind / f"{name}.npz"
+    return timed(lambda: train(folder, kind, name, draws_of(kind, data)[name]()))[1].cpu
