@@ -62,7 +62,6 @@ def run_all(
 def run_or_raise(
     function: Callable[[Any], Any], jobs: Sequence[Any], n_processes: int
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield each job with its result; stop at the first error."""
     for job, outcome in run_all(function, jobs, n_processes):
         if isinstance(outcome, Exception):
             raise RuntimeError(f"{job} failed.") from outcome
@@ -70,7 +69,6 @@ def run_or_raise(
 
 
 def be_quiet() -> None:
-    """Silence what would come thousands of times, in this process."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
 

@@ -43,8 +43,6 @@ _DIGITS = 8  # beyond which the authors take regrets to be the same
 
 
 class Table(NamedTuple):
-    """All configurations of a data set."""
-
     X: base.Array  # (n, d)
     y: base.Array  # (n,) accuracies
     initial: NDArray[np.intp]  # (5, 5) rows of the initialisations; (0, 0) without any
@@ -76,7 +74,6 @@ class Table(NamedTuple):
         return base.single_task("target", "maximize", self.suggest, evaluate, lambda: ends)
 
     def prior(self, space: str, name: str, n_trials: int) -> optuna.Study:
-        """Return a prior study: a fixed random draw of rows."""
         rng = np.random.default_rng(stable_seed("hpob", space, name))
         study = optuna.create_study(study_name=name, direction="maximize")
         configurations, distributions = self.configurations, dict(self.distributions)
@@ -87,7 +84,6 @@ class Table(NamedTuple):
 
 
 def split_spaces(data: Path, spaces: Sequence[str] | None, cache: Path) -> list[str]:
-    """Write a file for each search space and split, once; return the spaces that are wanted."""
     listed = cache / "hpob.json"
     if not listed.exists():
         names: list[str] = []
@@ -159,7 +155,6 @@ def build(
 def run_table(
     table: Table, built: Built, seed_index: int, trials: int, setup: float = 0.0
 ) -> list[results.Row]:
-    """Run trials on one table after one of its initialisations, all its other rows at most."""
     first = table.initial[seed_index].tolist()
     given = [table.configurations[i] for i in first]
     n, conditions = min(trials, len(table.y) - len(first)), Conditions(given=len(first))
@@ -198,7 +193,6 @@ def _read_published(path: Path) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, print the table; return how many runs failed."""
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hpob", description=__doc__)
     add = parser.add_argument

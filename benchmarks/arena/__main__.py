@@ -103,7 +103,6 @@ _SMOKE |= {"seeds": 1, "tasks": 1, "prior_trials": 10, "jobs": 1}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return how many jobs failed."""
     argv = sys.argv[1:] if argv is None else list(argv)
     args = _arguments(argv)
     if args.merge:

@@ -64,18 +64,15 @@ class Budget(NamedTuple):
 
 
 def append_rows(path: Path, job: Job, rows: Sequence[Row]) -> None:
-    """Add the rows of a finished job to the file, made where it is missing."""
     _append(path, pd.DataFrame([(*job, *row) for row in rows], columns=COLUMNS))
 
 
 def append_skip(path: Path, job: Job, reason: str) -> None:
-    """Note that a method cannot serve a job, which so is done."""
     skips = beside(path, ".skipped.csv")
     _append(skips, pd.DataFrame([(*job, reason)], columns=[*JOB, "reason"]))
 
 
 def read_skips(path: Path) -> pd.DataFrame:
-    """Read the jobs that their methods cannot serve, with the reason."""
     skips = beside(path, ".skipped.csv")
     if not skips.exists():
         return pd.DataFrame(columns=[*JOB, "reason"])
@@ -97,7 +94,6 @@ def finished_jobs(path: Path, trials: Budget) -> set[Job]:
 
 
 def jobs_in(rows: pd.DataFrame) -> set[Job]:
-    """Return the jobs of rows that were read, each once."""
     jobs = rows[JOB].drop_duplicates().itertuples(index=False, name=None)
     return {Job(*job)._replace(seed=int(job[3])) for job in jobs}
 

@@ -34,7 +34,6 @@ class Settings(NamedTuple):
 
 
 def run_job(job: results.Job, settings: Settings) -> list[results.Row]:
-    """Run all trials of a job."""
     commands.be_quiet()
     family = _family(job, settings.data)
     regime = regimes.REGIMES.get(job.regime, regimes.Regime())  # as it is where rows are shared
@@ -122,7 +121,6 @@ class Runner:
 
 
 def _make(settings: Settings, job: results.Job) -> None:
-    """Make a prior study; its sampler stands in the place of a method."""
     commands.be_quiet()
     family = _family(job, settings.data)
     regimes.make_study(family, job.task, job.method, job.seed, settings.priors)

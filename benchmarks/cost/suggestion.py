@@ -45,7 +45,6 @@ def bowl(seed: int, row: Any) -> float:
 
 
 def random_study(seed: int, n_trials: int) -> optuna.Study:
-    """Return a study ``bowl-{seed}`` of random trials."""
     study = optuna.create_study(study_name=f"bowl-{seed}", sampler=RandomSampler(seed=seed))
     study.optimize(lambda trial: bowl(seed, suggest(trial)), n_trials=n_trials)
     return study
@@ -73,7 +72,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[int, Any]]:
-    """Time three samplers, then ours with each other number of prior studies."""
     commands.be_quiet()
     most = max(args.priors, *args.growth, 1)
     priors = [random_study(seed, args.prior_trials) for seed in range(most)]

@@ -56,7 +56,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 def describe(kind: str, data: Any, labels: Any) -> Described:
-    """Return the meta-features of a data set, and the time that they take."""
     function, groups = GROUPS[kind]
     extract = partial(function, data, *(() if kind in _UNLABELLED else (labels,)))
     features, first = timed(extract)

@@ -68,7 +68,6 @@ def main(args: argparse.Namespace) -> None:
 def run_replicate(
     cache: Path, kind: str, trials: int, prior_trials: int, replicate: Replicate
 ) -> pd.DataFrame:
-    """Return the regret so far of each arm, a row a trial."""
     be_quiet()
     settings = regimes.PriorSettings(prior_trials, limit=100, cache=cache)
     family = trained_family(cache, kind)
@@ -80,7 +79,6 @@ def run_replicate(
 
 
 def report(rows: pd.DataFrame, gaps: Mapping[str, float], unit: str) -> str:
-    """Return mean regrets, and their differences to those without features, in Markdown."""
     points = rows.assign(regret=rows["regret"] * 100.0 * rows["task"].map(gaps))
     n_replicates = rows.groupby(["task", "seed"]).ngroups
     return f"""{rows["task"].nunique()} data sets, {n_replicates} replicates in all.

@@ -104,7 +104,6 @@ def _distances(world: World, priors: NDArray[np.int64], target: int) -> Array:
 
 
 def read_world(family: Family, names: Sequence[str], seed: int, cache: Path) -> World:
-    """Return the studies of data sets, made or read, and their best configurations everywhere."""
     assert family.features is not None
     settings = regimes.PriorSettings(_PRIOR_TRIALS, _N_PRIORS, cache)
     studies = [regimes.make_study(family, name, "tpe", seed, settings) for name in names]

@@ -97,8 +97,6 @@ def _losses(study: optuna.Study) -> base.Array:
 
 
 class BlindToPruned(BaseSampler):
-    """Hides pruned trials from a sampler."""
-
     def __init__(self, sampler: BaseSampler) -> None:
         self._sampler = sampler
 
@@ -148,8 +146,6 @@ class Unsupported(ValueError):
 
 
 class Built(NamedTuple):
-    """A method ready for one study."""
-
     sampler: BaseSampler
     enqueue: Sequence[dict[str, Any]] = ()  # configurations to try first, in order
 
@@ -184,7 +180,6 @@ class Method(NamedTuple):
 
     @property
     def is_partial(self) -> bool:
-        """Whether it runs on fewer tasks or replicates than others, so that it has own tables."""
         return min(self.limits.tasks, self.limits.seeds) < float("inf")
 
 
@@ -228,8 +223,6 @@ def _require_one_objective(priors: PriorSet) -> None:
 
 
 def _peer(module: str, build: str = "build") -> Callable[[PriorSet, int], Built]:
-    """Return a method of ``benchmarks.methods.peers``, imported when it is used."""
-
     def built(priors: PriorSet, seed: int) -> Built:
         peer = importlib.import_module(f"benchmarks.methods.peers.{module}")
         return Built(getattr(peer, build)(priors, seed))

@@ -54,7 +54,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def report(path: Path) -> str:
-    """Return the tables of a file of results, in Markdown."""
     rows = read_results(path)
     single, objectives, pruned = _kinds(rows)
     first, *others = regimes = _regimes(single)
@@ -94,7 +93,6 @@ def _head(path: Path, rows: pd.DataFrame) -> str:
 
 
 def _skips(path: Path) -> Iterator[str]:
-    """Yield what methods could not serve, a line for each method and reason."""
     skipped = results.read_skips(path).groupby(["method", "reason"])
     lines = [
         [*key, *(", ".join(jobs[name].unique()) for name in ("family", "regime")), len(jobs)]

@@ -135,7 +135,6 @@ def partial_section(rows: pd.DataFrame, regime: str) -> str:
 
 
 def regime_section(rows: pd.DataFrame, regime: str) -> str:
-    """Return regrets and ranks of the rows of another regime."""
     rows = summary.common(rows)
     if OURS not in set(rows["method"]):
         return ""
@@ -188,7 +187,6 @@ def against_base(rows: pd.DataFrame, regimes: Sequence[str]) -> str:
 
 
 def objectives_section(rows: pd.DataFrame) -> Iterator[str]:
-    """Yield hypervolume regret, a table a suite."""
     for family, part in rows.groupby("family", sort=False):
         by_task = summary.regret_by_task(part)
         yield f"### {family}\n\n{means(by_task, _OBJECTIVES_TRIALS)}"

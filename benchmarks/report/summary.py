@@ -21,8 +21,6 @@ _DIGITS = 9  # beyond which two regrets are the same
 
 
 class Estimate(NamedTuple):
-    """A mean over tasks."""
-
     mean: float
     error: float  # its standard error; nan for a single task
 
@@ -38,8 +36,6 @@ class Estimate(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One method against another, paired over tasks."""
-
     mean: float
     other_mean: float
     difference: Estimate  # below 0 where the first method is better
@@ -110,12 +106,10 @@ def regret_by_task(rows: pd.DataFrame, column: str = "regret_so_far") -> pd.Data
 
 
 def rank_by_task(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rank among the methods, 1 the best, in the same layout."""
     return regret_by_task(rows.assign(rank=ranks(rows)), "rank")
 
 
 def ranks(rows: pd.DataFrame) -> pd.Series:
-    """Return the rank of each row among those of its run and trial."""
     return rows.groupby([*RUN, "trial"])["regret_so_far"].rank(method="average")
 
 
@@ -133,7 +127,6 @@ def regret_by_cost(rows: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame
 
 
 def whole(by_task: pd.DataFrame, columns: Sequence[int]) -> list[int]:
-    """Return the columns that all tasks have."""
     return [c for c in columns if c in by_task.columns and by_task[c].notna().all()]
 
 

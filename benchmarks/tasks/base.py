@@ -41,8 +41,6 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A function with a known optimum."""
-
     name: str  # of the data set behind it
     directions: tuple[Direction, ...]  # one an objective
     suggest: Suggest  # draws the parameters of a trial, define-by-run
@@ -57,7 +55,6 @@ class Task:
         return optuna.create_study(directions=directions, sampler=sampler, pruner=pruner)
 
     def run(self, trial: optuna.Trial, params: Params) -> Outcome:
-        """Evaluate a trial, or train until the end or until the pruner stops it."""
         values = self.evaluate(params)
         if not self.epochs:
             return Outcome(values)
@@ -89,8 +86,6 @@ def single_task(
 
 @dataclass(frozen=True)
 class Family:
-    """Related tasks, some of which are optimised while others hold earlier studies."""
-
     suite: str  # name on the command line
     name: str
     targets: tuple[str, ...]  # names of the tasks to optimise
@@ -103,8 +98,6 @@ class Family:
 
 
 class Front(NamedTuple):
-    """What hypervolumes of a task are measured against."""
-
     point: tuple[float, float]  # the reference point, in losses
     best: float  # hypervolume
 

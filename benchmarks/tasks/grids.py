@@ -32,21 +32,17 @@ Axes = dict[str, Sequence[Any]]  # the values of each parameter
 
 
 class Grid(NamedTuple):
-    """The configurations of a model, and how to score them on a data set."""
-
     direction: Direction
     unit: str
     axes: Axes
     scorer: Callable[[Drawn], Callable[..., float]]  # to a function of a value of each axis
 
     def train(self, drawn: Drawn) -> Array:
-        """Return the values of all configurations, of the shape of the axes."""
         score = self.scorer(drawn)
         values = [score(*setting) for setting in itertools.product(*self.axes.values())]
         return np.array(values).reshape([len(axis) for axis in self.axes.values()])
 
     def table(self, values: Array) -> Table:
-        """Return the table of values of the shape of the axes."""
         grids = {n: x if isinstance(x[0], str) else len(x) for n, x in self.axes.items()}
         return Table(self.direction, grids, values)
 
@@ -91,7 +87,6 @@ def _images(drawn: Drawn) -> Callable[..., float]:
 
 
 def _pooled(images: Any, step: int) -> Array:
-    """Return the means of squares of this width, one row an image."""
     n, height, width = images.shape
     blocks = images.reshape(n, height // step, step, width // step, step).astype(np.float64)
     return np.asarray(blocks.mean(axis=(2, 4))).reshape(n, -1)
@@ -157,7 +152,6 @@ def _interactions(drawn: Drawn) -> Callable[..., float]:
 
     @functools.cache
     def errors(rank: int, ridge: float, by_count: bool) -> list[float]:
-        """Return the error after each round."""
         found = []
         V = np.random.default_rng(0).standard_normal((shape[1], rank)) / np.sqrt(rank)
         V = np.column_stack([np.ones(shape[1]), V])  # the users' biases

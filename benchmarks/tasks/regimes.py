@@ -90,7 +90,6 @@ class PriorSettings(NamedTuple):
 def prior_studies(
     family: base.Family, target: str, regime: str, seed: int, settings: PriorSettings
 ) -> tuple[optuna.Study, ...]:
-    """Return the prior studies of a target, which itself is left out, in memory."""
     chosen = REGIMES[regime]
     rng = np.random.default_rng(stable_seed("regime", family.name, target, seed))
     names = chosen.choose(family.priors_of(target)[: settings.limit], rng)
@@ -117,7 +116,6 @@ def meta_features(
 
 
 def record_features(study: optuna.Study, features: Mapping[str, float] | None) -> None:
-    """Record meta-features on a study, where there are any."""
     if features:
         from optuna_meta import record_meta_features  # which imports torch, needed here only
 

@@ -23,8 +23,6 @@ _CLASSES = {"hpobench-mlp": "HPOBench", "fcnet": "HPOLib", "nas-bench-201": "NAS
 
 
 class Table(NamedTuple):
-    """All configurations of one data set."""
-
     direction: base.Direction
     grids: Mapping[str, int | Sequence[str]]  # levels of a number, or choices, by parameter
     values: base.Array  # (size of 1st grid, size of 2nd grid, ...)
@@ -140,7 +138,6 @@ _WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 
 @functools.cache
 def load_suite(suite: str, data: Path | None = None) -> tuple[base.Family, ...]:
-    """Read the families of a suite."""
     if suite == SUITE:
         return table_families()
     if suite not in SUITES:
@@ -155,7 +152,6 @@ def load_suite(suite: str, data: Path | None = None) -> tuple[base.Family, ...]:
 
 
 def _read_features(suite: str, path: Path) -> Callable[[str], Mapping[str, float]]:
-    """Return a function from a task's name to its meta-features, empty where there are none."""
     ids: Mapping[str, int] = {}
     if suite == "lcbench":
         ids = json.loads((path.parent / "lcbench_task_to_dataset.json").read_text())

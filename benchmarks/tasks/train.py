@@ -67,7 +67,6 @@ def read_runs(folder: Path, kind: str, name: str) -> Runs:
 
 
 def train(folder: Path, kind: str, name: str, drawn: Drawn) -> Runs:
-    """Train a kind's grid on a data set, describe the data, and keep both in the folder."""
     from optuna_meta import extract_meta_features  # which imports torch, needed here only
 
     features = extract_meta_features(drawn.data, drawn.y, seed=0)

@@ -66,7 +66,6 @@ def _generated(
 
 @functools.cache
 def _model_class() -> Any:
-    """Return BoTorch's ``MultiTaskGP``, fitted in a limited number of steps."""
     model_class = type("CappedMultiTaskGP", (planned.require("botorch.models").MultiTaskGP,), {})
 
     def fit(model: Any, mll_class: Any, mll_options: dict[str, Any] | None = None) -> None:

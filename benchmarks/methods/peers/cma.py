@@ -28,7 +28,6 @@ _LEAVE = "Leave this method out of this suite."
 
 
 def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
-    """Return the sampler; without prior studies it is Optuna's plain CMA-ES."""
     planned.require("cmaes")
     priors = planned.read_priors(studies)
     spaces = [space for prior in priors for space in prior.spaces]

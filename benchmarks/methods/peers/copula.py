@@ -24,7 +24,6 @@ _LEAST_DEVIATION = 1e-3
 
 
 def build(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
-    """Return the sampler; without prior studies it is a plain GP."""
     priors = planned.read_priors(studies)
     prior = PooledPrior(priors, seed)
 

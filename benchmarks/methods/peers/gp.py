@@ -21,8 +21,6 @@ _WIDTHS = np.array([1.0, 1.0, 2.0])
 
 
 class Hyperparameters(NamedTuple):
-    """Of a GP whose observations have mean 0 and roughly variance 1."""
-
     scales: Array  # (width,) length scales
     signal: float  # variance
     noise: float  # variance

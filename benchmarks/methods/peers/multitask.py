@@ -61,7 +61,6 @@ def _fitted(tasks: Sequence[Array], scores: Sequence[Array], state: Any) -> Any:
 
 
 def _best(model: Any, pool: torch.Tensor, seen: Array) -> int:
-    """Return the index of the candidate of which the target is expected to improve most."""
     acquisition = planned.require("botorch.acquisition").LogExpectedImprovement
     with torch.no_grad():
         reached = model.posterior(torch.tensor(seen) if len(seen) else pool).mean.min()

@@ -83,7 +83,6 @@ def normal_scores(losses: Array) -> Array:
 
 
 def capped(priors: Sequence[History]) -> list[History]:
-    """Return the part of the prior studies that costly peers use."""
     thinned = []
     for configurations, spaces, losses in priors[:MAX_SOURCES]:
         order = np.argsort(losses, kind="stable")
@@ -95,15 +94,12 @@ def capped(priors: Sequence[History]) -> list[History]:
 
 
 class Target(NamedTuple):
-    """The new study when a configuration is asked for."""
-
     space: domain.Space  # the target's parameters where it has shown them, else the prior studies'
     shown: domain.Distributions  # what the target itself has shown
     history: History
     taken: list[dict[str, Any]]  # configurations of all other trials, also failed and running
 
     def is_taken(self, candidates: Sequence[Params]) -> list[bool]:
-        """Return whether a trial has a candidate's values of all that the target has shown."""
         taken = {self._key(other) for other in self.taken}
         return [self._key(candidate) in taken for candidate in candidates]
 
@@ -170,7 +166,6 @@ class PlannedSampler(BaseSampler):
 
 
 def require(module: str) -> Any:
-    """Import a module of an optional package, such as ``"syne_tune.config_space"``."""
     package = module.partition(".")[0]
     if importlib.util.find_spec(package) is None:
         raise Unsupported(

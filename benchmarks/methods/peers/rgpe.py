@@ -31,8 +31,6 @@ def build(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
 
 
 class Ensemble(NamedTuple):
-    """Weighted GPs, the target's own last."""
-
     models: list[gp.GP]
     weights: Array  # (models,)
 
