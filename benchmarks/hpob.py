@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 import optuna
 from optuna.distributions import FloatDistribution
-from optuna.trial import create_trial
 import pandas as pd
 
 from benchmarks.arena import results
@@ -56,9 +55,6 @@ class Table(NamedTuple):
     def configurations(self) -> list[dict[str, float]]:
         return [dict(zip(self.distributions, row, strict=True)) for row in self.X.tolist()]
 
-    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        return {n: trial.suggest_float(n, d.low, d.high) for n, d in self.distributions.items()}
-
     def task(self, first: Sequence[int]) -> base.Task:
         """Return the search of this table, for one study: equal rows take turns."""
         rows: dict[tuple[float, ...], list[int]] = {}
@@ -69,9 +65,13 @@ class Table(NamedTuple):
             equal = rows[tuple(params.values())]
             return float(self.y[equal.pop(0) if len(equal) > 1 else equal[0]])
 
+        def suggest(trial: optuna.Trial) -> dict[str, Any]:
+            space = self.distributions.items()
+            return {name: trial.suggest_float(name, d.low, d.high) for name, d in space}
+
         best, worst = float(self.y.max()), float(self.y.min())
         ends = base.Reference(best, worst if worst < best else best - 1.0)
-        return base.single_task("target", "maximize", self.suggest, evaluate, lambda: ends)
+        return base.single_task("target", "maximize", suggest, evaluate, lambda: ends)
 
     def prior(self, space: str, name: str, n_trials: int) -> optuna.Study:
         rng = np.random.default_rng(stable_seed("hpob", space, name))
@@ -79,7 +79,7 @@ class Table(NamedTuple):
         configurations, distributions = self.configurations, dict(self.distributions)
         for i in rng.permutation(len(self.y))[:n_trials]:
             options = {"params": configurations[i], "distributions": distributions}
-            study.add_trial(create_trial(value=float(self.y[i]), **options))
+            study.add_trial(optuna.trial.create_trial(value=float(self.y[i]), **options))
         return study
 
 

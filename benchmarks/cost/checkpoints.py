@@ -14,7 +14,6 @@ import tempfile
 import numpy as np
 import optuna
 from optuna.artifacts import download_artifact
-from optuna.artifacts import FileSystemArtifactStore
 import safetensors.torch
 import torch
 
@@ -48,7 +47,7 @@ def measure(megabytes: float, repeats: int, folder: str | None = None) -> list[s
     with tempfile.TemporaryDirectory(dir=folder) as work:
         Path(work, "artifacts").mkdir()
         path = os.path.join(work, "plain.safetensors")
-        artifacts = FileSystemArtifactStore(os.path.join(work, "artifacts"))
+        artifacts = optuna.artifacts.FileSystemArtifactStore(os.path.join(work, "artifacts"))
         store = CheckpointStore(artifacts, staging=work)
 
         def save_plainly() -> None:

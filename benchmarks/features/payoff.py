@@ -28,7 +28,7 @@ from benchmarks.report.summary import estimate
 from benchmarks.report.summary import score
 from benchmarks.tasks import regimes
 from benchmarks.tasks.base import Family
-from benchmarks.tasks.grids import GRIDS
+from benchmarks.tasks.train import GRIDS
 from benchmarks.tasks.train import trained_family
 
 

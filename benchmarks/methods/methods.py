@@ -12,14 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import optuna
-from optuna.distributions import CategoricalDistribution
-from optuna.samplers import BaseSampler
-from optuna.samplers import GPSampler
 from optuna.samplers import NSGAIISampler
 from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
-from optuna.trial import FrozenTrial
-from optuna.trial import TrialState
 from scipy.stats import rankdata
 
 from benchmarks.tasks import base
@@ -84,7 +79,7 @@ def _features(trial: optuna.trial.FrozenTrial) -> dict[str, float]:
     features: dict[str, float] = {}
     for name, distribution in trial.distributions.items():
         value = trial.params[name]
-        if isinstance(distribution, CategoricalDistribution):
+        if isinstance(distribution, optuna.distributions.CategoricalDistribution):
             features |= {f"{name}={c}": float(c == value) for c in distribution.choices}
         else:
             features[name] = float(value)
@@ -96,8 +91,8 @@ def _losses(study: optuna.Study) -> base.Array:
     return values if study.direction == optuna.study.StudyDirection.MINIMIZE else -values
 
 
-class BlindToPruned(BaseSampler):
-    def __init__(self, sampler: BaseSampler) -> None:
+class BlindToPruned(optuna.samplers.BaseSampler):
+    def __init__(self, sampler: optuna.samplers.BaseSampler) -> None:
         self._sampler = sampler
 
     def before_trial(self, study: optuna.Study, *args: Any, **kwargs: Any) -> None:
@@ -124,12 +119,12 @@ class _Unpruned:
         return getattr(self._study, name)
 
     @property
-    def trials(self) -> list[FrozenTrial]:
+    def trials(self) -> list[optuna.trial.FrozenTrial]:
         return self.get_trials()
 
-    def get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+    def get_trials(self, *args: Any, **kwargs: Any) -> list[optuna.trial.FrozenTrial]:
         trials = self._study.get_trials(*args, **kwargs)
-        return [trial for trial in trials if trial.state != TrialState.PRUNED]
+        return [trial for trial in trials if trial.state != optuna.trial.TrialState.PRUNED]
 
 
 def _view(study: optuna.Study) -> optuna.Study:
@@ -146,7 +141,7 @@ class Unsupported(ValueError):
 
 
 class Built(NamedTuple):
-    sampler: BaseSampler
+    sampler: optuna.samplers.BaseSampler
     enqueue: Sequence[dict[str, Any]] = ()  # configurations to try first, in order
 
 
@@ -183,8 +178,8 @@ class Method(NamedTuple):
         return min(self.limits.tasks, self.limits.seeds) < float("inf")
 
 
-def _gp(seed: int, **options: Any) -> BaseSampler:
-    return GPSampler(seed=seed, warn_independent_sampling=False, **options)
+def _gp(seed: int, **options: Any) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False, **options)
 
 
 def _enqueue_best_then_tpe(priors: PriorSet, seed: int) -> Built:

@@ -14,9 +14,6 @@ import numpy as np
 import optuna
 from optuna.distributions import distribution_to_json
 from optuna.distributions import json_to_distribution
-from optuna.study import StudyDirection
-from optuna.trial import create_trial
-from optuna.trial import TrialState
 
 from benchmarks.tasks import base
 
@@ -135,7 +132,7 @@ def make_study(
         for _ in range(settings.trials):
             trial = study.ask()
             values = task.run(trial, task.suggest(trial)).values
-            study.tell(trial, values, TrialState.PRUNED if values is None else None)
+            study.tell(trial, values, optuna.trial.TrialState.PRUNED if values is None else None)
         _write(path, study)
     return _read(path, name)
 
@@ -162,7 +159,7 @@ def _altered(
         trials = zip(study.trials, y.tolist(), strict=True)
         altered.append(optuna.create_study(study_name=study.study_name, direction=study.direction))
         altered[-1].add_trials(
-            create_trial(params=t.params, distributions=t.distributions, value=v)
+            optuna.trial.create_trial(params=t.params, distributions=t.distributions, value=v)
             for t, v in trials
         )
     return altered
@@ -173,7 +170,7 @@ def _write(path: Path, study: optuna.Study) -> None:
     trials: list[dict[str, Any]] = []
     for t in study.trials:
         distributions |= {k: distribution_to_json(v) for k, v in t.distributions.items()}
-        values = t.values if t.state == TrialState.COMPLETE else None
+        values = t.values if t.state == optuna.trial.TrialState.COMPLETE else None
         curve = list(t.intermediate_values.items())
         trials.append({"params": t.params, "values": values, "curve": curve})
     words = ",".join(direction.name for direction in study.directions)
@@ -187,16 +184,16 @@ def _write(path: Path, study: optuna.Study) -> None:
 def _read(path: Path, name: str) -> optuna.Study:
     record: dict[str, Any] = json.loads(path.read_text())
     distributions = {k: json_to_distribution(v) for k, v in record["distributions"].items()}
-    directions = [StudyDirection[word] for word in record["direction"].split(",")]
+    directions = [optuna.study.StudyDirection[word] for word in record["direction"].split(",")]
     study = optuna.create_study(study_name=name, directions=directions)
     for entry in record["trials"]:
         # A single value in files of earlier versions.
         values = entry.get("values", [entry["value"]] if "value" in entry else None)
-        trial = create_trial(
+        trial = optuna.trial.create_trial(
             params=entry["params"],
             distributions={key: distributions[key] for key in entry["params"]},
             values=values,
-            state=TrialState.COMPLETE if values else TrialState.PRUNED,
+            state=optuna.trial.TrialState.COMPLETE if values else optuna.trial.TrialState.PRUNED,
             intermediate_values=dict(entry.get("curve", ())),
         )
         study.add_trial(trial)

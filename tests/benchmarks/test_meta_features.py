@@ -11,7 +11,7 @@ import pytest
 from benchmarks.commands import run_command
 from benchmarks.features import payoff
 from benchmarks.features import relevance
-from benchmarks.tasks.grids import GRIDS
+from benchmarks.tasks.train import GRIDS
 from benchmarks.tasks.train import train
 from tests.benchmarks.test_training import table
 

@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.distributions import CategoricalDistribution
-from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 import pandas as pd
 
@@ -100,14 +97,14 @@ def _experiment(
     return experiment
 
 
-def _parameter(name: str, distribution: BaseDistribution) -> Any:
+def _parameter(name: str, distribution: optuna.distributions.BaseDistribution) -> Any:
     core, kinds = planned.require("ax.core"), planned.require("ax.core.parameter").ParameterType
-    if isinstance(distribution, CategoricalDistribution):
+    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
         keys = list(domain.choice_keys(distribution))
         if len(keys) == 1:
             return core.FixedParameter(name, kinds.STRING, keys[0])
         return core.ChoiceParameter(name, kinds.STRING, keys, is_ordered=False, sort_values=False)
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    assert isinstance(distribution, optuna.distributions.FloatDistribution | IntDistribution)
     kind = kinds.INT if isinstance(distribution, IntDistribution) else kinds.FLOAT
     low, high = distribution.low, distribution.high
     if low == high:

@@ -12,10 +12,8 @@ from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.samplers import CmaEsSampler
-from optuna.samplers import RandomSampler
 from optuna.trial import create_trial
 from optuna.trial import FrozenTrial
-from optuna.trial import TrialState
 
 from benchmarks.methods.methods import Unsupported
 from benchmarks.methods.peers import planned
@@ -53,12 +51,12 @@ class WarmStartedCma(BaseSampler):
     def __init__(self, priors: Sequence[planned.History], seed: int) -> None:
         self._priors = priors
         self._seed = seed % 2**32
-        self._first = RandomSampler(seed=self._seed)
+        self._first = optuna.samplers.RandomSampler(seed=self._seed)
         self._sampler: BaseSampler = self._first
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
         """Return what Optuna's sampler infers; nothing before the first finished trial."""
-        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
         if trials and self._sampler is self._first:
             space = merge(trial.distributions for trial in trials)
             self._sampler = self._made(study, {n: d for n, d in space.items() if not d.single()})

@@ -13,7 +13,6 @@ import os
 from pathlib import Path
 
 import optuna
-from optuna.samplers import BaseSampler
 
 from benchmarks.methods.methods import Unsupported
 from benchmarks.methods.peers.planned import read_priors
@@ -25,7 +24,7 @@ _PACKAGE = "samplers/meta_learn_tpe"
 _HOW = "How to run it is told in benchmarks/methods/peers/hub.py."
 
 
-def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
+def build(studies: Sequence[optuna.Study], seed: int) -> optuna.samplers.BaseSampler:
     read_priors(studies, "meta_learn_tpe")
     if int(optuna.__version__.partition(".")[0]) > 4:
         version = optuna.__version__
@@ -37,5 +36,5 @@ def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
     if not (root / _PACKAGE / "__init__.py").is_file():
         raise Unsupported(f"Expected {_PACKAGE} in {root}; it is not there. {_HOW}")
     sampler = hub.load_local_module(_PACKAGE, registry_root=str(root)).MetaLearnTPESampler
-    made: BaseSampler = sampler(source_studies=list(studies), seed=seed % 2**31)
+    made: optuna.samplers.BaseSampler = sampler(source_studies=list(studies), seed=seed % 2**31)
     return made

@@ -15,10 +15,7 @@ import warnings
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler
-from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
-from optuna.trial import TrialState
 from scipy.stats import norm
 from scipy.stats import rankdata
 
@@ -67,7 +64,7 @@ def _read_study(study: optuna.Study, trials: Sequence[FrozenTrial]) -> History:
             f"{len(study.directions)}. Leave this method out of this suite."
         )
     sign = -1.0 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    complete = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
     used = [(t, t.value) for t in complete if t.value is not None and math.isfinite(t.value)]
     return History(
         configurations=[dict(trial.params) for trial, _ in used],
@@ -121,7 +118,7 @@ class Target(NamedTuple):
 Plan = Callable[[Target, np.random.Generator], Params]  # to the configuration to try next
 
 
-class PlannedSampler(BaseSampler):
+class PlannedSampler(optuna.samplers.BaseSampler):
     """A sampler around a planner. Before the first trial its space is the prior studies'."""
 
     def __init__(self, plan: Plan, priors: Sequence[History], seed: int) -> None:
@@ -129,7 +126,7 @@ class PlannedSampler(BaseSampler):
         self._prior_space = domain.merge(space for prior in priors for space in prior.spaces)
         self._prior_params = [params for prior in priors for params in prior.configurations]
         self._rng = np.random.default_rng(seed)
-        self._random = RandomSampler(seed=seed % 2**32)
+        self._random = optuna.samplers.RandomSampler(seed=seed % 2**32)
         self._plans: dict[tuple[str, int], Params] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:

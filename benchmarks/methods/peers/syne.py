@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
@@ -116,12 +115,10 @@ def _zero_shot(space: domain.FlatSpace, priors: Sequence[planned.History], seed:
     rng = np.random.default_rng(seed)
 
     def following(target: planned.Target) -> Params:
-        config = scheduler.get_config()
-        while config is not None and target.is_taken([space.params(config)])[0]:
-            config = scheduler.get_config()
-        if config is None:  # it has suggested all there is
-            return space.flat(target.space.random(1, rng)[0])
-        return dict(config)
+        while (config := scheduler.get_config()) is not None:
+            if not target.is_taken([space.params(config)])[0]:
+                return dict(config)
+        return space.flat(target.space.random(1, rng)[0])  # it has suggested all there is
 
     return following
 
@@ -135,14 +132,12 @@ def _completed(
     encoder = domain.Encoder(space.distributions)
     X = encoder.one_hot(encoder.rows(configurations))
     completed: list[planned.History] = []
-    start = 0
-    for prior in priors:
-        own = slice(start, start + len(prior.losses))
+    ends = np.cumsum([0, *(len(prior.losses) for prior in priors)])
+    for prior, own in zip(priors, map(slice, ends, ends[1:]), strict=False):
         forest = ExtraTreesRegressor(random_state=seed, min_samples_leaf=2)
         losses = np.asarray(forest.fit(X[own], prior.losses).predict(X))
         losses[own] = prior.losses
         completed.append(planned.History(configurations, spaces, losses))
-        start = own.stop
     return completed
 
 
@@ -202,13 +197,12 @@ def _evaluations(space: domain.FlatSpace, priors: Sequence[planned.History]) -> 
 
 def _domains(space: domain.FlatSpace) -> dict[str, Any]:
     module = planned.require("syne_tune.config_space")
-    return {name: _domain(module, d) for name, d in space.distributions.items()}
-
-
-def _domain(module: Any, distribution: BaseDistribution) -> Any:
-    if isinstance(distribution, CategoricalDistribution):
-        return module.choice(list(domain.choice_keys(distribution)))
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    integer = isinstance(distribution, IntDistribution)
-    kinds = {True: (module.randint, module.lograndint), False: (module.uniform, module.loguniform)}
-    return kinds[integer][distribution.log](distribution.low, distribution.high)
+    domains = {}
+    for name, d in space.distributions.items():
+        if isinstance(d, CategoricalDistribution):
+            domains[name] = module.choice(list(domain.choice_keys(d)))
+        else:
+            assert isinstance(d, FloatDistribution | IntDistribution)
+            kind = "randint" if isinstance(d, IntDistribution) else "uniform"
+            domains[name] = getattr(module, f"log{kind}" if d.log else kind)(d.low, d.high)
+    return domains
