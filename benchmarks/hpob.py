@@ -10,6 +10,7 @@ over the table, and printed as the mean over search spaces; ranks are means over
 import argparse
 from collections.abc import Sequence
 import functools
+import itertools
 import json
 from pathlib import Path
 import sys
@@ -38,6 +39,7 @@ from benchmarks.tasks.regimes import stable_seed
 
 SEEDS = tuple(f"test{i}" for i in range(5))  # names of the given initialisations
 _TRIALS = (5, 10, 25, 50, 100)
+_MOST_PRIORS = 50  # of a search space; more take long
 _DIGITS = 8  # beyond which the authors take regrets to be the same
 
 
@@ -111,10 +113,8 @@ def split_spaces(data: Path, spaces: Sequence[str] | None, cache: Path) -> list[
 
 def _load(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise ValueError(
-            f"Expected HPO-B's file {path.name} in the folder of --data. "
-            "Its README says where to download hpob-data.zip: pass the folder that it unpacks to."
-        )
+        text = "Its README says where to download hpob-data.zip: pass what it unpacks to."
+        raise ValueError(f"Expected HPO-B's file {path.name} in the folder of --data. {text}")
     record: dict[str, Any] = json.loads(path.read_bytes())
     return record
 
@@ -129,7 +129,7 @@ def read_split(cache: Path, space: str, split: str) -> dict[str, Table]:
 def run_job(args: argparse.Namespace, job: results.Job) -> list[results.Row]:
     be_quiet()
     table = read_split(args.cache, job.family, "test")[job.task]
-    sources = sorted(read_split(args.cache, job.family, "train").items())[: args.max_priors]
+    sources = sorted(read_split(args.cache, job.family, "train").items())[:_MOST_PRIORS]
     priors = [source.prior(job.family, name, args.prior_trials) for name, source in sources]
     seed = stable_seed("hpob", job.family, job.task, job.seed)
     first = table.initial[job.seed].tolist()
@@ -202,22 +202,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--published", type=Path, nargs="*", default=[], help="results of other methods")
     add("--trials", type=int, default=100)
     add("--prior-trials", type=int, default=100, help="trials of each prior study")
-    add("--max-priors", type=int, default=50, help="prior studies of a search space, at most")
     add("--jobs", type=int, default=2, help="processes; 0 runs all in this one")
     add("--output", type=Path, default=FOLDER / "results" / "hpob.csv")
     add("--cache", type=Path, default=FOLDER / "cache", help="the tables, by search space")
     args = parser.parse_args(argv)
     spaces = split_spaces(args.data, args.spaces and args.spaces.split(","), args.cache)
-    settings = {name: getattr(args, name) for name in ("trials", "prior_trials", "max_priors")}
+    settings = {name: getattr(args, name) for name in ("trials", "prior_trials")}
     results.record_origin(args.output, command_line("benchmarks.hpob", argv), settings)
     done = results.finished_jobs(args.output, results.Budget(args.trials, {}))
-    planned = [
-        results.Job("hpob", space, name, seed, "given-5", method)
-        for seed in range(len(SEEDS))
-        for space in spaces
-        for name in read_split(args.cache, space, "test")
-        for method in args.methods.split(",")
-    ]
+    tasks = [(space, name) for space in spaces for name in read_split(args.cache, space, "test")]
+    every = itertools.product(range(len(SEEDS)), tasks, args.methods.split(","))
+    planned = (results.Job("hpob", *task, seed, "given-5", name) for seed, task, name in every)
     jobs = [job for job in planned if job not in done]
     runner = runs.Runner(args.output, len(jobs), args.jobs)
     runner.run(functools.partial(run_job, args), jobs)

@@ -91,9 +91,8 @@ def _replicate(
                 if needs_more or not method.limits.allow(family.suite, regime, i, seed):
                     continue
                 own = method.uses_priors or changes_target(regime)
-                yield results.Job(
-                    family.suite, family.name, task, seed, regime if own else SHARED, name
-                )
+                shown = regime if own else SHARED
+                yield results.Job(family.suite, family.name, task, seed, shown, name)
 
 
 FOLDER = Path(__file__).parents[1]
@@ -140,13 +139,9 @@ def command_line(module: str, argv: Sequence[str]) -> str:
 def _origin(args: argparse.Namespace) -> dict[str, Any]:
     # Optuna's GP sampler is about a third faster where greenlet is installed.
     packages = ("optuna", "numpy", "scikit-learn", "torch", "greenlet")
-    return {
-        "trials": str(args.trials),
-        "prior_trials": args.prior_trials,
-        "max_priors": args.max_priors,
-        "python": platform.python_version(),
-        **{package: _version(package) for package in packages},
-    }
+    settings = {"trials": str(args.trials), "prior_trials": args.prior_trials}
+    settings |= {"max_priors": args.max_priors, "python": platform.python_version()}
+    return settings | {package: _version(package) for package in packages}
 
 
 def _version(package: str) -> str:
@@ -170,12 +165,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--max-priors", type=int, default=20, help="prior studies of each task, at most")
     add("--tasks", type=int, help="target tasks of each family, at most")
     add("--jobs", type=int, default=2, help="processes; 0 runs all in this one")
-    add(
-        "--budget-hours",
-        type=float,
-        default=float("inf"),
-        help="stop after so much time; a rerun goes on",
-    )
+    add("--budget-hours", type=float, default=1e9, help="stop after so much; a rerun goes on")
     add("--output", type=Path, default=None)
     add("--cache", type=Path, default=FOLDER / "cache", help="prior studies made before")
     add("--retry-skipped", action="store_true", help="as when a package was missing")
@@ -197,9 +187,8 @@ def _names(allowed: Collection[str]) -> Callable[[str], tuple[str, ...]]:
         names = tuple(dict.fromkeys(text.split(",")))
         unknown = [name for name in names if name not in allowed]
         if unknown:
-            raise argparse.ArgumentTypeError(
-                f"expected names among {', '.join(allowed)}; got {', '.join(unknown)}"
-            )
+            wanted, got = ", ".join(allowed), ", ".join(unknown)
+            raise argparse.ArgumentTypeError(f"expected names among {wanted}; got {got}")
         return names
 
     return read

@@ -57,12 +57,9 @@ def fit_gp(X: Array, y: Array, categorical: NDArray[np.bool_]) -> GP:
     start = _repeated(_CENTRES, width)
     if len(y) < 2:
         return condition(X, y, categorical, _unpacked(start))
-    best = minimize(
-        *(_loss, start, (_distances(X, X, categorical), y - y.mean())),
-        jac=True,
-        bounds=_repeated(_BOUNDS, width),
-        options={"maxiter": 100},
-    )
+    data = (_distances(X, X, categorical), y - y.mean())
+    options = {"jac": True, "bounds": _repeated(_BOUNDS, width), "options": {"maxiter": 100}}
+    best = minimize(_loss, start, data, **options)
     return condition(X, y, categorical, _unpacked(best.x))
 
 
@@ -80,8 +77,7 @@ def condition(
 def expected_improvement(mean: Array, std: Array, best: float) -> Array:
     """Return by how much normal values (m,) are expected to be below the best one, (m,)."""
     gap = (best - mean) / std
-    improvement: Array = std * (gap * norm.cdf(gap) + norm.pdf(gap))
-    return improvement
+    return np.asarray(std * (gap * norm.cdf(gap) + norm.pdf(gap)))
 
 
 def _distances(A: Array, B: Array, categorical: NDArray[np.bool_]) -> Array:

@@ -59,24 +59,18 @@ def read_priors(studies: Sequence[optuna.Study], method: str | None = None) -> l
 def _read_study(study: optuna.Study, trials: Sequence[FrozenTrial]) -> History:
     """Return complete trials with a finite value; what failed or was pruned is left out."""
     if len(study.directions) > 1:
-        raise Unsupported(
-            f"Expected studies with one objective; {study.study_name!r} has "
-            f"{len(study.directions)}. Leave this method out of this suite."
-        )
+        text = f"{study.study_name!r} has {len(study.directions)}"
+        raise Unsupported(f"Expected one objective; {text}. Leave this method out of this suite.")
     sign = -1.0 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
     complete = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
     used = [(t, t.value) for t in complete if t.value is not None and math.isfinite(t.value)]
-    return History(
-        configurations=[dict(trial.params) for trial, _ in used],
-        spaces=[trial.distributions for trial, _ in used],
-        losses=np.array([sign * value for _, value in used]),
-    )
+    losses = np.array([sign * value for _, value in used])
+    return History([dict(t.params) for t, _ in used], [t.distributions for t, _ in used], losses)
 
 
 def normal_scores(losses: Array) -> Array:
     """Return normal quantiles of the mid-ranks, (n,): comparable, and never infinite."""
-    scores: Array = norm.ppf((rankdata(losses) - 0.5) / max(len(losses), 1))
-    return scores
+    return np.asarray(norm.ppf((rankdata(losses) - 0.5) / max(len(losses), 1)))
 
 
 def capped(priors: Sequence[History]) -> list[History]:
@@ -142,7 +136,7 @@ class PlannedSampler(optuna.samplers.BaseSampler):
         """Return the plan's value, moved into the range that is asked for."""
         key = (study.study_name, trial.number)
         if key not in self._plans:
-            target = self.target(study, trial)
+            target = self._target(study, trial)
             known = bool(target.space.distributions)
             self._plans[key] = self._plan(target, self._rng) if known else {}
         plan = self._plans[key]
@@ -153,8 +147,7 @@ class PlannedSampler(optuna.samplers.BaseSampler):
     def after_trial(self, study: optuna.Study, trial: FrozenTrial, *args: Any) -> None:
         self._plans.pop((study.study_name, trial.number), None)
 
-    def target(self, study: optuna.Study, trial: FrozenTrial) -> Target:
-        """Return what is known of the new study but the trial."""
+    def _target(self, study: optuna.Study, trial: FrozenTrial) -> Target:
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         shown = domain.merge(t.distributions for t in trials)
         taken = [t.params for t in trials if t.params]
@@ -183,11 +176,8 @@ def quiet_and_seeded(seed: int) -> Iterator[None]:
     np.random.seed(seed % 2**32)
     logging.disable(logging.ERROR)
     try:
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            torch.random.fork_rng(devices=[]),
-            warnings.catch_warnings(),
-        ):
+        silence, forked = contextlib.redirect_stdout(io.StringIO()), torch.random.fork_rng([])
+        with silence, forked, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.manual_seed(seed)
             yield

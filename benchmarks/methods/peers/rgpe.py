@@ -51,8 +51,7 @@ def ranking_weights(losses: Array) -> Array:
     kept[-1] = True
     wins = (kept[:, None] & (losses == losses[kept].min(axis=0))).astype(float)
     wins[:-1, wins[-1] > 0] = 0.0  # the target's own model wins ties
-    weights: Array = np.mean(wins / wins.sum(axis=0), axis=1)
-    return weights
+    return np.asarray(np.mean(wins / wins.sum(axis=0), axis=1))
 
 
 def bootstrap_losses(predictions: Array, y: Array, rng: np.random.Generator) -> Array:
