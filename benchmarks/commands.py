@@ -18,6 +18,9 @@ import warnings
 import optuna
 
 
+Work = Callable[[Any], Any]  # which must pickle
+
+
 def run_command(prog: str, names: Sequence[str], argv: Sequence[str] | None = None) -> None:
     """Run the module named by a subcommand: its ``add_arguments(parser)``, then ``main(args)``."""
     parser = argparse.ArgumentParser(prog=f"python -m {prog}")
@@ -33,14 +36,12 @@ def run_command(prog: str, names: Sequence[str], argv: Sequence[str] | None = No
     args.main(args)
 
 
-def run_all(
-    function: Callable[[Any], Any], jobs: Sequence[Any], n_processes: int
-) -> Iterator[tuple[Any, Any]]:
+def run_all(work: Work, jobs: Sequence[Any], n_processes: int) -> Iterator[tuple[Any, Any]]:
     """Yield each job with its result or error as they finish; 0 processes run all in this one."""
     if n_processes == 0:
         for job in jobs:
             try:
-                yield job, function(job)
+                yield job, work(job)
             except Exception as error:
                 yield job, error
         return
@@ -52,17 +53,15 @@ def run_all(
     ignore = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
     executor = ProcessPoolExecutor(n_processes, context, *ignore)
     try:
-        futures = {executor.submit(function, job): job for job in jobs}
+        futures = {executor.submit(work, job): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.exception() or future.result()
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def run_or_raise(
-    function: Callable[[Any], Any], jobs: Sequence[Any], n_processes: int
-) -> Iterator[tuple[Any, Any]]:
-    for job, outcome in run_all(function, jobs, n_processes):
+def run_or_raise(work: Work, jobs: Sequence[Any], n_processes: int) -> Iterator[tuple[Any, Any]]:
+    for job, outcome in run_all(work, jobs, n_processes):
         if isinstance(outcome, Exception):
             raise RuntimeError(f"{job} failed.") from outcome
         yield job, outcome

@@ -105,9 +105,8 @@ def read_rows(path: Path) -> pd.DataFrame:
     complete = text[: text.rfind("\n") + 1]  # the last line may have been cut short
     rows = pd.read_csv(io.StringIO(complete), dtype=str, keep_default_na=False)
     if list(rows) != COLUMNS:
-        raise ValueError(
-            f"Expected columns {', '.join(COLUMNS)} in {path.name}; got {', '.join(rows)}."
-        )
+        wanted, got = ", ".join(COLUMNS), ", ".join(rows)
+        raise ValueError(f"Expected columns {wanted} in {path.name}; got {got}.")
     return rows
 
 

@@ -48,16 +48,10 @@ def run_job(job: results.Job, settings: Settings) -> list[results.Row]:
         priors = regimes.prior_studies(family, job.task, job.regime, job.seed, settings.priors)
     seed = regimes.stable_seed("run", job.family, job.task, job.seed)
     built, setup = commands.timed(lambda: methods.METHODS[job.method].build(priors, seed))
-    rows = run_trials(
-        family.load(job.task),
-        built,
-        settings.trials.of(job.suite),
-        conditions=regime.conditions,
-        seed=regimes.stable_seed("conditions", job.family, job.task, job.seed),
-        features=features,
-        setup=setup.cpu,
-    )
-    return list(rows)
+    task, n_trials = family.load(job.task), settings.trials.of(job.suite)
+    seed = regimes.stable_seed("conditions", job.family, job.task, job.seed)
+    known: dict[str, Any] = {"seed": seed, "features": features, "setup": setup.cpu}
+    return list(run_trials(task, built, n_trials, conditions=regime.conditions, **known))
 
 
 def make_priors(jobs: Sequence[results.Job], settings: Settings, n_processes: int) -> None:
@@ -94,9 +88,7 @@ class Runner:
     def is_over(self) -> bool:
         return self.minutes > 60.0 * self.budget_hours
 
-    def run(
-        self, work: Callable[[results.Job], list[results.Row]], jobs: Sequence[results.Job]
-    ) -> None:
+    def run(self, work: Callable[[Any], Any], jobs: Sequence[results.Job]) -> None:
         for job, outcome in commands.run_all(work, jobs, self.n_processes):
             self._keep(job, outcome)
             if self.is_over:

@@ -6,6 +6,7 @@ the most that Python and NumPy allocate at once, in one more extraction.
 
 import argparse
 from collections.abc import Callable
+import functools
 from pathlib import Path
 import tempfile
 import tracemalloc
@@ -44,13 +45,12 @@ def measure(work: tuple[str, int, int]) -> list[str]:
     kind, n_rows, n_columns = work
     with tempfile.TemporaryDirectory() as folder:
         X, y = MAKERS[kind](n_rows, n_columns, Path(folder))
-        first, *others = [
-            commands.timed(lambda: extract_meta_features(X, y))[1] for _ in range(_REPEATS + 1)
-        ]
+        extract = functools.partial(extract_meta_features, X, y)
+        first, *others = [commands.timed(extract)[1] for _ in range(_REPEATS + 1)]
         # Not of the process, for the pages of a map that have been read count there until others
         # need the memory.
         tracemalloc.start()
-        extract_meta_features(X, y)
+        extract()
         peak = tracemalloc.get_traced_memory()[1] / commands.MIB
         tracemalloc.stop()
     again = min(others)

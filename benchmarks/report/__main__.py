@@ -44,11 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         results.beside(path, ".md").write_text(report(path))
         single, objectives, pruned = _kinds(read_results(path))
         part = in_regime(single, _regimes(single)[0])
-        for rows, suffix, drawn in (
-            (part, ".png", draw),
-            (objectives, "-objectives.png", draw),
-            (pruned, "-pruned.png", draw_by_cost),
-        ):
+        figures = [(part, ".png", draw), (objectives, "-objectives.png", draw)]
+        for rows, suffix, drawn in [*figures, (pruned, "-pruned.png", draw_by_cost)]:
             if len(rows):
                 drawn(rows, markdown.ordered(rows["method"]), results.beside(path, suffix))
 
@@ -93,11 +90,10 @@ def _head(path: Path, rows: pd.DataFrame) -> str:
 
 
 def _skips(path: Path) -> Iterator[str]:
-    skipped = results.read_skips(path).groupby(["method", "reason"])
-    lines = [
-        [*key, *(", ".join(jobs[name].unique()) for name in ("family", "regime")), len(jobs)]
-        for key, jobs in skipped
-    ]
+    lines = []
+    for key, jobs in results.read_skips(path).groupby(["method", "reason"]):
+        where = [", ".join(jobs[name].unique()) for name in ("family", "regime")]
+        lines.append([*key, *where, len(jobs)])
     if lines:
         head = ["method", "reason", "families", "regimes", "runs"]
         yield f"### What methods could not serve\n\n{markdown.table(head, lines)}"

@@ -206,10 +206,8 @@ def pruned_section(rows: pd.DataFrame) -> Iterator[str]:
     yield table(["method", "epochs of a study"], shares)
     if {OURS, _BLIND} <= set(rows["method"]):
         lines = []
-        for unit, frame, columns in (
-            ("trial", by_task, _PRUNED_TRIALS),
-            ("epochs", by_cost, budgets),
-        ):
+        units = (("trial", by_task, _PRUNED_TRIALS), ("epochs", by_cost, budgets))
+        for unit, frame, columns in units:
             for column in summary.whole(frame, columns):
                 duel = summary.compare(frame, OURS, column, _BLIND)
                 lines.append([f"{unit} {column}", duel.difference.signed, duel.score])

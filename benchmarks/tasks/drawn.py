@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 import functools
 import gzip
+import itertools
 from pathlib import Path
 import re
 from typing import Any
@@ -91,8 +92,6 @@ _KEEL = """
     tic-tac-toe titanic twonorm vehicle vowel wisconsin
 """.split()
 _MOST_ROWS = 450  # so that a grid of 588 support vector machines takes seconds
-_FASHION = ((2, 2, 3, 5, 10), (60, 120, 240, 480))  # numbers of classes, and of images
-_DIGITS = ((2, 5), (60, 120, 240, 480))
 _DOCUMENTS = (60, 120, 240, 480, 960)
 _TAG = re.compile("</?(Pros|Cons)>")  # which pros and cons stand between
 _LEAST_RATINGS, _MOST_RATINGS = 500, 6_000  # enough to hold some out; seconds to factorise
@@ -137,19 +136,15 @@ def _numbers(column: pd.Series) -> pd.Series:
 def _images(folder: Path) -> Draws:
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    sources = {
-        "fashion": (*RAW_DATA["Fashion-MNIST"].read(folder), *_FASHION),
-        "digits": (digits.images, digits.target, *_DIGITS),
-    }
-    return {
-        (name := f"{source}-{k}-{n_classes}-{size}"): functools.partial(
-            _some_classes, name, images, labels, n_classes, size
-        )
-        for source, (images, labels, classes, sizes) in sources.items()
-        for k, n_classes in enumerate(classes)
-        for size in sizes
-    }
+    digits, draws = load_digits(), {}
+    sources: dict[str, tuple[Any, tuple[int, ...]]] = {}  # with numbers of classes
+    sources["fashion"] = (RAW_DATA["Fashion-MNIST"].read(folder), (2, 2, 3, 5, 10))
+    sources["digits"] = ((digits.images, digits.target), (2, 5))
+    for source, ((images, labels), classes) in sources.items():
+        for (k, n), size in itertools.product(enumerate(classes), (60, 120, 240, 480)):
+            name = f"{source}-{k}-{n}-{size}"
+            draws[name] = functools.partial(_some_classes, name, images, labels, n, size)
+    return draws
 
 
 def _some_classes(name: str, images: Any, labels: Any, n_classes: int, size: int) -> Drawn:
@@ -163,13 +158,11 @@ def _texts(folder: Path) -> Draws:
     corpora = {name: raw.read(folder) for name, raw in RAW_DATA.items() if raw.kind == "text"}
     corpora["movie reviews"] = _reviews(folder / CORPORA / "movie_reviews.zip")
     corpora["questions"] = _questions(folder / CORPORA / "qc.zip")
-    return {
-        (name := f"{corpus.replace(' ', '-')}-{size}"): functools.partial(
-            _some_documents, name, documents, labels, size
-        )
-        for corpus, (documents, labels) in corpora.items()
-        for size in _DOCUMENTS
-    }
+    draws = {}
+    for (corpus, (texts, labels)), size in itertools.product(corpora.items(), _DOCUMENTS):
+        name = f"{corpus.replace(' ', '-')}-{size}"
+        draws[name] = functools.partial(_some_documents, name, texts, labels, size)
+    return draws
 
 
 def _some_documents(name: str, documents: Any, labels: Any, size: int) -> Drawn:
@@ -197,10 +190,8 @@ def _interactions(folder: Path) -> Draws:
     raw = RAW_DATA["MovieLens 100k"]
     ratings, _ = raw.read(folder)
     draws = {}
-    for kind, suffix, ids in (
-        ("users", ".user", ratings.users),
-        ("films", ".item", ratings.items),
-    ):
+    sources = (("users", ".user", ratings.users), ("films", ".item", ratings.items))
+    for kind, suffix, ids in sources:
         groups = pd.read_csv(
             (folder / raw.path).with_suffix(suffix), sep="\t", encoding="latin-1", quoting=3
         ).iloc[:, [0, 3]]  # an id, and an occupation or genres

@@ -36,11 +36,9 @@ class Table(NamedTuple):
         }
 
     def evaluate(self, params: base.Params) -> float:
-        index = tuple(
-            int(params[name]) if isinstance(grid, int) else grid.index(params[name])
-            for name, grid in self.grids.items()
-        )
-        return float(self.values[index])
+        pairs = [(params[name], grid) for name, grid in self.grids.items()]
+        index = [int(v) if isinstance(grid, int) else grid.index(v) for v, grid in pairs]
+        return float(self.values[tuple(index)])
 
     def reference(self) -> base.Reference:
         best = self.values.max() if self.direction == "maximize" else self.values.min()

@@ -74,35 +74,26 @@ def _svm(drawn: Drawn) -> Callable[..., float]:
         return float(balanced_accuracy_score(drawn.y, predicted))
 
     # The Gaussian kernel has no coef0.
-    return lambda C, gamma, kernel, scaling, coef0: score(
-        C, gamma, kernel, scaling, 0.0 if kernel == "rbf" else float(coef0)
-    )
+    return lambda *setting: score(*setting[:4], float(setting[4]) if setting[2] != "rbf" else 0.0)
 
 
 def _images(drawn: Drawn) -> Callable[..., float]:
     from sklearn.svm import SVC
 
     steps = (2, 4) if drawn.data.shape[1] > 8 else (1, 2)
-    pooled = dict(zip(("fine", "coarse"), (_pooled(drawn.data, s) for s in steps), strict=True))
-    designs = {
-        (pixels, scaling): scale(X)
-        for pixels, X in pooled.items()
-        for scaling, scale in (("range", lambda X: X / X.max()), ("standard", _standardized))
-    }
-    return lambda C, gamma, pixels, scaling: _accuracy(
-        SVC(C=C, gamma=gamma), designs[pixels, scaling], drawn.y
-    )
+    designs: dict[tuple[str, str], Array] = {}
+    for pixels, step in zip(("fine", "coarse"), steps, strict=True):
+        X = _pooled(drawn.data, step)
+        spread = X.std(axis=0)
+        designs[pixels, "range"] = X / X.max()
+        designs[pixels, "standard"] = (X - X.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    return lambda C, gamma, *key: _accuracy(SVC(C=C, gamma=gamma), designs[key], drawn.y)
 
 
 def _pooled(images: Any, step: int) -> Array:
     n, height, width = images.shape
     blocks = images.reshape(n, height // step, step, width // step, step).astype(np.float64)
     return np.asarray(blocks.mean(axis=(2, 4))).reshape(n, -1)
-
-
-def _standardized(X: Array) -> Array:
-    spread = X.std(axis=0)
-    return np.asarray((X - X.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0))
 
 
 def _texts(drawn: Drawn) -> Callable[..., float]:
@@ -121,12 +112,10 @@ def _texts(drawn: Drawn) -> Callable[..., float]:
         return TfidfTransformer(sublinear_tf=True).fit_transform(counts)
 
     def score(strength: float, least: int, model: str, words: str, weights: str) -> float:
-        logistic = {"loss": "log_loss", "max_iter": 30, "tol": None, "random_state": 0}
-        models = {
-            "logistic": SGDClassifier(alpha=1e-3 / strength, **logistic),
-            "bayes": MultinomialNB(alpha=1.0 / strength),
-        }
-        return _accuracy(models[model], design(least, words, weights), np.asarray(drawn.y))
+        options = {"loss": "log_loss", "max_iter": 30, "tol": None, "random_state": 0}
+        logistic = SGDClassifier(alpha=1e-3 / strength, **options)
+        chosen = logistic if model == "logistic" else MultinomialNB(alpha=1.0 / strength)
+        return _accuracy(chosen, design(least, words, weights), np.asarray(drawn.y))
 
     return score
 

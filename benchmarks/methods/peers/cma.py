@@ -29,19 +29,15 @@ def build(studies: Sequence[optuna.Study], seed: int) -> BaseSampler:
     planned.require("cmaes")
     priors = planned.read_priors(studies)
     spaces = [space for prior in priors for space in prior.spaces]
-    categories = {
-        n for s in spaces for n, d in s.items() if isinstance(d, CategoricalDistribution)
-    }
-    if categories:
-        names = ", ".join(sorted(categories))
+    every = {(n, isinstance(d, CategoricalDistribution)) for s in spaces for n, d in s.items()}
+    if names := ", ".join(sorted(name for name, is_category in every if is_category)):
         raise Unsupported(f"Expected numbers only for CMA-ES; {names} are categories. {_LEAVE}")
     if len({frozenset(space) for space in spaces}) > 1:
         text = "Expected the same parameters in all prior trials for CMA-ES; some are conditional."
         raise Unsupported(f"{text} {_LEAVE}")
     if priors and len(spaces) < _LEAST:
-        raise Unsupported(
-            f"Expected at least {_LEAST} prior trials for CMA-ES, got {len(spaces)}. Make more."
-        )
+        got = f"got {len(spaces)}. Make more."
+        raise Unsupported(f"Expected at least {_LEAST} prior trials for CMA-ES, {got}")
     return WarmStartedCma(priors, seed)
 
 
@@ -73,9 +69,9 @@ class WarmStartedCma(BaseSampler):
     def _made(self, study: optuna.Study, space: dict[str, BaseDistribution]) -> BaseSampler:
         unlike = set(space) ^ set(self._priors[0].spaces[0]) if self._priors else ()
         if unlike:
+            names = f"{', '.join(sorted(unlike))} are on one side only"
             raise Unsupported(
-                "Expected the target to have the prior studies' parameters for CMA-ES; "
-                f"{', '.join(sorted(unlike))} are on one side only. {_LEAVE}"
+                f"Expected the prior studies' parameters for CMA-ES; {names}. {_LEAVE}"
             )
         sign = -1.0 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
         source = []

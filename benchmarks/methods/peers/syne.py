@@ -53,32 +53,28 @@ def bounding_box_gp(studies: Sequence[optuna.Study], seed: int) -> planned.Plann
     return _sampler(studies, seed, _box("BOTorch"), "Syne Tune's BoundingBox")
 
 
-class _Planner:
-    def __init__(self, priors: Sequence[planned.History], make: Make, seed: int) -> None:
-        self._priors = priors
-        self._make = make
-        self._seed = seed % 2**31
-        self._prepare(domain.merge(space for prior in priors for space in prior.spaces))
-
-    def suggest(self, target: planned.Target, rng: np.random.Generator) -> Params:
-        if self._space.distributions != target.space.distributions:
-            self._prepare(target.space.distributions)
-        with planned.quiet_and_seeded(int(rng.integers(2**31))):
-            return self._space.params(self._next(target))
-
-    def _prepare(self, distributions: domain.Distributions) -> None:
-        self._space = domain.FlatSpace(distributions)
-        with planned.quiet_and_seeded(self._seed):
-            self._next = self._make(self._space, self._priors, self._seed)
-
-
 def _sampler(
     studies: Sequence[optuna.Study], seed: int, make: Make, method: str
 ) -> planned.PlannedSampler:
     planned.require("syne_tune")
     planned.require("huggingface_hub")  # which Syne Tune imports without requiring it
     priors = planned.read_priors(studies, method)
-    return planned.PlannedSampler(_Planner(priors, make, seed).suggest, priors, seed)
+
+    def made(distributions: domain.Distributions) -> tuple[domain.FlatSpace, Next]:
+        space = domain.FlatSpace(distributions)
+        with planned.quiet_and_seeded(seed % 2**31):
+            return space, make(space, priors, seed % 2**31)
+
+    last = [made(domain.merge(space for prior in priors for space in prior.spaces))]
+
+    def suggest(target: planned.Target, rng: np.random.Generator) -> Params:
+        if last[0][0].distributions != target.space.distributions:
+            last[0] = made(target.space.distributions)
+        space, following = last[0]
+        with planned.quiet_and_seeded(int(rng.integers(2**31))):
+            return space.params(following(target))
+
+    return planned.PlannedSampler(suggest, priors, seed)
 
 
 def _quantile(space: domain.FlatSpace, priors: Sequence[planned.History], seed: int) -> Next:
@@ -104,14 +100,10 @@ def _drawn(domains: dict[str, Any], random_state: Any) -> Iterator[dict[str, Any
 
 
 def _zero_shot(space: domain.FlatSpace, priors: Sequence[planned.History], seed: int) -> Next:
-    module = planned.require(f"{_TRANSFER}.zero_shot")
-    scheduler = module.ZeroShotTransfer(
-        _domains(space),
-        _METRIC,
-        _evaluations(space, _completed(space, priors, seed)),
-        sort_transfer_learning_evaluations=False,
-        random_seed=seed,
-    )
+    scheduler_class = planned.require(f"{_TRANSFER}.zero_shot").ZeroShotTransfer
+    table = _evaluations(space, _completed(space, priors, seed))
+    options = {"sort_transfer_learning_evaluations": False, "random_seed": seed}
+    scheduler = scheduler_class(_domains(space), _METRIC, table, **options)
     rng = np.random.default_rng(seed)
 
     def following(target: planned.Target) -> Params:
@@ -153,9 +145,9 @@ def _box(kind: str) -> Make:
                 return baselines.BOTorch(domains, metric, **options)
             return baselines.RandomSearch(domains, [metric], **options)
 
-        box = planned.require(f"{_TRANSFER}.bounding_box").BoundingBox(
-            *(scheduler, _domains(space), _METRIC, _evaluations(space, priors)), random_seed=seed
-        )
+        box_class = planned.require(f"{_TRANSFER}.bounding_box").BoundingBox
+        data = (_domains(space), _METRIC, _evaluations(space, priors))
+        box = box_class(scheduler, *data, random_seed=seed)
 
         def following(target: planned.Target) -> Params:
             if kind == "BOTorch":
@@ -171,28 +163,22 @@ def _tell(scheduler: Any, space: domain.FlatSpace, target: planned.Target) -> No
     """Tell everything seen inside the box anew: trials may be failed or enqueued."""
     searcher, domains = scheduler.searcher, scheduler.config_space
     configs = [space.flat(params) for params in target.history.configurations]
-    pairs = [
-        (config, loss)
-        for config, loss in zip(configs, target.history.losses.tolist(), strict=True)
-        if all(domains[name].is_valid(value) for name, value in config.items())
-    ]
-    searcher.trial_configs = {i: config for i, (config, _) in enumerate(pairs)}
-    searcher.trial_observations = {i: loss for i, (_, loss) in enumerate(pairs)}
+    valid = [all(domains[n].is_valid(v) for n, v in config.items()) for config in configs]
+    kept = np.flatnonzero(valid)
+    searcher.trial_configs = {i: configs[k] for i, k in enumerate(kept)}
+    losses = target.history.losses.tolist()
+    searcher.trial_observations = {i: losses[k] for i, k in enumerate(kept)}
     searcher.pending_trials = set()
 
 
 def _evaluations(space: domain.FlatSpace, priors: Sequence[planned.History]) -> dict[str, Any]:
     module = planned.require(f"{_TRANSFER}.transfer_learning_task_evaluation")
-    domains = _domains(space)
-    return {
-        str(i): module.TransferLearningTaskEvaluations(
-            configuration_space=domains,
-            hyperparameters=pd.DataFrame([space.flat(p) for p in prior.configurations]),
-            objectives_names=[_METRIC],
-            objectives_evaluations=prior.losses.reshape(-1, 1, 1, 1),
-        )
-        for i, prior in enumerate(priors)
-    }
+    domains, evaluations = _domains(space), {}
+    for i, (configurations, _, losses) in enumerate(priors):
+        frame = pd.DataFrame([space.flat(params) for params in configurations])
+        data = (domains, frame, [_METRIC], losses.reshape(-1, 1, 1, 1))
+        evaluations[str(i)] = module.TransferLearningTaskEvaluations(*data)
+    return evaluations
 
 
 def _domains(space: domain.FlatSpace) -> dict[str, Any]:
