@@ -71,7 +71,7 @@ def _model_class() -> Any:
         planned.require("botorch.fit").fit_gpytorch_mll(likelihood, optimizer_kwargs=options)
 
     utils = planned.require("ax.generators.torch.botorch_modular.utils")
-    utils.fit_botorch_model.register(model_class, fit)
+    utils.fit_botorch_model.register(model_class)(fit)
     return model_class
 
 

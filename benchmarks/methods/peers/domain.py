@@ -178,7 +178,7 @@ class FlatSpace:
         return {
             name: choice_keys(d)[config[name]]
             if isinstance(d, CategoricalDistribution)
-            else fitted(np.asarray(config[name]).item(), d)[0]
+            else np.asarray(config[name]).item()
             for name, d in self.distributions.items()
         }
 
