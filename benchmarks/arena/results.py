@@ -1,7 +1,7 @@
 """The file of results, a row for each trial of each job; beside it how it was made.
 
-``NAME.origin.json`` has commands and settings, ``NAME.skipped.csv`` with the jobs that
-their methods cannot serve. From ``NAME.csv.xz``, packed by ``--merge``, a run goes on, too.
+``NAME.origin.json`` has commands and settings, ``NAME.skipped.csv`` the jobs that their methods
+cannot serve. A run goes on from ``NAME.csv.xz``, too, which ``--merge`` packs.
 """
 
 from collections.abc import Mapping

@@ -146,7 +146,7 @@ def run_trials(
     given: Sequence[Mapping[str, Any]] = (),
     setup: float = 0.0,
 ) -> Iterator[results.Row]:
-    """Run a study; yield a row for each trial as it finishes. Only the seed is chance."""
+    """Run a study; yield a row for each trial as it finishes. The seed decides on chance."""
     study = task.create_study(built.sampler)
     regimes.record_features(study, features)
     noise = conditions.noise and conditions.noise * task.gap()

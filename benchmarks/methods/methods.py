@@ -146,7 +146,7 @@ class Built(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Where a method runs; ``None`` is everywhere."""
+    """Where a method runs; everywhere by default."""
 
     regimes: tuple[str, ...] | None = None
     suites: tuple[str, ...] | None = None
