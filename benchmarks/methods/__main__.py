@@ -1,7 +1,5 @@
 """The methods, and which of them can run here: ``python -m benchmarks.methods``."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 
@@ -12,7 +10,6 @@ from benchmarks.report.markdown import table
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print a line a method, built from two small prior studies."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__)
     parser.parse_args(argv)
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -6,11 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.hpob import __main__ as hpob
-from benchmarks.hpob import runs
-from benchmarks.hpob.data import read_split
-from benchmarks.hpob.data import split_spaces
-from benchmarks.hpob.data import Table
+from benchmarks import hpob
 
 
 @pytest.fixture
@@ -34,20 +30,20 @@ def data(tmp_path):
 
 
 def test_tables_are_those_of_the_files(data, tmp_path):
-    assert split_spaces(data, None, tmp_path) == ["4796", "5527"]
+    assert hpob.split_spaces(data, None, tmp_path) == ["4796", "5527"]
     raw = json.loads((data / "meta-test-dataset.json").read_text())["4796"]["31"]
-    table = read_split(tmp_path, "4796", "test")["31"]
+    table = hpob.read_split(tmp_path, "4796", "test")["31"]
     assert table.X.tolist() == raw["X"] and table.y.tolist() == np.ravel(raw["y"]).tolist()
     assert table.initial[2].tolist() == [10, 11, 12, 13, 14]
     with pytest.raises(ValueError, match="among 4796, 5527; got '1'"):
-        split_spaces(data, ["1"], tmp_path)
+        hpob.split_spaces(data, ["1"], tmp_path)
 
 
 def test_a_run_starts_at_the_initialisation_and_ends_with_the_table():
     X = np.array([[0.0], [1.0], [0.5], [0.5], [0.7], [0.9], [0.2]])  # one of them twice
-    table = Table(X, np.arange(7.0), np.array([[0, 1, 3, 4, 5]]))
-    built = runs.build("random", table, [0, 1, 3, 4, 5], [], 0)
-    rows = runs.run_table(table, built, 0, trials=9)
+    table = hpob.Table(X, np.arange(7.0), np.array([[0, 1, 3, 4, 5]]))
+    built = hpob.build("random", table, [0, 1, 3, 4, 5], [], 0)
+    rows = hpob.run_table(table, built, 0, trials=9)
     assert {row.value for row in rows[:2]} == {2.0, 6.0}  # all but those given
     assert [row.trial for row in rows] == list(range(1, 10))
     assert rows[0].regret_so_far == pytest.approx(1 - max(5.0, rows[0].value) / 6)

@@ -128,7 +128,7 @@ def test_the_sampler_moves_and_leaves_out_what_the_target_does_not_allow():
         return [np.inf, np.nan, value, value][trial.number]
 
     (history,) = planned.read_priors([run(svm(), 40), run(svm(), 1)])  # one is too short
-    sampler = planned.PlannedSampler(planner := Best(), [history], 0)
+    sampler = planned.PlannedSampler((planner := Best()).suggest, [history], 0)
     study = run(narrow, 4, sampler)
     assert {trial.params["cost"] for trial in study.trials} == {0.125}  # moved to the nearest
     assert planner.target.history.losses.tolist() == [0.125]
