@@ -1,7 +1,6 @@
 """Time extracting meta-features of tables, and tell how much memory it takes.
 
-Each data set has a process of its own, on one core; the first extraction imports. Memory is
-the most that Python and NumPy allocate at once, in one more extraction.
+Each data set has a process of its own; memory is the most that Python and NumPy allocate at once.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """Time reading and fitting prior studies, in CPU seconds, after all imports.
 
-Each number of studies has a database and a process of its own, on one core. Of many studies the
-first are written by Optuna, which takes milliseconds a trial; the others are copies of their rows.
+Each number of studies has a database and a process of its own; most studies are copied rows.
 """
 
 import argparse

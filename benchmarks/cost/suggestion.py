@@ -1,7 +1,6 @@
 """Time suggestions on a mixed space, in CPU milliseconds.
 
-All samplers are timed in one process on one core. The prior studies are random trials of related
-synthetic tasks: quadratic bowls whose minima lie near each other.
+All in one process on one core; the prior studies are random trials of bowls with near minima.
 """
 
 import argparse

@@ -244,7 +244,6 @@ METHODS: Mapping[str, Method] = {
     "syne-quantile": Method(_peer("syne", "quantile")),
     "syne-zero-shot": Method(_peer("syne", "zero_shot")),
     "syne-bounding-box": Method(_peer("syne", "bounding_box")),
-    "syne-bounding-box-gp": Method(_peer("syne", "bounding_box_gp"), limits=BASE_ONLY),
     "botorch-multitask": Method(_peer("multitask"), limits=COSTLY),
     "meta-learn-tpe": Method(_peer("hub"), limits=BASE_ONLY),
     "ax-botl": Method(_peer("botl"), limits=COSTLY),

@@ -1,7 +1,6 @@
 """Ax's transfer learning, ``Generators.BOTL`` of PyPI ``ax-platform`` 1.3.
 
-A multi-task GP; prior studies are capped (``planned.MAX_SOURCES``). Conditions are unknown to
-it. It needs a trial of the target, so the first one is the best of the first prior study.
+It knows no conditions and needs a trial: the first one is the best of the first prior study.
 """
 
 from collections.abc import Sequence

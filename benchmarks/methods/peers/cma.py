@@ -1,7 +1,6 @@
 """Optuna's CMA-ES, warm-started from prior trials (Nomura et al., 2021, arXiv:2012.06932).
 
-The one source task that it knows is the trials of all prior studies, each with the normal score of
-its rank in its own. Numbers only, the same parameters everywhere; the first trial is random.
+Its one source task are all prior trials, by normal scores of ranks; numbers only.
 """
 
 from collections.abc import Sequence

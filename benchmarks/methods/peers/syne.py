@@ -44,13 +44,7 @@ def zero_shot(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSamp
 
 def bounding_box(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
     """Return random search in the box of the prior studies' best trials (Perrone et al., 2019)."""
-    return _sampler(studies, seed, _box("RandomSearch"), "Syne Tune's BoundingBox")
-
-
-def bounding_box_gp(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
-    """Return Syne Tune's BoTorch search in that box."""
-    planned.require("botorch")
-    return _sampler(studies, seed, _box("BOTorch"), "Syne Tune's BoundingBox")
+    return _sampler(studies, seed, _box, "Syne Tune's BoundingBox")
 
 
 def _sampler(
@@ -133,42 +127,17 @@ def _completed(
     return completed
 
 
-def _box(kind: str) -> Make:
-    """Return a maker of a box with one of Syne Tune's ``RandomSearch`` and ``BOTorch`` inside."""
+def _box(space: domain.FlatSpace, priors: Sequence[planned.History], seed: int) -> Next:
+    """Return Syne Tune's box with its ``RandomSearch`` inside."""
+    random_search = planned.require("syne_tune.optimizer.baselines").RandomSearch
 
-    def make(space: domain.FlatSpace, priors: Sequence[planned.History], seed: int) -> Next:
-        baselines = planned.require("syne_tune.optimizer.baselines")
+    def scheduler(domains: dict[str, Any], metric: str, minimize: bool, seed: int) -> Any:
+        return random_search(domains, [metric], do_minimize=minimize, random_seed=seed)
 
-        def scheduler(domains: dict[str, Any], metric: str, minimize: bool, seed: int) -> Any:
-            options = {"do_minimize": minimize, "random_seed": seed}
-            if kind == "BOTorch":
-                return baselines.BOTorch(domains, metric, **options)
-            return baselines.RandomSearch(domains, [metric], **options)
-
-        box_class = planned.require(f"{_TRANSFER}.bounding_box").BoundingBox
-        data = (_domains(space), _METRIC, _evaluations(space, priors))
-        box = box_class(scheduler, *data, random_seed=seed)
-
-        def following(target: planned.Target) -> Params:
-            if kind == "BOTorch":
-                _tell(box.scheduler, space, target)
-            return dict(box.suggest().config)
-
-        return following
-
-    return make
-
-
-def _tell(scheduler: Any, space: domain.FlatSpace, target: planned.Target) -> None:
-    """Tell everything seen inside the box anew: trials may be failed or enqueued."""
-    searcher, domains = scheduler.searcher, scheduler.config_space
-    configs = [space.flat(params) for params in target.history.configurations]
-    valid = [all(domains[n].is_valid(v) for n, v in config.items()) for config in configs]
-    kept = np.flatnonzero(valid)
-    searcher.trial_configs = {i: configs[k] for i, k in enumerate(kept)}
-    losses = target.history.losses.tolist()
-    searcher.trial_observations = {i: losses[k] for i, k in enumerate(kept)}
-    searcher.pending_trials = set()
+    box_class = planned.require(f"{_TRANSFER}.bounding_box").BoundingBox
+    data = (_domains(space), _METRIC, _evaluations(space, priors))
+    box = box_class(scheduler, *data, random_seed=seed)
+    return lambda target: dict(box.suggest().config)
 
 
 def _evaluations(space: domain.FlatSpace, priors: Sequence[planned.History]) -> dict[str, Any]:
