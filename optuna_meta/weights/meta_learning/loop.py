@@ -82,7 +82,7 @@ class MetaTraining:
         self, model: nn.Module, tasks: Tasks, device: str | torch.device, seed: int
     ) -> None:
         if not tasks:
-            raise ValueError("There must be a task at least, got none.")
+            raise ValueError("Wanted tasks, one at least, got none.")
         self._device, self._seed = torch.device(device), seed
         self._rng = np.random.default_rng(seed)
         with own_randomness(seed, self._device):  # Moving is the first use of a device.

@@ -63,7 +63,7 @@ def test_divergence_and_exhausted_tasks_are_told(kind: str) -> None:
         LEARNERS[kind](model, loaders, infinite)
     with pytest.raises(ValueError, match="Task 0 has no batch left"):
         LEARNERS[kind](model, [iter(loaders[0])], squared)
-    with pytest.raises(ValueError, match="must be a task at least|got 0 tasks"):
+    with pytest.raises(ValueError, match="Wanted tasks, one at least"):
         LEARNERS[kind](model, [], squared)
 
 
