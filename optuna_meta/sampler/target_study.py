@@ -126,22 +126,26 @@ class TargetStudy:
         observed = observe(others, self.directions, keys, failures=True)
         # A trial that failed half-way lacks parameters for no reason of the space's.
         whole = [t for t in finished if t.values or t.intermediate_values]
-        whole_trials = [key_of(t) for t in whole], [t.params for t in whole]
+        whole_keys = [key_of(t) for t in whole]
+        whole_trials = whole_keys, [t.params for t in whole]
         known, changing = _distributions(others)
         in_cube = state.rows(fitted.space, *whole_trials)
         expected = _expected(fitted, in_cube, {**known, **self.search_space})
         lasting = {n: d for n, d in known.items() if n not in changing} | dict(self.search_space)
         space, choices, candidates = self._space(expected, known, lasting)
+        read_whole = set(whole_keys)
+        in_space, proven = state.rows(space, *whole_trials), _proven(whole, space)
         return SuggestRequest(
             space,
             state.rows(space, observed.keys, observed.params),
             observed.values,
             space.rows([plan for t in running if (plan := _plan_of(t))]),
             space.row(self.fixed_params),
-            _conditions(fitted, space, state.rows(space, *whole_trials)),
+            _conditions(fitted, space, in_space, proven),
             ahead=sum(_comes_before(t, self.number) for t in running),
             constraint_values=observed.constraint_values,
             measured=observed.measured,
+            whole=np.array([key in read_whole for key in observed.keys], dtype=bool),
             outcomes=(*self.objectives, *map(Outcome.constraint, keys)),
             candidates=candidates,
             choices=choices,
@@ -262,10 +266,20 @@ def _constraints(finished: Sequence[FrozenTrial], fitted: FittedPrior) -> tuple[
     return tuple(sorted({outcome.name for outcome in outcomes if outcome.is_constraint}))
 
 
-def _conditions(fitted: FittedPrior, space: Space, rows: Array) -> tuple[Condition, ...]:
+def _proven(trials: Sequence[FrozenTrial], space: Space) -> NDArray[np.bool_]:
+    """Tell which dimensions are conditional: some trial had a plan for them in vain.  # (D,)"""
+    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    plans = [t.system_attrs.get(PLAN_KEY, {}).keys() - t.params.keys() for t in complete]
+    unasked = {name for names in plans for name in names}
+    return np.array([name in unasked for name in space.names], dtype=bool)
+
+
+def _conditions(
+    fitted: FittedPrior, space: Space, rows: Array, proven: NDArray[np.bool_]
+) -> tuple[Condition, ...]:
     """Return the priors' conditions that no trial (n, D) contradicts, and the trials' own."""
     known = translated(fitted.conditions, fitted.space, space)
     kept = [condition for condition in known if obeyed(condition, rows)]
     settled = {condition.child for condition in kept}
-    own = [c for c in learn_conditions([rows], space) if c.child not in settled]
+    own = [c for c in learn_conditions([rows], space, proven) if c.child not in settled]
     return parents_first([*kept, *own])

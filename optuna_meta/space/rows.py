@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,16 +13,17 @@ from optuna_meta.space.search_space import Space
 
 __all__ = [
     "apart",
+    "different",
     "enumerated",
     "fixed",
+    "is_among",
+    "is_repeat",
     "is_unseen",
     "neighbours",
     "positions",
     "row_keys",
     "squared_distances",
     "uniform",
-    "unseen",
-    "unseen_keys",
 ]
 
 FINEST, COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
@@ -107,21 +105,30 @@ def _reflected(cells: Array) -> Array:
 _ROUNDING = 1e-13  # Of squared distances.
 
 
-def unseen(rows: Array, seen: Array, *, or_all: bool = True) -> NDArray[np.int64]:
-    """Find rows (n, D), each different one once, that are not in ``seen`` (m, D), by index.
+def is_repeat(rows: Array, trials: Array) -> NDArray[np.bool_]:
+    """Tell which rows (M, D) agree with one of the trials (n, D) in all that it has.  # (M,)
 
-    Where all of them are in ``seen``, all different ones if ``or_all``, else none.
+    A finished trial never asked for what it lacks, whatever its configuration has there: a row
+    that agrees with it in the rest would be the same trial once more.
     """
-    return unseen_keys(row_keys(rows), set(row_keys(seen)), or_all=or_all)
+    repeats = np.zeros(len(rows), dtype=bool)
+    has = ~np.isnan(trials)
+    for asked in np.unique(has, axis=0):
+        if asked.any():  # A trial without parameters of this space says nothing.
+            known = set(row_keys(trials[(has == asked).all(axis=1)][:, asked]))
+            repeats |= np.array([key in known for key in row_keys(rows[:, asked])], dtype=bool)
+    return repeats
 
 
-def unseen_keys(
-    keys: Sequence[bytes], seen: Set[bytes], *, or_all: bool = True
-) -> NDArray[np.int64]:
-    """Return the same for rows of which the keys are known."""
-    first = {key: i for i, key in reversed(list(enumerate(keys)))}
-    fresh = sorted(i for key, i in first.items() if key not in seen)
-    return np.array(fresh if fresh or not or_all else sorted(first.values()), dtype=np.int64)
+def is_among(rows: Array, others: Array) -> NDArray[np.bool_]:
+    """Tell which rows (M, D) are equal to one of others (m, D), absent cells included.  # (M,)"""
+    return np.asarray(positions(rows, others) >= 0)
+
+
+def different(rows: Array) -> NDArray[np.int64]:
+    """Find the first of each kind of equal rows (n, D), by index."""
+    first = {key: i for i, key in reversed(list(enumerate(row_keys(rows))))}
+    return np.array(sorted(first.values()), dtype=np.int64)
 
 
 def row_keys(rows: Array) -> list[bytes]:

@@ -47,6 +47,8 @@ class SuggestRequest:
         tried: Which of the candidates an earlier trial has run or will run.  # (C,)
         measured: Which values trials came to, and not only what is likely of them; all if
             ``None``.  # (n,)
+        whole: Which trials asked for all parameters that they would ever ask for, and did not
+            fail half-way; all if ``None``.  # (n,)
     """
 
     space: Space
@@ -62,6 +64,7 @@ class SuggestRequest:
     choices: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # (C,)
     tried: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))  # (C,)
     measured: NDArray[np.bool_] | None = None  # (n,)
+    whole: NDArray[np.bool_] | None = None  # (n,)
 
     def __post_init__(self) -> None:
         n_constraints = len(self.outcomes) - self.values.shape[1]
@@ -76,6 +79,11 @@ class SuggestRequest:
             tried[taken.candidate] = True
         return replace(self, pending=np.vstack([self.pending, taken.row]), tried=tried)
 
+    @property
+    def is_whole(self) -> NDArray[np.bool_]:
+        """Which trials did not fail half-way.  # (n,)"""
+        return np.ones(len(self.rows), dtype=bool) if self.whole is None else self.whole
+
     def of_trials(self, kept: NDArray[np.int64]) -> SuggestRequest:
         """Return the request with some of the finished trials."""
         return replace(
@@ -84,6 +92,7 @@ class SuggestRequest:
             values=self.values[kept],
             constraint_values=self.constraint_values[kept],
             measured=None if self.measured is None else self.measured[kept],
+            whole=None if self.whole is None else self.whole[kept],
         )
 
     def of_measured(self) -> SuggestRequest:

@@ -22,10 +22,9 @@ from optuna_meta.outcomes.pareto import feasible
 from optuna_meta.space.conditions import apply_conditions
 from optuna_meta.space.rows import apart
 from optuna_meta.space.rows import fixed
+from optuna_meta.space.rows import is_among
+from optuna_meta.space.rows import is_repeat
 from optuna_meta.space.rows import neighbours
-from optuna_meta.space.rows import row_keys
-from optuna_meta.space.rows import unseen
-from optuna_meta.space.rows import unseen_keys
 from optuna_meta.suggest.acquisition import AcquisitionFunction
 from optuna_meta.suggest.novelty import log_novelty
 from optuna_meta.suggest.novelty import persistence
@@ -192,8 +191,7 @@ def search(
         The row (D,), and where in the pool it is, or -1 where it is not there.
     """
     space, zones, novelty = request.space, _zones(request), _novelty(request)
-    seen = np.vstack([request.rows, request.pending])
-    fresh = _fresh(request, seen, pool, zones)
+    fresh = _fresh(request, pool, zones)
     rows = pool.rows[fresh]
     scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
     is_local = len(request.rows) and space.size > SMALL and request.candidates is None
@@ -204,7 +202,7 @@ def search(
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
         local = fixed(neighbours(starts, n_local, space, rng, steps), request.fixed)
         local = apply_conditions(local, request.conditions)
-        local = local[unseen(local, seen, or_all=False)]
+        local = local[~_is_seen(local, request)]
         for others, radius in zones:
             local = local[apart(local, others, space, radius)]
         if not len(local):
@@ -233,10 +231,17 @@ def thinned(request: SuggestRequest) -> SuggestRequest:
     return request.of_trials(np.append(spread, np.arange(settled, n)))
 
 
-def _fresh(request: SuggestRequest, seen: Array, pool: Pool, zones: Zones) -> NDArray[np.int64]:
+def _is_seen(rows: Array, request: SuggestRequest) -> NDArray[np.bool_]:
+    """Tell which rows (M, D) a trial has run or is about to run.  # (M,)"""
+    others = np.vstack([request.rows, request.pending])
+    return is_among(rows, others) | is_repeat(rows, request.rows[request.is_whole])
+
+
+def _fresh(request: SuggestRequest, pool: Pool, zones: Zones) -> NDArray[np.int64]:
     """Find the rows of the pool that may be suggested, by index."""
     if request.candidates is None:
-        fresh = unseen_keys(pool.keys, set(row_keys(seen)))
+        fresh = np.flatnonzero(~_is_seen(pool.rows, request))
+        fresh = fresh if len(fresh) else np.arange(len(pool.rows))
     else:
         fresh = np.flatnonzero(~request.tried | request.tried.all())
     if len(request.rows) == 0 and (fresh < pool.n_remembered).any():
