@@ -29,6 +29,7 @@ from optuna_meta.outcomes.transforms import finite_values
 __all__ = [
     "constraint_keys",
     "fingerprint_of",
+    "has_failed",
     "FINISHED",
     "key_of",
     "objectives",
@@ -125,12 +126,18 @@ def fingerprint_of(trials: Sequence[FrozenTrial]) -> str:
     return f"{trials[0].number}@{trials[0].datetime_start.timestamp():.6f}"
 
 
+def has_failed(trial: FrozenTrial) -> bool:
+    """Tell whether the trial has ended and says of its configuration only that it is no good."""
+    if not trial.params:
+        return False
+    silent = trial.state == TrialState.PRUNED and not _curve(trial, 1.0)
+    return silent or trial.state == TrialState.FAIL
+
+
 def observe(
     trials: Sequence[FrozenTrial],
     directions: Sequence[StudyDirection],
     keys: Sequence[str] = (),
-    *,
-    failures: bool = False,
 ) -> Observations:
     """Return the observations of a study's trials.
 
@@ -138,8 +145,6 @@ def observe(
         trials: Trials of any state.
         directions: The study's, one for each objective.
         keys: The constraints to read.
-        failures: Whether trials that ended without any value rank last, in place of being left
-            out: a study that goes on must not go on failing in the same place.
     """
     signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
     complete = [t for t in trials if t.state == TrialState.COMPLETE and _has_values(t)]
@@ -147,8 +152,6 @@ def observe(
     known = {t.number: row for t, row in zip(complete, finals, strict=True)}
     if len(signs) == 1:  # Optuna prunes studies of one objective only.
         known |= _likely_values(trials, complete, finals[:, 0], float(signs[0]))
-    if failures:
-        known |= {t.number: np.full(len(signs), np.inf) for t in trials if _has_failed(t)}
     kept = sorted((t for t in trials if t.number in known), key=lambda t: t.number)
     values = np.array([known[t.number] for t in kept]).reshape(len(kept), len(signs))
     return Observations(
@@ -193,14 +196,6 @@ def _likely_values(
     return {
         t.number: np.array([_likely_final(_curve(t, sign), curves, one_measure)]) for t in pruned
     }
-
-
-def _has_failed(trial: FrozenTrial) -> bool:
-    """Tell whether the trial has ended and says of its configuration only that it is no good."""
-    if not trial.params:
-        return False
-    silent = trial.state == TrialState.PRUNED and not _curve(trial, 1.0)
-    return silent or trial.state == TrialState.FAIL
 
 
 def _has_values(trial: FrozenTrial) -> bool:

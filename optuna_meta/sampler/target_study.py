@@ -24,6 +24,7 @@ from optuna_meta._optuna import study_trials
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import constraint_keys
 from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.outcomes.observations import has_failed
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.outcomes.observations import objectives
 from optuna_meta.outcomes.observations import observe
@@ -123,7 +124,8 @@ class TargetStudy:
         running = [t for t in others if t.state == TrialState.RUNNING]
         finished = [t for t in others if t.state in FINISHED]
         keys = _constraints(finished, fitted)
-        observed = observe(others, self.directions, keys, failures=True)
+        observed = observe(others, self.directions, keys)
+        failed = [t for t in others if has_failed(t)]
         # A trial that failed half-way lacks parameters for no reason of the space's.
         whole = [t for t in finished if t.values or t.intermediate_values]
         whole_keys = [key_of(t) for t in whole]
@@ -145,6 +147,7 @@ class TargetStudy:
             ahead=sum(_comes_before(t, self.number) for t in running),
             constraint_values=observed.constraint_values,
             measured=observed.measured,
+            failed=state.rows(space, [key_of(t) for t in failed], [t.params for t in failed]),
             whole=np.array([key in read_whole for key in observed.keys], dtype=bool),
             outcomes=(*self.objectives, *map(Outcome.constraint, keys)),
             candidates=candidates,

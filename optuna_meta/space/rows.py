@@ -143,16 +143,16 @@ def positions(rows: Array, others: Array) -> NDArray[np.int64]:
     return np.array([known.get(key, -1) for key in row_keys(rows)], dtype=np.int64)
 
 
-def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> NDArray[np.bool_]:
-    """Tell which rows (n, D) are farther than ``radius`` from every other one (m, D).  # (n,)
+def apart(rows: Array, others: Array, radii: Array, space: Space) -> NDArray[np.bool_]:
+    """Tell which rows (n, D) are farther than its radius from every other one (m, D).  # (n,)
 
     Args:
         rows: The rows.
         others: The others.
-        space: The space of both.
-        radius: One for all, or one for each of the others.  # (m,)
+        radii: Of the others.  # (m,)
+        space: The space of all.
     """
-    beyond = squared_distances(rows, others, space) - np.square(radius)
+    beyond = squared_distances(rows, others, space) - np.square(radii)
     far: NDArray[np.bool_] = beyond.min(axis=1, initial=np.inf) > 0.0
     return far
 

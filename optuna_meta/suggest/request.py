@@ -49,6 +49,7 @@ class SuggestRequest:
             ``None``.  # (n,)
         whole: Which trials asked for all parameters that they would ever ask for, and did not
             fail half-way; all if ``None``.  # (n,)
+        failed: Trials that ended without a value; none if ``None``.  # (f, D)
     """
 
     space: Space
@@ -65,6 +66,7 @@ class SuggestRequest:
     tried: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))  # (C,)
     measured: NDArray[np.bool_] | None = None  # (n,)
     whole: NDArray[np.bool_] | None = None  # (n,)
+    failed: Array | None = None  # (f, D)
 
     def __post_init__(self) -> None:
         n_constraints = len(self.outcomes) - self.values.shape[1]

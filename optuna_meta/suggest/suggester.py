@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import MutableMapping
 from collections.abc import Sequence
@@ -10,7 +11,6 @@ import copy
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +45,8 @@ from optuna_meta.surrogate.transfer_model import TransferModel
 
 __all__ = ["Suggester", "search", "thinned"]
 
-# Rows to keep away from (m, D), and how far, one for all or (m,).
-Zones: TypeAlias = tuple[tuple[Array, float | Array], ...]
-
+FAILURE = Outcome.constraint("optuna_meta:failure")  # At most 0 where a trial comes to a value.
+_UNTRIED = 2  # Successes that are taken for granted.
 _FEW = 8  # Prior studies: without one of so few the others' reliability is another.
 _MOST_TRIALS = 200  # Of the target, in the model: its price grows with their cube.
 _THINNED_EVERY = 20  # Trials: what the first of them tell is learned once, not at each trial.
@@ -55,7 +54,6 @@ _LOCAL = 80  # Rows of one round of local search: as many again as are worth a q
 _LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
 _STEPS = ((0.01, 0.3), (0.01, 0.3), (0.01, 0.3), (0.002, 0.03))  # Of its rounds, in ranges.
 _STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
-_APART = 0.05  # Of a range, for each root of the dimensions: between running trials.
 
 
 @dataclass
@@ -124,17 +122,15 @@ class Suggester:
     ) -> tuple[AcquisitionFunction, list[Inputs]]:
         """Return the acquisition after the request's trials, and the pool's inputs for it."""
         posteriors, inputs = [], []
-        columns = np.hstack([request.values, request.constraint_values]).T
-        for outcome, values in zip(request.outcomes, columns, strict=True):
-            model, known = self.model(outcome), ~np.isnan(values)
-            rows, values = request.rows[known], values[known]
+        for outcome, rows, values in _observations(request):
+            model = self.model(outcome)
             posterior = model.condition(request.space, rows, values, request.pending)
             inputs.append(pool.inputs(model, posterior))
             if not outcome.is_constraint:
                 posterior = posterior.probing_if_due(inputs[-1])
             posteriors.append(posterior)
         n_objectives, valid = request.values.shape[1], feasible(request.constraint_values)
-        return AcquisitionFunction(tuple(posteriors), n_objectives, valid), inputs
+        return AcquisitionFunction(tuple(posteriors), n_objectives, valid, request.pending), inputs
 
     def _suggestion(
         self,
@@ -190,8 +186,8 @@ def search(
     Returns:
         The row (D,), and where in the pool it is, or -1 where it is not there.
     """
-    space, zones, novelty = request.space, _zones(request), _novelty(request)
-    fresh = _fresh(request, pool, zones)
+    space, flat, novelty = request.space, _flat(request), _novelty(request)
+    fresh = _fresh(request, pool, flat)
     rows = pool.rows[fresh]
     scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
     is_local = len(request.rows) and space.size > SMALL and request.candidates is None
@@ -203,8 +199,7 @@ def search(
         local = fixed(neighbours(starts, n_local, space, rng, steps), request.fixed)
         local = apply_conditions(local, request.conditions)
         local = local[~_is_seen(local, request)]
-        for others, radius in zones:
-            local = local[apart(local, others, space, radius)]
+        local = local[apart(local, *flat, space)]
         if not len(local):
             break
         rows = np.vstack([rows, local])
@@ -212,6 +207,26 @@ def search(
         scores = np.concatenate([scores, found])
     best = int(np.argmax(scores))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1
+
+
+def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Array]]:
+    """Yield each outcome with the trials (n, D) that report it, and their values (n,).
+
+    Where trials have failed, that none does is a constraint more. Pre-emption strikes good
+    configurations as often as others, and then the values tell nothing but noise; out of memory
+    strikes always in the same place. A success with the configuration of a failure overrules it.
+    """
+    columns = np.hstack([request.values, request.constraint_values]).T
+    for outcome, values in zip(request.outcomes, columns, strict=True):
+        known = ~np.isnan(values)
+        yield outcome, request.rows[known], values[known]
+    if request.failed is not None and len(request.failed):
+        failed = request.failed[~is_repeat(request.failed, request.rows)][-_MOST_TRIALS:]
+        # A configuration of nothing is far from all: what has not been tried is likely to work.
+        nothing = np.full((_UNTRIED, request.rows.shape[1]), np.nan)
+        rows = np.vstack([request.rows, nothing, failed])
+        values = np.where(np.arange(len(rows)) < len(rows) - len(failed), -1.0, 1.0)
+        yield FAILURE, rows, values
 
 
 def thinned(request: SuggestRequest) -> SuggestRequest:
@@ -233,11 +248,12 @@ def thinned(request: SuggestRequest) -> SuggestRequest:
 
 def _is_seen(rows: Array, request: SuggestRequest) -> NDArray[np.bool_]:
     """Tell which rows (M, D) a trial has run or is about to run.  # (M,)"""
-    others = np.vstack([request.rows, request.pending])
+    failed = request.rows[:0] if request.failed is None else request.failed
+    others = np.vstack([request.rows, request.pending, failed])
     return is_among(rows, others) | is_repeat(rows, request.rows[request.is_whole])
 
 
-def _fresh(request: SuggestRequest, pool: Pool, zones: Zones) -> NDArray[np.int64]:
+def _fresh(request: SuggestRequest, pool: Pool, flat: tuple[Array, Array]) -> NDArray[np.int64]:
     """Find the rows of the pool that may be suggested, by index."""
     if request.candidates is None:
         fresh = np.flatnonzero(~_is_seen(pool.rows, request))
@@ -247,24 +263,20 @@ def _fresh(request: SuggestRequest, pool: Pool, zones: Zones) -> NDArray[np.int6
     if len(request.rows) == 0 and (fresh < pool.n_remembered).any():
         # Before any trial a configuration that a prior study has tried is safer than a new one.
         fresh = fresh[fresh < pool.n_remembered]
-    for rows, radius in zones:
-        away = apart(pool.rows[fresh], rows, request.space, radius)
-        fresh = fresh[away] if away.any() else fresh
-    return fresh
+    away = apart(pool.rows[fresh], *flat, request.space)
+    return fresh[away] if away.any() else fresh
 
 
-def _zones(request: SuggestRequest) -> Zones:
-    """List rows to keep away from, and how far: running trials, then known plateaus.
+def _flat(request: SuggestRequest) -> tuple[Array, Array]:
+    """List rows (m, D) around which a plateau is known, and how far it goes (m,).
 
-    The values of running trials unknown, they do not tell the model to look elsewhere. On a
-    plateau, such as the nearest point of a grid makes, there is nothing to find either.
+    On a plateau, such as the nearest point of a grid makes, there is nothing to find.
     """
-    space, known = request.space, request.of_measured()
-    zones: Zones = ((request.pending, _APART * np.sqrt(len(space.dimensions))),)
+    known = request.of_measured()
     if _is_varied(known.values):
-        return zones
-    radii = plateaus(known.rows, known.values, space)
-    return (*zones, (known.rows[radii > 0.0], radii[radii > 0.0]))
+        return known.rows[:0], np.zeros(0)
+    radii = plateaus(known.rows, known.values, request.space)
+    return known.rows[radii > 0.0], radii[radii > 0.0]
 
 
 def _novelty(request: SuggestRequest) -> Callable[[Array], Array]:
