@@ -16,11 +16,7 @@ from optuna_meta import Prior
 
 
 def run(
-    objective: Callable[[optuna.Trial], float],
-    n_trials: int,
-    *,
-    seed: int = 0,
-    **options: Any,
+    objective: Callable[[optuna.Trial], float], n_trials: int, *, seed: int = 0, **options: Any
 ) -> optuna.Study:
     """A finished study; by default of random search."""
     sampler = options.pop("sampler", None) or optuna.samplers.RandomSampler(seed=seed)

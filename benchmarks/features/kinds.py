@@ -23,7 +23,7 @@ from benchmarks.tasks.raw_data import RAW_DATA
 from optuna_meta.features import Interactions
 from optuna_meta.features.image.image import image_meta_features
 from optuna_meta.features.interactions.interactions import interaction_meta_features
-from optuna_meta.features.text.text import pair_meta_features
+from optuna_meta.features.text.pairs import pair_meta_features
 from optuna_meta.features.text.text import text_meta_features
 
 

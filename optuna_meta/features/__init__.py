@@ -1,9 +1,9 @@
-"""What is known of a study's data set: its meta-features, computed, recorded and read back."""
+"""Data sets: in comes one of any kind, out go named numbers, recorded on a study and compared."""
 
 from optuna_meta.features.extract import extract_meta_features
-from optuna_meta.features.interactions.table import Interactions
+from optuna_meta.features.interactions.events import Interactions
 from optuna_meta.features.openml import openml_meta_features
-from optuna_meta.features.pymfe_set import pymfe_meta_features
+from optuna_meta.features.pymfe import pymfe_meta_features
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features

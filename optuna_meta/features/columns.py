@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta._typing import Array
+
 
 __all__ = [
     "as_numpy",
@@ -18,6 +20,7 @@ __all__ = [
     "holds_numbers",
     "is_missing",
     "is_numeric",
+    "number_texts",
     "read_column",
     "read_texts",
 ]
@@ -27,7 +30,7 @@ _MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
 
 
 def holds_numbers(values: Any) -> bool:
-    """Returns whether a column is numeric: of numbers, bools, dates or durations.
+    """Return whether a column is numeric: of numbers, bools, dates or durations.
 
     All else is categorical: strings, pandas categoricals, a mixture, any other objects.
 
@@ -44,7 +47,7 @@ def holds_numbers(values: Any) -> bool:
 
 
 def read_column(values: Any) -> NDArray[Any]:
-    """Returns a column as float64 numbers, or as int64 category codes.
+    """Return a column as float64 numbers, or as int64 category codes.
 
     Categories are told apart by their text and numbered in its order.
 
@@ -57,7 +60,9 @@ def read_column(values: Any) -> NDArray[Any]:
     """
     array = _as_array(values)
     if not holds_numbers(values):
-        return _codes(array.tolist())
+        texts = _texts(array.tolist())
+        # Sorted, so that neither the order of the rows nor hashing decides the numbers.
+        return number_texts(texts, sorted({text for text in texts if text is not None}))
     if array.dtype.kind in "biuf":
         return finite(array)
     if array.dtype.kind in "mM":
@@ -66,7 +71,7 @@ def read_column(values: Any) -> NDArray[Any]:
 
 
 def read_texts(values: Any) -> list[str | None]:
-    """Returns a column's cells as texts, None where one is missing.
+    """Return a column's cells as texts, None where one is missing.
 
     Args:
         values: A column of n cells: an array, a pandas Series, a list.
@@ -74,8 +79,14 @@ def read_texts(values: Any) -> list[str | None]:
     return _texts(_as_array(values).tolist())
 
 
+def number_texts(texts: list[str | None], names: list[str]) -> NDArray[np.int64]:
+    """Return the index among k names of each of n texts, shape (n,); -1 where one is missing."""
+    number_of = {name: i for i, name in enumerate(names)}
+    return np.array([-1 if text is None else number_of[text] for text in texts], dtype=np.int64)
+
+
 def count_texts(values: Any) -> Counter[str]:
-    """Returns how often each text of :func:`read_texts` occurs.
+    """Count how often each text of :func:`read_texts` occurs.
 
     Args:
         values: A column of n cells: an array, a pandas Series, a list.
@@ -90,7 +101,7 @@ def count_texts(values: Any) -> Counter[str]:
 
 
 def as_numpy(data: Any) -> Any:
-    """Returns a torch tensor as an array, and anything else as it is."""
+    """Return a torch tensor as an array, and anything else as it is."""
     if not hasattr(data, "detach"):
         return data
     tensor = data.detach().cpu()
@@ -100,19 +111,17 @@ def as_numpy(data: Any) -> Any:
 
 
 def is_numeric(column: NDArray[Any]) -> bool:
-    """Returns whether a column of :func:`read_column` holds numbers rather than codes."""
+    """Return whether a column of :func:`read_column` holds numbers rather than codes."""
     return column.dtype.kind == "f"
 
 
 def is_missing(cell: Any) -> bool:
-    """Returns whether a cell is None, NaN, NA or NaT."""
-    if type(cell).__name__ in _MISSING_TYPES:
-        return True
-    return isinstance(cell, float) and cell != cell
+    """Return whether a cell is None, NaN, NA or NaT."""
+    return type(cell).__name__ in _MISSING_TYPES or (isinstance(cell, float) and cell != cell)
 
 
-def finite(array: Any) -> NDArray[np.float64]:
-    """Returns a new float64 array of the same shape with NaN where a number is not finite."""
+def finite(array: Any) -> Array:
+    """Return a new float64 array of the same shape with NaN where a number is not finite."""
     # A long double may be too large for a float64.
     with np.errstate(over="ignore"):
         values = np.array(array, dtype=np.float64)
@@ -129,19 +138,10 @@ def _as_array(values: Any) -> NDArray[Any]:
 
 
 def _to_float(cell: Any) -> float:
-    if type(cell).__name__ in _MISSING_TYPES:
-        return np.nan
     try:
         return float(cell)
-    except OverflowError:
+    except (OverflowError, TypeError):  # It is too large, or one of the missing types.
         return np.nan
-
-
-def _codes(cells: list[Any]) -> NDArray[np.int64]:
-    texts = _texts(cells)
-    # Sorted, so that neither the order of the rows nor hashing decides the numbers.
-    number_of = {text: i for i, text in enumerate(sorted({t for t in texts if t is not None}))}
-    return np.array([-1 if t is None else number_of[t] for t in texts], dtype=np.int64)
 
 
 def _texts(cells: list[Any]) -> list[str | None]:

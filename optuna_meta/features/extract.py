@@ -4,7 +4,7 @@ What the data are decides how they are read, and the first part of the features'
 
 * a table (all that is nothing else): no prefix, see :mod:`.tabular`;
 * images: ``image.``; documents: ``text.``; pairs of sentences: ``pair.``; interactions of users
-  and items: ``interaction.``; see the modules of these names.
+  and items: ``interaction.``; see the folders of these names.
 """
 
 from __future__ import annotations
@@ -12,30 +12,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 from typing import TypeAlias
 import warnings
 
-from optuna_meta.features.budget import Budget
-from optuna_meta.features.kind import find_kind
+from optuna_meta.features.data_kind import find_data_kind
+from optuna_meta.features.groups import Budget
+from optuna_meta.features.image.image import image_meta_features
+from optuna_meta.features.interactions.interactions import interaction_meta_features
 from optuna_meta.features.record import clean_meta_features
+from optuna_meta.features.response import ProblemType
 from optuna_meta.features.tabular.tabular import tabular_meta_features
-from optuna_meta.features.target import Task
+from optuna_meta.features.text.pairs import pair_meta_features
+from optuna_meta.features.text.text import text_meta_features
 
 
 __all__ = ["extract_meta_features"]
 
 Extra: TypeAlias = Mapping[str, object] | Callable[[Any, Any], Mapping[str, object]]
 
-# The module of each kind, and its function.
 _EXTRACTORS = {
-    "image": ("image", "image_meta_features"),
-    "text": ("text", "text_meta_features"),
-    "pair": ("text", "pair_meta_features"),
-    "interaction": ("interactions", "interaction_meta_features"),
+    "tabular": tabular_meta_features,
+    "image": image_meta_features,
+    "text": text_meta_features,
+    "pair": pair_meta_features,
+    "interaction": interaction_meta_features,
 }
-_UNLABELLED = ("pair", "interaction")
+_WITHOUT_Y = ("pair", "interaction")
 
 
 def extract_meta_features(
@@ -45,23 +48,24 @@ def extract_meta_features(
     groups: Iterable[str] | None = None,
     max_seconds: float | None = None,
     seed: int = 0,
-    task: Task | None = None,
+    task: ProblemType | None = None,
     progress: bool = False,
     extra: Iterable[Extra] | Extra = (),
 ) -> dict[str, float]:
-    """Returns the meta-features of a data set: what is known of it before the first trial.
+    """Return the meta-features of a data set: what is known of it before the first trial.
 
     The names and their order are always the same for data of one kind; a feature that does not
     apply, or for which no time was left, is NaN. Large data are read in part: what is drawn
     depends on the seed alone.
 
     Args:
-        data: A table: an array, a memory map, a list of rows, a pandas data frame, a SciPy sparse
-            matrix. Images: an array or tensor of three or four dimensions, a torch ``Dataset``, a
-            list of arrays. Documents: a sequence of strings. Parallel sentences: a sequence of
-            (source, target) tuples of strings, without y. ``Interactions`` of users and items.
-        y: The target or the labels, one per row, image or document; for a table also several
-            outputs per row. None where there is none.
+        data: A table (n, p): an array, a memory map, a list of rows, a pandas data frame, a SciPy
+            sparse matrix. Images: an array or tensor (n, H, W) or (n, C, H, W), a torch
+            ``Dataset``, a list of arrays. Documents: a sequence of strings. Parallel sentences: a
+            sequence of (source, target) tuples of strings, without y. ``Interactions`` of users
+            and items.
+        y: The response, one per row, image or document (n,); for a table also several outputs per
+            row (n, k). None where there is none.
         groups: Names of the groups to compute; None for all. A table has "simple", "statistical",
             "info-theory", "landmarking" and "model-based".
         max_seconds: After this time no further group starts, and those that try learners or read
@@ -79,21 +83,26 @@ def extract_meta_features(
     """
     budget = Budget(max_seconds, progress)
     sources = [clean_meta_features(e) if isinstance(e, Mapping) else e for e in _each(extra)]
-    kind = find_kind(data, y)
-    limits: dict[str, Any] = {"groups": groups, "budget": budget, "seed": seed}
+    kind = find_data_kind(data, y)
+    options: dict[str, Any] = {"groups": groups, "budget": budget, "seed": seed}
     if kind == "tabular":
-        features = tabular_meta_features(data, y, task=task, **limits)
+        options["task"] = task
     elif task is not None:
         raise ValueError(f"task must be None for data of the kind {kind!r}, got {task!r}.")
-    else:
-        features = _extract(kind, data, y, limits)
+    if kind in _WITHOUT_Y and y is not None:
+        raise ValueError(
+            f"y must be None for data of the kind {kind!r}, got {type(y).__name__}. "
+            "What belongs to an item stands in it."
+        )
+    inputs = (data,) if kind in _WITHOUT_Y else (data, y)
+    features = _EXTRACTORS[kind](*inputs, **options)
     for source in sources:
         features |= _call(source, data, y, budget) if callable(source) else source
     return features
 
 
 def _each(extra: Iterable[Extra] | Extra) -> list[Extra]:
-    """Returns the sources in a list, also where there is but one."""
+    """Return the sources in a list, also where there is but one."""
     sources: list[Any] = [extra] if isinstance(extra, Mapping) or callable(extra) else [*extra]
     for source in sources:
         if not isinstance(source, Mapping) and not callable(source):
@@ -104,24 +113,8 @@ def _each(extra: Iterable[Extra] | Extra) -> list[Extra]:
     return sources
 
 
-def _extract(kind: str, data: Any, y: Any, limits: Mapping[str, Any]) -> dict[str, float]:
-    module, name = _EXTRACTORS[kind]
-    # Imported here, for most users have data of one kind.
-    extractor = getattr(import_module(f"optuna_meta.features.{module}.{module}"), name)
-    if kind not in _UNLABELLED:
-        features: dict[str, float] = extractor(data, y, **limits)
-        return features
-    if y is not None:
-        raise ValueError(
-            f"y must be None for data of the kind {kind!r}, got {type(y).__name__}. "
-            "What belongs to an item stands in it."
-        )
-    features = extractor(data, **limits)
-    return features
-
-
 def _call(source: Any, data: Any, y: Any, budget: Budget) -> dict[str, float]:
-    """Returns the features of a user's function, none where it fails."""
+    """Return the features of a user's function, none where it fails."""
     name = getattr(source, "__qualname__", type(source).__name__)
     if not budget.allows():
         warnings.warn(f"No time was left for the meta-features of {name}.", stacklevel=3)

@@ -1,4 +1,4 @@
-"""Labels of images or documents: read, whatever their type, and described.
+"""Labels: the responses of images and documents, of whatever type.
 
 A label of several parts (a one-hot row, a set of tags) is one class for each combination. One of
 more than a thousand numbers (a mask, another image) is no label of these, and counts as missing.
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from optuna_meta.features.columns import as_numpy
 from optuna_meta.features.columns import is_numeric
-from optuna_meta.features.measures import entropy
-from optuna_meta.features.target import read_target
+from optuna_meta.features.response import describe_classes
+from optuna_meta.features.response import read_response
 
 
 __all__ = ["describe_labels", "LABEL_NAMES", "read_labels"]
 
-_MAX_PARTS = 1_000
+_MAX_PARTS = 1_000  # As many tags or one-hot cells as a label may have; a mask has more.
 LABEL_NAMES = (
     *("is_regression", "nr_class", "class_ent", "class_balance"),
     *("freq_class.min", "freq_class.max"),
@@ -28,11 +28,11 @@ LABEL_NAMES = (
 
 
 def read_labels(labels: Any, n: int) -> NDArray[Any]:
-    """Returns labels as int64 class codes, -1 where missing, or float64 numbers to regress on.
+    """Return labels as int64 class codes, -1 where missing, or float64 numbers to regress on.
 
     Args:
-        labels: n labels of any type, by the rules of :func:`.target.read_target`; None where
-            there are none, and all of them count as missing.
+        labels: n labels of any type, by the rules of :func:`read_response`; None where there are
+            none, and all of them count as missing.
         n: How many there are to be.
 
     Returns:
@@ -45,20 +45,32 @@ def read_labels(labels: Any, n: int) -> NDArray[Any]:
         return np.full(n, -1, dtype=np.int64)
     labels = as_numpy(labels)
     if not hasattr(labels, "shape"):
-        labels = list(labels)
+        labels = [_unwrap(label) for label in labels]
     if len(labels) != n:
         raise ValueError(
             f"labels must have one for each of the {n} instances, got {len(labels)}. "
             "Pass as many, None where one is missing, or no labels at all."
         )
-    return read_target(_as_one_dimensional(labels))
+    return read_response(_join_parts(labels))
 
 
-def _as_one_dimensional(labels: Any) -> Any:
+def describe_labels(y: NDArray[Any]) -> dict[str, float]:
+    """Return the features of ``LABEL_NAMES`` that apply; none without any label.
+
+    Args:
+        y: Labels as :func:`read_labels` returns them, of shape (n,).
+    """
+    if is_numeric(y):
+        return {"is_regression": 1.0}
+    classes = describe_classes(np.bincount(y[y >= 0]))
+    return {"is_regression": 0.0, **classes} if classes else {}
+
+
+def _join_parts(labels: Any) -> Any:
+    """Return labels (n,), each of several parts as a text that tells it from others."""
     if hasattr(labels, "shape"):
         several = len(labels.shape) > 1 and labels.shape[1:] != (1,)
     else:
-        labels = [_plain(label) for label in labels]
         several = any(isinstance(label, list | tuple | set | frozenset) for label in labels)
     if not several:
         return labels
@@ -68,8 +80,8 @@ def _as_one_dimensional(labels: Any) -> Any:
     return [_text(cell) for cell in cells]
 
 
-def _plain(label: Any) -> Any:
-    """Returns a label without the array or tensor that a loader wraps it in."""
+def _unwrap(label: Any) -> Any:
+    """Return a label without the array or tensor that a loader wraps it in."""
     label = as_numpy(label)
     if isinstance(label, np.ndarray) and label.size > _MAX_PARTS:
         return None
@@ -77,33 +89,8 @@ def _plain(label: Any) -> Any:
 
 
 def _text(label: Any) -> str | None:
-    """Returns what tells a label of several parts from others; sets have no order."""
     if label is None:
         return None
     if isinstance(label, set | frozenset):
-        return repr(sorted(map(repr, label)))
+        return repr(sorted(map(repr, label)))  # Sets have no order.
     return repr(label.tolist() if isinstance(label, np.ndarray) else label)
-
-
-def describe_labels(y: NDArray[Any]) -> dict[str, float]:
-    """Returns the features of ``LABEL_NAMES`` that apply; none without any label.
-
-    ``class_ent`` is in bits, and ``class_balance`` is its share of what equal classes have.
-
-    Args:
-        y: Labels as :func:`read_labels` returns them, of shape (n,).
-    """
-    if is_numeric(y):
-        return {"is_regression": 1.0}
-    counts = np.bincount(y[y >= 0])
-    if not counts.size:
-        return {}
-    bits = entropy(counts)
-    return {
-        "is_regression": 0.0,
-        "nr_class": len(counts),
-        "class_ent": bits,
-        "class_balance": bits / np.log2(len(counts)) if len(counts) > 1 else np.nan,
-        "freq_class.min": counts.min() / counts.sum(),
-        "freq_class.max": counts.max() / counts.sum(),
-    }

@@ -1,6 +1,6 @@
 """The qualities that OpenML publishes of its data sets, under the names of :mod:`.tabular`.
 
-Only those of the same definition. OpenML counts the target among the attributes, and says of a
+Only those of the same definition. OpenML counts the response among the attributes, and says of a
 regression that it has no class. Its means of skewness or kurtosis are of other estimators, its
 landmarkers have other folds: they stay out.
 
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import math
 
 from optuna_meta.features.record import clean_meta_features
+import optuna_meta.features.stats as stats
 
 
 __all__ = ["openml_meta_features", "QUALITIES"]
@@ -27,9 +28,9 @@ QUALITIES = (
 
 
 def openml_meta_features(qualities: Mapping[str, object]) -> dict[str, float]:
-    """Returns the meta-features that a data set's OpenML qualities tell, NaN where they do not.
+    """Return the meta-features that a data set's OpenML qualities tell, NaN where they do not.
 
-    The data set has one target, and no row lacks it. They mix with what is extracted:
+    The data set has one response, and no row lacks it. They mix with what is extracted:
     ``extract_meta_features(X, y, extra=[openml_meta_features(qualities)])``.
 
     Args:
@@ -50,16 +51,12 @@ def openml_meta_features(qualities: Mapping[str, object]) -> dict[str, float]:
         "nr_attr": nr_attr,
         "nr_num": known["NumberOfNumericFeatures"] - (1.0 - classes),
         "nr_cat": known["NumberOfSymbolicFeatures"] - classes,
-        "attr_to_inst": _divide(nr_attr, nr_inst),
-        "missing_ratio": _divide(known["NumberOfMissingValues"], nr_inst * nr_attr),
-        "inst_missing_ratio": _divide(known["NumberOfInstancesWithMissingValues"], nr_inst),
+        "attr_to_inst": stats.ratio(nr_attr, nr_inst),
+        "missing_ratio": stats.ratio(known["NumberOfMissingValues"], nr_inst * nr_attr),
+        "inst_missing_ratio": stats.ratio(known["NumberOfInstancesWithMissingValues"], nr_inst),
         "is_regression": 1.0 - classes,
         "nr_class": nr_class * if_classes,
-        "freq_class.min": _divide(known["MinorityClassSize"], nr_inst) * if_classes,
-        "freq_class.max": _divide(known["MajorityClassSize"], nr_inst) * if_classes,
+        "freq_class.min": stats.ratio(known["MinorityClassSize"], nr_inst) * if_classes,
+        "freq_class.max": stats.ratio(known["MajorityClassSize"], nr_inst) * if_classes,
         "class_ent": known["ClassEntropy"] * if_classes,
     }
-
-
-def _divide(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else math.nan

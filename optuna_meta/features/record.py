@@ -26,7 +26,7 @@ META_FEATURES_KEY = "optuna_meta:meta_features"
 
 
 def clean_meta_features(mapping: Mapping[str, object]) -> dict[str, float]:
-    """Returns the meta-features as Python floats, NaN where a value is missing.
+    """Return the meta-features as Python floats, NaN where a value is missing.
 
     Args:
         mapping: A real number (bools count as 0 and 1) or None by the name of the feature.
@@ -72,7 +72,7 @@ def _clean_value(name: str, value: object) -> float:
 
 
 def record_meta_features(study: optuna.Study, mapping: Mapping[str, object]) -> None:
-    """Writes the meta-features on the study, in place of those it had.
+    """Write the meta-features on the study, in place of those it had.
 
     Args:
         study: The study whose data set the meta-features describe.
@@ -87,7 +87,7 @@ def record_meta_features(study: optuna.Study, mapping: Mapping[str, object]) -> 
 
 
 def read_meta_features(user_attrs: Mapping[str, Any]) -> dict[str, float] | None:
-    """Returns the meta-features among a study's user attributes, None where there are none.
+    """Return the meta-features among a study's user attributes, None where there are none.
 
     Args:
         user_attrs: The ``user_attrs`` of a study.

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from itertools import product
 
 import numpy as np
@@ -26,19 +27,15 @@ from optuna_meta._typing import Array
 from optuna_meta.outcomes.transforms import rank_normal
 
 
-__all__ = [
-    "LEAST_STUDIES",
-    "Similarity",
-    "learned_similarity",
-    "nearness",
-    "uniform_similarity",
-]
+__all__ = ["LEAST_STUDIES", "Similarity", "learned_similarity", "nearness", "uniform_similarity"]
 
 LEAST_STUDIES = 6  # With features; of fewer none is left out for the others to say anything.
-_LEAST_KNOWN = 3  # Studies that have a feature.
+_LEAST_KNOWN = 3  # Studies that have a feature: two tell no more than that they differ.
 _RIDGE = 0.2  # Of the number of pairs: differences have mean 1, disagreements unit variance.
+# All of these are tried on studies that are left out.
 _REACHES = (0.25, 0.5, 1.0, 2.0)  # Of the weights' decay, in median foretold disagreements.
 _SHARES = (1.0, 0.75, 0.5, 0.25)  # Of the weights that are not uniform.
+_ROUNDING = 1e-9  # What varies less is constant.
 _LEAST_SAID = 0.05  # Of all relevance: features below it are no reason to name.
 
 
@@ -66,16 +63,13 @@ class Similarity:
         return not self.relevance.any()
 
     def relevant(self) -> dict[str, float]:
-        """The features that matter and their relevance, largest first."""
+        """Return the features that matter and their relevance, largest first."""
         order = np.argsort(-self.relevance, kind="stable")
-        return {
-            self.names[k]: float(self.relevance[k])
-            for k in order
-            if self.relevance[k] >= _LEAST_SAID
-        }
+        named = order[self.relevance[order] >= _LEAST_SAID]
+        return {self.names[k]: float(self.relevance[k]) for k in named}
 
     def reasons(self, study: int, most: int = 2) -> tuple[str, ...]:
-        """The features by which a study is close to the target, if it weighs more for that."""
+        """Return features by which a study is close to the target, if it weighs more for that."""
         if self.is_uniform or self.weights[study] * len(self.weights) <= 1.0:
             return ()
         said = self.closeness[study]
@@ -84,7 +78,7 @@ class Similarity:
 
 
 def uniform_similarity(n_studies: int) -> Similarity:
-    """What nothing tells apart."""
+    """Return equal weights for all, as where nothing tells studies apart."""
     weights = np.full(n_studies, 1.0 / max(n_studies, 1))
     return Similarity(weights, (), np.zeros(0), np.zeros((n_studies, 0)))
 
@@ -96,7 +90,7 @@ def learned_similarity(
     Z: Array,
     owners: NDArray[np.int64],
 ) -> Similarity:
-    """Weights of T prior studies, learned from some of them.
+    """Weigh T prior studies, by what is learned from some of them.
 
     Args:
         features: Meta-features of each study; empty where none are known.
@@ -107,14 +101,13 @@ def learned_similarity(
     """
     nothing = uniform_similarity(len(features))
     names, scores = _scores(features, target)
-    known = np.asarray(np.isfinite(scores[teachers]).any(axis=1))
-    Z, owners, teachers = Z[:, known], _renumbered(owners, known), teachers[known]
-    units = _mean_square(scores[teachers])
-    telling = units > 0.0
-    if len(teachers) < LEAST_STUDIES or not telling.any():
+    known = np.isfinite(scores[teachers]).any(axis=1)
+    # Owners among those that are known; -1 for others.
+    owners = np.where(known, np.cumsum(known) - 1, -1)[owners]
+    Z, teachers = Z[:, known], teachers[known]
+    names, scores = _in_units(names, scores, teachers)
+    if len(teachers) < LEAST_STUDIES or not names:
         return nothing
-    names = tuple(name for name, tells in zip(names, telling, strict=True) if tells)
-    scores = scores[:, telling] / np.sqrt(units[telling])
     among = _differences(scores[teachers], scores[teachers])
     to_target = _differences(scores[:-1], scores[-1:])[:, 0]  # (T, q)
     apart = _disagreement(Z)
@@ -127,7 +120,7 @@ def learned_similarity(
 
 
 def nearness(features: Sequence[Mapping[str, float]], target: Mapping[str, float]) -> Array:
-    """Weights (T,) of T studies by a Gaussian of the distance of all their features, sum 1.
+    """Weigh T studies by a Gaussian of the distance of all their features; shape (T,), sum 1.
 
     Nothing is learned: for whom few studies must do, and who checks what comes of it.
 
@@ -135,29 +128,18 @@ def nearness(features: Sequence[Mapping[str, float]], target: Mapping[str, float
         features: Meta-features of each study; one without any weighs like an average one.
         target: Meta-features of the target.
     """
-    scores = _scores(features, target)[1]
-    units = _mean_square(scores[:-1])
-    telling = units > 0.0
-    if not telling.any():
+    names, scores = _in_units(*_scores(features, target), np.arange(len(features)))
+    if not names:
         return uniform_similarity(len(features)).weights
-    scores = scores[:, telling] / np.sqrt(units[telling])
     squared = _differences(scores[:-1], scores[-1:])[:, 0].mean(axis=1)
     closeness = np.exp(-(squared - squared.min()))
-    weights: Array = closeness / closeness.sum()
-    return weights
-
-
-def _renumbered(owners: NDArray[np.int64], kept: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Owners among those that are kept; -1 for others.  # (B,)"""
-    numbers = np.where(kept, np.cumsum(kept) - 1, -1)
-    renumbered: NDArray[np.int64] = numbers[owners]
-    return renumbered
+    return np.asarray(closeness / closeness.sum())
 
 
 def _scores(
     features: Sequence[Mapping[str, float]], target: Mapping[str, float]
 ) -> tuple[tuple[str, ...], Array]:
-    """Normal scores of ranks, so that neither units nor outliers count; NaN where unknown.
+    """Return normal scores of ranks: neither units nor outliers count; NaN where unknown.
 
     Returns:
         Names of the features that the target has, and the scores of T studies and of the target.
@@ -173,35 +155,39 @@ def _scores(
     return names, scores
 
 
-def _mean_square(scores: Array) -> Array:
-    """Mean squared difference (q,) of two studies (t, q); 0 where too few are known."""
-    known = np.isfinite(scores)
-    n = known.sum(axis=0)
-    filled = np.where(known, scores, 0.0)
-    spread = np.sum(filled**2, axis=0) / np.maximum(n, 1)
-    spread -= (filled.sum(axis=0) / np.maximum(n, 1)) ** 2
-    tells = (n >= _LEAST_KNOWN) & (spread > 1e-9)
-    mean: Array = np.where(tells, 2.0 * spread * n / np.maximum(n - 1, 1), 0.0)
-    return mean
+def _in_units(
+    names: tuple[str, ...], scores: Array, studies: NDArray[np.int64]
+) -> tuple[tuple[str, ...], Array]:
+    """Keep features that tell some studies apart, whose mean squared difference becomes 1.
+
+    Args:
+        names: Names of the features.
+        scores: Of all studies, NaN where unknown.  # (T + 1, q)
+        studies: Those to tell apart.  # (t,)
+    """
+    mean_squares = np.zeros(len(names))
+    known = np.isfinite(scores[studies]).sum(axis=0) >= _LEAST_KNOWN
+    # Of two draws the mean squared difference is twice the variance.
+    mean_squares[known] = 2.0 * np.nanvar(scores[studies][:, known], axis=0, ddof=1)
+    telling = mean_squares > _ROUNDING
+    return tuple(compress(names, telling)), scores[:, telling] / np.sqrt(mean_squares[telling])
 
 
 def _differences(scores: Array, others: Array) -> Array:
-    """Squared differences (t, u, q) of scores (t, q) and (u, q); 1, the mean, where unknown."""
-    squared = (scores[:, None, :] - others) ** 2
-    return np.where(np.isfinite(squared), squared, 1.0)
+    """Square the differences (t, u, q) of scores (t, q) and (u, q); 1, the mean, where unknown."""
+    return np.nan_to_num((scores[:, None, :] - others) ** 2, nan=1.0)
 
 
 def _disagreement(Z: Array) -> Array:
-    """1 - correlation of what studies expect; a study that expects the same everywhere: 1."""
+    """Return 1 - correlation of what studies expect (t, t); 1 for one that expects no change."""
     centred = Z - Z.mean(axis=0)
     norms = np.linalg.norm(centred, axis=0)
     scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 1e-9)
-    apart: Array = 1.0 - scaled.T @ scaled
-    return apart
+    return np.asarray(1.0 - scaled.T @ scaled)
 
 
 def _coefficients(differences: Array, apart: Array) -> Array:
-    """Coefficients (q,), not negative, of the ridge regression of (t, t) on (t, t, q)."""
+    """Return coefficients (q,), not negative, of the ridge regression of (t, t) on (t, t, q)."""
     pairs = np.triu_indices(len(apart), k=1)
     A, d = differences[pairs], apart[pairs]
     if np.ptp(d) <= 1e-12:
@@ -210,67 +196,60 @@ def _coefficients(differences: Array, apart: Array) -> Array:
     # |R b - R'^-1 A'd|^2 is, up to a constant, |A b - d|^2 + ridge |b|^2 with R'R = A'A + ridge.
     R = cholesky(A.T @ A + _RIDGE * len(d) * np.eye(A.shape[1]))
     found, _ = nnls(R, solve_triangular(R, A.T @ d, trans="T"))
-    coefficients: Array = found
-    return coefficients
+    return np.asarray(found)
 
 
 def _chosen(
     differences: Array, apart: Array, Z: Array, owners: NDArray[np.int64]
 ) -> tuple[float, float] | None:
-    """Reach and share that predict left out studies best; ``None`` for uniform weights.
+    """Choose reach and share that predict left out studies best; ``None`` for uniform weights.
 
     Each of t studies is left out in turn: its expectations are predicted by the others', at the
     configurations that are not its own, with coefficients learned without it.
     """
-    played = list(_left_out(differences, apart))
-    uniform = np.array([_loss(None, *told, Z, owners) for told in played])
+    foretold = list(_left_out(differences, apart))
+
+    def losses(reach: float, share: float) -> Array:
+        weights = (_weights(*apart_and_unit, reach, share) for apart_and_unit in foretold)
+        return np.array([_loss(w, t, Z, owners) for t, w in enumerate(weights)])
+
+    uniform = losses(1.0, 0.0)
     best, choice = 0.0, None
     for reach, share in product(_REACHES, _SHARES):
-        losses = np.array([_loss((reach, share), *told, Z, owners) for told in played])
-        gains = uniform - losses
+        gains = uniform - losses(reach, share)
         surely = float(gains.mean() - gains.std(ddof=1) / np.sqrt(len(gains)))
         if surely > best:
             best, choice = surely, (reach, share)
     return choice
 
 
-def _left_out(differences: Array, apart: Array) -> Iterator[tuple[int, Array, float]]:
-    """Of each study its index, its foretold disagreements with the others, and their unit."""
+def _left_out(differences: Array, apart: Array) -> Iterator[tuple[Array, float]]:
+    """Yield each study's foretold disagreements with the others (t - 1,), and their unit."""
     n_studies = len(apart)
     for t in range(n_studies):
         others = np.delete(np.arange(n_studies), t)
         among = differences[np.ix_(others, others)]
         coefficients = _coefficients(among, apart[np.ix_(others, others)])
-        unit = _median_of_pairs(among @ coefficients)
-        yield t, differences[t, others] @ coefficients, unit
+        yield differences[t, others] @ coefficients, _median_of_pairs(among @ coefficients)
 
 
-def _loss(
-    choice: tuple[float, float] | None,
-    study: int,
-    foretold: Array,
-    unit: float,
-    Z: Array,
-    owners: NDArray[np.int64],
-) -> float:
-    """Mean squared error of the others' weighted mean, for a study that was left out."""
+def _loss(weights: Array, study: int, Z: Array, owners: NDArray[np.int64]) -> float:
+    """Return the mean squared error of the others' weighted mean, for a study left out."""
     rows = owners != study
-    reach, share = choice or (1.0, 0.0)
-    mean = np.delete(Z[rows], study, axis=1) @ _weights(foretold, unit, reach, share)
+    mean = np.delete(Z[rows], study, axis=1) @ weights
     return float(np.mean((mean - Z[rows, study]) ** 2))
 
 
 def _weights(foretold: Array, unit: float, reach: float, share: float) -> Array:
-    """Weights (t,), a share of which decays with the foretold disagreement."""
+    """Return weights (t,), a share of which decays with the foretold disagreement."""
     n = len(foretold)
     if unit <= 0.0:
         return np.full(n, 1.0 / n)
     decay = np.exp(-(foretold - foretold.min()) / (reach * unit))
-    weights: Array = (1.0 - share) / n + share * decay / decay.sum()
-    return weights
+    return np.asarray((1.0 - share) / n + share * decay / decay.sum())
 
 
 def _median_of_pairs(matrix: Array) -> float:
-    """Of those that differ at all: of a feature that few studies have, most pairs do not."""
+    """Return the median of those that differ: of a rare feature, most pairs do not."""
     pairs = matrix[np.triu_indices(len(matrix), k=1)]
     return float(np.median(pairs[pairs > 1e-12])) if (pairs > 1e-12).any() else 0.0

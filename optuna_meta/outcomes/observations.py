@@ -135,9 +135,7 @@ def has_failed(trial: FrozenTrial) -> bool:
 
 
 def observe(
-    trials: Sequence[FrozenTrial],
-    directions: Sequence[StudyDirection],
-    keys: Sequence[str] = (),
+    trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], keys: Sequence[str] = ()
 ) -> Observations:
     """Return the observations of a study's trials.
 

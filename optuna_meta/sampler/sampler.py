@@ -18,6 +18,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
@@ -25,6 +26,7 @@ from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
+from optuna_meta.outcomes.observations import objectives
 from optuna_meta.sampler.explanation import explained
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.prior_choice import fitted_prior
@@ -36,6 +38,7 @@ from optuna_meta.sampler.target_study import given_params
 from optuna_meta.sampler.target_study import param_names
 from optuna_meta.sampler.target_study import PLAN_KEY
 from optuna_meta.sampler.target_study import TargetStudy
+from optuna_meta.sampler.target_study import used_candidates
 from optuna_meta.sampler.target_study import was_taken
 from optuna_meta.sampler.target_study import withheld_params
 from optuna_meta.space.dimension import NOTHING
@@ -119,11 +122,8 @@ class MetaSampler(BaseSampler):
         self._told: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        # Storages have other identities in another process.
-        states: BoundedMap[tuple[int, int, str], StudyState] = BoundedMap(_MOST_STUDIES)
-        for (_, number, name), state in self._states.data.items():
-            states[(0, number, name)] = state.only_plans()
-        return {**self.__dict__, "_states": states}
+        # Storages have other identities in another process; plans are on their trials.
+        return {**self.__dict__, "_states": BoundedMap(_MOST_STUDIES)}
 
     def reseed_rng(self) -> None:
         """Draw differently from now on, also in the independent sampler."""
@@ -135,11 +135,7 @@ class MetaSampler(BaseSampler):
         self._independent.before_trial(study, trial)
 
     def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Forget the trial's plan and pass on to the independent sampler."""
         plan = self._state(study).plans.pop(trial.number, Plan())
@@ -176,7 +172,9 @@ class MetaSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Serve the plan's value; where the plan did not foresee what is asked, renew it."""
-        plan = self._state(study).plans.get(trial.number, Plan())
+        plan = self._state(study).plans.get(trial.number)
+        if plan is None:  # Made before the sampler was pickled, or nowhere.
+            plan = Plan(trial.system_attrs.get(PLAN_KEY, {}))
         if not plan.holds(param_name, param_distribution, trial.params):
             plan = self._renewed(study, trial, param_name, param_distribution, plan)
         value = servable(param_distribution, plan.params.get(param_name, NOTHING))
@@ -203,12 +201,7 @@ class MetaSampler(BaseSampler):
         return explained(suggester, target.encode(suggester.fitted, state), self._rng)
 
     def _state(self, study: Study) -> StudyState:
-        key = study_key(study)
-        if key not in self._states:
-            # After pickling the plans of its running trials are all that is known of it.
-            unpickled = self._states.pop((0, *key[1:]), None)
-            self._states[key] = unpickled or StudyState()
-        return self._states[key]
+        return self._states.setdefault(study_key(study), StudyState())
 
     def _suggester(self, study: Study, trials: Sequence[FrozenTrial]) -> Suggester:
         features = self._features_of(study)
@@ -235,8 +228,17 @@ class MetaSampler(BaseSampler):
         fixed_params: Mapping[str, Any],
         is_exact: bool = False,
     ) -> TargetStudy:
-        return TargetStudy.of(
-            study, trials, number, search_space, fixed_params, is_exact, self._candidates
+        directions = tuple(study.directions)
+        return TargetStudy(
+            directions,
+            objectives(len(directions), metric_names(study)),
+            trials,
+            number,
+            search_space,
+            fixed_params,
+            is_exact,
+            self._candidates,
+            used_candidates(study, number, self._candidates),
         )
 
     def _plan(

@@ -104,12 +104,6 @@ class StudyState:
         self._own: tuple[str, tuple[str, ...]] = ("", ())
         self._suggester: tuple[str, Suggester] | None = None
 
-    def only_plans(self) -> StudyState:
-        """Return what serves another process: all else is read again there."""
-        other = StudyState()
-        other.plans = self.plans
-        return other
-
     def suggester(
         self,
         fitted: FittedPrior,

@@ -19,14 +19,12 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._optuna import enqueued_params
-from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import study_trials
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import constraint_keys
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import has_failed
 from optuna_meta.outcomes.observations import key_of
-from optuna_meta.outcomes.observations import objectives
 from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.sampler.study_state import StudyState
@@ -51,6 +49,7 @@ __all__ = [
     "TargetStudy",
     "given_params",
     "param_names",
+    "used_candidates",
     "was_taken",
     "withheld_params",
 ]
@@ -85,33 +84,6 @@ class TargetStudy:
     is_exact: bool = False
     candidates: CandidateList | None = None
     used: Collection[int] = ()
-
-    @classmethod
-    def of(
-        cls,
-        study: Study,
-        trials: Sequence[FrozenTrial],
-        number: int,
-        search_space: Mapping[str, BaseDistribution],
-        fixed_params: Mapping[str, Any],
-        is_exact: bool = False,
-        candidates: CandidateList | None = None,
-    ) -> TargetStudy:
-        """Read a study with these trials; the other arguments are those of the class."""
-        directions = tuple(study.directions)
-        outcomes = objectives(len(directions), metric_names(study))
-        used = set() if candidates is None else _used_candidates(study, number, candidates)
-        return cls(
-            directions,
-            outcomes,
-            trials,
-            number,
-            search_space,
-            fixed_params,
-            is_exact,
-            candidates,
-            used,
-        )
 
     def encode(self, fitted: FittedPrior, state: StudyState) -> SuggestRequest:
         """Encode what the trial asks of the suggester.
@@ -208,16 +180,16 @@ def _is_among(row: Array, rows: Array) -> bool:
     return bool(np.isclose(rows, row, rtol=0.0, atol=1e-7, equal_nan=True).all(axis=1).any())
 
 
-def _used_candidates(study: Study, number: int, candidates: CandidateList) -> set[int]:
+def used_candidates(study: Study, number: int, candidates: CandidateList | None) -> set[int]:
     """Find the candidates of other trials, also of those that HyperbandPruner hides."""
+    if candidates is None:
+        return set()
     others = [t for t in study_trials(study, tuple(TrialState)) if t.number != number]
     plans = [t.system_attrs.get(PLAN_KEY, {}) for t in others]
     return candidates.tried([*plans, *(given_params(t) for t in others)])
 
 
-def _distributions(
-    trials: Iterable[FrozenTrial],
-) -> tuple[dict[str, BaseDistribution], set[str]]:
+def _distributions(trials: Iterable[FrozenTrial]) -> tuple[dict[str, BaseDistribution], set[str]]:
     """Return each parameter's latest distribution, and the parameters that have had several."""
     known: dict[str, BaseDistribution] = {}
     changing: set[str] = set()

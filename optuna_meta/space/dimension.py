@@ -24,15 +24,7 @@ from optuna.distributions import IntDistribution
 from optuna_meta._typing import Array
 
 
-__all__ = [
-    "Dimension",
-    "NOTHING",
-    "UNSEEN",
-    "as_number",
-    "choice_key",
-    "nearest",
-    "plain",
-]
+__all__ = ["Dimension", "NOTHING", "UNSEEN", "as_number", "choice_key", "nearest", "plain"]
 
 UNSEEN = -1.0  # The cell of a choice that the dimension does not know.
 NOTHING = object()

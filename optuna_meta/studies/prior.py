@@ -91,9 +91,7 @@ class Prior:
             ValueError: The SQLite file or one of ``study_names`` does not exist.
         """
         mapping = ParameterMapping(rename or {}, defaults or {})
-        prior = _encoded(read_storage(storage, study_names, where, mapping))
-        mapping.warn_of_unknown()
-        return prior
+        return _encoded(read_storage(storage, study_names, where, mapping), mapping)
 
     @classmethod
     def from_studies(
@@ -111,9 +109,7 @@ class Prior:
             defaults: Values that studies without these parameters (by their new names) ran with.
         """
         mapping = ParameterMapping(rename or {}, defaults or {})
-        prior = _encoded(read_studies(studies, mapping))
-        mapping.warn_of_unknown()
-        return prior
+        return _encoded(read_studies(studies, mapping), mapping)
 
     @classmethod
     def from_dataframe(
@@ -221,9 +217,11 @@ def _require_json(dimension: Dimension) -> None:
         ) from error
 
 
-def _encoded(raw: Iterable[RawStudy]) -> Prior:
+def _encoded(raw: Iterable[RawStudy], mapping: ParameterMapping | None = None) -> Prior:
     """Encode the studies that can serve, in the union of their spaces."""
     studies = usable(raw)
+    if mapping:
+        mapping.warn_of_unknown()
     space = Space.union([study.dimensions for study in studies])
     return Prior(space, tuple(task for study in studies for task in _tasks(study, space)))
 

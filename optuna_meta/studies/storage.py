@@ -59,7 +59,7 @@ class ParameterMapping:
             warnings.warn(
                 f"No prior study has a parameter named {', '.join(map(repr, unknown))}, which "
                 "rename= names: check the spelling.",
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def apply(self, observations: Observations) -> tuple[Observations, list[Dimension]]:

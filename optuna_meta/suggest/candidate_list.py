@@ -46,9 +46,7 @@ class CandidateList:
         return frozenset(name for params in self.configurations for name in params)
 
     def space(
-        self,
-        shown: Mapping[str, BaseDistribution],
-        expected: Mapping[str, BaseDistribution],
+        self, shown: Mapping[str, BaseDistribution], expected: Mapping[str, BaseDistribution]
     ) -> Space:
         """Return the space of their parameters.
 

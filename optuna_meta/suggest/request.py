@@ -68,12 +68,6 @@ class SuggestRequest:
     whole: NDArray[np.bool_] | None = None  # (n,)
     failed: Array | None = None  # (f, D)
 
-    def __post_init__(self) -> None:
-        n_constraints = len(self.outcomes) - self.values.shape[1]
-        if self.constraint_values.shape != (len(self.rows), n_constraints):
-            assert n_constraints == 0, "Each constraint needs a column of constraint_values."
-            object.__setattr__(self, "constraint_values", np.zeros((len(self.rows), 0)))
-
     def after(self, taken: Suggestion) -> SuggestRequest:
         """Return the request when another trial has been given a suggestion."""
         tried = self.tried.copy()

@@ -161,10 +161,7 @@ def _beliefs(centre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _moved_centre(
-    centre: torch.Tensor,
-    logs: torch.Tensor,
-    variances: torch.Tensor,
-    tuned: torch.Tensor,
+    centre: torch.Tensor, logs: torch.Tensor, variances: torch.Tensor, tuned: torch.Tensor
 ) -> torch.Tensor:
     """Move the centre (D,) by a Newton step, given what the studies tuned (T, D).
 

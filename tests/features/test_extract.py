@@ -1,18 +1,36 @@
+"""The one entry point, on data of every kind, within a time limit or without."""
+
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
+from functools import partial
+from itertools import count
 import math
 from typing import Any
 import warnings
 
 import numpy as np
+import optuna
 import pytest
 from sklearn.datasets import load_iris
+import torch
+from torch.utils.data import TensorDataset
 
 from optuna_meta.features import extract_meta_features
+from optuna_meta.features import Interactions
+from optuna_meta.features import read_meta_features
+from optuna_meta.features import record_meta_features
+from optuna_meta.features.groups import Budget
+from optuna_meta.features.image.image import image_meta_features
+from optuna_meta.features.interactions.interactions import interaction_meta_features
 from optuna_meta.features.tabular.tabular import TABULAR_GROUPS
 from optuna_meta.features.tabular.tabular import tabular_meta_features
+from optuna_meta.features.text.pairs import pair_meta_features
+from optuna_meta.features.text.text import text_meta_features
 
+
+Extract = Callable[..., dict[str, float]]
 
 IRIS = load_iris(return_X_y=True)
 
@@ -115,3 +133,110 @@ def test_nothing_is_shown_of_short_work(capsys: pytest.CaptureFixture[str]) -> N
         warnings.simplefilter("error")
         extract_meta_features(*IRIS, progress=True)
     assert capsys.readouterr().err.strip() == ""
+
+
+RNG = np.random.default_rng(0)
+IMAGES, LABELS = RNG.random((30, 1, 6, 6)), np.arange(30) % 3
+DOCUMENTS = [f"word{label} and {i % 7}" for i, label in enumerate(LABELS)]
+PAIRS = [(text, text.upper()) for text in DOCUMENTS]
+INTERACTIONS = Interactions(LABELS, np.arange(30) % 10, LABELS, np.arange(30))
+KINDS: dict[str, tuple[Callable[..., dict[str, float]], tuple[Any, ...]]] = {
+    "images": (image_meta_features, (IMAGES, LABELS)),
+    "tensor": (image_meta_features, (torch.as_tensor(IMAGES), torch.as_tensor(LABELS))),
+    "data set": (
+        image_meta_features,
+        (TensorDataset(torch.as_tensor(IMAGES), torch.as_tensor(LABELS)),),
+    ),
+    "list of images": (image_meta_features, (list(IMAGES), list(LABELS))),
+    "documents": (text_meta_features, (DOCUMENTS, LABELS)),
+    "documents, some missing": (text_meta_features, ([None, *DOCUMENTS], None)),
+    "array of documents": (text_meta_features, (np.array(DOCUMENTS), LABELS)),
+    "pairs": (pair_meta_features, (PAIRS,)),
+    "interactions": (interaction_meta_features, (INTERACTIONS,)),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_type_picks_the_extractor(name: str) -> None:
+    extract, data = KINDS[name]
+    expected = pytest.approx(extract(*data, seed=2), rel=0, nan_ok=True)
+    assert extract_meta_features(*data, seed=2) == expected
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_groups_and_time_are_passed_on(name: str) -> None:
+    _, data = KINDS[name]
+    simple = extract_meta_features(*data, groups=["simple"])
+    assert 0 < len(simple) < len(extract_meta_features(*data))
+    none = extract_meta_features(*data, groups=["simple"], max_seconds=0)
+    assert list(none) == list(simple)
+    assert np.isnan(list(none.values())).all()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_recorded_on_a_study_is_read_back(name: str) -> None:
+    features = extract_meta_features(*KINDS[name][1])
+    study = optuna.create_study()
+    record_meta_features(study, features)
+    assert read_meta_features(study.user_attrs) == pytest.approx(features, nan_ok=True)
+
+
+def test_names_of_different_kinds_differ() -> None:
+    data = [KINDS[name][1] for name in ("images", "documents", "pairs", "interactions")]
+    names = [name for one in data for name in extract_meta_features(*one)]
+    assert len(names) == len(set(names))
+
+
+def test_own_features_join_those_of_images() -> None:
+    features = extract_meta_features(IMAGES, LABELS, extra=lambda X, y: {"mean": X.mean()})
+    assert features["mean"] == pytest.approx(features["image.pixel_mean.mean"])
+
+
+_MOST_QUESTIONS = 100
+OUTPUTS = IRIS[0] @ RNG.standard_normal((4, 2)) + RNG.standard_normal((150, 2))
+WORDS = [[f"w{i}" for i in RNG.zipf(1.5, 20) % 50] for _ in range(30)]
+TEXTS = [" ".join(words) for words in WORDS]
+TEXT_PAIRS = list(zip(TEXTS, TEXTS[::-1], strict=True))
+RATINGS = Interactions(
+    RNG.integers(0, 20, 200), RNG.integers(0, 15, 200), RNG.integers(1, 6, 200), np.arange(200)
+)
+EXTRACTORS: dict[str, Extract] = {
+    "classes": partial(tabular_meta_features, *IRIS),
+    "outputs": partial(tabular_meta_features, IRIS[0], OUTPUTS),
+    "images": partial(image_meta_features, RNG.random((30, 8, 8)), np.arange(30) % 2),
+    "texts": partial(text_meta_features, TEXTS, np.arange(30) % 2),
+    "numbered texts": partial(text_meta_features, TEXTS, RNG.random(30)),
+    "pairs": partial(pair_meta_features, TEXT_PAIRS),
+    "interactions": partial(interaction_meta_features, RATINGS),
+}
+
+
+def known(features: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in features.items() if not math.isnan(value)}
+
+
+def asked(extract: Extract, most: float) -> tuple[dict[str, float], int]:
+    """The features where the time is over at this question for it, and how many were asked."""
+    ticks = count()
+    features = extract(budget=Budget(most, clock=lambda: float(next(ticks))))
+    return features, next(ticks)
+
+
+@pytest.mark.parametrize("kind", EXTRACTORS)
+def test_more_time_adds_features_and_changes_none(kind: str) -> None:
+    whole: Any = EXTRACTORS[kind]()
+    found, questions = asked(EXTRACTORS[kind], math.inf)
+    assert known(found) == known(whole)
+    assert questions <= _MOST_QUESTIONS
+    before: dict[str, float] = {}
+    sizes = set()
+    for most in range(1, questions + 1):
+        features, _ = asked(EXTRACTORS[kind], most)
+        assert list(features) == list(whole)
+        now = known(features)
+        assert before.items() <= now.items() <= known(whole).items()
+        before = now
+        sizes.add(len(now))
+    assert before == known(whole)
+    # Neither the groups alone nor all at once.
+    assert len(sizes) > 5

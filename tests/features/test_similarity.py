@@ -161,8 +161,9 @@ def test_differences_average_to_one_and_so_do_unknown_ones() -> None:
     rng = np.random.default_rng(4)
     scores = rng.standard_normal((8, 2))
     scores[2, 1] = np.nan
-    units = similarity._mean_square(scores)
-    differences = similarity._differences(scores / np.sqrt(units), scores / np.sqrt(units))
+    names, scaled = similarity._in_units(("a", "b"), scores, np.arange(8))
+    differences = similarity._differences(scaled, scaled)
+    assert names == ("a", "b")
     off = ~np.eye(8, dtype=bool)
     np.testing.assert_allclose(differences[off].mean(axis=0), 1.0)
     assert (differences[2, :, 1] == 1.0).all()

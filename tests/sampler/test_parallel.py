@@ -90,9 +90,7 @@ def test_threads_with_a_sampler_each() -> None:
 
     def work(_: int) -> None:
         mine = optuna.load_study(
-            study_name=study.study_name,
-            storage=study._storage,
-            sampler=meta_sampler(grid_prior()),
+            study_name=study.study_name, storage=study._storage, sampler=meta_sampler(grid_prior())
         )
         mine.ask(GRID)
 

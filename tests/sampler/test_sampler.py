@@ -76,8 +76,9 @@ def test_reseed_rng_changes_suggestions() -> None:
     copied = pickle.loads(pickle.dumps(study.sampler))
     study.sampler.reseed_rng()
     unlike = {"new": FloatDistribution(0, 1)}
+    number = study.ask().number
     ours, theirs = (
-        s.sample_independent(study, study.ask(), "new", unlike["new"])
+        s.sample_independent(study, study.get_trials()[number], "new", unlike["new"])
         for s in (study.sampler, copied)
     )
     assert ours != theirs

@@ -17,6 +17,7 @@ import pytest
 from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import Prior
+from optuna_meta.outcomes.observations import objectives
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import PLAN_KEY
 from optuna_meta.sampler.target_study import TargetStudy
@@ -44,7 +45,8 @@ def request_of(
     state, trials = StudyState(), study.trials
     number = len(trials) if number is None else number
     common = state.common_space(trials)
-    target = TargetStudy.of(study, trials, number, common, {})
+    outcomes = objectives(len(study.directions))
+    target = TargetStudy(tuple(study.directions), outcomes, trials, number, common)
     return target.encode(bowl_prior() if fitted is None else fitted, state)
 
 

@@ -235,10 +235,7 @@ def test_defaults_fill_studies_that_did_not_know_the_parameter(
 def test_defaults_do_not_fill_a_conditional_parameter() -> None:
     kernels = CategoricalDistribution(["rbf", "linear"])
     conditional = study_of(
-        [
-            ({"k": ("rbf", kernels), "g": (0.5, X)}, 1.0),
-            ({"k": ("linear", kernels)}, 2.0),
-        ]
+        [({"k": ("rbf", kernels), "g": (0.5, X)}, 1.0), ({"k": ("linear", kernels)}, 2.0)]
     )
     prior = Prior.from_studies([conditional, line()], defaults={"g": 0.25})
     assert [p.get("g") for p in params_of(prior, 0)] == [0.5, None]

@@ -71,6 +71,7 @@ def request(space: Space, rows: Array | None = None, **more: object) -> SuggestR
     rows = np.zeros((0, n_dims)) if rows is None else rows
     values = np.asarray(more.pop("values", bowl(rows)))[:, None]
     asked = SuggestRequest(space, rows, values, np.zeros((0, n_dims)), np.full(n_dims, np.nan))
+    more = {"constraint_values": np.zeros((len(rows), 0))} | more
     return replace(asked, **more)  # type: ignore[arg-type]
 
 

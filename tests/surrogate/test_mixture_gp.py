@@ -347,10 +347,7 @@ def test_no_prior_study_at_all_leaves_the_cold_components() -> None:
 def test_equal_values_are_no_evidence() -> None:
     rng = np.random.default_rng(5)
     inputs = Inputs(rng.standard_normal((6, 2)), rng.random((6, 3)))
-    pair = (
-        Component(1.0, 1.0, 0.3, 0.1, odds=3.0),
-        Component(0.0, 0.0, 1.0, 0.1),
-    )
+    pair = (Component(1.0, 1.0, 0.3, 0.1, odds=3.0), Component(0.0, 0.0, 1.0, 0.1))
     scales = Scales(np.ones(3), np.ones(3))
     model = condition(pair, inputs, np.zeros(6), np.array([0.5, 0.5]), scales)
     assert model.weights == pytest.approx([0.75, 0.25])

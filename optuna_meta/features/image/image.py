@@ -1,6 +1,6 @@
 """Meta-features of a data set of images, all named ``image.``...
 
-Pixels lie in [0, 1], see :func:`.image_sample.read_images`; ``.mean`` and ``.sd`` summarise.
+Pixels lie in [0, 1], see :func:`.sample.read_images`; ``.mean`` and ``.sd`` summarise.
 
 * ``simple``: ``nr_inst``, ``channels``, ``height``, ``width``, and the labels' features of
   :mod:`.labels`.
@@ -22,34 +22,32 @@ Pixels lie in [0, 1], see :func:`.image_sample.read_images`; ``.mean`` and ``.sd
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features.budget import Budget
 from optuna_meta.features.columns import is_numeric
-from optuna_meta.features.cross_validation import NearestCentroid
-from optuna_meta.features.cross_validation import probe
-from optuna_meta.features.groups import compute
+from optuna_meta.features.cross_validation import cross_validate
+from optuna_meta.features.cross_validation import make_learners
+from optuna_meta.features.groups import Budget
+from optuna_meta.features.groups import Extractor
+from optuna_meta.features.groups import Steps
 from optuna_meta.features.image.intrinsic import participation_ratio
 from optuna_meta.features.image.intrinsic import two_nn
-from optuna_meta.features.image.pixels import describe
-from optuna_meta.features.image.pixels import describe_pixels
-from optuna_meta.features.image.pixels import radial_spectrum
-from optuna_meta.features.image.pixels import spectral_measures
+import optuna_meta.features.image.pixels as pixels
 from optuna_meta.features.image.sample import ImageSample
 from optuna_meta.features.image.sample import pool
 from optuna_meta.features.image.sample import read_images
 from optuna_meta.features.labels import describe_labels
 from optuna_meta.features.labels import LABEL_NAMES
-from optuna_meta.features.measures import standardise
+import optuna_meta.features.stats as stats
 
 
 __all__ = ["image_meta_features"]
 
-_CELLS = 16
+_CELLS = 16  # Along a side: of so many numbers distances are still quick, and digits legible.
+_RIDGE = 100.0  # Descriptors are standardised, and there may be more of them than images.
 _GROUPS = {
     "simple": ("nr_inst", "channels", "height", "width", *LABEL_NAMES),
     "statistical": (
@@ -64,46 +62,35 @@ _GROUPS = {
 }
 
 
-def image_meta_features(
-    images: Any,
-    labels: Any = None,
-    *,
-    groups: Iterable[str] | None = None,
-    budget: Budget | None = None,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Returns the meta-features of a data set of images, named as in the module's docstring.
+def prepare_images(images: Any, labels: Any = None, *, seed: int, budget: Budget) -> Steps:
+    """Read a sample of images, and say how to compute each group of features.
 
-    The names and their order are always the same for the same groups; a feature that does not
-    apply, or for which no time was left, is NaN. Sizes and an array's labels are of all images;
-    everything else is of a sample of at most 1,000 images and 2^23 pixels (at least 64 images),
-    which alone is read: a ``Dataset`` is asked for no other item. Memory is bounded by half a
-    gigabyte beside the images.
+    Sizes and an array's labels are of all images; everything else is of a sample of at most 1,000
+    images and 2^23 pixels (at least 64 images), which alone is read: a ``Dataset`` is asked for no
+    other item. Memory is bounded by half a gigabyte beside the images.
 
     Args:
         images: N x C x H x W or N x H x W, an array, a memory map or a torch tensor; channels may
             be last. Or a torch ``Dataset``, or a sequence, of images or (image, label) pairs.
         labels: N labels of any type, None where one is missing; None for those of the pairs, or
             for no labels.
-        groups: Which groups to compute; None for all.
-        budget: The time that there is; None for no limit.
-        seed: Of the generator that draws the images and the landmarkers' folds.
+        seed: Of the generators that draw the images and the landmarkers' folds.
+        budget: The time that there is.
 
     Raises:
-        ValueError: If there are no images, they have another shape, labels are more or fewer than
-            images, or a group is unknown.
+        ValueError: If there are no images, they have another shape, or labels are more or fewer.
     """
-    rng = np.random.default_rng(seed)
-    budget = budget or Budget()
-    sample = read_images(images, labels, rng, budget)
-    steps = {
+    sample = read_images(images, labels, np.random.default_rng(seed), budget)
+    return {
         "simple": lambda: _count(sample),
-        "statistical": lambda: describe_pixels(sample.pixels),
-        "spectral": lambda: spectral_measures(radial_spectrum(sample.pixels)),
+        "statistical": lambda: pixels.describe_pixels(sample.pixels),
+        "spectral": lambda: pixels.spectral_measures(pixels.radial_spectrum(sample.pixels)),
         "intrinsic": lambda: _find_dimensions(sample.pixels, budget),
         "landmarking": lambda: _landmark(sample, np.random.default_rng([seed, 1]), budget),
     }
-    return compute("image.", _GROUPS, steps, groups, budget)
+
+
+image_meta_features = Extractor("image.", _GROUPS, prepare_images)
 
 
 def _count(sample: ImageSample) -> dict[str, float]:
@@ -116,42 +103,15 @@ def _count(sample: ImageSample) -> dict[str, float]:
     }
 
 
-def _find_dimensions(pixels: NDArray[np.float32], budget: Budget) -> dict[str, float]:
-    height, width = (min(_CELLS, side) for side in pixels.shape[2:])
-    points = pool(pixels, height, width).reshape(len(pixels), -1).astype(np.float64)
+def _find_dimensions(images: NDArray[np.float32], budget: Budget) -> dict[str, float]:
+    height, width = (min(_CELLS, side) for side in images.shape[2:])
+    points = pool(images, height, width).reshape(len(images), -1).astype(np.float64)
     dimensions = {"two_nn": two_nn, "participation_ratio": participation_ratio}
     return {name: find(points) for name, find in dimensions.items() if budget.allows()}
 
 
 def _landmark(sample: ImageSample, rng: np.random.Generator, budget: Budget) -> dict[str, float]:
-    learners = _regressors() if is_numeric(sample.labels) else _classifiers()
-    design = standardise(describe(sample.pixels))
-    return probe(design, sample.labels, learners, rng, budget)
-
-
-def _classifiers() -> dict[str, Any]:
-    # Imported here, for scikit-learn takes most of a second and many studies need none of it.
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.tree import DecisionTreeClassifier
-
-    return {
-        "one_nn": KNeighborsClassifier(1),
-        "nearest_centroid": NearestCentroid(),
-        # Shrunk, since with more descriptors than images the covariance is singular.
-        "linear_discr": LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1),
-        "small_tree": DecisionTreeClassifier(max_depth=5, random_state=0),
-    }
-
-
-def _regressors() -> dict[str, Any]:
-    from sklearn.linear_model import Ridge
-    from sklearn.neighbors import KNeighborsRegressor
-    from sklearn.tree import DecisionTreeRegressor
-
-    return {
-        "one_nn": KNeighborsRegressor(1),
-        # Descriptors are standardised and there may be more of them than images.
-        "ridge": Ridge(alpha=100.0),
-        "small_tree": DecisionTreeRegressor(max_depth=5, random_state=0),
-    }
+    names, regression = _GROUPS["landmarking"], is_numeric(sample.labels)
+    learners = make_learners(names, regression, ridge=_RIDGE)
+    design = stats.standardise(pixels.describe(sample.pixels))
+    return cross_validate(learners, design, sample.labels, rng, budget)

@@ -7,16 +7,18 @@ minimal neighborhood information".
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from optuna_meta._typing import Array
 
 
 __all__ = ["participation_ratio", "two_nn"]
 
-_KEPT = 0.9  # the share of points that the fit uses, as the authors recommend
+_KEPT = 0.9  # The share of points that the fit uses, as the authors recommend.
+_LEAST_POINTS = 10  # Fewer ratios than nine are no distribution.
 
 
-def two_nn(points: NDArray[np.float64]) -> float:
-    """Returns the TwoNN estimate: the slope of -log(1 - F(mu)) over log mu, through the origin.
+def two_nn(points: Array) -> float:
+    """Return the TwoNN estimate: the slope of -log(1 - F(mu)) over log mu, through the origin.
 
     mu is the ratio of the distances to a point's second and first neighbours, and F its
     empirical distribution. NaN with fewer than ten distinct points; at most d.
@@ -29,7 +31,7 @@ def two_nn(points: NDArray[np.float64]) -> float:
 
     points = np.unique(points, axis=0)
     m = len(points)
-    if m < 10:
+    if m < _LEAST_POINTS:
         return np.nan
     distances = cdist(points, points)
     np.fill_diagonal(distances, np.inf)
@@ -44,8 +46,8 @@ def two_nn(points: NDArray[np.float64]) -> float:
     return min(float(log_mu[:kept] @ heights) / squares, float(points.shape[1]))
 
 
-def participation_ratio(points: NDArray[np.float64]) -> float:
-    """Returns (sum of the variances)^2 / sum of their squares, over principal components.
+def participation_ratio(points: Array) -> float:
+    """Return (sum of the variances)^2 / sum of their squares, over principal components.
 
     It is the number of components where all have the same variance; NaN where nothing varies.
 

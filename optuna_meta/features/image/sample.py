@@ -9,18 +9,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features.budget import Budget
 from optuna_meta.features.columns import as_numpy
+from optuna_meta.features.groups import Budget
+from optuna_meta.features.groups import UNLIMITED
 from optuna_meta.features.labels import read_labels
+import optuna_meta.features.stats as stats
 
 
 __all__ = ["ImageSample", "pool", "read_images"]
 
-_MAX_IMAGES = 1_000
-_MIN_IMAGES = 64
-_MAX_PIXELS = 2**23  # of all images of the sample as shrunk, over all channels
-_MAX_SIDE = 128
-_CHANNELS = (1, 2, 3, 4)
+_MAX_IMAGES = 1_000  # distances between all of them take eight megabytes
+_MIN_IMAGES = 64  # fewer large images would be too few to learn from
+_MAX_PIXELS = 2**23  # of all images of the sample as shrunk, over all channels: 32 megabytes
+_MAX_SIDE = 128  # 512 images of one channel; spectra then reach 64 frequencies
+_CHANNELS = (1, 2, 3, 4)  # grey, grey or colours with transparency, colours
 _ARRAY_MARKS = ("shape", "__array_interface__")  # of an array or a tensor, of PIL's image
 
 
@@ -45,7 +47,7 @@ class _Item(NamedTuple):
 
 
 def read_images(images: Any, labels: Any, rng: np.random.Generator, budget: Budget) -> ImageSample:
-    """Returns a sample of at most 1,000 images, fewer (at least 64) where they are large.
+    """Return a sample of at most 1,000 images, fewer (at least 64) where they are large.
 
     Sides over 128 pixels are shrunk by averaging. Images of differing sizes are brought to
     their median size. Unsigned integers are divided by the largest of their type; other numbers
@@ -65,36 +67,17 @@ def read_images(images: Any, labels: Any, rng: np.random.Generator, budget: Budg
         ValueError: If there are no images, they have another shape, or other numbers of labels.
     """
     images = as_numpy(images)
-    if hasattr(images, "shape"):
-        return _read_array(images, labels, rng)
-    return _read_items(images, labels, rng, budget)
-
-
-def _read_array(images: Any, labels: Any, rng: np.random.Generator) -> ImageSample:
-    if len(images.shape) not in (3, 4) or 0 in images.shape:
-        raise ValueError(
-            "images must be N x C x H x W or N x H x W with none of them 0, got the shape "
-            f"{tuple(images.shape)}. Reshape them; a single image as images[None]."
-        )
-    n = len(images)
-    y = read_labels(labels, n)
-    shape = _orient(images[:1]).shape[1:]
-    rows = _draw(n, shape, rng)
-    # One by one, so that a memory map is read only where needed.
-    taken = np.stack([_shrink(_orient(images[i : i + 1])[0]) for i in rows])
-    return ImageSample(n, shape[1], shape[2], _rescale(taken, images.dtype), y[rows], y)
-
-
-def _read_items(items: Any, labels: Any, rng: np.random.Generator, budget: Budget) -> ImageSample:
-    n = _count(items)
-    first = _read_item(items[0])
+    n = _count(images)
+    first = _read_item(images[0])
     # In random order, for time may run out before all are read.
     asked = rng.permutation(_draw(n, first.shape, rng))
-    read = {int(i): _read_item(items[int(i)]) for i in budget.steps(map(str, asked), "images")}
+    # An array is at hand; one by one, so that a memory map is read only where needed.
+    steps = (UNLIMITED if hasattr(images, "shape") else budget).steps(map(str, asked), "images")
+    read = {int(i): _read_item(images[int(i)]) for i in steps}
     read = dict(sorted(read.items())) or {0: first}
     height, width = np.median([item.shape[1:] for item in read.values()], axis=0)
     pixels = _rescale(_unify([item.pixels for item in read.values()]), first.dtype)
-    labels = _targets(items, n) if labels is None else labels
+    labels = _all_labels(images, n) if labels is None else labels
     if labels is None:
         y = read_labels([item.label for item in read.values()], len(read))
         return ImageSample(n, height, width, pixels, y, y)
@@ -102,20 +85,26 @@ def _read_items(items: Any, labels: Any, rng: np.random.Generator, budget: Budge
     return ImageSample(n, height, width, pixels, y[list(read)], y)
 
 
-def _count(items: Any) -> int:
-    n = len(items) if hasattr(items, "__len__") and hasattr(items, "__getitem__") else 0
+def _count(images: Any) -> int:
+    shape = getattr(images, "shape", None)
+    if shape is not None and (len(shape) not in (3, 4) or 0 in shape):
+        raise ValueError(
+            "images must be N x C x H x W or N x H x W with none of them 0, got the shape "
+            f"{tuple(shape)}. Reshape them; a single image as images[None]."
+        )
+    n = len(images) if hasattr(images, "__len__") and hasattr(images, "__getitem__") else 0
     if not n:
         raise ValueError(
             "images must be an array, a tensor, a Dataset or a sequence, with a length and at "
-            f"least one image, got {type(items).__name__}. Read a stream into a list."
+            f"least one image, got {type(images).__name__}. Read a stream into a list."
         )
     return n
 
 
-def _targets(items: Any, n: int) -> Any:
-    """Returns all labels where a data set holds them as torchvision's do, else None."""
-    targets: Any = getattr(items, "targets", None)
-    return targets if hasattr(targets, "__len__") and len(targets) == n else None
+def _all_labels(images: Any, n: int) -> Any:
+    """Return all labels where a data set holds them as torchvision's do, else None."""
+    labels: Any = getattr(images, "targets", None)
+    return labels if hasattr(labels, "__len__") and len(labels) == n else None
 
 
 def _read_item(item: Any) -> _Item:
@@ -129,28 +118,22 @@ def _read_item(item: Any) -> _Item:
             f"An image must be C x H x W or H x W, got the shape {image.shape}. "
             "Let the items be images, or (image, label) pairs."
         )
-    image = _orient(image[None])[0]
+    if image.ndim == 2:
+        image = image[None]
+    elif image.shape[0] not in _CHANNELS and image.shape[2] in _CHANNELS:
+        image = np.moveaxis(image, 2, 0)
     return _Item(_shrink(image), image.shape, image.dtype, label)
 
 
-def _orient(images: Any) -> NDArray[Any]:
-    """Returns images of shape N x C x H x W, from whichever order of axes."""
-    if images.ndim == 3:
-        return np.asarray(images[:, None])
-    if images.shape[1] not in _CHANNELS and images.shape[3] in _CHANNELS:
-        return np.asarray(np.moveaxis(images, 3, 1))
-    return np.asarray(images)
-
-
 def _draw(n: int, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Returns which images of shape (C, H, W) to take, ascending."""
+    """Return which images of shape (C, H, W) to take, ascending."""
     nr_pixels = shape[0] * _shrunk(shape[1]) * _shrunk(shape[2])
     limit = int(np.clip(_MAX_PIXELS // nr_pixels, _MIN_IMAGES, _MAX_IMAGES))
-    return np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
+    return stats.subsample(n, limit, rng)
 
 
 def _shrink(image: NDArray[Any]) -> NDArray[np.float32]:
-    """Returns an image C x H x W with sides of at most 128, and NaN where not finite."""
+    """Return an image C x H x W with sides of at most 128, and NaN where not finite."""
     # A complex image keeps its real part; a number too large for a float32 becomes infinite.
     with np.errstate(over="ignore"):
         image = image.real.astype(np.float32)
@@ -159,31 +142,29 @@ def _shrink(image: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _shrunk(side: int) -> int:
-    """Returns the length that is left of a side of which a whole number of pixels is one."""
+    """Return the length that is left of a side of which a whole number of pixels is one."""
     return math.ceil(side / math.ceil(side / _MAX_SIDE))
 
 
 def pool(images: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Returns images (..., H, W) as the means of (..., height, width) cells of about one size.
+    """Return images (..., H, W) as the means of (..., height, width) cells of about one size.
 
     Where a side is shorter than asked for, its pixels are repeated.
     """
     for axis, size in ((-2, height), (-1, width)):
         side = images.shape[axis]
-        if size == side:
-            continue
-        if size > side:
-            images = np.take(images, np.arange(size) * side // size, axis=axis)
-            continue
         starts = np.arange(size) * side // size
-        sums: NDArray[np.float32] = np.add.reduceat(images, starts, axis=axis)
-        counts = np.diff(np.append(starts, side)).astype(np.float32)
-        images = np.divide(sums, counts[:, None] if axis == -2 else counts, dtype=np.float32)
+        if size > side:
+            images = np.take(images, starts, axis=axis)
+        elif size < side:
+            counts = np.diff(np.append(starts, side)).astype(np.float32)
+            sums = np.add.reduceat(images, starts, axis=axis)
+            images = np.divide(sums, counts[:, None] if axis == -2 else counts, dtype=np.float32)
     return images
 
 
 def _unify(arrays: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Returns images of one size and of the least number of channels, shape (m, C, H, W)."""
+    """Return images of one size and of the least number of channels, shape (m, C, H, W)."""
     channels = min(len(array) for array in arrays)
     height, width = np.median([array.shape[1:] for array in arrays], axis=0).astype(int)
     return np.stack([pool(array[:channels], height, width) for array in arrays])

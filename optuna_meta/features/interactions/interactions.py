@@ -20,22 +20,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from optuna_meta.features.budget import Budget
-from optuna_meta.features.groups import compute
-from optuna_meta.features.interactions.measures import describe_counts
-from optuna_meta.features.interactions.measures import describe_popularity
-from optuna_meta.features.interactions.measures import describe_ratings
-from optuna_meta.features.interactions.measures import describe_times
+from optuna_meta.features.groups import Budget
+from optuna_meta.features.groups import Extractor
+from optuna_meta.features.groups import Steps
+from optuna_meta.features.interactions.events import Interactions
+from optuna_meta.features.interactions.events import read_interactions
+import optuna_meta.features.interactions.measures as measures
 from optuna_meta.features.interactions.recommenders import landmark_interactions
-from optuna_meta.features.interactions.table import Interactions
-from optuna_meta.features.interactions.table import read_interactions
 
 
-__all__ = ["interaction_meta_features", "Interactions"]
+__all__ = ["interaction_meta_features"]
 
 _GROUPS = {
     "simple": (
@@ -59,38 +55,29 @@ _GROUPS = {
 }
 
 
-def interaction_meta_features(
-    interactions: Interactions,
-    *,
-    groups: Iterable[str] | None = None,
-    budget: Budget | None = None,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Returns the meta-features of interactions, named as in the module's docstring.
+def prepare_interactions(interactions: Interactions, *, seed: int, budget: Budget) -> Steps:
+    """Read interactions, and say how to compute each group of features.
 
-    The names and their order are always the same for the same groups; a feature that does not
-    apply, or for which no time was left, is NaN. All interactions are counted, in time and memory
-    that grow with their number as sorting does; landmarkers are of at most 300,000. The order of
-    the interactions matters to landmarkers alone, and to the times of those at the same time.
+    All interactions are counted, in time and memory that grow with their number as sorting does;
+    landmarkers are of at most 300,000. The order of the interactions matters to landmarkers alone,
+    and to the times of those at the same time.
 
     Args:
         interactions: Users, items, and where there are any ratings and times.
-        groups: Which groups to compute; None for all.
-        budget: The time that there is; None for no limit.
         seed: Of the generator that draws the landmarkers' users and what they hold out.
+        budget: The time that there is.
 
     Raises:
-        ValueError: If ratings or times are no numbers, or a group is unknown.
+        ValueError: If ratings or times are no numbers.
     """
-    budget = budget or Budget()
-    events = read_interactions(interactions)
-    steps = {
-        "simple": lambda: describe_counts(events),
-        "popularity": lambda: describe_popularity(events),
-        "ratings": lambda: describe_ratings(events),
-        "times": lambda: describe_times(events),
-        "landmarking": lambda: landmark_interactions(
-            events, np.random.default_rng([seed, 1]), budget
-        ),
+    events, rng = read_interactions(interactions), np.random.default_rng([seed, 1])
+    return {
+        "simple": lambda: measures.describe_counts(events),
+        "popularity": lambda: measures.describe_popularity(events),
+        "ratings": lambda: measures.describe_ratings(events),
+        "times": lambda: measures.describe_times(events),
+        "landmarking": lambda: landmark_interactions(events, rng, budget),
     }
-    return compute("interaction.", _GROUPS, steps, groups, budget)
+
+
+interaction_meta_features = Extractor("interaction.", _GROUPS, prepare_interactions)

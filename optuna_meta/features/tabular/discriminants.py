@@ -1,6 +1,6 @@
 """How columns of numbers separate classes, or follow a number, linearly.
 
-The groups' and the target's canonical correlations, and Wilks' lambda, the product of
+The classes' or the response's canonical correlations, and Wilks' lambda, the product of
 1 - r^2 over them; the centre of gravity of Ali and Smith-Miles (2006), "On learning algorithm
 selection for classification".
 """
@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta._typing import Array
 from optuna_meta.features.columns import is_numeric
-from optuna_meta.features.measures import mean
+import optuna_meta.features.stats as stats
 
 
 __all__ = ["separate"]
 
 
-def separate(z: NDArray[np.float64], y: NDArray[Any]) -> dict[str, float]:
-    """Returns can_cor, w_lambda and, for classes, gravity; empty where nothing varies.
+def separate(z: Array, y: NDArray[Any]) -> dict[str, float]:
+    """Return can_cor, w_lambda and, for classes, gravity; empty where nothing varies.
 
-    With as many columns as rows any target is followed perfectly: then can_cor and w_lambda are
+    With as many columns as rows any response is followed perfectly: then can_cor and w_lambda are
     left out.
 
     Args:
@@ -38,14 +39,13 @@ def separate(z: NDArray[np.float64], y: NDArray[Any]) -> dict[str, float]:
     if not correlations.size:
         return gravity
     return gravity | {
-        "can_cor.mean": mean(correlations),
-        "can_cor.max": float(correlations[0]),
         "w_lambda": float(np.prod(1.0 - correlations**2)),
+        **stats.summarise("can_cor", correlations),
     }
 
 
-def _canonical_correlations(numbers: NDArray[np.float64], y: NDArray[Any]) -> NDArray[np.float64]:
-    """Returns them in descending order, shape (min(rank, k - 1),) for k classes, else (1,)."""
+def _canonical_correlations(numbers: Array, y: NDArray[Any]) -> Array:
+    """Return them in descending order, shape (min(rank, k - 1),) for k classes, else (1,)."""
     centred = numbers - numbers.mean(axis=0)
     basis, scales, _ = np.linalg.svd(centred, full_matrices=False)
     basis = basis[:, scales > scales[0] * len(y) * np.finfo(np.float64).eps]
@@ -63,12 +63,11 @@ def _canonical_correlations(numbers: NDArray[np.float64], y: NDArray[Any]) -> ND
     frequent = counts > 0
     cosines = sums[frequent] / np.sqrt(counts[frequent])[:, None]
     found = np.linalg.svd(cosines, compute_uv=False)[: frequent.sum() - 1]
-    correlations: NDArray[np.float64] = np.minimum(found, 1.0)
-    return correlations
+    return np.asarray(np.minimum(found, 1.0))
 
 
-def _gravity(numbers: NDArray[np.float64], y: NDArray[np.int64]) -> float:
-    """Returns the distance between the means of the most and the least frequent class."""
+def _gravity(numbers: Array, y: NDArray[np.int64]) -> float:
+    """Return the distance between the means of the most and the least frequent class."""
     counts = np.bincount(y)
     classes = np.flatnonzero(counts)
     largest = classes[np.argmax(counts[classes])]

@@ -8,18 +8,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features.columns import as_numpy
-from optuna_meta.features.columns import finite
-from optuna_meta.features.columns import holds_numbers
-from optuna_meta.features.columns import read_column
+from optuna_meta._typing import Array
+import optuna_meta.features.columns as columns
+import optuna_meta.features.stats as stats
 
 
-__all__ = ["read_table", "Table"]
+__all__ = ["encode", "read_table", "Table"]
 
-_MAX_ROWS = 2_000
-_MIN_ROWS = 200
-_MAX_CELLS = 1_000_000
-_MAX_COLUMNS = 200
+_MAX_ROWS = 2_000  # The standard error of a share of them is about a hundredth.
+_MIN_ROWS = 200  # Three hundredths, where the columns are very many.
+_MAX_CELLS = 1_000_000  # Eight megabytes, of at most 5,000 columns.
+_MAX_COLUMNS = 200  # Of either kind: the pairs that correlate are their square.
+_MAX_CODED = 50  # Categorical columns that are encoded, in at most 400 indicators
+_MAX_CATEGORIES = 8  # of so many categories each, for learners take no longer than for numbers.
 
 
 class Table(NamedTuple):
@@ -29,12 +30,12 @@ class Table(NamedTuple):
     nr_num: int  # numeric columns of the whole data set
     nr_cat: int  # categorical columns of the whole data set
     rows: NDArray[np.int64]  # (m,), the sampled rows, ascending
-    numbers: NDArray[np.float64]  # (m, a), NaN where missing
+    numbers: Array  # (m, a), NaN where missing
     codes: NDArray[np.int64]  # (m, c), -1 where missing
 
 
 def read_table(X: Any, rng: np.random.Generator) -> Table:
-    """Returns a sample of the attributes.
+    """Return a sample of the attributes.
 
     Up to 2,000 rows (fewer where there are over 500 columns) and up to 200 columns of either
     kind are taken whole.
@@ -49,22 +50,18 @@ def read_table(X: Any, rng: np.random.Generator) -> Table:
     X = _as_two_dimensional(X)
     nr_inst, nr_attr = X.shape
     limit = int(np.clip(_MAX_CELLS // nr_attr, _MIN_ROWS, _MAX_ROWS))
-    rows = _sample_rows(nr_inst, limit, rng)
+    rows = stats.subsample(nr_inst, limit, rng)
     cells = X.iloc[rows].iloc if hasattr(X, "iloc") else X[rows]
-    numeric = _find_numeric(X, cells)
-    nr_num = int(numeric.sum())
-    return Table(
-        nr_inst=nr_inst,
-        nr_num=nr_num,
-        nr_cat=nr_attr - nr_num,
-        rows=rows,
-        numbers=_read(cells, _sample(np.flatnonzero(numeric), _MAX_COLUMNS, rng), np.float64),
-        codes=_read(cells, _sample(np.flatnonzero(~numeric), _MAX_COLUMNS, rng), np.int64),
-    )
+    is_number = _find_numeric(X, cells)
+    numeric, categorical = np.flatnonzero(is_number), np.flatnonzero(~is_number)
+    numbers = _read(cells, numeric[stats.subsample(len(numeric), _MAX_COLUMNS, rng)], np.float64)
+    drawn = categorical[stats.subsample(len(categorical), _MAX_COLUMNS, rng)]
+    codes = _read(cells, drawn, np.int64)
+    return Table(nr_inst, len(numeric), len(categorical), rows, numbers, codes)
 
 
 def _as_two_dimensional(X: Any) -> Any:
-    X = as_numpy(X)
+    X = columns.as_numpy(X)
     if hasattr(X, "tocsr"):
         X = X.tocsr()
     elif not hasattr(X, "iloc"):
@@ -79,28 +76,33 @@ def _as_two_dimensional(X: Any) -> Any:
     return X
 
 
-def _sample_rows(nr_inst: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    if nr_inst <= limit:
-        return np.arange(nr_inst)
-    # By their number: a list of ten million indices is never made.
-    return np.sort(rng.choice(nr_inst, limit, replace=False))
-
-
-def _sample(indices: NDArray[np.int64], limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    if len(indices) <= limit:
-        return indices
-    return np.sort(rng.choice(indices, limit, replace=False))
-
-
 def _find_numeric(X: Any, cells: Any) -> NDArray[np.bool_]:  # (p,)
-    """Returns for each column whether it is numeric, by its type alone where that tells."""
+    """Return for each column whether it is numeric, by its type alone where that tells."""
     dtypes = X.dtypes if hasattr(X, "iloc") else [X.dtype] * X.shape[1]
     plain = [isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes]
-    return np.array([plain[j] or holds_numbers(cells[:, j]) for j in range(len(plain))])
+    return np.array([plain[j] or columns.holds_numbers(cells[:, j]) for j in range(len(plain))])
 
 
-def _read(cells: Any, columns: NDArray[np.int64], dtype: Any) -> NDArray[Any]:
+def _read(cells: Any, kept: NDArray[np.int64], dtype: Any) -> NDArray[Any]:
     if hasattr(cells, "toarray"):
-        return finite(cells[:, columns].toarray()).astype(dtype)
+        return columns.finite(cells[:, kept].toarray()).astype(dtype)
     none = np.empty((len(cells[:, 0]), 0), dtype=dtype)
-    return np.column_stack([none, *(read_column(cells[:, j]) for j in columns)])
+    return np.column_stack([none, *(columns.read_column(cells[:, j]) for j in kept)])
+
+
+def encode(z: Array, codes: NDArray[np.int64]) -> Array:
+    """Return a matrix of shape (m, d) without missing cells, for learners that need numbers.
+
+    Numbers that are missing are the mean of their column. Each of the eight most frequent
+    categories of the first 50 categorical columns has an indicator column, which is standardised.
+
+    Args:
+        z: Standardised numeric columns of shape (m, a), NaN where missing.
+        codes: Categorical columns of shape (m, c), -1 where missing.
+    """
+    indicators = [np.empty((len(codes), 0))]
+    for column in codes.T[:_MAX_CODED]:
+        counts = np.bincount(column[column >= 0])
+        frequent = np.argsort(-counts, kind="stable")[:_MAX_CATEGORIES]
+        indicators.append((column[:, None] == frequent).astype(np.float64))
+    return np.hstack([np.nan_to_num(z), stats.standardise(np.hstack(indicators))])

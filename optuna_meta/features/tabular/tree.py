@@ -1,9 +1,9 @@
-"""The shape of a decision tree that is grown on a data set.
+"""The group ``model-based`` of tables: the shape of a decision tree that is grown on them.
 
 Bensusan, Giraud-Carrier and Kennedy (2000), "A higher-order approach to meta-learning"; the names
 and definitions are pymfe's. A tree of classes is grown until its leaves are pure. One of numbers
 would then have a leaf for each of them: it is split only where that explains at least a hundredth
-of the target's variance.
+of the response's variance.
 """
 
 from __future__ import annotations
@@ -13,75 +13,74 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta._typing import Array
 from optuna_meta.features.columns import is_numeric
-from optuna_meta.features.design import make_design
-from optuna_meta.features.measures import mean
-from optuna_meta.features.measures import sd
-from optuna_meta.features.measures import standardise
+import optuna_meta.features.stats as stats
+from optuna_meta.features.tabular.table import encode
 
 
-__all__ = ["describe_tree"]
+__all__ = ["describe_tree", "grow_tree"]
 
-_MAX_ROWS = 1_000
-_MAX_COLUMNS = 100
-_LEAST_EXPLAINED = 0.01
+_MAX_ROWS = 1_000  # A tree of them grows in a tenth of a second.
+_MAX_COLUMNS = 100  # Ten rows each.
+_LEAST_IDENTIFIED = 20  # Of fewer rows, classes that hardly repeat need be no identifiers.
+_LEAST_EXPLAINED = 0.01  # Of the variance: at most a hundred splits.
 
 
 def describe_tree(
-    z: NDArray[np.float64],
-    codes: NDArray[np.int64],
-    y: NDArray[Any],
-    rng: np.random.Generator,
+    z: Array, codes: NDArray[np.int64], y: NDArray[Any], rng: np.random.Generator
 ) -> dict[str, float]:
-    """Returns the tree's measures.
+    """Return the tree's measures.
 
-    Empty without a column that varies or without a target, and where more than half of the rows
+    Empty without a column that varies or without a response, and where more than half of the rows
     have a class of their own.
 
     Args:
         z: Standardised numeric columns of shape (m, a), NaN where missing.
         codes: Categorical columns of shape (m, c), -1 where missing.
-        y: The target of shape (m,), float64 numbers or int64 class codes.
+        y: The response of shape (m,), float64 numbers or int64 class codes.
         rng: Draws up to 1,000 rows and 100 columns.
     """
     rows = np.flatnonzero(~np.isnan(y) if is_numeric(y) else y >= 0)
-    rows = _draw(rows, _MAX_ROWS, rng)
-    design = make_design(z[rows], codes[rows])
-    design = design[:, _draw(np.arange(design.shape[1]), _MAX_COLUMNS, rng)]
-    if not design.size or _is_identifier(y[rows]):
+    rows = rows[stats.subsample(len(rows), _MAX_ROWS, rng)]
+    design, y = encode(z[rows], codes[rows]), y[rows]
+    design = design[:, stats.subsample(design.shape[1], _MAX_COLUMNS, rng)]
+    if not design.size:
         return {}
-    model = _grow(design, y[rows])
-    shape = _measure(model.tree_, model.feature_importances_)
-    return shape if is_numeric(y) else shape | _share_leaves(model.tree_)
+    if not is_numeric(y):
+        if 2 * len(np.unique(y)) > len(y) > _LEAST_IDENTIFIED:
+            return {}
+        model = grow_tree(design, y)
+        leaves = model.tree_.value[model.tree_.children_left < 0, 0]
+        shares = np.unique(np.argmax(leaves, axis=1), return_counts=True)[1] / len(leaves)
+        return _measure(model) | stats.summarise("leaves_per_class", shares)
+    scaled = stats.standardise(y[:, None])
+    y = scaled[:, 0] if scaled.shape[1] else np.zeros(len(y))
+    model = grow_tree(design, y, _LEAST_EXPLAINED)
+    return _measure(model)
 
 
-def _draw(indices: NDArray[np.int64], limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    if len(indices) <= limit:
-        return indices
-    return np.sort(rng.choice(indices, limit, replace=False))
+def grow_tree(design: Array, y: NDArray[Any], least_explained: float = 0.0) -> Any:
+    """Return scikit-learn's decision tree of a response.
 
-
-def _is_identifier(y: NDArray[Any]) -> bool:
-    return not is_numeric(y) and 2 * len(np.unique(y)) > len(y) > 20
-
-
-def _grow(design: NDArray[np.float64], y: NDArray[Any]) -> Any:
+    Args:
+        design: Shape (m, d), finite.
+        y: The response of shape (m,), scaled numbers or class codes.
+        least_explained: The variance that a split of numbers has to explain.
+    """
     # Imported here, for scikit-learn takes most of a second and many studies need none of it.
     from sklearn.tree import DecisionTreeClassifier
     from sklearn.tree import DecisionTreeRegressor
 
     if not is_numeric(y):
         return DecisionTreeClassifier(random_state=0).fit(design, y)
-    z = standardise(y[:, None])
+    tree = DecisionTreeRegressor(min_impurity_decrease=least_explained, random_state=0)
     # In single precision, so that the rounding of other units does not decide between splits.
-    target = z[:, 0].astype(np.float32) if z.shape[1] else np.zeros(len(y))
-    return DecisionTreeRegressor(min_impurity_decrease=_LEAST_EXPLAINED, random_state=0).fit(
-        design, target
-    )
+    return tree.fit(design, y.astype(np.float32))
 
 
-def _measure(tree: Any, importances: NDArray[np.float64]) -> dict[str, float]:
-    depths = _depths(tree)
+def _measure(model: Any) -> dict[str, float]:
+    tree, depths = model.tree_, _depths(model.tree_)
     leaf = tree.children_left < 0
     nr_nodes = int(np.sum(~leaf))
     repeated = np.unique(tree.feature[~leaf], return_counts=True)[1]
@@ -93,28 +92,15 @@ def _measure(tree: Any, importances: NDArray[np.float64]) -> dict[str, float]:
         "nodes": nr_nodes,
         "nodes_per_attr": nr_nodes / tree.n_features,
         "nodes_per_inst": nr_nodes / tree.n_node_samples[0],
-        "nodes_per_level.mean": mean(levels),
-        "nodes_per_level.sd": sd(levels),
-        "nodes_repeated.mean": mean(repeated),
-        "nodes_repeated.sd": sd(repeated),
-        "tree_depth.mean": mean(depths),
-        "tree_depth.sd": sd(depths),
-        "tree_depth.max": float(depths.max()),
-        "leaves_branch.mean": mean(depths[leaf]),
-        "leaves_branch.sd": sd(depths[leaf]),
-        "leaves_corrob.sd": sd(tree.n_node_samples[leaf] / tree.n_node_samples[0]),
-        "tree_shape.mean": mean(arrival * depths[leaf]),
-        "tree_imbalance.mean": mean(alike * 0.5**alike),
-        "var_importance.mean": mean(importances),
-        "var_importance.sd": sd(importances),
-        "var_importance.max": float(importances.max()),
+        **stats.summarise("nodes_per_level", levels),
+        **stats.summarise("nodes_repeated", repeated),
+        **stats.summarise("tree_depth", depths),
+        **stats.summarise("leaves_branch", depths[leaf]),
+        "leaves_corrob.sd": stats.sd(tree.n_node_samples[leaf] / tree.n_node_samples[0]),
+        "tree_shape.mean": stats.mean(arrival * depths[leaf]),
+        "tree_imbalance.mean": stats.mean(alike * 0.5**alike),
+        **stats.summarise("var_importance", model.feature_importances_),
     }
-
-
-def _share_leaves(tree: Any) -> dict[str, float]:
-    classes = np.argmax(tree.value[tree.children_left < 0, 0], axis=1)
-    shares = np.unique(classes, return_counts=True)[1] / len(classes)
-    return {"leaves_per_class.mean": mean(shares), "leaves_per_class.sd": sd(shares)}
 
 
 def _depths(tree: Any) -> NDArray[np.int64]:

@@ -11,40 +11,39 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features.budget import Budget
+from optuna_meta._typing import Array
+from optuna_meta.features.groups import Budget
 
 
-__all__ = ["Alignment", "align"]
+__all__ = ["score_translations", "TranslationScores"]
 
-_ROUNDS = 5
-_MAX_LENGTH = 40  # tokens of a sentence, the rest of which is not read
-_MAX_LINKS = 1_000_000
+_ROUNDS = 5  # Later ones change the scores little, and overfit rare words.
+_MAX_LENGTH = 40  # Tokens of a sentence, the rest of which is not read: links are their square.
+_MAX_LINKS = 1_000_000  # A round of them takes some hundredths of a second.
 
 
-class Alignment(NamedTuple):
+class TranslationScores(NamedTuple):
     """What a model says of how one side translates into the other."""
 
-    log_likelihood: float  # mean over the tokens of the target, bits
-    entropy: float  # of the translations of a source token, mean over its expected uses, bits
+    log_likelihood: float  # mean over the tokens of the translations, bits
+    ent: float  # entropy of a source token's translations, mean over its expected uses, bits
     distortion: float  # mean distance of the relative positions of a token and its likeliest
 
 
 class _Links(NamedTuple):
-    """All pairs of a source token, or none (number 0), and a target token of one sentence."""
+    """All pairs of a source token, or none (number 0), and a token of its translation."""
 
     pair: NDArray[np.int64]  # (l,), the number of each distinct pair of types
     source_of: NDArray[np.int64]  # (pairs,), its source type
-    spot: NDArray[np.int64]  # (l,), ascending, the occurrence of the target token
+    spot: NDArray[np.int64]  # (l,), ascending, the occurrence of the translation's token
     choices: NDArray[np.int64]  # (spots,), source tokens of that sentence, and none
-    shift: NDArray[np.float64]  # (l,), distance of relative positions, NaN of none
+    shift: Array  # (l,), distance of relative positions, NaN of none
 
 
-def align(
-    sources: list[NDArray[np.int64]],
-    targets: list[NDArray[np.int64]],
-    budget: Budget | None = None,
-) -> Alignment | None:
-    """Returns scores of a model trained for five rounds of EM on sentence pairs.
+def score_translations(
+    sources: list[NDArray[np.int64]], translations: list[NDArray[np.int64]], budget: Budget
+) -> TranslationScores | None:
+    """Return scores of a model trained for five rounds of EM on sentence pairs.
 
     None where the time does not last for all rounds.
 
@@ -52,16 +51,15 @@ def align(
     between tokens. All scores are NaN without two tokens to link.
 
     Args:
-        sources: The tokens' numbers, from 0, of each sentence.
-        targets: The same of their translations.
-        budget: The time that there is; None for no limit.
+        sources: The tokens' numbers, from 0, of each of n sentences, of shape (its length,).
+        translations: The same of their translations.
+        budget: The time that there is.
     """
-    budget = budget or Budget()
     if not budget.allows():
         return None
-    links = _link(sources, targets)
+    links = _link(sources, translations)
     if links is None:
-        return Alignment(np.nan, np.nan, np.nan)
+        return TranslationScores(np.nan, np.nan, np.nan)
     nr_spots, nr_pairs = len(links.choices), len(links.source_of)
     nr_sources = int(links.source_of.max()) + 1
     table = np.ones(nr_pairs)
@@ -76,44 +74,44 @@ def align(
     totals = np.bincount(links.spot, table[links.pair], nr_spots)
     bits = -table * np.log2(np.maximum(table, 1e-300))
     entropies = np.bincount(links.source_of, bits, nr_sources)
-    return Alignment(
+    return TranslationScores(
         # A token's probability: the mean of its translations from all that it could come from.
         log_likelihood=float(np.mean(np.log2(totals / links.choices))),
-        entropy=float(entropies @ uses / uses.sum()),
+        ent=float(entropies @ uses / uses.sum()),
         distortion=_distortion(links, table),
     )
 
 
-def _link(sources: list[NDArray[np.int64]], targets: list[NDArray[np.int64]]) -> _Links | None:
-    """Returns the links of as many sentence pairs as there is room for; None without any."""
-    source, target, spot, choices, shift = [], [], [], [], []
-    nr_links = nr_spots = 0
-    for words, translation in zip(sources, targets, strict=True):
-        words, translation = words[:_MAX_LENGTH], translation[:_MAX_LENGTH]
-        n, m = len(words), len(translation)
+def _link(
+    sources: list[NDArray[np.int64]], translations: list[NDArray[np.int64]]
+) -> _Links | None:
+    """Return the links of as many sentence pairs as there is room for; None without any."""
+    pairs, choices, shift = [], [], []
+    nr_links = 0
+    for words, translated in zip(sources, translations, strict=True):
+        words, translated = words[:_MAX_LENGTH], translated[:_MAX_LENGTH]
+        n, m = len(words), len(translated)
         if not n or not m:
             continue
-        source.append(np.tile(np.append(words + 1, 0), m))
-        target.append(np.repeat(translation, n + 1))
-        spot.append(np.repeat(np.arange(nr_spots, nr_spots + m), n + 1))
+        pairs.append([np.tile(np.append(words + 1, 0), m), np.repeat(translated, n + 1)])
         choices.append(np.full(m, n + 1))
         places = np.append((np.arange(n) + 0.5) / n, np.nan)
         shift.append(np.abs((np.arange(m)[:, None] + 0.5) / m - places).ravel())
-        nr_links, nr_spots = nr_links + m * (n + 1), nr_spots + m
+        nr_links += m * (n + 1)
         if nr_links > _MAX_LINKS:
             break
     if not nr_links:
         return None
-    width = 1 + max(int(part.max()) for part in target)
-    keys, pair = np.unique(
-        np.concatenate(source) * width + np.concatenate(target), return_inverse=True
-    )
-    joined = np.concatenate
-    return _Links(pair, keys // width, joined(spot), joined(choices), joined(shift))
+    source, translation = np.concatenate(pairs, axis=1)
+    width = 1 + int(translation.max())
+    keys, pair = np.unique(source * width + translation, return_inverse=True)
+    nr_choices = np.concatenate(choices)
+    spot = np.repeat(np.arange(len(nr_choices)), nr_choices)
+    return _Links(pair, keys // width, spot, nr_choices, np.concatenate(shift))
 
 
-def _distortion(links: _Links, table: NDArray[np.float64]) -> float:
-    """Returns the mean distance of each target token to its likeliest source token."""
+def _distortion(links: _Links, table: Array) -> float:
+    """Return the mean distance of each translated token to its likeliest source token."""
     starts = np.flatnonzero(np.diff(links.spot, prepend=-1))
     likelihood = table[links.pair]
     likeliest = np.maximum.reduceat(likelihood, starts)[links.spot]

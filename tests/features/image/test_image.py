@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from optuna_meta.features import clean_meta_features
-from optuna_meta.features.budget import Budget
+from optuna_meta.features.groups import Budget
 from optuna_meta.features.image.image import image_meta_features
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from optuna_meta.features.budget import Budget
+from optuna_meta.features.groups import Budget
 from optuna_meta.features.image.sample import ImageSample
 from optuna_meta.features.image.sample import pool
 from optuna_meta.features.image.sample import read_images

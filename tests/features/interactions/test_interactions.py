@@ -9,7 +9,7 @@ import pytest
 
 from optuna_meta.features import clean_meta_features
 from optuna_meta.features import Interactions
-from optuna_meta.features.budget import Budget
+from optuna_meta.features.groups import Budget
 from optuna_meta.features.interactions.interactions import interaction_meta_features
 
 

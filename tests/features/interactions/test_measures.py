@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from optuna_meta.features.interactions import measures
-from optuna_meta.features.interactions.table import Events
+from optuna_meta.features.interactions.events import Events
 
 
 def make_events(n: int = 500, seed: int = 0) -> Events:

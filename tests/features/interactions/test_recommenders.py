@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from optuna_meta.features.groups import UNLIMITED
 from optuna_meta.features.interactions import recommenders
+from optuna_meta.features.interactions.events import Events
 from optuna_meta.features.interactions.recommenders import landmark_interactions
-from optuna_meta.features.interactions.table import Events
 
 
 def distinct_pairs(n: int, n_users: int, n_items: int, seed: int = 0) -> tuple[np.ndarray, ...]:
@@ -15,7 +16,7 @@ def distinct_pairs(n: int, n_users: int, n_items: int, seed: int = 0) -> tuple[n
 
 
 def landmark(events: Events, seed: int = 0) -> dict[str, float]:
-    return landmark_interactions(events, np.random.default_rng(seed))
+    return landmark_interactions(events, np.random.default_rng(seed), UNLIMITED)
 
 
 def test_random_interactions_are_hit_by_chance() -> None:

@@ -6,7 +6,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LinearRegression
 
-from optuna_meta.features.measures import standardise
+from optuna_meta.features.stats import standardise
 from optuna_meta.features.tabular.discriminants import separate
 
 
@@ -44,7 +44,7 @@ def test_gravity_is_between_the_largest_and_the_smallest_class() -> None:
     assert separate(z, y)["gravity"] == pytest.approx(5.0)
 
 
-def test_collinear_columns_and_missing_targets_change_nothing() -> None:
+def test_collinear_columns_and_missing_responses_change_nothing() -> None:
     X, y = load_iris(return_X_y=True)
     expected = separate(standardise(X), y)
     del expected["gravity"]  # A column that comes twice counts twice in a distance.

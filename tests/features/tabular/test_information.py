@@ -5,8 +5,10 @@ import pytest
 import scipy.stats
 from sklearn.metrics import mutual_info_score
 
-from optuna_meta.features.measures import entropy
+from optuna_meta.features.stats import entropy
+from optuna_meta.features.tabular.information import contingency
 from optuna_meta.features.tabular.information import describe_columns
+from optuna_meta.features.tabular.information import discretise
 from optuna_meta.features.tabular.information import relate_columns
 
 
@@ -79,8 +81,19 @@ def test_independent_columns_have_no_ratio_to_their_information() -> None:
     assert np.isnan([features["eq_num_attr"], features["ns_ratio"]]).all()
 
 
-def test_without_columns_or_target_there_is_nothing_to_tell() -> None:
+def test_without_columns_or_response_there_is_nothing_to_tell() -> None:
     columns, y = draw()
     assert relate_columns([], y) == {}
     assert relate_columns(columns, np.full(300, -1)) == {}
     assert np.isnan(list(describe_columns([]).values())).all()
+
+
+def test_bins_are_about_equally_frequent() -> None:
+    bins = discretise(np.array([*range(12), np.nan])[:, None], 4)[:, 0]
+    assert bins.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, -1]
+
+
+def test_a_contingency_table_counts_pairs_that_are_present() -> None:
+    x, y = np.array([0, 0, 2, -1, 1, 0]), np.array([1, 1, 0, 1, -1, 0])
+    assert contingency(x, y).tolist() == [[1, 2], [0, 0], [1, 0]]
+    assert contingency(x, np.full(6, -1)).shape == (0, 0)

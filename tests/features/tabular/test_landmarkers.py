@@ -11,7 +11,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
 
-from optuna_meta.features.measures import standardise
+from optuna_meta.features.groups import UNLIMITED
+from optuna_meta.features.stats import standardise
 from optuna_meta.features.tabular.landmarkers import landmark
 
 
@@ -21,7 +22,7 @@ NO_CODES = np.empty((150, 0), dtype=np.int64)
 def score(numbers: Any, y: Any, codes: Any = None, seed: int = 0) -> dict[str, float]:
     codes = np.empty((len(y), 0), dtype=np.int64) if codes is None else np.asarray(codes)
     z = standardise(np.asarray(numbers, dtype=float).reshape(len(y), -1))
-    return landmark(z, codes, np.asarray(y), np.random.default_rng(seed))
+    return landmark(z, codes, np.asarray(y), np.random.default_rng(seed), UNLIMITED)
 
 
 def test_iris_is_as_easy_as_sklearn_finds_it() -> None:
@@ -41,7 +42,7 @@ def test_diabetes_is_as_linear_as_sklearn_finds_it() -> None:
     assert score(X, y)["ridge"] == pytest.approx(expected, abs=0.05)
 
 
-def test_a_linear_target_is_no_secret_to_ridge() -> None:
+def test_a_linear_response_is_no_secret_to_ridge() -> None:
     x = np.random.default_rng(0).standard_normal((200, 3))
     assert score(x, x @ [1.0, 2.0, 3.0])["ridge"] > 0.99
 
@@ -73,14 +74,14 @@ def test_noise_is_not_predicted() -> None:
     ],
     ids=[
         *("constant column", "one class", "a class per row", "no class", "no number"),
-        *("constant target", "column that hardly varies", "too few rows"),
+        *("constant response", "column that hardly varies", "too few rows"),
     ],
 )
 def test_nothing_to_learn_gives_no_scores(x: Any, y: Any) -> None:
     assert score(x, y) == {}
 
 
-def test_rows_without_a_target_and_rare_classes_do_not_count() -> None:
+def test_rows_without_a_response_and_rare_classes_do_not_count() -> None:
     x = np.random.default_rng(0).standard_normal((40, 2))
     y = np.array([0, 1] * 18 + [-1, 2, 2, -1])
     names = {"best_node", "one_nn", "naive_bayes", "linear_discr"}

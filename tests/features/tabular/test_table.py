@@ -8,6 +8,8 @@ import pytest
 import scipy.sparse
 import torch
 
+from optuna_meta.features.stats import standardise
+from optuna_meta.features.tabular.table import encode
 from optuna_meta.features.tabular.table import read_table
 from optuna_meta.features.tabular.table import Table
 
@@ -69,3 +71,15 @@ def test_a_tensor_reads_as_the_array(dtype: torch.dtype) -> None:
     dense = np.arange(12.0).reshape(4, 3)
     np.testing.assert_array_equal(read(torch.tensor(dense).to(dtype)).numbers, dense)
     assert read(torch.tensor(dense, requires_grad=True)).nr_num == 3
+
+
+def test_learners_see_missing_numbers_as_the_mean_and_frequent_categories_as_columns() -> None:
+    z = np.array([[1.0], [np.nan], [-1.0], [0.0]])
+    codes = np.array([[0, 7], [0, 7], [-1, 7], [2, 7]])
+    design = encode(z, codes)
+    np.testing.assert_array_equal(design[:, 0], [1, 0, -1, 0])
+    # Of the first column two categories, and none of the constant one.
+    expected = standardise(np.array([[1.0, 0], [1, 0], [0, 0], [0, 1]]))
+    np.testing.assert_allclose(design[:, 1:], expected)
+    many = np.arange(40)[:, None] % 20
+    assert encode(np.empty((40, 0)), many).shape == (40, 8)

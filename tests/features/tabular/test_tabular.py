@@ -151,7 +151,7 @@ def test_the_order_of_rows_matters_to_landmarkers_alone() -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-6, 3.0, 1e300])
-def test_the_units_of_columns_and_target_do_not_matter(scale: float) -> None:
+def test_the_units_of_columns_and_response_do_not_matter(scale: float) -> None:
     X, y = load_diabetes(return_X_y=True)
     before = extract_meta_features(X, y, task="regression")
     after = extract_meta_features(X * scale, y * scale, task="regression")
@@ -188,8 +188,8 @@ def make_edge_cases() -> dict[str, tuple[Any, Any]]:
         "widest": (np.where(X > 0, 1.0, -1.0) * np.finfo(float).max, y),
         "tiny": (X * 1e-310, X[:, 0] * 1e-310),
         "infinite": (infinite, y),
-        "infinite target": (X, infinite[:, 0]),
-        "no target": (X, [None] * 40),
+        "infinite response": (X, infinite[:, 0]),
+        "no response": (X, [None] * 40),
         "no number": (X, np.full(40, np.nan)),
         "hardly varying": (np.eye(40)[:, :2], y),
         "rare classes": (X, np.arange(40) // 2),
@@ -199,7 +199,7 @@ def make_edge_cases() -> dict[str, tuple[Any, Any]]:
         "mixed frame, three rows": (make_frame(3), [True, False, True]),
         "mixed frame": (make_frame(50), rng.standard_normal(50)),
         "sparse": (scipy.sparse.random(40, 30, rng=0), y),
-        "no target at all": (X, None),
+        "no response at all": (X, None),
         "two outputs": (X, X[:, :2]),
         "outputs of classes and numbers": (X, np.column_stack([y, X[:, 0]])),
         "missing outputs": (X, np.where(rng.random((40, 3)) < 0.5, np.nan, X)),
@@ -215,7 +215,7 @@ def test_no_ordinary_data_set_is_too_odd(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", make_edge_cases())
-def test_either_task_suits_any_numeric_target(case: str) -> None:
+def test_either_task_suits_any_numeric_response(case: str) -> None:
     X, y = make_edge_cases()[case]
     assert_well_formed(extract_meta_features(X, y, task="classification"))
     if y is not None and not isinstance(np.ravel(y)[0], str):
@@ -295,13 +295,13 @@ TARGET_FREE = {
 }
 
 
-def test_without_a_target_the_columns_are_described() -> None:
+def test_without_a_response_the_columns_are_described() -> None:
     X, y = load_digits(return_X_y=True)
-    with_target, without = extract_meta_features(X, y), extract_meta_features(X)
+    with_response, without = extract_meta_features(X, y), extract_meta_features(X)
     assert {name for name in NAMES if not np.isnan(without[name])} == TARGET_FREE
     shared = TARGET_FREE - {"nr_outputs"}
-    assert {n: without[n] for n in shared} == {n: with_target[n] for n in shared}
-    assert (without["nr_outputs"], with_target["nr_outputs"]) == (0, 1)
+    assert {n: without[n] for n in shared} == {n: with_response[n] for n in shared}
+    assert (without["nr_outputs"], with_response["nr_outputs"]) == (0, 1)
 
 
 def test_several_outputs_are_averaged() -> None:
@@ -339,14 +339,6 @@ def test_of_many_outputs_some_are_drawn_by_the_seed() -> None:
     assert features == pytest.approx(extract_meta_features(X, y), nan_ok=True)
     classes = {extract_meta_features(X, y, seed=seed)["nr_class"] for seed in range(8)}
     assert len(classes) > 1 and all(2 <= value <= 5 for value in classes)
-
-
-def test_columns_of_two_values_are_counted() -> None:
-    rng = np.random.default_rng(0)
-    frame = make_frame(300)[["number", "flag", "kind", "city"]]
-    assert extract_meta_features(frame)["nr_bin"] == 2
-    wide = np.column_stack([rng.integers(0, 2, (50, 300)), rng.standard_normal((50, 100))])
-    assert extract_meta_features(wide)["nr_bin"] == pytest.approx(300, rel=0.1)
 
 
 def test_ten_million_rows_are_not_read(tmp_path: Path) -> None:

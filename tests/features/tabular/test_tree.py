@@ -8,7 +8,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 
-from optuna_meta.features.measures import standardise
+from optuna_meta.features.stats import standardise
 from optuna_meta.features.tabular.tree import describe_tree
 
 
@@ -74,7 +74,7 @@ def test_a_category_can_be_split_on() -> None:
     assert describe(np.empty((60, 0)), y, codes=y[:, None])["leaves"] == 2
 
 
-def test_a_constant_target_needs_one_leaf() -> None:
+def test_a_constant_response_needs_one_leaf() -> None:
     x = np.arange(30.0)
     for y in (np.zeros(30, dtype=int), np.full(30, 0.1)):
         features = describe(x, y)

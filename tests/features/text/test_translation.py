@@ -5,8 +5,16 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from optuna_meta.features.groups import UNLIMITED
 from optuna_meta.features.text import translation
-from optuna_meta.features.text.translation import align
+from optuna_meta.features.text.translation import score_translations
+from optuna_meta.features.text.translation import TranslationScores
+
+
+def score(sources: list[np.ndarray], others: list[np.ndarray]) -> TranslationScores:
+    scores = score_translations(sources, others, UNLIMITED)
+    assert scores is not None
+    return scores
 
 
 def sentences(n: int, n_types: int, seed: int = 0) -> list[np.ndarray]:
@@ -14,10 +22,10 @@ def sentences(n: int, n_types: int, seed: int = 0) -> list[np.ndarray]:
     return [rng.integers(0, n_types, rng.integers(1, 9)) for _ in range(n)]
 
 
-def likelihood_by_dicts(sources: list[np.ndarray], targets: list[np.ndarray]) -> float:
-    """IBM model 1 word by word, in bits per token of the target."""
+def likelihood_by_dicts(sources: list[np.ndarray], others: list[np.ndarray]) -> float:
+    """IBM model 1 word by word, in bits per token of the translations."""
     table: dict[tuple[int, int], float] = defaultdict(lambda: 1.0)
-    pairs = [([-1, *s.tolist()], t.tolist()) for s, t in zip(sources, targets, strict=True)]
+    pairs = [([-1, *s.tolist()], t.tolist()) for s, t in zip(sources, others, strict=True)]
     for _ in range(5):
         counts: dict[tuple[int, int], float] = defaultdict(float)
         uses: dict[int, float] = defaultdict(float)
@@ -37,57 +45,57 @@ def likelihood_by_dicts(sources: list[np.ndarray], targets: list[np.ndarray]) ->
 
 
 def test_the_likelihood_is_that_of_a_plain_implementation() -> None:
-    sources, targets = sentences(40, 12), sentences(40, 9, seed=1)
-    expected = likelihood_by_dicts(sources, targets)
-    assert align(sources, targets).log_likelihood == pytest.approx(expected)
+    sources, others = sentences(40, 12), sentences(40, 9, seed=1)
+    expected = likelihood_by_dicts(sources, others)
+    assert score(sources, others).log_likelihood == pytest.approx(expected)
 
 
 def test_each_round_raises_the_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
-    sources, targets = sentences(40, 12), sentences(40, 9, seed=1)
+    sources, others = sentences(40, 12), sentences(40, 9, seed=1)
     found = []
     for rounds in (1, 2, 3, 5, 9):
         monkeypatch.setattr(translation, "_ROUNDS", rounds)
-        found.append(align(sources, targets).log_likelihood)
+        found.append(score(sources, others).log_likelihood)
     assert (np.diff(found) > 0).all()
 
 
 def test_a_cipher_is_told_from_noise() -> None:
     sources = sentences(300, 20)
-    cipher = align(sources, [(words * 7 + 3) % 20 for words in sources])
-    noise = align(sources, sentences(300, 20, seed=1))
+    cipher = score(sources, [(words * 7 + 3) % 20 for words in sources])
+    noise = score(sources, sentences(300, 20, seed=1))
     assert cipher.log_likelihood > noise.log_likelihood + 1
-    assert cipher.entropy < 1 < noise.entropy
+    assert cipher.ent < 1 < noise.ent
     assert cipher.distortion < 0.1 < noise.distortion
 
 
 def test_a_reversed_order_is_a_distortion() -> None:
     sources = [np.random.default_rng(i).permutation(30)[:6] for i in range(300)]
-    straight, turned = align(sources, sources), align(sources, [s[::-1] for s in sources])
+    straight, turned = (score(sources, sources), score(sources, [s[::-1] for s in sources]))
     assert turned.log_likelihood == pytest.approx(straight.log_likelihood)
-    assert turned.entropy == pytest.approx(straight.entropy)
+    assert turned.ent == pytest.approx(straight.ent)
     assert straight.distortion < 0.05
     assert turned.distortion == pytest.approx(0.5, abs=0.05)  # mean of 5, 3, 1, 1, 3, 5 sixths
 
 
 def test_order_of_pairs_and_numbering_do_not_matter() -> None:
-    sources, targets = sentences(40, 12), sentences(40, 9, seed=1)
-    expected = pytest.approx(align(sources, targets))
-    assert align(sources[::-1], targets[::-1]) == expected
-    assert align([11 - s for s in sources], [t * 5 for t in targets]) == expected
+    sources, others = sentences(40, 12), sentences(40, 9, seed=1)
+    expected = pytest.approx(score(sources, others))
+    assert score(sources[::-1], others[::-1]) == expected
+    assert score([11 - s for s in sources], [t * 5 for t in others]) == expected
 
 
 def test_empty_sentences_have_no_links() -> None:
-    sources, targets = sentences(40, 12), sentences(40, 9, seed=1)
+    sources, others = sentences(40, 12), sentences(40, 9, seed=1)
     none = np.empty(0, dtype=np.int64)
-    padded = align([none, *sources, sources[0]], [targets[0], *targets, none])
-    assert padded == pytest.approx(align(sources, targets))
-    assert np.isnan(align([none], [none])).all()
-    assert np.isnan(align([], [])).all()
+    padded = score([none, *sources, sources[0]], [others[0], *others, none])
+    assert padded == pytest.approx(score(sources, others))
+    assert np.isnan(score([none], [none])).all()
+    assert np.isnan(score([], [])).all()
 
 
 def test_long_data_are_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    sources, targets = sentences(400, 12), sentences(400, 9, seed=1)
+    sources, others = sentences(400, 12), sentences(400, 9, seed=1)
     monkeypatch.setattr(translation, "_MAX_LINKS", 1_000)
-    assert align(sources, targets) == align(sources[:200], targets[:200])
+    assert score(sources, others) == score(sources[:200], others[:200])
     long = np.arange(500)
-    assert align([long], [long]) == align([long[:40]], [long[:40]])
+    assert score([long], [long]) == score([long[:40]], [long[:40]])

@@ -10,16 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optuna_meta.features.columns import as_numpy
-from optuna_meta.features.columns import holds_numbers
-from optuna_meta.features.columns import is_missing
-from optuna_meta.features.columns import read_column
+from optuna_meta._typing import Array
+import optuna_meta.features.columns as columns
 
 
 __all__ = ["Events", "Interactions", "read_interactions"]
 
-_DENSE = 4  # numbers within so many times the interactions are codes with gaps already
-_CHUNK = 500_000  # names that are Python objects at one time
+_DENSE = 4  # Numbers within so many times the interactions are codes with gaps: their counts fit.
+_CHUNK = 500_000  # Names that are Python objects at one time, of some 50 bytes each.
 
 
 @dataclass(frozen=True)
@@ -39,11 +37,14 @@ class Interactions:
     times: Any = field(default=None, repr=False)  # (n,)
 
     def __post_init__(self) -> None:
-        columns = {"users": self.users, "items": self.items}
-        columns |= {"ratings": self.ratings} if self.ratings is not None else {}
-        columns |= {"times": self.times} if self.times is not None else {}
-        shapes = {name: tuple(np.shape(column)) for name, column in columns.items()}
-        if len(set(shapes.values())) > 1 or len(shapes["users"]) != 1 or shapes["users"] == (0,):
+        shapes = {n: tuple(np.shape(c)) for n, c in vars(self).items() if c is not None}
+        shape = shapes.get("users", ())
+        if (
+            "items" not in shapes
+            or set(shapes.values()) != {shape}
+            or len(shape) != 1
+            or not shape[0]
+        ):
             raise ValueError(
                 f"Interactions need columns (n,) of the same length, at least 1, got {shapes}. "
                 "Pass one user, item, rating and time for each interaction."
@@ -55,12 +56,12 @@ class Events(NamedTuple):
 
     users: NDArray[np.int64]  # (n,), from 0 without gaps
     items: NDArray[np.int64]  # (n,), from 0 without gaps
-    ratings: NDArray[np.float64] | None  # (n,), NaN where unknown
-    times: NDArray[np.float64] | None  # (n,), NaN where unknown
+    ratings: Array | None  # (n,), NaN where unknown
+    times: Array | None  # (n,), NaN where unknown
 
 
 def read_interactions(interactions: Interactions) -> Events:
-    """Returns the interactions by numbers.
+    """Number the users and items of interactions.
 
     Raises:
         ValueError: If ratings or times are no numbers.
@@ -76,8 +77,8 @@ def read_interactions(interactions: Interactions) -> Events:
 
 
 def _number(names: Any) -> NDArray[np.int64]:
-    """Returns a number for each name, from 0 with gaps, and -1 where it is missing."""
-    names = as_numpy(names)
+    """Return a number for each name, from 0 with gaps, and -1 where it is missing."""
+    names = columns.as_numpy(names)
     array = np.asarray(names, dtype=object if isinstance(names, list | tuple) else None)
     if array.dtype.kind in "iu" and len(array):
         low, high = int(array.min()), int(array.max())
@@ -99,23 +100,20 @@ def _number(names: Any) -> NDArray[np.int64]:
 def _look_up(number_of: dict[str, int], name: Any) -> int:
     if type(name) is str:
         return number_of.setdefault(name, len(number_of))
-    return -1 if is_missing(name) else number_of.setdefault(str(name), len(number_of))
+    return -1 if columns.is_missing(name) else number_of.setdefault(str(name), len(number_of))
 
 
 def _close_gaps(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    if not len(codes):
-        return codes
     used = np.bincount(codes) > 0
     return codes if used.all() else (np.cumsum(used) - 1)[codes]
 
 
-def _read_numbers(values: Any, what: str, known: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+def _read_numbers(values: Any, what: str, known: NDArray[np.bool_]) -> Array | None:
     if values is None:
         return None
-    values = as_numpy(values)
-    if not holds_numbers(values):
+    values = columns.as_numpy(values)
+    if not columns.holds_numbers(values):
         raise ValueError(
             f"{what} must be numbers or dates, got {np.asarray(values).dtype}. Convert them."
         )
-    numbers: NDArray[np.float64] = read_column(values)[known]
-    return numbers
+    return np.asarray(columns.read_column(values)[known])

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from optuna_meta.features.interactions.table import Interactions
-from optuna_meta.features.interactions.table import read_interactions
+from optuna_meta.features.interactions.events import Interactions
+from optuna_meta.features.interactions.events import read_interactions
 
 
 def same_partition(codes: np.ndarray, other: np.ndarray) -> bool:

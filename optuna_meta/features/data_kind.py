@@ -11,17 +11,18 @@ from typing import Literal
 from typing import TypeAlias
 
 from optuna_meta.features.columns import is_missing
+from optuna_meta.features.interactions.events import Interactions
 
 
-__all__ = ["find_kind", "Kind"]
+__all__ = ["DataKind", "find_data_kind"]
 
-Kind: TypeAlias = Literal["tabular", "image", "text", "pair", "interaction"]
+DataKind: TypeAlias = Literal["tabular", "image", "text", "pair", "interaction"]
 
-_SEEN = 1_000
+_SEEN = 1_000  # Items that are looked at: the type of a million more would say nothing new.
 
 
-def find_kind(data: Any, y: Any = None) -> Kind:
-    """Returns the kind of a data set; all that is nothing else is a table.
+def find_data_kind(data: Any, y: Any = None) -> DataKind:
+    """Return the kind of a data set; all that is nothing else is a table.
 
     Interactions are of the class ``Interactions``. A torch ``Dataset``, an array of three or four
     dimensions and a list of arrays of two or three hold images. One-dimensional data of strings
@@ -30,15 +31,15 @@ def find_kind(data: Any, y: Any = None) -> Kind:
 
     Args:
         data: A data set as :func:`.extract_meta_features` takes it.
-        y: Its target or labels, None where there is none.
+        y: Its response, None where there is none.
     """
-    if any(base.__name__ == "Interactions" for base in type(data).__mro__):
+    if isinstance(data, Interactions):
         return "interaction"
     if _is_dataset(data) or len(_shape(data)) in (3, 4):
         return "image"
-    if hasattr(data, "toarray") or len(_shape(data)) == 2 or not hasattr(data, "__getitem__"):
+    if hasattr(data, "toarray") or len(_shape(data)) == 2 or not _is_sequence(data):
         return "tabular"
-    return _kind_of_items(list(islice(_items(data), _SEEN)), y is not None)
+    return _kind_of_items(list(islice(data, _SEEN)), y is not None)
 
 
 def _shape(data: Any) -> tuple[int, ...]:
@@ -51,19 +52,19 @@ def _is_dataset(data: Any) -> bool:
     return torch is not None and isinstance(data, torch.utils.data.Dataset)
 
 
-def _items(data: Any) -> Any:
-    if isinstance(data, str | bytes | Mapping) or not hasattr(data, "__len__"):
-        return iter(())
-    return iter(data)
+def _is_sequence(data: Any) -> bool:
+    if isinstance(data, str | bytes | Mapping):
+        return False
+    return hasattr(data, "__getitem__") and hasattr(data, "__len__")
 
 
-def _kind_of_items(items: Sequence[Any], labelled: bool) -> Kind:
+def _kind_of_items(items: Sequence[Any], has_response: bool) -> DataKind:
     if any(isinstance(item, str) for item in items):
         texts = all(isinstance(item, str) or is_missing(item) for item in items)
         return "text" if texts else "tabular"
     if items and all(len(_shape(item)) in (2, 3) for item in items):
         return "image"
-    if items and not labelled and all(_is_pair(item) for item in items):
+    if items and not has_response and all(_is_pair(item) for item in items):
         return "pair"
     return "tabular"
 

@@ -14,7 +14,7 @@ from sklearn.datasets import load_wine
 
 from optuna_meta.features import clean_meta_features
 from optuna_meta.features import extract_meta_features
-from optuna_meta.features.pymfe_set import pymfe_meta_features
+from optuna_meta.features.pymfe import pymfe_meta_features
 
 
 DATA = [load_iris, load_wine, load_breast_cancer]

@@ -8,15 +8,12 @@ import pytest
 import scipy.sparse
 import torch
 
-from optuna_meta.features.kind import find_kind
-
-
-class Interactions:
-    """Stands for a record of this name."""
+from optuna_meta.features import Interactions
+from optuna_meta.features.data_kind import find_data_kind
 
 
 class Rated(Interactions):
-    """Is one, too."""
+    """Interactions of a class of one's own."""
 
 
 TABLES = {
@@ -49,12 +46,12 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_tables(name: str) -> None:
-    assert find_kind(TABLES[name]) == "tabular"
+    assert find_data_kind(TABLES[name]) == "tabular"
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_texts(name: str) -> None:
-    assert find_kind(TEXTS[name]) == find_kind(TEXTS[name], [0, 1]) == "text"
+    assert find_data_kind(TEXTS[name]) == find_data_kind(TEXTS[name], [0, 1]) == "text"
 
 
 @pytest.mark.parametrize(
@@ -69,21 +66,22 @@ def test_texts(name: str) -> None:
     ],
 )
 def test_images(data: Any) -> None:
-    assert find_kind(data) == "image"
+    assert find_data_kind(data) == "image"
 
 
-def test_pairs_of_sentences_are_tuples_without_a_target() -> None:
+def test_pairs_of_sentences_are_tuples_without_a_response() -> None:
     pairs = [("a b", "c d"), ("e", "f")]
-    assert find_kind(pairs) == "pair"
-    assert find_kind(pairs, [0, 1]) == "tabular"
-    assert find_kind([*pairs, ("a", None)]) == "tabular"
+    assert find_data_kind(pairs) == "pair"
+    assert find_data_kind(pairs, [0, 1]) == "tabular"
+    assert find_data_kind([*pairs, ("a", None)]) == "tabular"
 
 
 def test_interactions_are_told_by_their_class() -> None:
-    assert find_kind(Interactions()) == find_kind(Rated()) == "interaction"
+    assert find_data_kind(Interactions([1], [2])) == "interaction"
+    assert find_data_kind(Rated([1], [2])) == "interaction"
 
 
 def test_an_iterator_is_not_used_up() -> None:
     iterator = iter(["a", "b"])
-    assert find_kind(iterator) == "tabular"
+    assert find_data_kind(iterator) == "tabular"
     assert list(iterator) == ["a", "b"]

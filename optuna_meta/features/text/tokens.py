@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
+from itertools import chain
 import re
 from typing import Any
 from typing import NamedTuple
@@ -11,18 +13,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta.features.columns import is_missing
-from optuna_meta.features.measures import entropy
-from optuna_meta.features.measures import ratio
+import optuna_meta.features.stats as stats
 
 
-__all__ = ["as_text", "Corpus", "describe_lengths", "describe_vocabulary", "draw", "read_corpus"]
+__all__ = [
+    "Corpus",
+    "LENGTH_NAMES",
+    "VOCABULARY_NAMES",
+    "as_text",
+    "describe_lengths",
+    "describe_vocabulary",
+    "draw_items",
+    "read_corpus",
+]
 
+LENGTH_NAMES = (
+    *("tokens.mean", "tokens.sd", "tokens.median", "tokens.max"),
+    *("characters.mean", "characters.sd", "token_length", "empty_ratio", "duplicate_ratio"),
+    *("upper_ratio", "digit_ratio", "non_ascii_ratio"),
+)
+VOCABULARY_NAMES = (
+    *("vocabulary", "type_token_ratio", "segment_type_token_ratio", "hapax_ratio"),
+    *("zipf_slope", "heaps_exponent", "oov_ratio", "unigram_ent", "bigram_ent"),
+)
+
+_MAX_ITEMS = 5_000  # A share of them has a standard error of at most a hundredth.
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_SEGMENT = 100  # tokens of which the types are counted
-_NR_RANKS = 30  # of the fit of Zipf's law, at equal steps of their logarithm
-_NR_PREFIXES = 20  # of the fit of Heaps' law
-_TOTAL = 2_000_000  # characters of a sample
-_LONGEST = 10_000  # characters of a document
+_SEGMENT = 100  # tokens of which the types are counted: most corpora have as many
+_NR_RANKS = 30  # of the fit of Zipf's law: of a thousand types ten for each factor of ten
+_NR_PREFIXES = 20  # of the fit of Heaps' law: each has a twentieth of the tokens more
+_TOTAL = 2_000_000  # characters of a sample, which take a fifth of a second to read
+_LONGEST = 10_000  # characters of a document, some four pages
 
 
 class Corpus(NamedTuple):
@@ -39,13 +60,33 @@ class Corpus(NamedTuple):
         return np.bincount(self.document, minlength=len(self.texts))
 
 
-def draw(n: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Returns at most so many of n indices, ascending."""
-    return np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
+def draw_items(
+    values: Any, what: str, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], list[Any]]:
+    """Draw at most 5,000 of n values; return which, ascending (m,), and the values.
+
+    Args:
+        values: n documents or pairs that can be indexed by a number from 0.
+        what: They are called so in an error's message.
+        rng: Draws them.
+
+    Raises:
+        ValueError: If there are none, or they are a single text or a stream.
+    """
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    indexed = hasattr(values, "__getitem__") and hasattr(values, "__len__")
+    if isinstance(values, str | bytes | Mapping) or not indexed or not len(values):
+        raise ValueError(
+            f"{what} must be a sequence with at least one element, got "
+            f"{type(values).__name__}. Read a stream into a list, and wrap a single text in one."
+        )
+    rows = stats.subsample(len(values), _MAX_ITEMS, rng)
+    return rows, [values[i] for i in rows.tolist()]
 
 
 def as_text(document: Any) -> str:
-    """Returns a document as a string: bytes decoded, words joined, empty where missing."""
+    """Return a document as a string: bytes decoded, words joined, empty where missing."""
     if isinstance(document, str):
         return document
     if isinstance(document, bytes):
@@ -56,7 +97,7 @@ def as_text(document: Any) -> str:
 
 
 def read_corpus(texts: Sequence[str]) -> Corpus:
-    """Returns the tokens of documents.
+    """Split documents into tokens.
 
     A document is cut after 10,000 characters, and earlier where all of them have more than two
     million.
@@ -65,24 +106,22 @@ def read_corpus(texts: Sequence[str]) -> Corpus:
     if sum(min(len(text), _LONGEST) for text in texts) <= _TOTAL:
         longest = _LONGEST
     texts = [text[:longest] for text in texts]
+    words = [_TOKEN.findall(text.lower()) for text in texts]
     number_of: dict[str, int] = {}
-    tokens: list[int] = []
-    lengths = np.zeros(len(texts), dtype=np.int64)
-    for i, text in enumerate(texts):
-        words = _TOKEN.findall(text.lower())
-        tokens.extend(number_of.setdefault(word, len(number_of)) for word in words)
-        lengths[i] = len(words)
-    document = np.repeat(np.arange(len(texts)), lengths)
+    tokens = [number_of.setdefault(word, len(number_of)) for word in chain.from_iterable(words)]
+    document = np.repeat(np.arange(len(texts)), [len(found) for found in words])
     return Corpus(texts, np.array(tokens, dtype=np.int64), document, list(number_of))
 
 
 def describe_lengths(corpus: Corpus) -> dict[str, float]:
-    """Returns the features of lengths and characters; none without a document."""
+    """Return the features of lengths and characters; none without a document."""
     if not corpus.texts:
         return {}
     lengths = corpus.lengths
     characters = np.array([len(text) for text in corpus.texts])
+    letters = np.array([len(word) for word in corpus.vocabulary], dtype=np.float64)
     joined = "".join(corpus.texts)
+    nr_ascii = len(joined.encode("ascii", errors="ignore"))
     return {
         "tokens.mean": lengths.mean(),
         "tokens.sd": lengths.std(),
@@ -90,26 +129,17 @@ def describe_lengths(corpus: Corpus) -> dict[str, float]:
         "tokens.max": lengths.max(),
         "characters.mean": characters.mean(),
         "characters.sd": characters.std(),
-        "token_length": _mean_length(corpus),
+        "token_length": stats.mean(letters[corpus.tokens]),
         "empty_ratio": float(np.mean(lengths == 0)),
         "duplicate_ratio": 1.0 - len(set(corpus.texts)) / len(corpus.texts),
-        "upper_ratio": ratio(sum(map(str.isupper, joined)), len(joined)),
-        "digit_ratio": ratio(sum(map(str.isdigit, joined)), len(joined)),
-        "non_ascii_ratio": ratio(len(joined) - _count_ascii(joined), len(joined)),
+        "upper_ratio": stats.ratio(sum(map(str.isupper, joined)), len(joined)),
+        "digit_ratio": stats.ratio(sum(map(str.isdigit, joined)), len(joined)),
+        "non_ascii_ratio": stats.ratio(len(joined) - nr_ascii, len(joined)),
     }
 
 
-def _mean_length(corpus: Corpus) -> float:
-    lengths = np.array([len(word) for word in corpus.vocabulary], dtype=np.float64)
-    return float(lengths[corpus.tokens].mean()) if len(corpus.tokens) else np.nan
-
-
-def _count_ascii(text: str) -> int:
-    return len(text.encode("ascii", errors="ignore"))
-
-
 def describe_vocabulary(corpus: Corpus, rng: np.random.Generator) -> dict[str, float]:
-    """Returns the features of the vocabulary; few without a token.
+    """Return the features of the vocabulary; few without a token.
 
     Args:
         corpus: Of which documents.
@@ -127,13 +157,13 @@ def describe_vocabulary(corpus: Corpus, rng: np.random.Generator) -> dict[str, f
         "zipf_slope": _zipf_slope(counts),
         "heaps_exponent": _heaps_exponent(tokens),
         "oov_ratio": _oov_ratio(corpus, rng),
-        "unigram_ent": entropy(counts),
+        "unigram_ent": stats.entropy(counts),
         "bigram_ent": _bigram_entropy(corpus),
     }
 
 
 def _segment_ratio(tokens: NDArray[np.int64]) -> float:
-    """Returns the mean share of types among 100 tokens in a row, whatever the sample's size."""
+    """Return the mean share of types among 100 tokens in a row, whatever the sample's size."""
     whole = len(tokens) // _SEGMENT
     if not whole:
         return np.nan
@@ -142,38 +172,29 @@ def _segment_ratio(tokens: NDArray[np.int64]) -> float:
 
 
 def _zipf_slope(counts: NDArray[np.int64]) -> float:
-    """Returns the slope of log frequency over log rank, at ranks of equal logarithmic steps."""
+    """Return the slope of log frequency over log rank, at ranks of equal logarithmic steps."""
     ranks = np.unique(np.geomspace(1, len(counts), _NR_RANKS).round().astype(np.int64))
-    return _log_slope(ranks, np.sort(counts)[::-1][ranks - 1])
+    return stats.log_slope(ranks, np.sort(counts)[::-1][ranks - 1])
 
 
 def _heaps_exponent(tokens: NDArray[np.int64]) -> float:
-    """Returns the slope of log vocabulary over log length, of the first so many tokens."""
+    """Return the slope of log vocabulary over log length, of the first so many tokens."""
     # Numbered by first occurrence, the largest number so far tells how many types there were.
     types = np.maximum.accumulate(tokens) + 1
     lengths = np.linspace(0, len(tokens), _NR_PREFIXES + 1)[1:].astype(np.int64)
     lengths = np.unique(np.maximum(lengths, 1))
-    return _log_slope(lengths, types[lengths - 1])
-
-
-def _log_slope(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
-    if len(x) < 3:
-        return np.nan
-    log_x = np.log(x) - np.log(x).mean()
-    return float(log_x @ np.log(y) / (log_x @ log_x))
+    return stats.log_slope(lengths, types[lengths - 1])
 
 
 def _oov_ratio(corpus: Corpus, rng: np.random.Generator) -> float:
-    """Returns the share of tokens of a random half of the documents that the rest lacks."""
+    """Return the share of tokens of a random half of the documents that the rest lacks."""
     held_out = rng.permutation(len(corpus.texts))[: len(corpus.texts) // 2]
     out = np.isin(corpus.document, held_out)
-    known = np.zeros(len(corpus.vocabulary), dtype=bool)
-    known[corpus.tokens[~out]] = True
-    return ratio(float(np.sum(~known[corpus.tokens[out]])), float(np.sum(out)))
+    return stats.mean(np.isin(corpus.tokens[out], corpus.tokens[~out], invert=True))
 
 
 def _bigram_entropy(corpus: Corpus) -> float:
-    """Returns the entropy of pairs of neighbours within a document, in bits."""
+    """Return the entropy of pairs of neighbours within a document, in bits."""
     inside = corpus.document[1:] == corpus.document[:-1]
     pairs = corpus.tokens[:-1][inside] * len(corpus.vocabulary) + corpus.tokens[1:][inside]
-    return entropy(np.unique(pairs, return_counts=True)[1]) if len(pairs) else np.nan
+    return stats.entropy(np.unique(pairs, return_counts=True)[1]) if len(pairs) else np.nan

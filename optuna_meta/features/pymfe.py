@@ -8,39 +8,39 @@ prefix ``pymfe.``, for it describes the columns in their units and by other samp
 from __future__ import annotations
 
 from collections.abc import Iterable
-import math
 from typing import Any
 import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta._typing import Array
 from optuna_meta.features.columns import is_numeric
-from optuna_meta.features.record import clean_meta_features
+from optuna_meta.features.response import summarise_response
+import optuna_meta.features.stats as stats
 from optuna_meta.features.tabular.table import read_table
-from optuna_meta.features.target import summarise_target
 
 
 __all__ = ["pymfe_meta_features"]
 
-_MAX_ROWS = 1_000
-_MAX_COLUMNS = 50
+_MAX_ROWS = 1_000  # Some of pymfe's measures take time of order n^2,
+_MAX_COLUMNS = 50  # and others compare all pairs of columns.
 
 
 def pymfe_meta_features(
     X: Any, y: Any = None, *, groups: str | Iterable[str] = "all", seed: int = 0
 ) -> dict[str, float]:
-    """Returns pymfe's meta-features by their names with the prefix ``pymfe.``.
+    """Return pymfe's meta-features by their names with the prefix ``pymfe.``.
 
     Means and standard deviations summarise what has several values; what is not finite is NaN. At
     most 1,000 rows and 50 columns of each kind are read. Numbers that are missing are the median
     of their column; what is missing in a categorical column is a category. pymfe knows classes
-    alone: of a target to regress on, or without one, come the features that need no target. Also
+    alone: of a response to regress on, or without one, come the features that need none. Also
     to be had by ``extract_meta_features(X, y, extra=[pymfe_meta_features])``.
 
     Args:
         X: A table as :func:`.extract_meta_features` takes it.
-        y: One target, n values; None where there is none.
+        y: One response, n values; None where there is none.
         groups: Names of pymfe's groups, such as "complexity"; "all" for all of them.
         seed: Of the generators that draw rows and columns, and of pymfe.
 
@@ -65,29 +65,24 @@ def pymfe_meta_features(
             names, values = mfe.extract(suppress_warnings=True)
     finally:
         np.random.set_state(state)  # pymfe seeds the global generator.
-    finite = [value if np.isfinite(value) else math.nan for value in values]
-    return clean_meta_features(
-        {f"pymfe.{name}": value for name, value in zip(names, finite, strict=True)}
-    )
+    finite = np.where(np.isfinite(values), values, np.nan)
+    return {f"pymfe.{name}": float(value) for name, value in zip(names, finite, strict=True)}
 
 
 def _read(
     X: Any, y: Any, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], list[int], NDArray[np.int64] | None]:
-    """Returns the cells, which of their columns are categorical, and the classes if any."""
+) -> tuple[Array, list[int], NDArray[np.int64] | None]:
+    """Return the cells, which of their columns are categorical, and the classes if any."""
     table = read_table(X, rng)
-    values = None if y is None else summarise_target(y, table.rows).values
-    kept = np.arange(len(table.rows))
-    if values is not None and (is_numeric(values) or values.max() < 0):
-        values = None
-    if values is not None:
-        kept = np.flatnonzero(values >= 0)
-    if len(kept) > _MAX_ROWS:
-        kept = np.sort(rng.choice(kept, _MAX_ROWS, replace=False))
+    classes = None if y is None else summarise_response(y, table.rows).values
+    if classes is not None and (is_numeric(classes) or classes.max() < 0):
+        classes = None
+    kept = np.arange(len(table.rows)) if classes is None else np.flatnonzero(classes >= 0)
+    kept = kept[stats.subsample(len(kept), _MAX_ROWS, rng)]
     numbers = table.numbers[kept, :_MAX_COLUMNS]
     numbers = numbers[:, ~np.isnan(numbers).all(axis=0)]
     filled = np.where(np.isnan(numbers), np.nanmedian(numbers, axis=0), numbers)
     codes = table.codes[kept, :_MAX_COLUMNS]
     cells = np.hstack([filled, codes])
     cat_cols = list(range(filled.shape[1], cells.shape[1]))
-    return cells, cat_cols, None if values is None else values[kept]
+    return cells, cat_cols, None if classes is None else classes[kept]

@@ -10,14 +10,14 @@ from sklearn.datasets import load_diabetes
 from sklearn.datasets import load_digits
 import torch
 
-from optuna_meta.features import target as target_module
+from optuna_meta.features import response as response_module
 from optuna_meta.features.columns import is_numeric
-from optuna_meta.features.measures import kurtosis
-from optuna_meta.features.measures import skewness
-from optuna_meta.features.measures import standardise
-from optuna_meta.features.target import read_target
-from optuna_meta.features.target import split_outputs
-from optuna_meta.features.target import summarise_target
+from optuna_meta.features.response import read_response
+from optuna_meta.features.response import split_outputs
+from optuna_meta.features.response import summarise_response
+from optuna_meta.features.stats import kurtosis
+from optuna_meta.features.stats import skewness
+from optuna_meta.features.stats import standardise
 
 
 CLASSES = [
@@ -50,41 +50,41 @@ NUMBERS = [
 
 @pytest.mark.parametrize("y", CLASSES)
 def test_classes(y: Any) -> None:
-    target = read_target(y)
-    assert not is_numeric(target)
-    assert set(target[target >= 0]) == set(range(target.max() + 1))
+    codes = read_response(y)
+    assert not is_numeric(codes)
+    assert set(codes[codes >= 0]) == set(range(codes.max() + 1))
 
 
 @pytest.mark.parametrize("y", NUMBERS)
 def test_numbers_to_regress_on(y: Any) -> None:
-    assert is_numeric(read_target(y))
+    assert is_numeric(read_response(y))
 
 
-def test_well_known_targets() -> None:
-    assert is_numeric(read_target(load_diabetes().target))
-    assert read_target(load_digits().target).max() == 9
+def test_well_known_responses() -> None:
+    assert is_numeric(read_response(load_diabetes().target))
+    assert read_response(load_digits().target).max() == 9
 
 
 def test_the_task_overrides_the_values() -> None:
-    assert is_numeric(read_target([0, 1, 1], "regression"))
-    assert read_target([0.5, 1.5, None, 0.5], "classification").tolist() == [0, 1, -1, 0]
+    assert is_numeric(read_response([0, 1, 1], "regression"))
+    assert read_response([0.5, 1.5, None, 0.5], "classification").tolist() == [0, 1, -1, 0]
 
 
 def test_a_regression_on_categories_is_refused() -> None:
     with pytest.raises(ValueError, match="regression must be numeric, got categories"):
-        read_target(["a", "b"], "regression")
+        read_response(["a", "b"], "regression")
 
 
 def test_an_unknown_task_is_refused() -> None:
     task: Any = "ranking"
     with pytest.raises(ValueError, match="task must be .* got 'ranking'"):
-        read_target([0, 1], task)
+        read_response([0, 1], task)
 
 
 @pytest.mark.parametrize("y", [np.zeros((3, 2)), 1.0, None, scipy.sparse.eye(3), [[1, 2], [3, 4]]])
 def test_other_shapes_are_refused(y: Any) -> None:
     with pytest.raises(ValueError, match="y must have one dimension, got the shape"):
-        read_target(y)
+        read_response(y)
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
@@ -93,38 +93,38 @@ def test_reading_in_pieces_changes_nothing(
     y: Any, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = np.arange(len(y))[:100:2]
-    expected = summarise_target(y, rows)
+    expected = summarise_response(y, rows)
     # Else ten thousand values would come in as many pieces.
-    monkeypatch.setattr(target_module, "_CHUNK", size if len(y) < 200 else 997)
-    for one, other in zip(expected, summarise_target(y, rows), strict=True):
+    monkeypatch.setattr(response_module, "_CHUNK", size if len(y) < 200 else 997)
+    for one, other in zip(expected, summarise_response(y, rows), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("y", CLASSES)
 def test_classes_are_counted_in_all_rows(y: Any) -> None:
-    target = summarise_target(y, np.arange(0))
-    everything = read_target(y)
-    np.testing.assert_array_equal(target.counts, np.bincount(everything[everything >= 0]))
-    assert target.values.shape == (0,)
-    assert np.isnan([target.skewness, target.kurtosis]).all()
+    response = summarise_response(y, np.arange(0))
+    everything = read_response(y)
+    np.testing.assert_array_equal(response.counts, np.bincount(everything[everything >= 0]))
+    assert response.values.shape == (0,)
+    assert np.isnan([response.skewness, response.kurtosis]).all()
 
 
 def test_moments_are_of_all_rows() -> None:
     y = load_diabetes().target
-    target = summarise_target(y, np.array([3, 5]))
-    np.testing.assert_array_equal(target.values, y[[3, 5]])
+    response = summarise_response(y, np.array([3, 5]))
+    np.testing.assert_array_equal(response.values, y[[3, 5]])
     z = standardise(y[:, None])
-    assert (target.skewness, target.kurtosis) == (skewness(z)[0], kurtosis(z)[0])
-    assert target.counts.shape == (0,)
+    assert (response.skewness, response.kurtosis) == (skewness(z)[0], kurtosis(z)[0])
+    assert response.counts.shape == (0,)
 
 
 def test_moments_of_very_many_rows_are_of_rows_evenly_spaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     y = load_diabetes().target
-    monkeypatch.setattr(target_module, "_MAX_MOMENT_ROWS", 100)
-    some = summarise_target(y[::5], np.arange(3), "regression")
-    every = summarise_target(y, np.arange(3), "regression")
+    monkeypatch.setattr(response_module, "_MAX_MOMENT_ROWS", 100)
+    some = summarise_response(y[::5], np.arange(3), "regression")
+    every = summarise_response(y, np.arange(3), "regression")
     assert (every.skewness, every.kurtosis) == (some.skewness, some.kurtosis)
 
 
@@ -155,6 +155,6 @@ def test_one_output_is_one_column(y: Any) -> None:
 
 
 @pytest.mark.parametrize("y", [1.0, np.zeros((2, 2, 2)), np.zeros((2, 0))])
-def test_targets_of_other_shapes_are_refused(y: Any) -> None:
+def test_responses_of_other_shapes_are_refused(y: Any) -> None:
     with pytest.raises(ValueError, match="or a column for each output, got the shape"):
         split_outputs(y)

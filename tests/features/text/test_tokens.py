@@ -8,11 +8,10 @@ import pytest
 import scipy.stats
 from sklearn.feature_extraction.text import CountVectorizer
 
-from optuna_meta.features.text.corpus import as_text
-from optuna_meta.features.text.corpus import describe_lengths
-from optuna_meta.features.text.corpus import describe_vocabulary
-from optuna_meta.features.text.corpus import draw
-from optuna_meta.features.text.corpus import read_corpus
+from optuna_meta.features.text.tokens import as_text
+from optuna_meta.features.text.tokens import describe_lengths
+from optuna_meta.features.text.tokens import describe_vocabulary
+from optuna_meta.features.text.tokens import read_corpus
 
 
 TEXTS = ["The cat sat.", "", "the DOG sat on the cat!", "Nobody's cat: 42.", "The cat sat."]
@@ -125,10 +124,3 @@ def test_nothing_to_read() -> None:
     assert describe_lengths(read_corpus([])) == {}
     lengths = describe_lengths(read_corpus([""]))
     assert lengths["empty_ratio"] == 1 and np.isnan(lengths["token_length"])
-
-
-def test_a_drawn_sample_is_ascending() -> None:
-    rng = np.random.default_rng(0)
-    assert draw(3, 5, rng).tolist() == [0, 1, 2]
-    drawn = draw(100, 5, rng)
-    assert len(drawn) == 5 and (np.diff(drawn) > 0).all()
