@@ -166,11 +166,9 @@ def test_rows_keep_their_distance_from_each_of_the_others() -> None:
     rows = uniform(200, SPACE, np.random.default_rng(0))
     others = uniform(4, SPACE, np.random.default_rng(1))
     radii = np.array([0.0, 0.6, 1.0, 1.4])
-    each = [apart(rows, other[None], SPACE, r) for other, r in zip(others, radii, strict=True)]
-    np.testing.assert_array_equal(apart(rows, others, SPACE, radii), np.all(each, axis=0))
-    np.testing.assert_array_equal(
-        apart(rows, others, SPACE, 0.6), apart(rows, others, SPACE, np.full(4, 0.6))
-    )
+    each = [apart(rows, others[[k]], radii[[k]], SPACE) for k in range(4)]
+    np.testing.assert_array_equal(apart(rows, others, radii, SPACE), np.all(each, axis=0))
+    assert apart(rows, others[:0], radii[:0], SPACE).all()
 
 
 def test_distances_are_the_sum_over_dimensions() -> None:

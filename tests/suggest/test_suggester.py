@@ -361,14 +361,14 @@ def test_simultaneous_workers_get_different_candidates() -> None:
 def test_candidates_on_a_known_plateau_are_left_out() -> None:
     rows = np.array([[0.3, 0.3, 0.0], [0.6, 0.3, 0.0], [0.9, 0.9, 0.0], [0.1, 0.9, 0.0]])
     asked = request(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
-    _, (flat, radii) = zones = suggester_module._zones(asked)
+    flat, radii = suggester_module._flat(asked)
     np.testing.assert_array_equal(flat, rows[:2])
-    pool = CUBE_SUGGESTER._pool(asked, rng())
-    kept = pool.rows[suggester_module._fresh(asked, rows, pool, zones)]
-    everyone = pool.rows[suggester_module._fresh(asked, rows, pool, zones[:1])]
-    for row, radius in zip(flat, radii, strict=True):
-        on_it = apart(everyone, row[None], CUBE, radius)
-        assert apart(kept, row[None], CUBE, radius).all() and not on_it.all()
+    pool, nothing = CUBE_SUGGESTER._pool(asked, rng()), (flat[:0], radii[:0])
+    kept = pool.rows[suggester_module._fresh(asked, pool, (flat, radii))]
+    everyone = pool.rows[suggester_module._fresh(asked, pool, nothing)]
+    for k, row in enumerate(flat):
+        on_it = apart(everyone, row[None], radii[[k]], CUBE)
+        assert apart(kept, row[None], radii[[k]], CUBE).all() and not on_it.all()
 
 
 def test_a_likely_value_is_no_sign_of_a_plateau() -> None:
@@ -377,8 +377,7 @@ def test_a_likely_value_is_no_sign_of_a_plateau() -> None:
     asked = request(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
     likely = replace(asked, measured=np.array([True, False, True, True]))
     for now, is_flat in ((asked, True), (likely, False)):
-        flat = suggester_module._zones(now)[1:]
-        assert bool(flat) == is_flat
+        assert bool(len(suggester_module._flat(now)[0])) == is_flat
         assert suggester_module._novelty(now)(rows[:2] + 0.01).any() == is_flat
 
 
