@@ -44,7 +44,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 smoke: $(STAMP)
-	$(BIN)/python -m benchmarks.arena.run --smoke
+	$(BIN)/python -m benchmarks.arena --smoke
 	$(BIN)/python examples/first_transfer.py --smoke --folder $(FOLDER)/smoke
 	$(BIN)/python examples/changed_search_space.py
 	$(BIN)/python examples/explain_suggestion.py

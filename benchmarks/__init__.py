@@ -1,1 +1,1 @@
-"""Peers side by side on tables of real results; see ``python -m benchmarks.arena.run --help``."""
+"""Peers side by side on tables of real results; see ``python -m benchmarks.arena --help``."""

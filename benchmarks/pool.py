@@ -6,15 +6,12 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent.futures import as_completed
-from concurrent.futures import Future
 from concurrent.futures import ProcessPoolExecutor
 import multiprocessing
 import os
 import signal
 from typing import TypeVar
 
-
-__all__ = ["run_all"]
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -25,15 +22,9 @@ R = TypeVar("R")
 def run_all(
     function: Callable[[J], R], jobs: Sequence[J], n_processes: int
 ) -> Iterator[tuple[J, R | Exception]]:
-    """Each job with its result, or the error that stopped it, as they finish.
+    """Yield each job with its result, or the error that stopped it, as they finish.
 
-    Args:
-        function:
-            What to do with a job; must pickle.
-        jobs:
-            The jobs.
-        n_processes:
-            How many processes; 0 runs the jobs one after another in this one.
+    The function must pickle; 0 processes run the jobs one after another in this one.
     """
     if n_processes == 0:
         yield from ((job, _attempt(function, job)) for job in jobs)
@@ -43,12 +34,22 @@ def run_all(
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(n_processes, mp_context=context, initializer=_ignore_interrupt)
     try:
-        futures: dict[Future[R], J] = {executor.submit(function, job): job for job in jobs}
+        futures = {executor.submit(function, job): job for job in jobs}
         for future in as_completed(futures):
             error = future.exception()
             yield futures[future], error if isinstance(error, Exception) else future.result()
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def run_or_raise(
+    function: Callable[[J], R], jobs: Sequence[J], n_processes: int
+) -> Iterator[tuple[J, R]]:
+    """Yield each job with its result; stop at the first error."""
+    for job, outcome in run_all(function, jobs, n_processes):
+        if isinstance(outcome, Exception):
+            raise RuntimeError(f"{job} failed.") from outcome
+        yield job, outcome
 
 
 def _attempt(function: Callable[[J], R], job: J) -> R | Exception:

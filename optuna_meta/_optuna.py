@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "ARTIFACT_PREFIX",
     "attributes_of_other_studies",
     "contains",
     "enqueued_params",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 
+ARTIFACT_PREFIX = "artifacts:"  # Of the attributes that name a trial's artifacts.
 # A trial that no storage holds, or that has ended, keeps no record.
 _NO_RECORD = (KeyError, UpdateFinishedTrialError)
 
@@ -46,9 +48,7 @@ def study_user_attrs(study: Study) -> Mapping[str, Any]:
 
 def metric_names(study: Study) -> Sequence[str] | None:
     """Return the names of a study's objectives, if set; also under ``HyperbandPruner``."""
-    names: Sequence[str] | None = study._storage.get_study_system_attrs(study._study_id).get(
-        "study:metric_names"
-    )
+    names: Sequence[str] | None = study_system_attrs(study).get("study:metric_names")
     return names
 
 

@@ -10,20 +10,18 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.arena.jobs import Job
-from benchmarks.arena.jobs import SHARED
+from benchmarks.arena.results import Budget
+from benchmarks.arena.results import Job
 from benchmarks.methods.methods import METHODS
 from benchmarks.tasks.nmt import NMT_SUITE
 from benchmarks.tasks.regimes import changes_target
 from benchmarks.tasks.regimes import REGIMES
+from benchmarks.tasks.regimes import SHARED
 from benchmarks.tasks.tables import SUITE
 from benchmarks.tasks.task import Family
 from benchmarks.tasks.task import OBJECTIVES_SUITES
 from benchmarks.tasks.task import PRUNED_SUITE
 from benchmarks.tasks.yahpo import YAHPO_SUITES
-
-
-__all__ = ["PLANS", "Stage", "jobs_of"]
 
 
 class Stage(NamedTuple):
@@ -48,6 +46,7 @@ _ARENA = (
     Stage((PRUNED_SUITE,), methods=("meta", "meta-drops-pruned", "random", "tpe")),
 )
 PLANS: Mapping[str, Sequence[Stage]] = {"arena": _ARENA}
+ARENA_TRIALS = Budget(50, {"lcbench": 100, PRUNED_SUITE: 100})
 
 
 def jobs_of(
@@ -58,36 +57,24 @@ def jobs_of(
     tasks: int | None = None,
     methods: Sequence[str] | None = None,
 ) -> list[Job]:
-    """All jobs, each once.
+    """Return all jobs, each once.
 
-    Args:
-        stages:
-            What to run.
-        families:
-            The families of the suites; stages of other suites are left out.
-        seeds:
-            Replicates, at most.
-        tasks:
-            Target tasks of each family, at most.
-        methods:
-            Leave out all others.
+    Seeds, and tasks of each family, are the most there may be; stages of other suites and methods
+    that are not wanted are left out.
     """
-    n_seeds = min(max(stage.seeds for stage in stages), seeds or 10**6)
     jobs: dict[Job, None] = {}
-    for seed in range(n_seeds):
+    for seed in range(max(stage.seeds for stage in stages))[:seeds]:
         for stage in stages:
-            if seed < stage.seeds:
-                for family in families:
-                    jobs |= dict.fromkeys(_replicate(stage, family, seed, tasks))
+            for family in families if seed < stage.seeds else ():
+                jobs |= dict.fromkeys(_replicate(stage, family, seed, tasks))
     return [job for job in jobs if methods is None or job.method in methods]
 
 
 def _replicate(stage: Stage, family: Family, seed: int, tasks: int | None) -> Iterator[Job]:
     if family.suite not in stage.suites:
         return
-    methods = [name for name in stage.methods or METHODS if name in METHODS]
     for i, task in enumerate(family.targets[:tasks]):
-        for name in methods:
+        for name in stage.methods or METHODS:
             for regime in stage.regimes:
                 method = METHODS[name]
                 needs_more = REGIMES[regime].features is not None and family.features is None

@@ -2,142 +2,151 @@
 
 Next to ``NAME.csv`` lie ``NAME.origin.json``, with commands and settings, and
 ``NAME.skipped.csv``, with the jobs that their methods cannot serve. ``NAME.csv.xz`` is the same
-file, packed by ``python -m benchmarks.arena.merge``: where ``NAME.csv`` is missing, a run goes on from
-it.
+file, packed by ``python -m benchmarks.arena --merge``: where ``NAME.csv`` is missing, a run goes
+on from it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import csv
+import io
 import json
 import lzma
 from pathlib import Path
 from typing import Any
-from typing import TextIO
+from typing import NamedTuple
 
-from benchmarks.arena.jobs import Budget
-from benchmarks.arena.jobs import Job
-from benchmarks.arena.jobs import Row
+import pandas as pd
 
 
-__all__ = [
-    "COLUMNS",
-    "append_rows",
-    "append_skip",
-    "beside",
-    "finished_jobs",
-    "job_of",
-    "read_lines",
-    "read_origin",
-    "read_skips",
-    "record_origin",
-    "write_lines",
-    "write_origin",
-    "write_skips",
-]
-
-COLUMNS = (*Job._fields, *Row._fields)
-_OLD_COLUMNS = COLUMNS[:-1]  # before trials could cost anything but 1
 _PACKED = ".xz"
+_DIGITS = {  # of each number of a row where a file is packed
+    "value": 6,
+    "regret_so_far": 5,
+    "cpu_seconds_of_suggestion": 2,
+    "cpu_seconds_of_setup": 3,
+}
+_SAME = ("prior_trials", "max_priors")  # settings that must agree in a merge; versions are noted
+
+
+class Job(NamedTuple):
+    """What identifies a run: one method on one task."""
+
+    suite: str
+    family: str
+    task: str
+    seed: int
+    regime: str
+    method: str
+
+
+class Row(NamedTuple):
+    """One trial of a job."""
+
+    trial: int  # from 1, in the order in which trials finish
+    value: float  # of the first objective, without noise; nan of a pruned trial
+    regret_so_far: float
+    cpu_seconds_of_suggestion: float
+    cpu_seconds_of_setup: float  # of the whole job, the same in each of its rows
+    cost: float = 1.0  # epochs where trials can be pruned
+
+
+JOB = list(Job._fields)
+COLUMNS = [*JOB, *Row._fields]
+
+
+class Budget(NamedTuple):
+    """Trials of a study, by suite: ``50,lcbench=100`` on the command line."""
+
+    trials: int
+    exceptions: Mapping[str, int]
+
+    def of(self, suite: str) -> int:
+        """Return the trials in a suite."""
+        return self.exceptions.get(suite, self.trials)
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read what ``str`` writes."""
+        first, *others = text.split(",")
+        pairs = [other.split("=") for other in others]
+        return cls(int(first), {suite: int(trials) for suite, trials in pairs})
+
+    def __str__(self) -> str:
+        exceptions = [f"{suite}={trials}" for suite, trials in self.exceptions.items()]
+        return ",".join([str(self.trials), *exceptions])
 
 
 def append_rows(path: Path, job: Job, rows: Sequence[Row]) -> None:
     """Add the rows of a finished job to the file, made where it is missing."""
-    is_new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if is_new:
-            writer.writerow(COLUMNS)
-        writer.writerows((*job, *map(_short, row)) for row in rows)
+    _append(path, pd.DataFrame([(*job, *row) for row in rows], columns=COLUMNS))
 
 
 def append_skip(path: Path, job: Job, reason: str) -> None:
     """Note that a method cannot serve a job, which so is done."""
-    write_skips(path, read_skips(path) | {job: reason})
+    skips = beside(path, ".skipped.csv")
+    _append(skips, pd.DataFrame([(*job, reason)], columns=[*JOB, "reason"]))
 
 
-def read_skips(path: Path) -> dict[Job, str]:
-    """The jobs that their methods cannot serve, with the reason."""
+def read_skips(path: Path) -> pd.DataFrame:
+    """Read the jobs that their methods cannot serve, with the reason."""
     skips = beside(path, ".skipped.csv")
     if not skips.exists():
-        return {}
-    with skips.open(newline="") as file:
-        return {job_of(line): line[-1] for line in list(csv.reader(file))[1:]}
-
-
-def write_skips(path: Path, skips: Mapping[Job, str]) -> None:
-    """Replace the file of skipped jobs; there is none where nothing was skipped."""
-    if not skips:
-        beside(path, ".skipped.csv").unlink(missing_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with beside(path, ".skipped.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*Job._fields, "reason"))
-        writer.writerows((*job, reason) for job, reason in skips.items())
+        return pd.DataFrame(columns=[*JOB, "reason"])
+    return pd.read_csv(skips, dtype=str, keep_default_na=False)
 
 
 def finished_jobs(path: Path, trials: Budget) -> set[Job]:
-    """The jobs with all their trials in the file, and those skipped.
+    """Return the jobs with all their trials in the file, and those skipped.
 
     A job whose rows were cut short by an interruption is removed, so that it can be run again. A
     packed file is unpacked first.
     """
     packed = path.with_name(path.name + _PACKED)
-    if not path.exists() and packed.exists():
-        write_lines(path, read_lines(packed))
-    if not path.exists():
-        return set(read_skips(path))
-    lines = read_lines(path)
-    counts = Counter(map(job_of, lines))
-    finished = {job for job, count in counts.items() if count >= trials.of(job.suite)}
-    kept = [line for line in lines if job_of(line) in finished]
-    if len(kept) < len(lines) or not _is_current(path):
-        write_lines(path, kept)
-    return finished | set(read_skips(path))
+    source = path if path.exists() or not packed.exists() else packed
+    done = jobs_in(read_skips(path))
+    if source.exists():
+        rows = read_rows(source)
+        sizes = rows.groupby(JOB)["trial"].transform("size")
+        rows = rows[sizes >= rows["suite"].map(trials.of)]
+        write_rows(path, rows)
+        done |= jobs_in(rows)
+    return done
 
 
-def read_lines(path: Path) -> list[list[str]]:
-    """The complete lines of a file, packed or not, in the order of ``COLUMNS``."""
-    with _open(path, "rt") as file:
-        text = file.read()
+def jobs_in(rows: pd.DataFrame) -> set[Job]:
+    """Return the jobs of rows that were read, each once."""
+    jobs = rows[JOB].drop_duplicates().itertuples(index=False, name=None)
+    return {Job(*job)._replace(seed=int(job[3])) for job in jobs}
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read the complete lines of a file, packed or not, as texts."""
+    data = path.read_bytes()
+    text = (lzma.decompress(data) if path.suffix == _PACKED else data).decode()
     complete = text[: text.rfind("\n") + 1]  # the last line may have been cut short
-    head, *lines = csv.reader(complete.splitlines())
-    if tuple(head) == _OLD_COLUMNS:
-        return [[*line, "1"] for line in lines if len(line) == len(_OLD_COLUMNS)]
-    if tuple(head) != COLUMNS:
-        raise ValueError(f"Expected columns {', '.join(COLUMNS)} in {path.name}; got {head}.")
-    return [line for line in lines if len(line) == len(COLUMNS)]
+    rows = pd.read_csv(io.StringIO(complete), dtype=str, keep_default_na=False)
+    if list(rows) != COLUMNS:
+        raise ValueError(
+            f"Expected columns {', '.join(COLUMNS)} in {path.name}; got {', '.join(rows)}."
+        )
+    return rows
 
 
-def write_lines(path: Path, lines: Iterable[Sequence[str]]) -> None:
+def write_rows(path: Path, rows: pd.DataFrame) -> None:
     """Replace a file, packed or not, at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name("partial-" + path.name)
-    with _open(partial, "wt") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
+    rows.to_csv(partial, index=False, lineterminator="\n")
     partial.replace(path)
 
 
 def record_origin(path: Path, command: str, settings: Mapping[str, Any]) -> None:
     """Note beside the file which command added to it.
 
-    Args:
-        path:
-            The file of results.
-        command:
-            The command line.
-        settings:
-            What must be the same for all rows of the file.
-
     Raises:
-        ValueError:
-            If the rows that are there were made with other settings.
+        ValueError: The rows that are there were made with other settings.
     """
     has_rows = path.exists() or path.with_name(path.name + _PACKED).exists()
     origin = read_origin(path) if has_rows else {}
@@ -149,45 +158,89 @@ def record_origin(path: Path, command: str, settings: Mapping[str, Any]) -> None
                 "choose another --output, or delete the file."
             )
     commands = list(dict.fromkeys([*origin.get("commands", []), command]))
-    write_origin(path, {**origin, "commands": commands, "settings": dict(settings)})
-
-
-def write_origin(path: Path, origin: Mapping[str, Any]) -> None:
-    """Replace what is noted beside a file of results."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside(path, ".origin.json").write_text(json.dumps(origin, indent=2) + "\n")
+    _write_origin(path, {**origin, "commands": commands, "settings": dict(settings)})
 
 
 def read_origin(path: Path) -> dict[str, Any]:
-    """The commands and settings behind a file of results; empty where none were noted."""
+    """Read the commands and settings behind a file of results; empty where none were noted."""
     origin = beside(path, ".origin.json")
     record: dict[str, Any] = json.loads(origin.read_text()) if origin.exists() else {}
     return record
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """The file that lies next to a file of results, packed or not, with another suffix."""
+    """Return the path next to a file of results, packed or not, with another suffix."""
     unpacked = path.with_suffix("") if path.suffix == _PACKED else path
     return unpacked.with_name(unpacked.stem + suffix)
 
 
-def job_of(line: Sequence[str]) -> Job:
-    """The job of a line."""
-    suite, family, task, seed, regime, method = line[: len(Job._fields)]
-    return Job(suite, family, task, int(seed), regime, method)
+def merge(output: Path, files: Sequence[Path], trials: Budget) -> tuple[int, int]:
+    """Write the complete jobs of all files into one; of a job that several have, the last's.
+
+    A job's trials beyond the budget are left out: what a method does does not depend on how many
+    trials are to come. Where the output is packed, numbers are rounded, and values of trials that
+    did not improve are left out: small enough to be shared, so that others can add to it.
+
+    Returns how many jobs were written, and how many had too few trials.
+
+    Raises:
+        ValueError: The files were made with other numbers of prior studies or prior trials.
+    """
+    origin = _merged_origin(files, trials)
+    rows = pd.concat([read_rows(path).assign(file=i) for i, path in enumerate(files)])
+    rows = rows[rows["file"] == rows.groupby(JOB)["file"].transform("max")][COLUMNS]
+    wanted = rows["suite"].map(trials.of)
+    jobs = rows.groupby(JOB)["trial"]
+    kept = rows[(jobs.transform("size") >= wanted) & (jobs.cumcount() < wanted)]
+    kept = kept.assign(seed=kept["seed"].astype(int)).sort_values(JOB, kind="stable")
+    write_rows(output, _rounded(kept) if output.suffix == _PACKED else kept)
+    _write_origin(output, origin)
+    skips = pd.concat([read_skips(path) for path in files]).drop_duplicates(JOB, keep="last")
+    written = jobs_in(kept)
+    for job, reason in zip(skips[JOB].itertuples(index=False), skips["reason"], strict=True):
+        if Job(*job)._replace(seed=int(job.seed)) not in written:
+            append_skip(output, Job(*job), reason)
+    return len(written), len(jobs_in(rows)) - len(written)
 
 
-def _is_current(path: Path) -> bool:
-    """Whether rows can be added to a file: it has all columns, and its last line is complete."""
-    text = path.read_text()
-    return text.startswith(",".join(COLUMNS) + "\n") and text.endswith("\n")
+def _merged_origin(files: Sequence[Path], trials: Budget) -> dict[str, Any]:
+    """Return commands and settings; those that differ from the first file's are noted."""
+    first, *_ = origins = [read_origin(path) for path in files]
+    settings = {**first.get("settings", {}), "trials": str(trials)}
+    commands, notes = [], []
+    for path, origin in zip(files, origins, strict=True):
+        commands += origin.get("commands", ())
+        for key, value in origin.get("settings", {}).items():
+            wanted = settings.get(key, value)
+            if key in _SAME and value != wanted:
+                raise ValueError(
+                    f"The rows in {path.name} were made with {key} {value}, not {wanted} as those "
+                    "before it: merge files of the same settings only."
+                )
+            if key != "trials" and value != wanted:
+                notes.append(f"{path.name}: {key} {value}")
+        notes += origin.get("notes", ())
+    record = {"commands": list(dict.fromkeys(commands)), "settings": settings}
+    return record | ({"notes": list(dict.fromkeys(notes))} if notes else {})
 
 
-def _open(path: Path, mode: str) -> TextIO:
-    if path.name.endswith(_PACKED):
-        return lzma.open(path, mode, newline="")  # type: ignore[return-value]
-    return path.open(mode.removesuffix("t"), newline="")  # type: ignore[return-value]
+def _rounded(rows: pd.DataFrame) -> pd.DataFrame:
+    same = [*JOB, "regret_so_far"]
+    rows = rows.assign(
+        value=rows["value"].mask((rows[same] == rows[same].shift()).all(axis=1), "")
+    )
+    for column, digits in _DIGITS.items():
+        shape = f"{{:.{digits}g}}".format
+        rows[column] = [shape(float(text)) if text else "" for text in rows[column]]
+    return rows
 
 
-def _short(value: float) -> str:
-    return f"{value:.10g}"
+def _append(path: Path, rows: pd.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = {"index": False, "lineterminator": "\n", "float_format": "%.10g", "na_rep": "nan"}
+    rows.to_csv(path, mode="a", header=not path.exists(), **options)
+
+
+def _write_origin(path: Path, origin: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside(path, ".origin.json").write_text(json.dumps(origin, indent=2) + "\n")

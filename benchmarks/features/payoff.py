@@ -1,8 +1,7 @@
-"""Extracted meta-features on training runs: ``python -m benchmarks.features.payoff --cache FOLDER``.
+"""Put extracted meta-features to use on training runs.
 
-Leaves one data set of :mod:`.real_runs`, or with ``--kind`` of :mod:`.kind_runs`, out: each other
-one has a study of 50 TPE trials, from which the new study of ``MetaSampler`` learns. Prints the
-regret of
+Leaves one data set that ``benchmarks.tasks train`` has trained out: each other one has a study of
+50 TPE trials, from which the new study of ``MetaSampler`` learns. Prints the regret of
 
 * ``none``: all prior studies, no meta-features;
 * ``learned``: the same with those that ``extract_meta_features`` finds, weighed by the sampler;
@@ -19,44 +18,34 @@ sample, as each is a prior of the others.)
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from collections.abc import Mapping
-from collections.abc import Sequence
 import functools
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from benchmarks.arena.jobs import be_quiet
 from benchmarks.arena.trials import run_trials
 from benchmarks.methods.methods import METHODS
-from benchmarks.pool import run_all
-from benchmarks.report.markdown import signed
+from benchmarks.pool import run_or_raise
 from benchmarks.report.markdown import table
 from benchmarks.report.summary import estimate
-from benchmarks.tasks.kind_models import GRIDS
-from benchmarks.tasks.kind_runs import kind_family
+from benchmarks.report.summary import score
+from benchmarks.tasks.grids import GRIDS
 from benchmarks.tasks.priors import make_study
 from benchmarks.tasks.priors import meta_features
 from benchmarks.tasks.priors import prior_studies
+from benchmarks.tasks.priors import PriorSettings
 from benchmarks.tasks.priors import stable_seed
-from benchmarks.tasks.real_runs import real_family
-from benchmarks.tasks.real_runs import REAL_SUITE
 from benchmarks.tasks.task import Family
+from benchmarks.tasks.train import trained_family
 
 
-__all__ = ["ARMS", "Replicate", "Setting", "main", "nearest", "report", "run_replicate"]
-
-ARMS = ("none", "learned", "permuted", "nearest")
 _REGIMES = {"none": "base", "learned": "features", "permuted": "features-permuted"}
-_UNITS = {
-    REAL_SUITE: "balanced accuracy",
-    "images": "accuracy",
-    "texts": "accuracy",
-    "interactions": "root mean squared error",
-}
+ARMS = (*_REGIMES, "nearest")
+_N_NEAREST = 3
 _SHOWN = (1, 2, 3, 5, 10)  # trials
 _EARLY = 3  # trials whose mean is shown, too
 
@@ -68,169 +57,96 @@ class Replicate(NamedTuple):
     seed: int
 
 
-class Setting(NamedTuple):
-    """What all replicates share."""
-
-    cache: Path
-    kind: str = REAL_SUITE
-    trials: int = 10
-    prior_trials: int = 50
-    n_nearest: int = 3
-    max_priors: int = 100
-
-    def family(self) -> Family:
-        """The data sets."""
-        if self.kind == REAL_SUITE:
-            return real_family(self.cache)
-        return kind_family(self.cache, self.kind)
-
-
-Regrets = Mapping[str, Sequence[float]]  # by arm, one a trial
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the tables; what is finished so far where it is interrupted."""
-    name = "python -m benchmarks.features.payoff"
-    parser = argparse.ArgumentParser(prog=name, description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("--cache", type=Path, required=True, help="folder of the values")
-    parser.add_argument("--kind", choices=(REAL_SUITE, *GRIDS), default=REAL_SUITE)
+    parser.add_argument("--kind", choices=list(GRIDS), default="svm")
     parser.add_argument("--seeds", type=int, default=3, help="replicates of each data set")
     parser.add_argument("--trials", type=int, default=10, help="of each study")
+    parser.add_argument("--prior-trials", type=int, default=50, help="of each prior study")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    args = parser.parse_args(argv)
-    setting = Setting(args.cache, args.kind, args.trials)
-    family = setting.family()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print the tables; what is finished so far where it is interrupted."""
+    family = trained_family(args.cache, args.kind)
     jobs = [Replicate(name, seed) for seed in range(args.seeds) for name in family.targets]
-    found: dict[Replicate, Regrets] = {}
+    found: list[pd.DataFrame] = []
+    work = functools.partial(run_replicate, args.cache, args.kind, args.trials, args.prior_trials)
     try:
-        for job, outcome in run_all(
-            functools.partial(run_replicate, setting), jobs, n_processes=args.jobs
-        ):
-            if isinstance(outcome, Exception):
-                raise outcome
-            found[job] = outcome
+        for job, regrets in run_or_raise(work, jobs, args.jobs):
+            found.append(regrets)
             print(f"{len(found)} of {len(jobs)}: {job.task}, {job.seed}", flush=True)
     except KeyboardInterrupt:
         print("Interrupted.")
     if found:
-        gaps = {job.task: family.load(job.task).gap for job in found}
-        print(report(found, gaps, _UNITS[args.kind]))
+        rows = pd.concat(found)
+        gaps = {name: family.load(name).gap() for name in rows["task"].unique()}
+        print(report(rows, gaps, GRIDS[args.kind].unit))
 
 
-def run_replicate(setting: Setting, replicate: Replicate) -> Regrets:
-    """Regret so far of each arm."""
+def run_replicate(
+    cache: Path, kind: str, trials: int, prior_trials: int, replicate: Replicate
+) -> pd.DataFrame:
+    """Return the regret so far of each arm, a row a trial."""
     be_quiet()
-    family = setting.family()
-    return {arm: _run(family, setting, arm, *replicate) for arm in ARMS}
+    settings = PriorSettings(prior_trials, limit=100, cache=cache)
+    family = trained_family(cache, kind)
+    rows = [
+        (*replicate, arm, trial, regret)
+        for arm in ARMS
+        for trial, regret in enumerate(_run(family, settings, arm, trials, *replicate), start=1)
+    ]
+    return pd.DataFrame(rows, columns=[*Replicate._fields, "arm", "trial", "regret"])
 
 
-def report(
-    found: Mapping[Replicate, Regrets],
-    gaps: Mapping[str, float],
-    unit: str = _UNITS[REAL_SUITE],
-) -> str:
-    """Mean regrets, and their differences to those without features, in Markdown.
+def report(rows: pd.DataFrame, gaps: Mapping[str, float], unit: str) -> str:
+    """Return mean regrets, and their differences to those without features, in Markdown."""
+    points = rows.assign(regret=rows["regret"] * 100.0 * rows["task"].map(gaps))
+    n_replicates = rows.groupby(["task", "seed"]).ngroups
+    return f"""{rows["task"].nunique()} data sets, {n_replicates} replicates in all.
 
-    Args:
-        found:
-            Regrets of each replicate.
-        gaps:
-            Of each data set, the distance between the median and the best value.
-        unit:
-            What the values are.
-    """
-    n_tasks = len({job.task for job in found})
-    points = {job: _scaled(regrets, 100.0 * gaps[job.task]) for job, regrets in found.items()}
-    return "\n".join(
-        [
-            f"{n_tasks} data sets, {len(found)} replicates in all.\n",
-            "Regret, of the distance between the median and the best of the grid:\n",
-            _table(found),
-            f"\nRegret, in points (1/100) of {unit}:\n",
-            _table(points),
-        ]
-    )
+Regret, of the distance between the median and the best of the grid:
+
+{_table(rows)}
+
+Regret, in points (1/100) of {unit}:
+
+{_table(points)}"""
 
 
-def nearest(features: Mapping[str, Mapping[str, float]], target: str, n: int) -> tuple[str, ...]:
-    """Names of the n data sets nearest to the target; a feature that one lacks is at its mean.
-
-    Args:
-        features:
-            Of the target and the others, by name.
-        target:
-            Name of the target.
-        n:
-            How many.
-    """
-    names = [name for name in features if name != target]
-    columns = sorted({feature for known in features.values() for feature in known})
-    X = np.array([[features[k].get(c, np.nan) for c in columns] for k in (target, *names)])
-    centre, spread = np.nanmean(X, axis=0), np.nanstd(X, axis=0)
-    scaled = np.divide(X - centre, spread, out=np.zeros_like(X), where=spread > 0.0)
-    scaled = np.nan_to_num(scaled)
-    distances = np.linalg.norm(scaled[1:] - scaled[0], axis=1)
-    return tuple(names[i] for i in np.argsort(distances, kind="stable")[:n])
+def nearest(features: Mapping[str, Mapping[str, float]], target: str, n: int) -> list[str]:
+    """Return the n data sets nearest to the target; a feature that one lacks is at its mean."""
+    X = pd.DataFrame.from_dict(features, orient="index")
+    spread = X.std(ddof=0)
+    scaled = ((X - X.mean()) / spread.where(spread > 0.0, np.inf)).fillna(0.0)
+    distances = np.sqrt(((scaled - scaled.loc[target]) ** 2).sum(axis=1))
+    return list(distances.drop(target).sort_values(kind="stable").index[:n])
 
 
-def _run(family: Family, setting: Setting, arm: str, task: str, seed: int) -> list[float]:
+def _run(
+    family: Family, settings: PriorSettings, arm: str, trials: int, task: str, seed: int
+) -> list[float]:
     regime = _REGIMES.get(arm, "base")
-    limit, cache, n = setting.max_priors, setting.cache, setting.prior_trials
     if arm == "nearest":
-        features = meta_features(family, task, regime="features", seed=seed, limit=limit)
-        chosen = nearest(features, task, setting.n_nearest)
-        priors = tuple(
-            make_study(family, name, sampler="tpe", seed=seed, trials=n, cache=cache)
-            for name in chosen
-        )
+        features = meta_features(family, task, "features", seed, settings.limit)
+        names = nearest(features, task, _N_NEAREST)
+        priors = tuple(make_study(family, name, "tpe", seed, settings) for name in names)
     else:
-        priors = prior_studies(
-            family, task, regime=regime, seed=seed, trials=n, cache=cache, limit=limit
-        )
-    known = meta_features(family, task, regime=regime, seed=seed, limit=limit)
+        priors = prior_studies(family, task, regime, seed, settings)
+    known = meta_features(family, task, regime, seed, settings.limit)
     built = METHODS["meta"].build(priors, stable_seed("run", family.name, task, seed))
-    rows = run_trials(
-        family.load(task), built, setting.trials, setup=0.0, features=known.get(task)
-    )
+    rows = run_trials(family.load(task), built, trials, features=known.get(task))
     return [row.regret_so_far for row in rows]
 
 
-def _scaled(regrets: Regrets, factor: float) -> Regrets:
-    return {arm: [factor * regret for regret in line] for arm, line in regrets.items()}
-
-
-def _table(found: Mapping[Replicate, Regrets]) -> str:
-    means = {arm: _by_task(found, arm) for arm in ARMS}
-    n_trials = means["none"].shape[1]
-    shown = [trial for trial in _SHOWN if trial <= n_trials]
-    columns = [[trial - 1] for trial in shown] + [list(range(min(_EARLY, n_trials)))]
-    lines = [
-        [arm, *(estimate(regret[:, c].mean(axis=1)) for c in columns)]
-        for arm, regret in means.items()
-    ]
+def _table(rows: pd.DataFrame) -> str:
+    by_task = rows.groupby(["arm", "task", "trial"], sort=False)["regret"].mean().unstack("trial")
+    shown = [trial for trial in _SHOWN if trial in by_task]
+    columns = by_task[shown].assign(early=by_task.loc[:, :_EARLY].mean(axis=1))
+    lines = [[arm, *(estimate(values) for _, values in columns.loc[arm].items())] for arm in ARMS]
     for arm in ARMS[1:]:
-        apart = [(means[arm] - means["none"])[:, c].mean(axis=1) for c in columns]
-        lines.append([f"{arm} - none", *(signed(estimate(d)) for d in apart)])
-        lines.append(["better / same / worse", *(_counts(d) for d in apart)])
+        apart = columns.loc[arm] - columns.loc["none"]
+        lines.append([f"{arm} - none", *(estimate(d).signed for _, d in apart.items())])
+        lines.append(["better / same / worse", *(score(d) for _, d in apart.items())])
     return table(["trial", *shown, f"mean of 1 to {_EARLY}"], lines)
-
-
-def _counts(differences: NDArray[np.float64]) -> str:
-    """Of how many data sets regret is lower, the same, higher."""
-    signs = np.sign(differences.round(9))
-    return " / ".join(str(int((signs == sign).sum())) for sign in (-1, 0, 1))
-
-
-def _by_task(found: Mapping[Replicate, Regrets], arm: str) -> NDArray[np.float64]:
-    """Mean regret over the replicates of each data set.  # (tasks, trials)"""
-    tasks: Iterable[str] = dict.fromkeys(job.task for job in found)
-    return np.array(
-        [
-            np.mean([regrets[arm] for job, regrets in found.items() if job.task == task], axis=0)
-            for task in tasks
-        ]
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -24,8 +24,6 @@ from benchmarks.tasks.task import OBJECTIVES_SUITES
 from benchmarks.tasks.task import PRUNED_SUITE
 
 
-__all__ = ["COSTLY", "METHODS", "Built", "Limits", "Method", "PriorSet", "Unsupported"]
-
 PriorSet = Sequence[optuna.Study]
 _N_FIRST = 5  # configurations tried before a method that knows nothing of priors takes over
 _POPULATION = 10  # Optuna's 50 would make the first 50 trials random search
@@ -39,7 +37,7 @@ class Built(NamedTuple):
     """A method ready for one study."""
 
     sampler: BaseSampler
-    enqueue: list[dict[str, Any]]  # configurations to try first, in order
+    enqueue: Sequence[dict[str, Any]] = ()  # configurations to try first, in order
 
 
 class Limits(NamedTuple):
@@ -51,7 +49,7 @@ class Limits(NamedTuple):
     seeds: int | None = None  # the first so many replicates
 
     def allow(self, suite: str, regime: str, task_index: int, seed: int) -> bool:
-        """Whether a run is within the limits."""
+        """Return whether a run is within the limits."""
         return (
             (self.regimes is None or regime in self.regimes)
             and (self.suites is None or suite in self.suites)
@@ -60,6 +58,7 @@ class Limits(NamedTuple):
         )
 
 
+BASE_ONLY = Limits(regimes=("base",))
 COSTLY = Limits(regimes=("base",), tasks=3, seeds=2)
 
 
@@ -67,7 +66,7 @@ class Method(NamedTuple):
     """A method; ``uses_priors`` tells whether its runs differ between regimes."""
 
     build: Callable[[PriorSet, int], Built]
-    uses_priors: bool
+    uses_priors: bool = True
     limits: Limits = Limits()
 
     @property
@@ -76,36 +75,24 @@ class Method(NamedTuple):
         return self.limits.tasks is not None or self.limits.seeds is not None
 
 
-def _random(priors: PriorSet, seed: int) -> Built:
-    return Built(RandomSampler(seed=seed), [])
-
-
-def _tpe(priors: PriorSet, seed: int) -> Built:
-    return Built(TPESampler(seed=seed), [])
-
-
-def _gp(priors: PriorSet, seed: int) -> Built:
-    return Built(GPSampler(seed=seed, warn_independent_sampling=False), [])
+def _gp(seed: int, **options: Any) -> BaseSampler:
+    return GPSampler(seed=seed, warn_independent_sampling=False, **options)
 
 
 def _nsgaii(priors: PriorSet, seed: int) -> Built:
-    return Built(NSGAIISampler(seed=seed, population_size=_POPULATION), [])
+    return Built(NSGAIISampler(seed=seed, population_size=_POPULATION))
 
 
 def _enqueue_best_then_tpe(priors: PriorSet, seed: int) -> Built:
     _require_one_objective(priors)
-    return Built(_tpe(priors, seed).sampler, best_configurations(priors, _N_FIRST))
+    return Built(TPESampler(seed=seed), best_configurations(priors, _N_FIRST))
 
 
 def _portfolio_then_gp(priors: PriorSet, seed: int) -> Built:
     _require_one_objective(priors)
     first = greedy_portfolio(priors, _N_FIRST, seed)
-    if not first:
-        return _gp(priors, seed)
-    sampler = GPSampler(
-        seed=seed, n_startup_trials=len(first), warn_independent_sampling=False
-    )  # which leaves no random trials between the portfolio and the model
-    return Built(sampler, first)
+    # No random trials between the portfolio and the model.
+    return Built(_gp(seed, n_startup_trials=len(first)) if first else _gp(seed), first)
 
 
 def _meta(priors: PriorSet, seed: int) -> Built:
@@ -114,12 +101,12 @@ def _meta(priors: PriorSet, seed: int) -> Built:
     from optuna_meta import Prior
 
     fitted = fit_prior(Prior.from_studies(list(priors))) if priors else None
-    return Built(MetaSampler(prior_studies=fitted, seed=seed), [])
+    return Built(MetaSampler(prior_studies=fitted, seed=seed))
 
 
 def _meta_drops_pruned(priors: PriorSet, seed: int) -> Built:
     complete = [without_pruned(study) for study in priors]
-    return Built(BlindToPruned(_meta(complete, seed).sampler), [])
+    return Built(BlindToPruned(_meta(complete, seed).sampler))
 
 
 def _require_one_objective(priors: PriorSet) -> None:
@@ -128,36 +115,32 @@ def _require_one_objective(priors: PriorSet) -> None:
 
 
 def _peer(module: str, build: str = "build") -> Callable[[PriorSet, int], Built]:
-    """A method of ``benchmarks.methods.peers``, imported when it is used."""
+    """Return a method of ``benchmarks.methods.peers``, imported when it is used."""
 
     def built(priors: PriorSet, seed: int) -> Built:
         peer = importlib.import_module(f"benchmarks.methods.peers.{module}")
-        return Built(getattr(peer, build)(priors, seed), [])
+        return Built(getattr(peer, build)(priors, seed))
 
     return built
 
 
 METHODS: Mapping[str, Method] = {
-    "random": Method(_random, uses_priors=False),
-    "tpe": Method(_tpe, uses_priors=False),
-    "gp": Method(_gp, uses_priors=False),
-    "enqueue-best-then-tpe": Method(_enqueue_best_then_tpe, uses_priors=True),
-    "portfolio-then-gp": Method(_portfolio_then_gp, uses_priors=True),
-    "meta": Method(_meta, uses_priors=True),
+    "random": Method(lambda priors, seed: Built(RandomSampler(seed=seed)), uses_priors=False),
+    "tpe": Method(lambda priors, seed: Built(TPESampler(seed=seed)), uses_priors=False),
+    "gp": Method(lambda priors, seed: Built(_gp(seed)), uses_priors=False),
+    "enqueue-best-then-tpe": Method(_enqueue_best_then_tpe),
+    "portfolio-then-gp": Method(_portfolio_then_gp),
+    "meta": Method(_meta),
     "nsgaii": Method(_nsgaii, uses_priors=False, limits=Limits(suites=OBJECTIVES_SUITES)),
-    "meta-drops-pruned": Method(
-        _meta_drops_pruned, uses_priors=True, limits=Limits(suites=(PRUNED_SUITE,))
-    ),
-    "rgpe": Method(_peer("rgpe"), uses_priors=True),
-    "pooled-copula-gp": Method(_peer("copula"), uses_priors=True),
-    "cma-es-warm-start": Method(_peer("cma"), uses_priors=True),
-    "syne-quantile": Method(_peer("syne", "quantile"), uses_priors=True),
-    "syne-zero-shot": Method(_peer("syne", "zero_shot"), uses_priors=True),
-    "syne-bounding-box": Method(_peer("syne", "bounding_box"), uses_priors=True),
-    "syne-bounding-box-gp": Method(
-        _peer("syne", "bounding_box_gp"), uses_priors=True, limits=Limits(regimes=("base",))
-    ),
-    "botorch-multitask": Method(_peer("multitask"), uses_priors=True, limits=COSTLY),
-    "meta-learn-tpe": Method(_peer("hub"), uses_priors=True, limits=Limits(regimes=("base",))),
-    "ax-botl": Method(_peer("botl"), uses_priors=True, limits=COSTLY),
+    "meta-drops-pruned": Method(_meta_drops_pruned, limits=Limits(suites=(PRUNED_SUITE,))),
+    "rgpe": Method(_peer("rgpe")),
+    "pooled-copula-gp": Method(_peer("copula")),
+    "cma-es-warm-start": Method(_peer("cma")),
+    "syne-quantile": Method(_peer("syne", "quantile")),
+    "syne-zero-shot": Method(_peer("syne", "zero_shot")),
+    "syne-bounding-box": Method(_peer("syne", "bounding_box")),
+    "syne-bounding-box-gp": Method(_peer("syne", "bounding_box_gp"), limits=BASE_ONLY),
+    "botorch-multitask": Method(_peer("multitask"), limits=COSTLY),
+    "meta-learn-tpe": Method(_peer("hub"), limits=BASE_ONLY),
+    "ax-botl": Method(_peer("botl"), limits=COSTLY),
 }

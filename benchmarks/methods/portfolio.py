@@ -8,20 +8,18 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 import optuna
 from optuna.distributions import CategoricalDistribution
 from scipy.stats import rankdata
-from sklearn.ensemble import RandomForestRegressor
+
+from benchmarks.tasks.task import Array
 
 
-__all__ = ["best_configurations", "greedy_portfolio"]
-
-_N_TREES = 50
+_N_TREES = 50  # half of scikit-learn's: there is a forest a study
 
 
 def best_configurations(studies: Sequence[optuna.Study], size: int) -> list[dict[str, Any]]:
-    """The best configuration of each study, without repetitions, at most ``size``.
+    """Return the best configuration of each study, without repetitions, at most ``size``.
 
     Values of different tasks do not compare. So configurations that are best in several studies
     come first, then those that stand out most from their own study, in standard deviations.
@@ -37,7 +35,7 @@ def best_configurations(studies: Sequence[optuna.Study], size: int) -> list[dict
 def greedy_portfolio(
     studies: Sequence[optuna.Study], size: int, seed: int
 ) -> list[dict[str, Any]]:
-    """Configurations of which, in nearly every study, at least one would have ranked high.
+    """Return configurations of which, in nearly every study, at least one would have ranked high.
 
     The candidates are all prior trials. A candidate's rank in a study is its own if it was run
     there, else what a random forest on that study's ranks predicts. One at a time, the candidate
@@ -57,10 +55,10 @@ def greedy_portfolio(
     return [dict(trials[i].params) for i in chosen]
 
 
-def _rank_matrix(
-    studies: Sequence[optuna.Study], rows: NDArray[np.float64], seed: int
-) -> NDArray[np.float64]:
-    """Ranks in [0, 1], (candidates, studies), 0 the best."""
+def _rank_matrix(studies: Sequence[optuna.Study], rows: Array, seed: int) -> Array:
+    """Return ranks in [0, 1], (candidates, studies), 0 the best."""
+    from sklearn.ensemble import RandomForestRegressor  # which takes time to import
+
     ranks = np.empty((len(rows), len(studies)))
     start = 0
     for j, study in enumerate(studies):
@@ -74,8 +72,8 @@ def _rank_matrix(
     return ranks
 
 
-def _rows(trials: Sequence[optuna.trial.FrozenTrial]) -> NDArray[np.float64]:
-    """Features for trees, (n, width): numbers as they are, categories one-hot, -1 if inactive."""
+def _rows(trials: Sequence[optuna.trial.FrozenTrial]) -> Array:
+    """Return features, (n, width): numbers as they are, categories one-hot, -1 if inactive."""
     names = sorted({name for trial in trials for name in _features(trial)})
     return np.array([[_features(trial).get(name, -1.0) for name in names] for trial in trials])
 
@@ -93,7 +91,7 @@ def _features(trial: optuna.trial.FrozenTrial) -> dict[str, float]:
     return features
 
 
-def _losses(study: optuna.Study) -> NDArray[np.float64]:
+def _losses(study: optuna.Study) -> Array:
     values = np.array([trial.value for trial in study.trials], dtype=float)
     return values if study.direction == optuna.study.StudyDirection.MINIMIZE else -values
 

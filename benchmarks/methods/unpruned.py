@@ -2,79 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from collections.abc import Sequence
 from typing import Any
 from typing import cast
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 
-__all__ = ["BlindToPruned", "without_pruned"]
-
-
 class BlindToPruned(BaseSampler):
-    """Hides pruned trials from a sampler.
-
-    Args:
-        sampler:
-            The sampler that does the work.
-    """
+    """Hides pruned trials from a sampler."""
 
     def __init__(self, sampler: BaseSampler) -> None:
         self._sampler = sampler
 
-    def reseed_rng(self) -> None:
+    def before_trial(self, study: optuna.Study, *args: Any, **kwargs: Any) -> None:
         """Pass on."""
-        self._sampler.reseed_rng()
+        self._sampler.before_trial(_view(study), *args, **kwargs)
 
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+    def after_trial(self, study: optuna.Study, *args: Any, **kwargs: Any) -> None:
         """Pass on."""
-        self._sampler.before_trial(_view(study), trial)
+        self._sampler.after_trial(_view(study), *args, **kwargs)
 
-    def after_trial(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
+    def infer_relative_search_space(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
         """Pass on."""
-        self._sampler.after_trial(_view(study), trial, state, values)
+        return self._sampler.infer_relative_search_space(_view(study), *args, **kwargs)
 
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
+    def sample_relative(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
         """Pass on."""
-        return self._sampler.infer_relative_search_space(_view(study), trial)
+        return self._sampler.sample_relative(_view(study), *args, **kwargs)
 
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+    def sample_independent(self, study: optuna.Study, *args: Any, **kwargs: Any) -> Any:
         """Pass on."""
-        return self._sampler.sample_relative(_view(study), trial, search_space)
-
-    def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """Pass on."""
-        return self._sampler.sample_independent(
-            _view(study), trial, param_name, param_distribution
-        )
+        return self._sampler.sample_independent(_view(study), *args, **kwargs)
 
 
 def without_pruned(study: optuna.Study) -> optuna.Study:
-    """A study of the same name with the trials that were not pruned."""
+    """Return a study of the same name with the trials that were not pruned."""
     result = optuna.create_study(study_name=study.study_name, directions=study.directions)
-    result.add_trials([trial for trial in study.trials if trial.state != TrialState.PRUNED])
+    result.add_trials(_view(study).trials)
     return result
 
 
@@ -91,10 +58,8 @@ class _Unpruned:
     def trials(self) -> list[FrozenTrial]:
         return self.get_trials()
 
-    def get_trials(
-        self, deepcopy: bool = True, states: Container[TrialState] | None = None
-    ) -> list[FrozenTrial]:
-        trials = self._study.get_trials(deepcopy=deepcopy, states=states)
+    def get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        trials = self._study.get_trials(*args, **kwargs)
         return [trial for trial in trials if trial.state != TrialState.PRUNED]
 
 

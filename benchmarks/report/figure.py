@@ -11,20 +11,17 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report.summary import common
-from benchmarks.report.summary import estimate
 from benchmarks.report.summary import rank_by_task
 from benchmarks.report.summary import regret_by_cost
 from benchmarks.report.summary import regret_by_task
+from benchmarks.report.summary import RUN
 
-
-__all__ = ["COLOURS", "draw", "draw_by_cost"]
 
 # Okabe and Ito's palette, distinct to colour-blind readers; the first is kept for our method.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000")
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), "-")
 _COLUMNS = 4  # of panels
-_DPI = 90
-_N_COLOURS = 256  # in a file
+_DPI, _N_COLOURS = 90, 256  # of a file of less than 100 kB
 _TITLE = """How far the best so far is from the best possible: lower is better
 0: the best there is, 1: middling (log scale); bands: ± 1 standard error over tasks"""
 _FLOOR = 1e-4  # a mean regret of nought has no place on a logarithmic axis
@@ -34,21 +31,15 @@ _N_COSTS = 60
 def draw(rows: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
     """Write the figure of regret against trials.
 
-    Args:
-        rows:
-            Rows of one regime.
-        methods:
-            The methods; the first one is made to stand out. Of more than there are colours, those
-            of the best mean rank over all trials are shown.
-        path:
-            The PNG file.
+    The first method is made to stand out. Of more than there are colours, those of the best mean
+    rank over all trials are shown.
     """
     _draw(regret_by_task(rows), rows, methods, "trials of the new study", path)
 
 
 def draw_by_cost(rows: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
     """Write the figure of regret against epochs."""
-    total = rows.groupby(["family", "task", "seed", "method"])["cost"].sum().max()
+    total = rows.groupby([*RUN, "method"])["cost"].sum().max()
     budgets = np.unique(np.linspace(0, total, _N_COSTS + 1)[1:].round()).tolist()
     _draw(regret_by_cost(rows, budgets), rows, methods, "epochs", path)
 
@@ -83,9 +74,8 @@ def _draw(
     labelled = [axis.get_legend_handles_labels() for axis in axes]
     handles = {n: h for pair in labelled for h, n in zip(*pair, strict=True)}
     names = [name for name in shown if name in handles]
-    figure.legend(
-        [handles[n] for n in names], names, loc="outside lower center", ncols=6, frameon=False
-    )
+    lines = [handles[name] for name in names]
+    figure.legend(lines, names, loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(_TITLE, fontsize=10)
     _save(figure, path)
 
@@ -109,21 +99,18 @@ def _shown(rows: pd.DataFrame, methods: Sequence[str]) -> list[str]:
 
 
 def _panel(axis: Any, by_task: pd.DataFrame, shown: Sequence[str], allowed: set[str]) -> None:
-    by_task = by_task.dropna(axis="columns")
-    present = set(by_task.index.get_level_values("method")) & allowed
+    by_method = by_task.dropna(axis="columns").groupby("method")
+    means, errors = by_method.mean(), by_method.sem()
     for i, method in reversed(list(enumerate(shown))):  # the first one is drawn on top
-        if method not in present:
+        if method not in means.index or method not in allowed:
             continue
-        values = by_task.xs(method, level="method")
-        means = [estimate(values[column]) for column in values.columns]
-        middle = [max(m.mean, _FLOOR) for m in means]
-        low = [max(m.mean - m.error, _FLOOR) for m in means]
-        high = [max(m.mean + m.error, _FLOOR) for m in means]
+        mean, error = means.loc[method], errors.loc[method]
         colour, dash = COLOURS[i % len(COLOURS)], _DASHES[i % len(_DASHES)]
         width = 2.6 if i == 0 else 1.5
-        axis.plot(values.columns, middle, ls=dash, color=colour, lw=width, label=method)
-        axis.fill_between(values.columns, low, high, color=colour, alpha=0.12, lw=0)
+        axis.plot(mean.clip(lower=_FLOOR), ls=dash, color=colour, lw=width, label=method)
+        low, high = (mean - error).clip(lower=_FLOOR), (mean + error).clip(lower=_FLOOR)
+        axis.fill_between(mean.index, low, high, color=colour, alpha=0.12, lw=0)
     axis.set_yscale("log")
-    axis.set_xlim(by_task.columns.min(), by_task.columns.max())
+    axis.set_xlim(means.columns.min(), means.columns.max())
     axis.grid(which="major", alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)

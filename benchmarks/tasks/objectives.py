@@ -11,20 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import functools
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-import optuna
 
-from benchmarks.tasks.task import Direction
-from benchmarks.tasks.task import Outcome
+from benchmarks.tasks.task import Array
 from benchmarks.tasks.task import Params
-
-
-__all__ = ["Front", "ObjectivesTask", "front_of", "hypervolume", "losses", "non_dominated"]
+from benchmarks.tasks.task import Suggest
+from benchmarks.tasks.task import Task
 
 
 class Front(NamedTuple):
@@ -34,91 +30,49 @@ class Front(NamedTuple):
     best: float  # hypervolume
 
 
-@dataclass(frozen=True)
-class ObjectivesTask:
-    """A score to maximise and a time to minimise.
+def objectives_task(
+    name: str,
+    suggest: Suggest,
+    evaluate: Callable[[Params], tuple[float, ...]],
+    front: Callable[[], Front],
+) -> Task:
+    """Return a task with a score to maximise and a time to minimise, the values of evaluate."""
+    known = functools.cache(front)
 
-    Args:
-        name:
-            Name of the data set behind the task.
-        family:
-            Name of the family.
-        suggest:
-            Draws the parameters of a trial, define-by-run.
-        evaluate:
-            Returns score and time of a configuration.
-        front:
-            Returns reference point and best hypervolume.
-    """
+    def regret(values: Sequence[tuple[float, ...]]) -> float:
+        Y = np.array(values, dtype=float).reshape(-1, 2)
+        return max(0.0, 1.0 - hypervolume(losses(Y), known().point) / known().best)
 
-    name: str
-    family: str
-    suggest: Callable[[optuna.Trial], dict[str, Any]]
-    evaluate: Callable[[Params], tuple[float, float]]
-    front: Callable[[], Front]
+    def gap() -> float:
+        raise ValueError(f"Task {name!r} has two objectives, without a common unit: no noise.")
 
-    @property
-    def directions(self) -> tuple[Direction, Direction]:
-        """Of score and time."""
-        return ("maximize", "minimize")
-
-    @property
-    def pruner(self) -> optuna.pruners.BasePruner:
-        """None: Optuna's pruners know one objective."""
-        return optuna.pruners.NopPruner()
-
-    @property
-    def gap(self) -> float:
-        """There is no common unit of both objectives.
-
-        Raises:
-            ValueError:
-                Always.
-        """
-        raise ValueError(f"Task {self.name!r} has two objectives: run it without noise.")
-
-    def run(self, trial: optuna.Trial, params: Params) -> Outcome:
-        """Evaluate a trial."""
-        return Outcome(self.evaluate(params))
-
-    def regret_so_far(self, outcomes: Sequence[Outcome]) -> float:
-        """Share of the best hypervolume that the trials leave."""
-        point, best = self.front()
-        Y = np.array([outcome.values for outcome in outcomes if outcome.values], dtype=float)
-        return max(0.0, 1.0 - hypervolume(losses(Y), point) / best)
+    return Task(name, ("maximize", "minimize"), suggest, evaluate, regret, gap)
 
 
-def losses(Y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Losses, (n, 2), of scores and times, (n, 2)."""
+def losses(Y: Array) -> Array:
+    """Return the losses, (n, 2), of scores and times, (n, 2)."""
     return np.stack([-Y[:, 0], np.log(Y[:, 1])], axis=1)
 
 
-def front_of(Y: NDArray[np.float64], more: NDArray[np.float64] | None = None) -> Front:
-    """Reference point and best hypervolume.
-
-    Args:
-        Y:
-            Scores and times of all configurations, or of a random sample.  # (n, 2)
-        more:
-            Those of configurations found good, which do not count for the point.  # (m, 2)
-    """
+def front_of(Y: Array, more: Array | None = None) -> Front:
+    """Return reference point of scores and times Y (n, 2), and hypervolume with more (m, 2)."""
     L = losses(Y)
     point = (float(np.median(L[:, 0])), float(L[:, 1].max()))
     known = L if more is None else np.concatenate([L, losses(more)])
     return Front(point, hypervolume(known, point))
 
 
-def non_dominated(L: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Indices of the losses, (n, 2), that no other ones dominate, by the first loss."""
+def non_dominated(L: Array) -> NDArray[np.intp]:
+    """Return the indices of the losses, (n, 2), that no other ones dominate, by the first loss."""
     order = np.lexsort((L[:, 1], L[:, 0]))
     second = L[order, 1]
     lowest = np.minimum.accumulate(np.concatenate([[np.inf], second[:-1]]))
     return np.asarray(order[second < lowest])
 
 
-def hypervolume(L: NDArray[np.float64], point: Sequence[float]) -> float:
-    """Area that losses, (n, 2), dominate up to a reference point."""
-    L = L[(point > L).all(axis=1)] if len(L) else L.reshape(0, 2)
+def hypervolume(L: Array, point: Sequence[float]) -> float:
+    """Return the area that losses, (n, 2), dominate up to a reference point."""
+    L = L[(point > L).all(axis=1)]
     front = L[non_dominated(L)]  # from left to right, and so from top to bottom
     tops = np.concatenate([[point[1]], front[:-1, 1]])
     return float(((point[0] - front[:, 0]) * (tops - front[:, 1])).sum())

@@ -8,10 +8,10 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from typing import NamedTuple
 import zlib
 
 import numpy as np
-from numpy.typing import NDArray
 import optuna
 from optuna.distributions import distribution_to_json
 from optuna.distributions import json_to_distribution
@@ -26,138 +26,106 @@ from benchmarks.tasks.task import Family
 from benchmarks.tasks.task import Task
 
 
-__all__ = ["make_study", "meta_features", "prior_studies", "stable_seed", "with_values"]
+_SAMPLERS = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
+
+
+class PriorSettings(NamedTuple):
+    """What all prior studies of a run share."""
+
+    trials: int  # of each
+    limit: int  # studies of a target, at most
+    cache: Path  # folder of the studies made before
 
 
 def prior_studies(
-    family: Family,
-    target: str,
-    *,
-    regime: str,
-    seed: int,
-    trials: int,
-    cache: Path,
-    limit: int,
+    family: Family, target: str, regime: str, seed: int, settings: PriorSettings
 ) -> tuple[optuna.Study, ...]:
-    """The prior studies of a target, in memory.
-
-    Args:
-        family:
-            Family of the target.
-        target:
-            Name of the target task, which is left out.
-        regime:
-            One of ``REGIMES``.
-        seed:
-            Replicate; another one has other prior trials.
-        trials:
-            Trials of each prior study.
-        cache:
-            Folder of the studies made before.
-        limit:
-            Largest number of prior studies.
-    """
+    """Return the prior studies of a target, which itself is left out, in memory."""
     chosen = REGIMES[regime]
     rng = np.random.default_rng(stable_seed("regime", family.name, target, seed))
-    names = chosen.choose(family.priors_of(target)[:limit], rng)
-    studies = [
-        make_study(family, name, sampler=chosen.sampler, seed=seed, trials=trials, cache=cache)
-        for name in names
-    ]
+    names = chosen.choose(family.priors_of(target)[: settings.limit], rng)
+    studies = [make_study(family, name, chosen.sampler, seed, settings) for name in names]
     studies = _altered(family, studies, chosen, rng)
-    if chosen.features:
-        _record(studies, meta_features(family, target, regime=regime, seed=seed, limit=limit))
+    features = meta_features(family, target, regime, seed, settings.limit)
+    for study in studies:
+        record_features(study, features.get(study.study_name))
     return tuple(studies)
 
 
 def meta_features(
-    family: Family, target: str, *, regime: str, seed: int, limit: int
+    family: Family, target: str, regime: str, seed: int, limit: int
 ) -> Mapping[str, Mapping[str, float]]:
-    """Meta-features of the target and of its prior tasks, by name, as a regime says.
+    """Return the meta-features of the target and its prior tasks, by name, as a regime says.
 
     Where the regime permutes them, each task has those of another, or by chance its own.
     """
     kind = REGIMES[regime].features
     if kind is None or family.features is None:
         return {}
-    names = [target, *family.priors_of(target)[:limit]]
-    owners = names
+    names = owners = [target, *family.priors_of(target)[:limit]]
     if kind == "permuted":
         rng = np.random.default_rng(stable_seed("features", family.name, target, seed))
         owners = [names[i] for i in rng.permutation(len(names))]
     return {name: family.features(owner) for name, owner in zip(names, owners, strict=True)}
 
 
+def record_features(study: optuna.Study, features: Mapping[str, float] | None) -> None:
+    """Record meta-features on a study, where there are any."""
+    if features:
+        from optuna_meta import record_meta_features  # which imports torch, needed here only
+
+        record_meta_features(study, features)
+
+
 def make_study(
-    family: Family, name: str, *, sampler: str, seed: int, trials: int, cache: Path
+    family: Family, name: str, sampler: str, seed: int, settings: PriorSettings
 ) -> optuna.Study:
-    """The study of a prior task, read from the cache where it is there, else run."""
-    folder = cache / f"optuna-{optuna.__version__}" / family.name
-    path = folder / f"{name}-{sampler}-{trials}-{seed}.json"
+    """Return the study of a prior task, read from the cache where it is there, else run."""
+    folder = settings.cache / f"optuna-{optuna.__version__}" / family.name
+    path = folder / f"{name}-{sampler}-{settings.trials}-{seed}.json"
     if not path.exists():
         sampler_seed = stable_seed("prior", family.name, name, seed)
-        _write(path, _run(family.load(name), sampler, sampler_seed, trials))
+        _write(path, _run(family.load(name), _SAMPLERS[sampler](seed=sampler_seed), settings))
     return _read(path, name)
 
 
-def with_values(study: optuna.Study, values: NDArray[np.float64]) -> optuna.Study:
-    """A study of the same trials with other values, (n,)."""
-    altered = [
-        create_trial(params=trial.params, distributions=trial.distributions, value=float(value))
-        for trial, value in zip(study.trials, values, strict=True)
-    ]
-    return _study(study.study_name, study.directions, altered)
-
-
 def stable_seed(*parts: object) -> int:
-    """The same number for the same parts, in every process."""
+    """Return the same number for the same parts, in every process."""
     return zlib.crc32("/".join(map(str, parts)).encode())
 
 
 def _altered(
     family: Family, studies: Sequence[optuna.Study], regime: Regime, rng: np.random.Generator
 ) -> list[optuna.Study]:
-    if regime.alter is None and not regime.conditions.noise:
+    """Return studies of the same trials with the values that a regime makes of theirs."""
+    noise = regime.conditions.noise
+    if regime.alter is None and not noise:
         return list(studies)
-    values = [_values(study) for study in studies]
+    values = [np.array([t.value for t in study.trials], dtype=float) for study in studies]
     if regime.alter:
         values = regime.alter(values, rng)
-    if regime.conditions.noise:
-        gaps = [family.load(study.study_name).gap for study in studies]
-        values = [
-            y + regime.conditions.noise * gap * rng.standard_normal(len(y))
-            for y, gap in zip(values, gaps, strict=True)
+    altered = []
+    for study, y in zip(studies, values, strict=True):
+        if noise:
+            gap = family.load(study.study_name).gap()
+            y = y + noise * gap * rng.standard_normal(len(y))
+        trials = [
+            create_trial(params=trial.params, distributions=trial.distributions, value=value)
+            for trial, value in zip(study.trials, y.tolist(), strict=True)
         ]
-    return [with_values(study, y) for study, y in zip(studies, values, strict=True)]
+        altered.append(_study(study.study_name, study.directions, trials))
+    return altered
 
 
-def _record(studies: Sequence[optuna.Study], features: Mapping[str, Mapping[str, float]]) -> None:
-    from optuna_meta import record_meta_features  # which imports torch, needed here only
-
-    for study in studies:
-        if features.get(study.study_name):
-            record_meta_features(study, features[study.study_name])
-
-
-def _run(task: Task, sampler: str, seed: int, trials: int) -> optuna.Study:
-    study = optuna.create_study(
-        directions=list(task.directions), sampler=_sampler(sampler, seed), pruner=task.pruner
-    )
-    for _ in range(trials):
+def _run(
+    task: Task, sampler: optuna.samplers.BaseSampler, settings: PriorSettings
+) -> optuna.Study:
+    study = task.create_study(sampler)
+    for _ in range(settings.trials):
         trial = study.ask()
         values = task.run(trial, task.suggest(trial)).values
         study.tell(trial, values, TrialState.PRUNED if values is None else None)
     return study
-
-
-def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed)
-
-
-def _values(study: optuna.Study) -> NDArray[np.float64]:
-    return np.array([trial.value for trial in study.trials], dtype=float)
 
 
 def _study(
@@ -195,18 +163,16 @@ def _entry(trial: FrozenTrial) -> dict[str, Any]:
 def _read(path: Path, name: str) -> optuna.Study:
     record: dict[str, Any] = json.loads(path.read_text())
     distributions = {k: json_to_distribution(v) for k, v in record["distributions"].items()}
+    trials = []
+    for entry in record["trials"]:
+        values = entry.get("values") or ([entry["value"]] if "value" in entry else None)
+        trial = create_trial(
+            params=entry["params"],
+            distributions={key: distributions[key] for key in entry["params"]},
+            values=values,
+            state=TrialState.COMPLETE if values else TrialState.PRUNED,
+            intermediate_values=dict(entry.get("curve", ())),
+        )
+        trials.append(trial)
     directions = [StudyDirection[word] for word in record["direction"].split(",")]
-    return _study(name, directions, [_trial(entry, distributions) for entry in record["trials"]])
-
-
-def _trial(
-    entry: Mapping[str, Any], distributions: Mapping[str, optuna.distributions.BaseDistribution]
-) -> FrozenTrial:
-    values = entry.get("values") or ([entry["value"]] if "value" in entry else None)
-    return create_trial(
-        params=entry["params"],
-        distributions={key: distributions[key] for key in entry["params"]},
-        values=values,
-        state=TrialState.COMPLETE if values else TrialState.PRUNED,
-        intermediate_values=dict(entry.get("curve", ())),
-    )
+    return _study(name, directions, trials)

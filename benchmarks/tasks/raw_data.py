@@ -4,7 +4,7 @@ Below a folder of the user's:
 
 * ``fashion_mnist``: Fashion-MNIST's files (github.com/zalandoresearch/fashion-mnist).
 * ``nltk_text``: NLTK's data (github.com/nltk/nltk_data), of which sentence polarity,
-  subjectivity, and pros and cons are read.
+  subjectivity, and pros and cons are read, and for training movie reviews and TREC's questions.
 * ``multi30k``: Multi30k (github.com/multi30k/dataset), task 1, raw.
 * ``ml100k``: MovieLens 100k (grouplens.org) as RecBole's ``ml-100k.inter``.
 """
@@ -24,11 +24,10 @@ import numpy as np
 from optuna_meta.features import Interactions
 
 
-__all__ = ["RAW_DATA", "RawData"]
-
-_IDX_HEADS = {"images": 16, "labels": 8}  # bytes
-_CORPORA = Path("nltk_text/packages/corpora")
+CORPORA = Path("nltk_text/packages/corpora")
 _MULTI30K = Path("multi30k/data/task1/raw")
+
+Read = Callable[[Path], tuple[Any, Any]]  # a file's path to the data and the labels
 
 
 class RawData(NamedTuple):
@@ -36,23 +35,25 @@ class RawData(NamedTuple):
 
     kind: str  # of data: image, text, pair or interaction
     path: Path  # of a file of it, relative to the folder
-    read: Callable[[Path], tuple[Any, Any]]  # that path, absolute, to the data and the labels
+    read_file: Read
+
+    def read(self, folder: Path) -> tuple[Any, Any]:
+        """Read the data and the labels from the folder."""
+        return self.read_file(folder / self.path)
 
 
 def _fashion_mnist(path: Path) -> tuple[Any, Any]:
-    images, labels = (
-        np.frombuffer(
-            gzip.decompress((path.parent / f"train-{what}-idx{rank}-ubyte.gz").read_bytes()),
-            dtype=np.uint8,
-            offset=_IDX_HEADS[what],
-        )
-        for what, rank in (("images", 3), ("labels", 1))
+    labels = path.with_name("train-labels-idx1-ubyte.gz")
+    files = ((path, 16), (labels, 8))  # with the bytes of their heads
+    images, classes = (
+        np.frombuffer(gzip.decompress(file.read_bytes()), np.uint8, offset=head)
+        for file, head in files
     )
-    return images.reshape(-1, 28, 28), labels
+    return images.reshape(-1, 28, 28), classes
 
 
-def _lines_by_class(members: Mapping[str, str]) -> Callable[[Path], tuple[Any, Any]]:
-    """A reader of an archive whose files hold the documents of a class, one a line."""
+def _lines_by_class(members: Mapping[str, str]) -> Read:
+    """Return a reader of an archive whose files hold the documents of a class, one a line."""
 
     def read(path: Path) -> tuple[Any, Any]:
         documents: list[str] = []
@@ -67,8 +68,8 @@ def _lines_by_class(members: Mapping[str, str]) -> Callable[[Path], tuple[Any, A
     return read
 
 
-def _sentence_pairs(source: str) -> Callable[[Path], tuple[Any, Any]]:
-    """A reader of the pairs with this language's file beside that of the target."""
+def _sentence_pairs(source: str) -> Read:
+    """Return a reader of the pairs with this language's file beside that of the target."""
 
     def read(path: Path) -> tuple[Any, Any]:
         files = path.parent / f"train.{source}.gz", path
@@ -83,27 +84,20 @@ def _ml100k(path: Path) -> tuple[Any, Any]:
     return Interactions(users.astype(int), items.astype(int), ratings, times), None
 
 
+def _corpus(archive: str, members: Mapping[str, str]) -> RawData:
+    return RawData("text", CORPORA / archive, _lines_by_class(members))
+
+
+_POLARITY = {label: f"sentence_polarity/rt-polarity.{label}" for label in ("neg", "pos")}
+_SUBJECTIVITY = {label: f"subjectivity/{label}.tok.gt9.5000" for label in ("plot", "quote")}
+_PROS_CONS = {label: f"pros_cons/Integrated{label}.txt" for label in ("Cons", "Pros")}
+_IMAGES = Path("fashion_mnist/train-images-idx3-ubyte.gz")
+
 RAW_DATA = {
-    "Fashion-MNIST": RawData(
-        "image", Path("fashion_mnist/train-images-idx3-ubyte.gz"), _fashion_mnist
-    ),
-    "sentence polarity": RawData(
-        "text",
-        _CORPORA / "sentence_polarity.zip",
-        _lines_by_class(
-            {name: f"sentence_polarity/rt-polarity.{name}" for name in ("neg", "pos")}
-        ),
-    ),
-    "subjectivity": RawData(
-        "text",
-        _CORPORA / "subjectivity.zip",
-        _lines_by_class({name: f"subjectivity/{name}.tok.gt9.5000" for name in ("plot", "quote")}),
-    ),
-    "pros and cons": RawData(
-        "text",
-        _CORPORA / "pros_cons.zip",
-        _lines_by_class({name: f"pros_cons/Integrated{name}.txt" for name in ("Cons", "Pros")}),
-    ),
+    "Fashion-MNIST": RawData("image", _IMAGES, _fashion_mnist),
+    "sentence polarity": _corpus("sentence_polarity.zip", _POLARITY),
+    "subjectivity": _corpus("subjectivity.zip", _SUBJECTIVITY),
+    "pros and cons": _corpus("pros_cons.zip", _PROS_CONS),
     "Multi30k en-de": RawData("pair", _MULTI30K / "train.de.gz", _sentence_pairs("en")),
     "Multi30k en-cs": RawData("pair", _MULTI30K / "train.cs.gz", _sentence_pairs("en")),
     "MovieLens 100k": RawData("interaction", Path("ml100k/ml-100k.inter"), _ml100k),

@@ -8,16 +8,15 @@ from typing import Literal
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.tasks.task import Array
 
-__all__ = ["REGIMES", "SHARED", "Conditions", "Regime", "changes_target"]
 
 SHARED = "shared"  # of methods that use no priors, whose rows count wherever the target is as ever
 _NOISE = 0.05  # of the distance between a task's median and best value
 
 Names = tuple[str, ...]
-Values = list[NDArray[np.float64]]  # of the trials of each prior study, (n,) each
+Values = list[Array]  # of the trials of each prior study, (n,) each
 
 
 class Conditions(NamedTuple):
@@ -28,10 +27,23 @@ class Conditions(NamedTuple):
     workers: int = 1  # trials that run at the same time
 
 
+def _choose_all(names: Names, rng: np.random.Generator) -> Names:
+    return names
+
+
+def _choose_one(names: Names, rng: np.random.Generator) -> Names:
+    return (names[rng.integers(len(names))],)
+
+
+def _choose_three(names: Names, rng: np.random.Generator) -> Names:
+    chosen = set(rng.permutation(len(names))[:3].tolist())
+    return tuple(name for i, name in enumerate(names) if i in chosen)
+
+
 class Regime(NamedTuple):
     """What the prior studies are like, and how the new study runs."""
 
-    choose: Callable[[Names, np.random.Generator], Names]
+    choose: Callable[[Names, np.random.Generator], Names] = _choose_all
     alter: Callable[[Values, np.random.Generator], Values] | None = None
     sampler: str = "tpe"  # that made the prior trials
     features: Literal["own", "permuted"] | None = None  # meta-features of whose data sets
@@ -39,55 +51,33 @@ class Regime(NamedTuple):
 
 
 def changes_target(regime: str) -> bool:
-    """Whether methods without priors must run in a regime, as the new study is another one."""
+    """Return whether methods without priors must run in a regime: its new study is another one."""
     return regime != SHARED and REGIMES[regime].conditions != Conditions()
 
 
-def _negated(values: Values, rng: np.random.Generator) -> Values:
-    """The opposite of the truth."""
-    return [-y for y in values]
-
-
 def _permuted(values: Values, rng: np.random.Generator) -> Values:
-    """Values that have nothing to do with their configurations."""
+    """Return values that have nothing to do with their configurations."""
     return [rng.permutation(y) for y in values]
 
 
 def _half_permuted(values: Values, rng: np.random.Generator) -> Values:
-    """Half of the studies (rounded down) are noise, the others intact."""
+    """Return half of the studies (rounded down) as noise, the others intact."""
     noise = set(rng.permutation(len(values))[: len(values) // 2].tolist())
     return [rng.permutation(y) if i in noise else y for i, y in enumerate(values)]
 
 
-def _all(names: Names, rng: np.random.Generator) -> Names:
-    return names
-
-
-def _none(names: Names, rng: np.random.Generator) -> Names:
-    return ()
-
-
-def _one(names: Names, rng: np.random.Generator) -> Names:
-    return (names[rng.integers(len(names))],)
-
-
-def _three(names: Names, rng: np.random.Generator) -> Names:
-    chosen = set(rng.permutation(len(names))[:3].tolist())
-    return tuple(name for i, name in enumerate(names) if i in chosen)
-
-
 REGIMES: Mapping[str, Regime] = {
-    "base": Regime(_all),
-    "none": Regime(_none),
-    "one": Regime(_one),
-    "three": Regime(_three),
-    "random-priors": Regime(_all, sampler="random"),
-    "half-permuted": Regime(_all, _half_permuted),
-    "permuted": Regime(_all, _permuted),
-    "negated": Regime(_all, _negated),
-    "features": Regime(_all, features="own"),
-    "features-permuted": Regime(_all, features="permuted"),
-    "given-5": Regime(_all, conditions=Conditions(given=5)),
-    "noise": Regime(_all, conditions=Conditions(noise=_NOISE)),
-    "workers-4": Regime(_all, conditions=Conditions(workers=4)),
+    "base": Regime(),
+    "none": Regime(lambda names, rng: ()),
+    "one": Regime(_choose_one),
+    "three": Regime(_choose_three),
+    "random-priors": Regime(sampler="random"),
+    "half-permuted": Regime(alter=_half_permuted),
+    "permuted": Regime(alter=_permuted),
+    "negated": Regime(alter=lambda values, rng: [-y for y in values]),
+    "features": Regime(features="own"),
+    "features-permuted": Regime(features="permuted"),
+    "given-5": Regime(conditions=Conditions(given=5)),
+    "noise": Regime(conditions=Conditions(noise=_NOISE)),
+    "workers-4": Regime(conditions=Conditions(workers=4)),
 }

@@ -1,4 +1,4 @@
-"""The records that every source of tasks fills in: a task, and a family of related tasks."""
+"""A task, which a study optimises, and a family of related tasks, priors to each other."""
 
 from __future__ import annotations
 
@@ -6,28 +6,21 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+import functools
 from typing import Any
 from typing import Literal
 from typing import NamedTuple
-from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 import optuna
 
 
-__all__ = [
-    "OBJECTIVES_SUITES",
-    "PRUNED_SUITE",
-    "BenchmarkTask",
-    "Direction",
-    "Family",
-    "Outcome",
-    "Params",
-    "Reference",
-    "Task",
-]
-
+Array = NDArray[np.float64]
 Params = Mapping[str, Any]
 Direction = Literal["maximize", "minimize"]
+Suggest = Callable[[optuna.Trial], dict[str, Any]]
+
 OBJECTIVES_SUITES = ("lcbench-2", "nmt-2")
 PRUNED_SUITE = "lcbench-pruned"
 
@@ -36,7 +29,11 @@ class Reference(NamedTuple):
     """Two values of a task between which regret is measured."""
 
     best: float
-    median: float
+    median: float  # over all configurations, or over many random ones
+
+    def regret(self, value: float) -> float:
+        """Return 0 for the best value or a better one, 1 for the median."""
+        return max(0.0, (value - self.best) / (self.median - self.best))
 
 
 class Outcome(NamedTuple):
@@ -46,140 +43,70 @@ class Outcome(NamedTuple):
     cost: float = 1.0  # in the suite's unit: epochs where trials can be pruned, else trials
 
 
-class Task(Protocol):
-    """What a study can be run on."""
-
-    @property
-    def name(self) -> str:
-        """Name of the data set behind the task."""
-
-    @property
-    def directions(self) -> Sequence[Direction]:
-        """One an objective."""
-
-    @property
-    def suggest(self) -> Callable[[optuna.Trial], dict[str, Any]]:
-        """Draws the parameters of a trial, define-by-run."""
-
-    @property
-    def pruner(self) -> optuna.pruners.BasePruner:
-        """The pruner of its studies."""
-
-    @property
-    def gap(self) -> float:
-        """Distance between a middling and the best value, the unit of noise."""
-
-    def run(self, trial: optuna.Trial, params: Params) -> Outcome:
-        """Evaluate a trial; reports to it where there is a learning curve."""
-
-    def regret_so_far(self, outcomes: Sequence[Outcome]) -> float:
-        """Regret of all trials together: 0 is the best."""
-
-
 @dataclass(frozen=True)
-class BenchmarkTask:
-    """One black-box function with a known optimum.
+class Task:
+    """A function with a known optimum."""
 
-    Args:
-        name:
-            Name of the data set behind the task.
-        family:
-            Name of the family; tasks of one family can serve each other as priors.
-        direction:
-            ``"maximize"`` or ``"minimize"``.
-        suggest:
-            Draws the parameters of a trial, define-by-run.
-        evaluate:
-            Returns the value of a configuration; the same value whenever it is asked.
-        reference:
-            Returns the best and the median value of the task. It is a function as estimating them
-            takes seconds on a surrogate, and tasks that only serve as priors never need them.
-    """
+    name: str  # of the data set behind it
+    directions: tuple[Direction, ...]  # one an objective
+    suggest: Suggest  # draws the parameters of a trial, define-by-run
+    evaluate: Callable[[Params], tuple[float, ...]]  # to values, one an objective or an epoch
+    regret: Callable[[Sequence[tuple[float, ...]]], float]  # of the values of all trials so far
+    gap: Callable[[], float]  # between the median and the best value, the unit of noise
+    epochs: tuple[int, ...] = ()  # at which values are reported to the median pruner, if any
 
-    name: str
-    family: str
-    direction: Direction
-    suggest: Callable[[optuna.Trial], dict[str, Any]]
-    evaluate: Callable[[Params], float]
-    reference: Callable[[], Reference]
-
-    def __post_init__(self) -> None:
-        if self.direction not in ("maximize", "minimize"):
-            raise ValueError(
-                f"Expected the direction of task {self.name!r} to be 'maximize' or 'minimize', "
-                f"got {self.direction!r}."
-            )
-
-    @property
-    def directions(self) -> tuple[Direction]:
-        """The one direction."""
-        return (self.direction,)
-
-    @property
-    def pruner(self) -> optuna.pruners.BasePruner:
-        """None: there are no learning curves."""
-        return optuna.pruners.NopPruner()
-
-    @property
-    def best(self) -> float:
-        """Best value of the task."""
-        return self.reference().best
-
-    @property
-    def median(self) -> float:
-        """Value of a middling configuration: the median over all (or many random) ones."""
-        return self.reference().median
-
-    @property
-    def gap(self) -> float:
-        """Distance between the median and the best value."""
-        return abs(self.median - self.best)
-
-    def regret(self, value: float) -> float:
-        """Distance of a value from the best one: 0 is the best, 1 a middling configuration.
-
-        The best value of a surrogate is an estimate, so a better one than that counts as 0.
-        """
-        best, median = self.reference()
-        return max(0.0, (value - best) / (median - best))
+    def create_study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
+        """Return an empty study of the task."""
+        pruner = optuna.pruners.MedianPruner() if self.epochs else optuna.pruners.NopPruner()
+        directions = list(self.directions)
+        return optuna.create_study(directions=directions, sampler=sampler, pruner=pruner)
 
     def run(self, trial: optuna.Trial, params: Params) -> Outcome:
-        """Evaluate a trial."""
-        return Outcome((self.evaluate(params),))
+        """Evaluate a trial, or train until the end or until the pruner stops it."""
+        values = self.evaluate(params)
+        if not self.epochs:
+            return Outcome(values)
+        for epoch, value in zip(self.epochs, values, strict=True):
+            trial.report(value, epoch)
+            if epoch < self.epochs[-1] and trial.should_prune():
+                return Outcome(None, cost=epoch)
+        return Outcome((values[-1],), cost=self.epochs[-1])
 
     def regret_so_far(self, outcomes: Sequence[Outcome]) -> float:
-        """Regret of the best trial."""
-        values = [outcome.values[0] for outcome in outcomes if outcome.values is not None]
-        return min(map(self.regret, values), default=float("inf"))
+        """Return the regret of all trials that were not pruned."""
+        return self.regret([o.values for o in outcomes if o.values is not None])
+
+
+def single_task(
+    name: str,
+    direction: Direction,
+    suggest: Suggest,
+    evaluate: Callable[[Params], float],
+    reference: Callable[[], Reference],
+) -> Task:
+    """Return a task with one objective; the reference is asked for when regret first is."""
+    known = functools.cache(reference)  # takes seconds on a surrogate
+
+    def regret(values: Sequence[tuple[float, ...]]) -> float:
+        return min((known().regret(value) for (value,) in values), default=float("inf"))
+
+    def gap() -> float:
+        return abs(known().median - known().best)
+
+    return Task(name, (direction,), suggest, lambda params: (evaluate(params),), regret, gap)
 
 
 @dataclass(frozen=True)
 class Family:
-    """Related tasks, some of which are optimised while others hold earlier studies.
+    """Related tasks, some of which are optimised while others hold earlier studies."""
 
-    Args:
-        suite:
-            Name on the command line.
-        name:
-            Name of the family.
-        targets:
-            Names of the tasks to optimise.
-        sources:
-            Names of the tasks that can serve as priors.
-        load:
-            Returns a task of the family by its name; loads every task once.
-        features:
-            Returns the meta-features of a task's data set by its name, empty where they are not
-            known; ``None`` where they are known of no task.
-    """
-
-    suite: str
+    suite: str  # name on the command line
     name: str
-    targets: tuple[str, ...]
-    sources: tuple[str, ...]
+    targets: tuple[str, ...]  # names of the tasks to optimise
+    sources: tuple[str, ...]  # of those that can serve as priors
     load: Callable[[str], Task]
-    features: Callable[[str], Mapping[str, float]] | None = None
+    features: Callable[[str], Mapping[str, float]] | None = None  # of a data set; empty if unknown
 
     def priors_of(self, target: str) -> tuple[str, ...]:
-        """Names of the prior tasks of a target: all sources but itself."""
+        """Return the names of all sources but the target itself."""
         return tuple(name for name in self.sources if name != target)

@@ -11,15 +11,15 @@ from typing import Any
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 import optuna
 
+from benchmarks.tasks.task import Array
+from benchmarks.tasks.task import Params
 
-__all__ = ["Columns", "Hyperparameter", "columns", "one_row", "read_space", "suggest"]
 
 # Inputs of a surrogate by name, (n,) each: numbers as they are, categories as codes. An inactive
 # input is 0, which is also the code of "inactive".
-Columns = dict[str, NDArray[np.float64]]
+Columns = dict[str, Array]
 
 
 class Hyperparameter(NamedTuple):
@@ -34,8 +34,8 @@ class Hyperparameter(NamedTuple):
     parent: str | None  # active only if this category ...
     values: tuple[str, ...]  # ... is one of these
 
-    def is_active(self, params: Mapping[str, Any]) -> bool:
-        """Whether it counts beside the parameters chosen so far."""
+    def is_active(self, params: Params) -> bool:
+        """Return whether it counts beside the parameters chosen so far."""
         return self.parent is None or params.get(self.parent) in self.values
 
     def suggest(self, trial: optuna.Trial) -> Any:
@@ -46,10 +46,10 @@ class Hyperparameter(NamedTuple):
             return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
         return trial.suggest_float(self.name, self.low, self.high, log=self.log)
 
-    def decode(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values or codes, (n,), of places in [0, 1), (n,)."""
+    def decode(self, u: Array) -> Array:
+        """Return the values or codes, (n,), of places in [0, 1), (n,)."""
         if self.codes:
-            codes: NDArray[np.float64] = np.array(list(self.codes.values()), dtype=float)
+            codes: Array = np.array(list(self.codes.values()), dtype=float)
             return np.take(codes, (u * len(codes)).astype(int))
         # Rounding must give the ends of a range of integers as much room as the rest.
         margin = 0.5 if self.integer else 0.0
@@ -59,15 +59,26 @@ class Hyperparameter(NamedTuple):
 
 
 def read_space(folder: Path, exclude: Collection[str]) -> tuple[Hyperparameter, ...]:
-    """The search space of a scenario without some inputs, parents before their children."""
+    """Read the search space of a scenario without some inputs, parents before their children."""
     raw = json.loads((folder / "config_space.json").read_text())
     encoding = json.loads((folder / "encoding.json").read_text())
-    parents = {condition["child"]: condition for condition in raw["conditions"]}
-    space = [
-        _hyperparameter(entry, encoding, parents.get(entry["name"]))
-        for entry in raw["hyperparameters"]
-        if entry["name"] not in exclude
-    ]
+    conditions = {condition["child"]: condition for condition in raw["conditions"]}
+    space = []
+    for entry in raw["hyperparameters"]:
+        name = entry["name"]
+        condition = conditions.get(name, {"parent": None, "values": ()})
+        dimension = Hyperparameter(
+            name=name,
+            codes={choice: encoding[name][choice] for choice in entry.get("choices", ())},
+            low=float(entry.get("lower", 0.0)),
+            high=float(entry.get("upper", 1.0)),
+            log=bool(entry.get("log", False)),
+            integer=entry["type"] == "uniform_int",
+            parent=condition["parent"],
+            values=tuple(condition.get("values", (condition.get("value"),))),
+        )
+        if name not in exclude:
+            space.append(dimension)
     return tuple(sorted(space, key=lambda dimension: dimension.parent is not None))
 
 
@@ -80,8 +91,8 @@ def suggest(space: Sequence[Hyperparameter], trial: optuna.Trial) -> dict[str, A
     return params
 
 
-def columns(space: Sequence[Hyperparameter], U: NDArray[np.float64]) -> Columns:
-    """Surrogate inputs of rows of the unit cube, (n, dimensions)."""
+def columns(space: Sequence[Hyperparameter], U: Array) -> Columns:
+    """Return the surrogate's inputs of rows of the unit cube, (n, dimensions)."""
     result: Columns = {}
     codes = {dimension.name: dimension.codes for dimension in space}
     for dimension, u in zip(space, U.T, strict=True):
@@ -93,35 +104,10 @@ def columns(space: Sequence[Hyperparameter], U: NDArray[np.float64]) -> Columns:
     return result
 
 
-def one_row(space: Sequence[Hyperparameter], params: Mapping[str, Any]) -> Columns:
-    """Surrogate inputs of one configuration; parameters that are not active are ignored."""
+def one_row(space: Sequence[Hyperparameter], params: Params, n: int = 1) -> Columns:
+    """Return the inputs, n times, of one configuration; inactive parameters are ignored."""
     return {
-        dimension.name: np.array([_input(dimension, params)])
-        for dimension in space
-        if dimension.is_active(params)
+        d.name: np.full(n, float(d.codes[params[d.name]] if d.codes else params[d.name]))
+        for d in space
+        if d.is_active(params)
     }
-
-
-def _input(dimension: Hyperparameter, params: Mapping[str, Any]) -> float:
-    value = params[dimension.name]
-    return float(dimension.codes[value] if dimension.codes else value)
-
-
-def _hyperparameter(
-    entry: Mapping[str, Any],
-    encoding: Mapping[str, Mapping[str, int]],
-    condition: Mapping[str, Any] | None,
-) -> Hyperparameter:
-    name = entry["name"]
-    condition = condition or {"parent": None, "values": ()}
-    values = condition["values"] if "values" in condition else [condition["value"]]
-    return Hyperparameter(
-        name=name,
-        codes={choice: encoding[name][choice] for choice in entry.get("choices", ())},
-        low=float(entry.get("lower", 0.0)),
-        high=float(entry.get("upper", 1.0)),
-        log=bool(entry.get("log", False)),
-        integer=entry["type"] == "uniform_int",
-        parent=condition["parent"],
-        values=tuple(values),
-    )

@@ -1,7 +1,7 @@
-"""What others do where weights do not fit: ``python -m benchmarks.weights.peers``.
+"""What others do where weights do not fit: ``python -m benchmarks.weights peers``.
 
 The first table puts one small model and the same mismatches through the loaders of others and
-through ours; ``benchmarks.weights.peers_cases`` has the model and the cases. A cell says what
+through ours; ``benchmarks.weights.loading`` has the model and the cases. A cell says what
 came of it:
 
 - *loads*, *loads the rest*: every tensor that fits has the file's numbers; *told* if what was left
@@ -22,9 +22,8 @@ selection alone ``pip install --no-deps autogluon.core autogluon.common autogluo
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -34,93 +33,85 @@ import time
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torch.optim.swa_utils import update_bn
 
-from benchmarks.weights.peers_cases import CASES
-from benchmarks.weights.peers_loaders import judge
-from benchmarks.weights.peers_loaders import LOADERS
-from optuna_meta.weights import average
-from optuna_meta.weights import greedy_weights
-from optuna_meta.weights import initialize
-from optuna_meta.weights import refresh_statistics
+from benchmarks.report.markdown import table
+from benchmarks.weights.loading import CASES
+from benchmarks.weights.loading import judge
+from benchmarks.weights.loading import LOADERS
+from optuna_meta import weights
 
 
-__all__ = ["averaging", "loading", "main", "selection"]
+__all__ = ["averaging", "report"]
 
 _SIZE = 25  # Additions of the greedy selection.
 _SELECTION = "autogluon.core.models.greedy_ensemble.ensemble_selection"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.weights.peers",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--splits", type=int, default=10, help="of the predictions")
-    args = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    print("## Loading\n")
-    print("\n".join(loading()))
-    print("\n## Greedy ensemble weights\n")
-    print("\n".join(selection(args.splits)))
-    print("\n## Averaging, against torch's AveragedModel\n")
-    print("\n".join(averaging()))
+def report(n_splits: int) -> Iterator[str]:
+    """Yield the tables; that of ensemble weights is a mean of some splits."""
+    yield "## Loading\n"
+    yield from loading()
+    yield "\n## Greedy ensemble weights\n"
+    yield from selection(n_splits)
+    yield "\n## Averaging, against torch's AveragedModel\n"
+    yield averaging()
 
 
 def loading() -> Iterator[str]:
-    """Yield the lines of the table of loaders, and what was left out."""
+    """Yield the table of loaders, what was left out, and versions."""
     present = [loader for loader in LOADERS if find_spec(loader.package)]
     missing = {loader.package for loader in LOADERS} - {loader.package for loader in present}
     yield from (f"{package} is not installed: left out.\n" for package in sorted(missing))
-    yield from _rows([["", *(loader.name for loader in present)]])
+    rows = []
     for case in CASES:
-        cells = []
-        for loader in present:
-            with tempfile.TemporaryDirectory() as folder:
-                cells.append(judge(loader, case, Path(folder)))
-        yield _row([case.name, *cells])
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append([case.name, *(judge(one, case, Path(folder)) for one in present)])
+    yield table(["", *(loader.name for loader in present)], rows)
     others = sorted({loader.package for loader in present} - {"optuna_meta"})
     yield "\n" + ", ".join(f"{package} {version(package)}" for package in others) + "."
 
 
-def selection(splits: int) -> Iterator[str]:
-    """Yield the lines of the comparison with AutoGluon's ensemble selection."""
+def selection(n_splits: int) -> Iterator[str]:
+    """Yield the comparison with AutoGluon's ensemble selection, or why there is none."""
     try:
         peer: Any = import_module(_SELECTION).EnsembleSelection
         log_loss: Any = import_module("autogluon.core.metrics").log_loss
     except ImportError as error:
         yield f"AutoGluon's selection is left out: {error}."
         return
-    found: dict[str, list[tuple[float, float, float]]] = {"ours": [], "AutoGluon": []}
-    n_better = n_equal = 0
-    for seed in range(splits):
-        valid, y, test, test_y = _predictions(seed)
-        began = time.process_time()
-        ours = greedy_weights(torch.from_numpy(valid), torch.from_numpy(y), size=_SIZE)
-        between = time.process_time()
-        fitted = peer(_SIZE, "multiclass", log_loss).fit(list(valid), y)
-        spent = (between - began, time.process_time() - between)
-        for name, weights, seconds in zip(found, (ours, fitted.weights_), spent, strict=True):
-            losses = [_loss(np.array(weights), *part) for part in ((valid, y), (test, test_y))]
-            found[name].append((*losses, seconds))  # type: ignore[arg-type]
-        gap = found["AutoGluon"][-1][0] - found["ours"][-1][0]
-        n_better, n_equal = n_better + (gap > 1e-9), n_equal + (abs(gap) <= 1e-9)
-    yield from _rows([["", "validation loss", "test loss", "CPU seconds"]])
-    for name, lines in found.items():
-        yield _row([name, *(f"{value:.4f}" for value in np.mean(lines, axis=0))])
+    choices: dict[str, Callable[[Any, Any], Any]] = {
+        "ours": lambda p, y: weights.greedy_weights(
+            torch.from_numpy(p), torch.from_numpy(y), size=_SIZE
+        ),
+        "AutoGluon": lambda p, y: peer(_SIZE, "multiclass", log_loss).fit(list(p), y).weights_,
+    }
+    rows = []
+    for split in range(n_splits):
+        valid, test = _predictions(split)
+        for name, choose in choices.items():
+            began = time.process_time()
+            shares = np.array(choose(*valid))
+            spent = time.process_time() - began
+            rows.append((name, split, _loss(shares, *valid), _loss(shares, *test), spent))
+    head = ["", "split", "validation loss", "test loss", "CPU seconds"]
+    found = pd.DataFrame(rows, columns=head)
+    means = found.groupby("", sort=False)[head[2:]].mean()
+    yield table(["", *means], means.map("{:.4f}".format).itertuples())
+    losses = found.pivot(index="split", columns="", values="validation loss")
+    gap = losses["AutoGluon"] - losses["ours"]
     yield (
-        f"\nOf {splits} splits, ours has the lower validation loss in {n_better} and the same in "
-        f"{n_equal}. autogluon.core {version('autogluon.core')}."
+        f"\nOf {n_splits} splits, ours has the lower validation loss in {(gap > 1e-9).sum()} and "
+        f"the same in {(gap.abs() <= 1e-9).sum()}. autogluon.core {version('autogluon.core')}."
     )
 
 
-def averaging() -> Iterator[str]:
-    """Yield the lines of the comparison with torch's averaged model."""
+def averaging() -> str:
+    """Return the table of differences from torch's averaged model."""
     torch.manual_seed(0)
     models = [_normalised() for _ in range(4)]
     batches = [torch.randn(16, 5) for _ in range(6)]
@@ -131,27 +122,33 @@ def averaging() -> Iterator[str]:
         theirs.update_parameters(model)
     ours = _normalised()
     states = [model.state_dict() for model in models]
-    initialize(ours, average(states, allow_independent=True), partial="error")
-    yield from _rows([["greatest difference of", "absolute"]])
+    average = weights.average(states, allow_independent=True)
+    weights.initialize(ours, average, partial="error")
     pairs = zip(ours.parameters(), theirs.module.parameters(), strict=True)
-    gaps = [float((a - b).detach().abs().max()) for a, b in pairs]
-    yield _row(["weights", f"{max(gaps):.1e}"])
+    gaps = {"weights": max(_gap(a, b) for a, b in pairs)}
     update_bn(batches, theirs)
-    refresh_statistics(ours, batches)
+    weights.refresh_statistics(ours, batches)
     for name, buffer in ours.named_buffers():
-        gap = (buffer.double() - theirs.module.get_buffer(name).double()).abs().max()
-        yield _row([f"`{name}` after recomputing", f"{float(gap):.1e}"])
+        gaps[f"`{name}` after recomputing"] = _gap(buffer, theirs.module.get_buffer(name))
     x = torch.randn(64, 5)
-    gap = (ours.eval()(x) - theirs.eval()(x)).detach().abs().max()
-    yield _row(["predictions", f"{float(gap):.1e}"])
+    gaps["predictions"] = _gap(ours.eval()(x), theirs.eval()(x))
+    rows = ([name, f"{gap:.1e}"] for name, gap in gaps.items())
+    return table(["greatest difference of", "absolute"], rows)
+
+
+def _gap(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    return float((ours - theirs).detach().double().abs().max())
 
 
 def _normalised() -> nn.Module:
     return nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
 
 
-def _predictions(seed: int) -> tuple[Any, Any, Any, Any]:
-    """Of each classifier (models, n, classes) and classes (n,), on validation and test data."""
+def _predictions(seed: int) -> list[tuple[Any, Any]]:
+    """Return each classifier's probabilities (models, n, classes) and the classes (n,).
+
+    First of validation, then of test images.
+    """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -160,8 +157,8 @@ def _predictions(seed: int) -> tuple[Any, Any, Any, Any]:
     x, test_x, y, test_y = train_test_split(x, y, test_size=600, random_state=seed, stratify=y)
     x, valid_x, y, valid_y = train_test_split(x, y, test_size=300, random_state=seed, stratify=y)
     fitted = [model.fit(x[:400], y[:400]) for model in _classifiers(seed)]
-    parts = [np.stack([m.predict_proba(part) for m in fitted]) for part in (valid_x, test_x)]
-    return parts[0], valid_y, parts[1], test_y
+    parts = (valid_x, valid_y), (test_x, test_y)
+    return [(np.stack([m.predict_proba(part) for m in fitted]), own) for part, own in parts]
 
 
 def _classifiers(seed: int) -> list[Any]:
@@ -185,21 +182,7 @@ def _classifiers(seed: int) -> list[Any]:
     ]
 
 
-def _loss(weights: Any, predictions: Any, y: Any) -> float:
-    """Negative log likelihood of the mixture."""
-    mixed = np.tensordot(weights, predictions, 1)
+def _loss(shares: Any, predictions: Any, y: Any) -> float:
+    """Return the negative log likelihood of the mixture."""
+    mixed = np.tensordot(shares, predictions, 1)
     return float(-np.log(np.clip(mixed[np.arange(len(y)), y], 1e-12, None)).mean())
-
-
-def _rows(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield _row(rows[0])
-    yield _row(["---"] * len(rows[0]))
-    yield from map(_row, rows[1:])
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-if __name__ == "__main__":
-    main()

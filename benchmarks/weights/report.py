@@ -1,283 +1,245 @@
-"""Files and tables of :mod:`benchmarks.weights.run`."""
+"""Tables and figure of the benchmark, and tables of the studies, of :mod:`benchmarks.weights`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from collections.abc import Sequence
-import csv
-import lzma
+import io
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-import numpy as np
+import pandas as pd
 
+from benchmarks.report.figure import COLOURS
 from benchmarks.report.markdown import table
 from benchmarks.weights.domains import DOMAINS
+from benchmarks.weights.study import AGAINST
 
 
-__all__ = ["append", "Line", "lines_of", "read", "report", "Setting", "settings", "Reliability"]
+__all__ = ["draw", "incumbents", "report", "standings"]
 
-_SHOWN = (0, 5, 20, 50)  # Steps.
+SETTING = ["domain", "size", "sources"]  # What methods are compared in.
 
-
-class Line(NamedTuple):
-    """A method's part in one replicate."""
-
-    domain: str
-    size: int
-    sources: str  # clean, poisoned, all poisoned
-    seed: int
-    method: str
-    source: str  # What it started from.
-    lr: float  # nan for ensembles, whose members each have their own
-    choosing: float  # CPU seconds on the new task before training,
-    before: float  # and on earlier tasks
-    chosen: int  # The check at which validation stopped it.
-    checks: tuple[int, ...]  # steps
-    curve: tuple[float, ...]  # Test score after each.
-
-    @property
-    def final(self) -> float:
-        """The test score where validation stopped it."""
-        return self.curve[self.chosen]
+_STEPS = (0, 5, 20, 50)  # Those that tables show, of training,
+_TRIALS = (1, 3, 6, 12)  # and of a study.
+# Few enough to tell apart.
+_DRAWN = ("default", "scratch", "random prior", "LogME", "joint", "ensemble")
+_PANELS = 4
+_DPI = 80
+_N_COLOURS = 128
+_ROOM = 0.15  # Of scratch's range, above and below what is drawn of overfitting.
 
 
-class Setting(NamedTuple):
-    """What methods are compared in."""
-
-    domain: str
-    size: int
-    sources: str
-
-    def __str__(self) -> str:
-        return f"{self.domain}, {self.size} {DOMAINS[self.domain].unit}, {self.sources} sources"
+def report(rows: pd.DataFrame) -> str:
+    """Return the tables of a benchmark's or of studies' rows."""
+    return "\n".join(_of_studies(rows) if "arm" in rows else _of_starts(rows))
 
 
-_COLUMNS = (*Line._fields[:-3], "stopped", "step", "score")
+def _title(domain: str, size: int) -> str:
+    """Return how a domain and a size are called."""
+    return f"{domain}, {size} {DOMAINS[domain].unit}"
 
 
-def append(path: Path, lines: Sequence[Line]) -> None:
-    """Add lines to a file, a row a check."""
-    new = not path.exists()
-    with open(path, "a", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        if new:
-            writer.writerow(_COLUMNS)
-        for line in lines:
-            head = [_short(value) for value in line[: len(_COLUMNS) - 3]]
-            for i, (step, score) in enumerate(zip(line.checks, line.curve, strict=True)):
-                writer.writerow([*head, int(i == line.chosen), step, _short(score)])
+def standings(rows: pd.DataFrame) -> pd.DataFrame:
+    """Compare each method with scratch, in each setting and seed.
 
-
-def read(path: Path) -> list[Line]:
-    """The lines of a file, which is unpacked if only a packed one is there; none without.
-
-    Raises:
-        ValueError: If it is no such file.
+    Returns:
+        The rows at which validation stopped, with ``scratch``, the final score from scratch, the
+        ``gain`` over it, which is positive where better, and the ``share`` of scratch's steps
+        until its final score is reached, infinite where it never is.
     """
-    packed = path.with_name(f"{path.name}.xz")
-    if not path.exists() and packed.exists():
-        path.write_bytes(lzma.decompress(packed.read_bytes()))  # A run goes on from it.
-    if not path.exists():
-        return []
-    with open(path, newline="") as stream:
-        head, *rows = csv.reader(stream)
-    if tuple(head) != _COLUMNS:
-        raise ValueError(f"{path} is of another kind of run: pass another file, or delete it.")
-    found: dict[tuple[str, ...], list[list[str]]] = {}
-    for row in rows:
-        found.setdefault(tuple(row[:-3]), []).append(row[-3:])
-    return [_line(key, checks) for key, checks in found.items()]
+    seed, line = [*SETTING, "seed"], [*SETTING, "seed", "method"]
+    final = rows[rows["stopped"] == 1]
+    scratch = final[final["method"] == "scratch"].set_index(seed)["score"].rename("scratch")
+    sign = rows["domain"].map({name: entry.kind.sign for name, entry in DOMAINS.items()})
+    rows = rows.join(scratch, on=seed).assign(sign=sign)
+    reached = rows["sign"] * rows["score"] >= rows["sign"] * rows["scratch"]
+    first = rows.assign(first=rows["step"].where(reached, math.inf)).groupby(line)["first"].min()
+    final = rows[rows["stopped"] == 1].join(first, on=line)
+    needed = first.xs("scratch", level="method").clip(lower=1.0).rename("needed")
+    final = final.join(needed, on=seed)
+    gain = final["sign"] * (final["score"] - final["scratch"])
+    return final.assign(gain=gain, share=final["first"] / final["needed"])
 
 
-def _line(key: tuple[str, ...], checks: list[list[str]]) -> Line:
-    domain, size, sources, seed, method, source, lr, choosing, before = key
-    return Line(
-        domain,
-        int(size),
-        sources,
-        int(seed),
-        method,
-        source,
-        float(lr),
-        float(choosing),
-        float(before),
-        [stopped for stopped, *_ in checks].index("1"),
-        tuple(int(step) for _, step, _ in checks),
-        tuple(float(score) for *_, score in checks),
-    )
-
-
-def _short(value: object) -> object:
-    return f"{value:.5g}" if isinstance(value, float) else value
-
-
-class Reliability(NamedTuple):
-    """A method in one setting, against scratch, over seeds."""
-
-    method: str
-    finals: np.ndarray  # (seeds,)
-    gains: np.ndarray  # (seeds,), positive where better than scratch
-    shares: np.ndarray  # (seeds,), of scratch's steps until scratch's final score is reached
-    curves: np.ndarray  # (seeds, checks)
-    lines: tuple[Line, ...]
-
-    @property
-    def error(self) -> float:
-        """The standard error of the mean gain; nan for one seed."""
-        n = len(self.gains)
-        return float(self.gains.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
-
-    @property
-    def wins(self) -> int:
-        """In how many seeds it ends better than scratch."""
-        return int((self.gains > 0).sum())
-
-    @property
-    def share(self) -> float:
-        """The median share of steps; infinite where it is never reached."""
-        return float(np.median(self.shares))
-
-
-def settings(lines: Sequence[Line]) -> list[Setting]:
-    """Those that a run has, in the order in which it came to them."""
-    return list(dict.fromkeys(Setting(line.domain, line.size, line.sources) for line in lines))
-
-
-def lines_of(lines: Sequence[Line], setting: Setting) -> list[Reliability]:
-    """How each method stands, in the seeds that all methods have."""
-    own = [line for line in lines if line[:3] == setting]
-    by_method: dict[str, dict[int, Line]] = {}
-    for line in own:
-        by_method.setdefault(line.method, {})[line.seed] = line
-    scratch = by_method["scratch"]
-    sign = 1.0 if DOMAINS[setting.domain].kind.higher else -1.0
-    return [
-        _standing(method, [(scratch[seed], line) for seed, line in sorted(of.items())], sign)
-        for method, of in by_method.items()
-    ]
-
-
-def _standing(method: str, pairs: Sequence[tuple[Line, Line]], sign: float) -> Reliability:
-    finals = np.array([line.final for _, line in pairs])
-    gains = sign * (finals - np.array([scratch.final for scratch, _ in pairs]))
-    shares = np.array([_share(scratch, line, sign) for scratch, line in pairs])
-    curves = np.array([line.curve for _, line in pairs])
-    return Reliability(method, finals, gains, shares, curves, tuple(line for _, line in pairs))
-
-
-def _share(scratch: Line, line: Line, sign: float) -> float:
-    """When a curve first reaches scratch's final score, as a share of when scratch's does."""
-    needed = _first(scratch, scratch.final, sign)
-    return _first(line, scratch.final, sign) / max(needed, 1.0)
-
-
-def _first(line: Line, score: float, sign: float) -> float:
-    reached = np.flatnonzero(sign * np.array(line.curve) >= sign * score)
-    return float(line.checks[reached[0]]) if len(reached) else math.inf
-
-
-def report(lines: Sequence[Line]) -> Iterator[str]:
-    """Yields the tables of a run, in Markdown."""
+def _of_starts(rows: pd.DataFrame) -> Iterator[str]:
+    lines = standings(rows)
+    means = _summary(lines)
     yield "## The default against scratch\n"
-    yield _summary(lines)
+    default = means[means["method"] == "default"]
+    names = [
+        f"{_title(one.domain, one.size)}, {one.sources} sources" for one in default.itertuples()
+    ]
+    head = ["scratch", "default", "ratio", "gain", "wins", "steps", "chose scratch"]
+    texts = default.rename(columns={"final": "default"})[head].itertuples(index=False)
+    yield table(["setting", *head], ([name, *row] for name, row in zip(names, texts, strict=True)))
     yield "\n## Final score: gain over scratch, wins and steps, clean sources, fewest examples\n"
-    yield _overview(lines)
-    for setting in settings(lines):
-        measure = DOMAINS[setting.domain].kind.measure
-        yield f"\n## {setting}: {measure}\n"
-        yield _methods(lines_of(lines, setting))
+    clean = means[(means["sources"] == "clean") & (means["method"] != "scratch")]
+    fewest = clean[clean["size"] == clean.groupby("domain")["size"].transform("first")]
+    yield _grid(fewest, fewest["gain"] + ", " + fewest["wins"] + ", " + fewest["steps"])
+    for setting, own in rows.groupby(SETTING, sort=False):
+        domain, size, sources = setting
+        yield f"\n## {_title(domain, size)}, {sources} sources: {DOMAINS[domain].kind.measure}\n"
+        yield _methods(own, means.set_index(SETTING).loc[setting])
     yield "\n## CPU seconds, mean: on earlier tasks, and to choose\n"
-    yield _costs(lines)
+    clean = lines[lines["sources"] == "clean"].groupby(["domain", "method"], sort=False)
+    spent = clean[["before", "choosing"]].mean().map("{:.1f}".format).reset_index()
+    yield _grid(spent, spent["before"] + " + " + spent["choosing"])
 
 
-def _summary(lines: Sequence[Line]) -> str:
-    rows = []
-    for setting in settings(lines):
-        for one in lines_of(lines, setting):
-            if one.method == "default":
-                scratch = one.finals - _sign(setting) * one.gains
-                rows.append(
-                    [
-                        setting,
-                        f"{scratch.mean():.3f}",
-                        f"{one.finals.mean():.3f}",
-                        f"{one.finals.mean() / scratch.mean():.3f}",
-                        _signed(one.gains.mean(), one.error),
-                        f"{one.wins} of {len(one.gains)}",
-                        _percent(one.share),
-                        sum(line.source == "scratch" for line in one.lines),
-                    ]
-                )
-    head = ["setting", "scratch", "default", "ratio", "gain", "wins", "steps", "chose scratch"]
-    return table(head, rows)
+def _summary(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return texts of each method's means over the seeds of a setting."""
+    groups = lines.groupby([*SETTING, "method"], sort=False)
+    means = groups[["scratch", "score"]].mean()
+    texts = {
+        "scratch": means["scratch"].map("{:.3f}".format),
+        "final": means["score"].map("{:.3f}".format),
+        "ratio": (means["score"] / means["scratch"]).map("{:.3f}".format),
+        "gain": groups["gain"].agg(lambda gains: _duel(gains)[0]),
+        "wins": groups["gain"].agg(lambda gains: _duel(gains)[1]),
+        "steps": groups["share"].median().map(_percent),
+        "chose scratch": groups["source"].agg(lambda names: f"{(names == 'scratch').sum()}"),
+    }
+    return pd.DataFrame(texts).reset_index()
 
 
-def _overview(lines: Sequence[Line]) -> str:
-    """A line a method, a column a domain."""
-    first: dict[str, Setting] = {}
-    for setting in settings(lines):
-        if setting.sources == "clean":
-            first.setdefault(setting.domain, setting)
-    found = {name: {one.method: one for one in lines_of(lines, s)} for name, s in first.items()}
-    methods = dict.fromkeys(method for of in found.values() for method in of)
-    rows = [
-        [method, *(_standing_in_short(of.get(method)) for of in found.values())]
-        for method in methods
-        if method != "scratch"
-    ]
-    return table(["start", *found], rows)
+def _methods(rows: pd.DataFrame, means: pd.DataFrame) -> str:
+    """Return a table of the methods of a setting: a line a start."""
+    curves = rows[rows["step"].isin(_STEPS)].groupby(["method", "step"])["score"].mean().unstack()
+    texts = curves.map("{:.3f}".format).rename(columns="after {}".format)
+    texts = means.set_index("method")[[]].join(texts).join(means.set_index("method"))
+    texts.loc["scratch", ["gain", "wins"]] = ""
+    texts = texts.drop(columns=["scratch", "ratio", "chose scratch"])
+    return table(["start", *texts], texts.itertuples())
 
 
-def _standing_in_short(one: Reliability | None) -> str:
-    if one is None:
-        return ""
-    wins = f"{one.wins} of {len(one.gains)}"
-    return f"{_signed(one.gains.mean(), one.error)}, {wins}, {_percent(one.share)}"
+def _grid(rows: pd.DataFrame, texts: pd.Series) -> str:
+    """Return a table of texts, a line a method and a column a domain."""
+    grid = rows.assign(text=texts).pivot(index="method", columns="domain", values="text")
+    grid = grid.fillna("").loc[rows["method"].unique(), rows["domain"].unique()]
+    return table(["start", *grid], grid.itertuples())
 
 
-def _sign(setting: Setting) -> float:
-    return 1.0 if DOMAINS[setting.domain].kind.higher else -1.0
+def incumbents(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return test accuracy of the trial with the least validation loss so far.
+
+    Returns:
+        A line for each arm and seed, a column for each trial.
+    """
+    rows = rows.sort_values(["seed", "trial"], kind="stable")
+    keys = [rows["arm"], rows["seed"]]
+    least = rows.groupby(keys)["loss"].cummin()
+    before = least.groupby(keys).shift(fill_value=math.inf)
+    best = rows["accuracy"].where(rows["loss"] < before).groupby(keys).ffill()
+    return rows.assign(best=best).pivot(index=["arm", "seed"], columns="trial", values="best")
 
 
-def _methods(standings: Sequence[Reliability]) -> str:
-    checks = standings[0].lines[0].checks
-    shown = [i for i, step in enumerate(checks) if step in _SHOWN]
-    head = ["start", *(f"after {checks[i]}" for i in shown), "final", "gain", "wins", "steps"]
-    rows = [
-        [
-            one.method,
-            *(f"{one.curves[:, i].mean():.3f}" for i in shown),
-            f"{one.finals.mean():.3f}",
-            _signed(one.gains.mean(), one.error) if one.method != "scratch" else "",
-            f"{one.wins} of {len(one.gains)}" if one.method != "scratch" else "",
-            _percent(one.share),
+def _of_studies(rows: pd.DataFrame) -> Iterator[str]:
+    for (domain, size), own in rows.groupby(["domain", "size"], sort=False):
+        yield f"\n## {_title(domain, size)}, {own['seed'].nunique()} seeds\n"
+        yield _arms(own)
+        yield f"\n{_roles(own)}\n"
+        chosen = own[own["choosing_steps"] > 0].drop_duplicates("seed").sort_values("seed")
+        lines = [
+            [row.seed, row.source or "scratch", f"{row.choosing_seconds:.1f}", row.choosing_steps]
+            for row in chosen.itertuples()
         ]
-        for one in standings
-    ]
-    return table(head, rows)
+        yield table(["seed", "chosen", "CPU seconds", "steps of training"], lines)
 
 
-def _costs(lines: Sequence[Line]) -> str:
-    clean = [line for line in lines if line.sources == "clean"]
-    domains = list(dict.fromkeys(line.domain for line in clean))
-    rows = []
-    for method in dict.fromkeys(line.method for line in clean):
-        cells = []
-        for domain in domains:
-            own = [line for line in clean if (line.domain, line.method) == (domain, method)]
-            before, choosing = (
-                np.mean([getattr(line, name) for line in own] or [math.nan])
-                for name in ("before", "choosing")
-            )
-            cells.append(f"{before:.1f} + {choosing:.1f}" if own else "")
-        rows.append([method, *cells])
-    return table(["start", *domains], rows)
+def _arms(rows: pd.DataFrame) -> str:
+    """Return a table of the incumbents' accuracy, a line an arm."""
+    curves = incumbents(rows)
+    after = [n for n in _TRIALS if n - 1 in curves]
+    last = curves.xs(AGAINST).iloc[:, -1]
+    lines = []
+    for arm, own in rows.groupby("arm", sort=False):
+        curve, steps = curves.xs(arm), sorted(set(own["steps"]))
+        lines.append(
+            [
+                arm,
+                steps[0] if len(steps) == 1 else f"{steps[0]} to {steps[-1]}",
+                *(_estimate(curve[n - 1]) for n in after),
+                *(("", "") if arm == AGAINST else _duel(curve.iloc[:, -1] - last)),
+                *_duel(curve[0] - last),
+            ]
+        )
+    head = ["study", "steps a trial", *(f"after {n}" for n in after)]
+    duels = [f"against {AGAINST}", "wins", "first trial against its last", "wins"]
+    return table([*head, *duels], lines)
 
 
-def _signed(mean: float, error: float) -> str:
-    return f"{mean:+.3f}" if math.isnan(error) else f"{mean:+.3f} ± {error:.3f}"
+def _roles(rows: pd.DataFrame) -> str:
+    """Return how often each role was drawn, and in how many seeds the incumbent has it."""
+    rows = rows[rows.groupby("arm")["role"].transform("nunique") > 1].sort_values("trial")
+    ends = rows.loc[rows.groupby(["arm", "seed"])["loss"].idxmin()]
+    drawn = pd.crosstab(rows["arm"], rows["role"], normalize="index").loc[rows["arm"].unique()]
+    last = pd.crosstab(ends["arm"], ends["role"]).reindex_like(drawn).fillna(0.0)
+    texts = drawn.map("{:.0%}".format) + last.map(", last {:.0f}".format)
+    return table(["study", *texts], texts.itertuples())
+
+
+def draw(rows: pd.DataFrame, path: Path) -> None:
+    """Write a PNG of the settings with clean sources; bands are ± 1 standard error over seeds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    clean = [*rows[rows["sources"] == "clean"].groupby(["domain", "size"], sort=False)]
+    n_rows = -(-len(clean) // _PANELS)
+    figure = Figure(figsize=(3.2 * _PANELS, 2.8 * n_rows + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(n_rows, _PANELS, squeeze=False).ravel()
+    for axis in axes[len(clean) :]:
+        axis.set_visible(False)
+    handles: dict[str, Any] = {}
+    for axis, ((domain, size), own) in zip(axes, clean, strict=False):
+        handles |= _panel(axis, domain, own)
+        axis.set_title(_title(domain, size), fontsize=8)
+    names = [name for name in _DRAWN if name in handles]
+    figure.legend(
+        [handles[n] for n in names], names, loc="outside lower center", ncols=6, frameon=False
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=_DPI)
+    buffer.seek(0)
+    Image.open(buffer).convert("RGB").quantize(_N_COLOURS).save(path, optimize=True)
+
+
+def _panel(axis: Any, domain: str, rows: pd.DataFrame) -> dict[str, Any]:
+    scores = rows.groupby(["method", "step"])["score"]
+    means, errors = scores.mean().unstack(), scores.sem().unstack().fillna(0.0)
+    shown = [method for method in rows["method"].unique() if method in _DRAWN]
+    handles = {}
+    for method in shown:
+        place = _DRAWN.index(method)
+        mean, error, colour = means.loc[method], errors.loc[method], COLOURS[place]
+        width = 2.4 if place == 0 else 1.4
+        (handles[method],) = axis.plot(mean.index, mean, color=colour, lw=width)
+        axis.fill_between(mean.index, mean - error, mean + error, color=colour, alpha=0.12)
+    axis.set_xscale("symlog", linthresh=2)
+    kind = DOMAINS[domain].kind
+    if kind.sign < 0.0:  # Overfitting goes far beyond what is of interest.
+        start, best = means.loc[shown[0]].iloc[0], means.loc[shown].min(axis=None)
+        room = _ROOM * (start - best)
+        if room > 0.0:
+            axis.set_ylim(best - room, start + room)
+    axis.set_xlabel("steps", fontsize=8)
+    axis.set_ylabel(kind.measure, fontsize=8)
+    axis.tick_params(labelsize=7)
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+    return handles
+
+
+def _duel(gains: pd.Series) -> tuple[str, str]:
+    return _estimate(gains, "+"), f"{(gains > 0.0).sum()} of {len(gains)}"
+
+
+def _estimate(values: pd.Series, sign: str = "") -> str:
+    """Return the mean, and its standard error where there are several."""
+    error = "" if len(values) < 2 else f" ± {values.sem():.3f}"
+    return f"{values.mean():{sign}.3f}{error}"
 
 
 def _percent(share: float) -> str:

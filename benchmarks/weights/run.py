@@ -1,4 +1,4 @@
-"""Where weights should start: ``python -m benchmarks.weights.run --data FOLDER``.
+"""Where weights should start: ``python -m benchmarks.weights run --data FOLDER``.
 
 A new task with few labels comes after some studies of earlier tasks, of each of which the best
 trial's weights are kept. The same model is then trained from different starts, each at its best of
@@ -36,169 +36,135 @@ left out.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-from dataclasses import replace
+import lzma
 from pathlib import Path
 import sys
 import tempfile
+import time
 from typing import NamedTuple
 
-import optuna
-import torch
+import pandas as pd
 
-from benchmarks.weights.domain import Domain
+from benchmarks.weights import methods
+from benchmarks.weights import sources
 from benchmarks.weights.domains import DOMAINS
-from benchmarks.weights.domains import Entry
-from benchmarks.weights.figure import draw
-from benchmarks.weights.methods import Bench
-from benchmarks.weights.methods import METHODS
-from benchmarks.weights.methods import OF_LARGER
-from benchmarks.weights.methods import OF_POISONED
-from benchmarks.weights.methods import Outcome
-from benchmarks.weights.report import append
-from benchmarks.weights.report import Line
-from benchmarks.weights.report import read
-from benchmarks.weights.report import report
-from benchmarks.weights.sources import ALL_POISONED
-from benchmarks.weights.sources import CLEAN
-from benchmarks.weights.sources import make_sources
-from benchmarks.weights.sources import POISONED
-from benchmarks.weights.sources import Sources
+from benchmarks.weights.tasks import Domain
 from optuna_meta.weights import ShortlistThenTrain
 from optuna_meta.weights import ShortTraining
 
 
-__all__ = ["Effort", "main", "measure"]
+__all__ = ["COLUMNS", "complete", "make_domain", "measure", "Plan", "read", "SMOKE"]
+
+Row = tuple[object, ...]
+
+# A row is a check of a method's training: its test score after a step, and whether validation
+# stopped there. The learning rate is nan for ensembles, whose members each have their own;
+# choosing and before are CPU seconds on the new task before training, and on earlier tasks.
+COLUMNS = (
+    "domain", "size", "sources", "seed", "method", "source", "lr", "choosing", "before",
+    "stopped", "step", "score",
+)  # fmt: skip
 
 
-class Effort(NamedTuple):
-    """How much is computed."""
+class Plan(NamedTuple):
+    """What a replicate computes, and how much."""
 
+    strategy: ShortlistThenTrain = ShortlistThenTrain()  # Of the default.
     checks: int | None = None  # The first of each domain's; all if None.
-    rates: int | None = None
+    rates: int = 4  # The last of each domain's.
     share: float = 1.0  # Of the steps on earlier tasks.
-    strategy: ShortlistThenTrain | None = None  # Of the default; as it is if None.
+    trials: int = 12  # Of a study,
+    steps: int = 30  # a trial of the new task's,
+    prior_steps: int = 150  # and of an earlier one's,
+    kept: int = 3  # of which so many checkpoints are kept.
+    folder: Path = Path()  # Of all data.
+    sizes: Sequence[int] | None = None  # The domain's if None.
+    methods: Sequence[str] = ()
 
 
-SMOKE = Effort(
-    3,
-    2,
-    0.01,
-    ShortlistThenTrain(shortlist=1, short_training=ShortTraining(steps=2, folds=2, rates=[4e-3])),
-)
+_SHORT = ShortTraining(steps=2, folds=2, rates=(4e-3,))
+SMOKE = Plan(ShortlistThenTrain(shortlist=1, short_training=_SHORT), 3, 2, 0.01, 2, 2, 3, 1)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run what is missing, and print the tables."""
-    args = _parser().parse_args(argv)
-    torch.set_num_threads(1)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    lines = read(args.out) if args.out else []
-    effort = SMOKE if args.smoke else Effort()
-    for name, seed in _missing(lines, args.domains, args.data, args.seeds):
-        sizes = args.sizes or DOMAINS[name].sizes
-        new = list(measure(name, args.data, sizes, seed, args.methods, effort))
-        lines += new
-        if args.out:  # After each replicate, so that a run can be stopped.
-            append(args.out, new)
-            lines = read(args.out)  # Rounded as they are there.
-        print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
-    tables = "\n".join(report(lines))
-    print(tables)
-    if args.out:
-        args.out.with_suffix(".md").write_text(f"{tables}\n")
-        draw(lines, args.out.with_suffix(".png"))
+def make_domain(name: str, size: int, seed: int, plan: Plan) -> Domain:
+    """Make a domain, with as much to compute as is wanted."""
+    domain = DOMAINS[name].make(plan.folder / DOMAINS[name].needs, size, seed)
+    return domain._replace(
+        checks=domain.checks[: plan.checks],
+        rates=domain.rates[-plan.rates :],
+        prior_steps=max(1, round(plan.share * domain.prior_steps)),
+        rounds=max(1, round(plan.share * domain.rounds)),
+    )
 
 
-def measure(
-    name: str,
-    folder: Path | None,
-    sizes: Sequence[int],
-    seed: int,
-    methods: Sequence[str],
-    effort: Effort,
-) -> Iterator[Line]:
-    """Yield each method's line of one replicate; earlier tasks are learned once for all sizes."""
+def complete(
+    path: Path,
+    columns: Sequence[str],
+    jobs: Iterable[tuple[str, int]],
+    measure: Callable[[str, int], Iterable[Row]],
+) -> pd.DataFrame:
+    """Return a file's rows, after adding those of the jobs that it lacks, one after the other."""
+    for name, seed in jobs:
+        done = read(path, columns)
+        if not ((done["domain"] == name) & (done["seed"] == seed)).any():
+            rows = pd.DataFrame(measure(name, seed), columns=[*columns])
+            rows.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
+            print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
+    return read(path, columns)
+
+
+def read(path: Path, *kinds: Sequence[str]) -> pd.DataFrame:
+    """Return a CSV file's rows; it is unpacked if only a packed one is there; none without.
+
+    Raises:
+        ValueError: If its columns are of none of these kinds.
+    """
+    packed = path.with_name(f"{path.name}.xz")
+    if not path.exists() and packed.exists():
+        path.write_bytes(lzma.decompress(packed.read_bytes()))
+    if not path.exists():
+        return pd.DataFrame(columns=[*kinds[0]])
+    # Names may be empty, such as that of no source, but numbers may be none.
+    numbers = dict.fromkeys(("lr", "score"), ["nan"])
+    rows = pd.read_csv(path, keep_default_na=False, na_values=numbers)
+    if tuple(rows) not in kinds:
+        raise ValueError(f"{path} is of another kind of run: pass another file, or delete it.")
+    return rows
+
+
+def measure(name: str, seed: int, plan: Plan) -> Iterator[Row]:
+    """Yield the rows of a replicate; earlier tasks are learned once for all sizes."""
+    known: sources.Sources | None = None
+    entry, sizes = DOMAINS[name], plan.sizes or DOMAINS[name].sizes
     with tempfile.TemporaryDirectory() as store:
-        sources: Sources | None = None
         for size in sizes:
-            domain = _domain(name, folder, size, seed, effort)
-            rates = domain.rates[1:3]
-            sources = sources or make_sources(domain, Path(store), seed, rates, effort.share)
-            bench = Bench(domain, sources, seed, strategy=effort.strategy)
-            for bench.kind, method in _parts(methods, DOMAINS[name], size == sizes[0]):
-                outcome = METHODS[method](bench)
-                if outcome is not None:
-                    yield _line(name, size, bench, method, outcome)
+            domain = make_domain(name, size, seed, plan)
+            known = known or sources.make_sources(domain, Path(store), seed, domain.rates[1:3])
+            bench = methods.Bench(domain, known, seed, strategy=plan.strategy)
+            parts = (
+                methods.BY_SOURCES if size == sizes[0] and entry.all_methods else methods.OF_LARGER
+            )
+            for bench.kind, own in parts.items():
+                for method in (name for name in plan.methods if name in own):
+                    for row in _rows(bench, method):
+                        yield (name, size, bench.kind, seed, method, *row)
 
 
-def _parts(methods: Sequence[str], entry: Entry, is_smallest: bool) -> Iterator[tuple[str, str]]:
-    """Yields kinds of sources and methods: all of them only for the smallest size."""
-    of_clean = [*METHODS] if is_smallest and entry.all_methods else OF_LARGER
-    yield from ((CLEAN, method) for method in methods if method in of_clean)
-    if is_smallest and entry.poisoned:
-        for kind in (POISONED, ALL_POISONED):
-            yield from ((kind, method) for method in methods if method in OF_POISONED)
+def _rows(bench: methods.Bench, method: str) -> Iterator[Row]:
+    begun = time.process_time()
+    training = methods.METHODS[method](bench)
+    choosing = time.process_time() - begun
+    if training is not None:
+        source, run = training()
+        _, _, before = bench.earlier.learned.get(source, (None, None, bench.earlier.seconds))
+        costs = [_rounded(value) for value in (run.lr, choosing, before if source else 0.0)]
+        for check, (step, score) in enumerate(zip(bench.domain.checks, run.scores, strict=True)):
+            yield (source, *costs, int(check == run.chosen), step, _rounded(score))
 
 
-def _line(name: str, size: int, bench: Bench, method: str, outcome: Outcome) -> Line:
-    run = outcome.run
-    return Line(
-        name,
-        size,
-        bench.kind,
-        bench.seed,
-        method,
-        outcome.source,
-        run.lr,
-        outcome.choosing,
-        outcome.before,
-        run.chosen,
-        tuple(bench.domain.checks),
-        run.scores,
-    )
-
-
-def _domain(name: str, folder: Path | None, size: int, seed: int, effort: Effort) -> Domain:
-    domain = DOMAINS[name].make(folder or Path(), size, seed)
-    checks, rates = domain.checks[: effort.checks], domain.rates[-(effort.rates or 4) :]
-    return replace(domain, checks=checks, rates=rates)
-
-
-def _missing(
-    lines: Sequence[Line], domains: Sequence[str], folder: Path | None, seeds: Sequence[int]
-) -> Iterator[tuple[str, int]]:
-    """Yields replicates that there are data for and that no line is of, seed by seed."""
-    done = {(line.domain, line.seed) for line in lines}
-    for seed in range(*seeds):
-        for name in domains:
-            needs = DOMAINS[name].needs
-            is_there = not needs or folder is not None and (folder / needs).is_dir()
-            if is_there and (name, seed) not in done:
-                yield name, seed
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.weights.run",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", type=Path, help="folder of the data sets")
-    parser.add_argument("--domains", nargs="+", choices=[*DOMAINS], default=[*DOMAINS])
-    parser.add_argument("--methods", nargs="+", choices=[*METHODS], default=[*METHODS])
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[5], help="how many, or the first and the end"
-    )
-    parser.add_argument("--sizes", type=int, nargs="+", help="examples, see the tables' titles")
-    parser.add_argument(
-        "--out", type=Path, help="a CSV file, from which a run goes on; tables and figure beside"
-    )
-    parser.add_argument("--smoke", action="store_true", help="the smallest run")
-    return parser
-
-
-if __name__ == "__main__":
-    main()
+def _rounded(value: float) -> float:
+    return float(f"{value:.5g}")

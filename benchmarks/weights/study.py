@@ -1,4 +1,4 @@
-"""Does a study with transferred weights pay: ``python -m benchmarks.weights.study --data FOLDER``.
+"""Does a study with transferred weights pay: ``python -m benchmarks.weights study --data FOLDER``.
 
 Studies of earlier tasks, one after the other, keep their best networks with ``CheckpointStore``
 and have what a trial starts from as a parameter. Then come studies of a new task with few labels,
@@ -22,14 +22,13 @@ Fashion-MNIST after other classes.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 import tempfile
+import time
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
@@ -37,185 +36,188 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.samplers import TPESampler
 import torch
+from torch import nn
+import torch.nn.functional as F
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from benchmarks.weights.data import digits
-from benchmarks.weights.data import Domain
-from benchmarks.weights.data import FASHION
-from benchmarks.weights.data import fashion
-from benchmarks.weights.study_report import append
-from benchmarks.weights.study_report import choosing
-from benchmarks.weights.study_report import Line
-from benchmarks.weights.study_report import read
-from benchmarks.weights.study_report import roles
-from benchmarks.weights.study_report import table
-from benchmarks.weights.study_trials import chosen_starts
-from benchmarks.weights.study_trials import objective
-from benchmarks.weights.study_trials import Start
-from benchmarks.weights.study_trials import Starts
-from benchmarks.weights.study_trials import StudyTask
-from benchmarks.weights.training import HEAD
-from optuna_meta import fit_prior
-from optuna_meta import MetaSampler
-from optuna_meta import Prior
-from optuna_meta import record_meta_features
-from optuna_meta.weights import CheckpointStore
-from optuna_meta.weights import ShortlistThenTrain
-from optuna_meta.weights import ShortTraining
-from optuna_meta.weights import suggest_start
+from benchmarks.weights import run
+from benchmarks.weights import tasks
+from benchmarks.weights.sources import new_task
+import optuna_meta
+from optuna_meta import weights
+from optuna_meta.weights import Checkpoint
 
 
-__all__ = ["main", "measure", "Size"]
+__all__ = ["AGAINST", "COLUMNS", "Lab", "measure"]
 
-_AGAINST = "scratch, 3 x steps"
+# A row is a trial of an arm: its loss on validation and its accuracy on test images, what it
+# started from, and for the arms that need it the study that the default chose (empty for
+# scratch), with the CPU seconds and the steps that choosing took.
+COLUMNS = (
+    "domain", "size", "seed", "arm", "trial", "steps", "role", "loss", "accuracy",
+    "source", "choosing_seconds", "choosing_steps",
+)  # fmt: skip
+AGAINST = "scratch, 3 x steps"
 
+_WORST = 20.0  # The loss of a trial that diverged, far above that of guessing.
 
-class Size(NamedTuple):
-    """How much is computed."""
-
-    trials: int = 12
-    steps: int = 30  # A trial of the new task.
-    prior_steps: int = 150
-    kept: int = 3  # Checkpoints of each earlier study.
-    strategy: ShortlistThenTrain = ShortlistThenTrain()  # The library's default.
-
-
-SMOKE = Size(
-    2, 2, 3, 1, ShortlistThenTrain(shortlist=1, short_training=ShortTraining(2, 2, (4e-3,)))
-)
+Start = Callable[[optuna.Trial], Checkpoint | None]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.weights.study",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", type=Path, help=f"folder that may contain {FASHION}/")
-    parser.add_argument("--domains", nargs="+", default=["digits", "fashion"])
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--shots", type=int, default=10, help="images of a class to train on")
-    parser.add_argument("--out", type=Path, help="a CSV file of all trials: a run goes on from it")
-    parser.add_argument("--smoke", action="store_true", help="the smallest run")
-    args = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    size = SMOKE if args.smoke else Size()
-    known = read(args.out) if args.out else []
-    for name, make in _domains(args.data).items():
-        if name in args.domains:
-            found = []
-            for seed in range(args.first_seed, args.first_seed + args.seeds):
-                done = [line for line in known if (line.domain, line.seed) == (name, seed)]
-                if not done:
-                    done = list(measure(name, make(args.shots, seed), seed, size))
-                    if args.out:  # After each replicate, so that a run can be stopped.
-                        append(args.out, done)
-                found += done
-            print(f"\n## {name}, {args.shots} images of each class, {args.seeds} seeds\n")
-            print(table(found, _AGAINST))
-            print(f"\n{roles(found)}\n\n{choosing(found)}", flush=True)
+class Arm(NamedTuple):
+    """A way to tune the new task's network."""
 
-
-def measure(name: str, domain: Domain, seed: int, size: Size) -> Iterator[Line]:
-    """Yield every trial of one replicate."""
-    head = () if domain.same_labels else HEAD
-    with tempfile.TemporaryDirectory() as folder:
-        store = CheckpointStore(folder, save_top_k=size.kept)
-        earlier = _earlier(domain, head, store, seed, size)
-        new = StudyTask("new", domain.train, domain.valid, domain.test, domain.n_classes, head)
-        starts = chosen_starts(new, earlier, store, seed, size.strategy)
-        for arm in _arms(starts, earlier, new.meta_features(), seed, size):
-            study = _study(arm.name, arm.sampler)
-            study.optimize(objective(new, arm.steps, seed, start=arm.start), size.trials)
-            for trial in study.trials:
-                yield _line(name, seed, arm, trial, starts)
-
-
-class _Arm(NamedTuple):
     name: str
     steps: int
     sampler: BaseSampler
-    start: Start | None
-    role: str  # Where the start is no parameter.
-    chooses: bool  # Whether the default's choice was needed.
+    start: Start | None = None
+    role: str = "scratch"  # Where the start is no parameter.
+    choice: run.Row = ("", 0.0, 0)  # The last columns; this for arms that need no choice.
 
 
-def _earlier(
-    domain: Domain, head: tuple[str, ...], store: CheckpointStore, seed: int, size: Size
-) -> list[optuna.Study]:
-    """Studies of the earlier tasks in an order drawn from the seed; each may start from those
-    before it."""
-    done: list[optuna.Study] = []
-    for i in np.random.default_rng([seed, 4]).permutation(len(domain.priors)):
-        prior = domain.priors[i]
-        task = StudyTask(prior.name, prior.train, prior.valid, prior.valid, domain.n_classes, head)
-        found = chosen_starts(task, done, store, seed, size.strategy) if done else None
-        study = _study(f"{len(done)}: {prior.name}", TPESampler(seed=100 * seed + int(i)))
-        record_meta_features(study, task.meta_features())
-        start = partial(suggest_start, starts=found.by_role if found else {})
-        study.optimize(objective(task, size.prior_steps, seed, store, start), size.trials)
-        done.append(study)
-    return done
+class Lab(NamedTuple):
+    """A task to tune a network for, which is the domain's new one, and what that needs."""
+
+    domain: tasks.Domain
+    store: weights.CheckpointStore
+    seed: int
+    plan: run.Plan
+
+    def study(
+        self, steps: int, sampler: BaseSampler, start: Start | None, name: str | None = None
+    ) -> optuna.Study:
+        """Run a study, of some steps a trial; one with a name keeps its checkpoints."""
+        study = optuna.create_study(study_name=name, sampler=sampler)
+        if name:
+            optuna_meta.record_meta_features(study, self.features())
+        trial = partial(self.trial, steps=steps, start=start, keep=name is not None)
+        study.optimize(trial, self.plan.trials)
+        return study
+
+    def trial(
+        self, trial: optuna.Trial, *, steps: int, start: Start | None = None, keep: bool = False
+    ) -> float:
+        """Return the validation loss after some steps; test accuracy is noted on the trial."""
+        # All are asked for before the first can fail, so that every trial has them.
+        lr = trial.suggest_float("lr", 3e-4, 3e-2, log=True)
+        size = trial.suggest_categorical("batch_size", [8, 16, 32])
+        smoothing = trial.suggest_float("label_smoothing", 0.0, 0.2)
+        decay = trial.suggest_float("weight_decay", 1e-6, 1e-1, log=True)
+        checkpoint = start(trial) if start else None
+        task, seed = self.domain.new, 1000 * self.seed + trial.number
+        model = task.model.build(seed)
+        if checkpoint is not None:
+            report = weights.initialize(model, checkpoint, head=self.domain.head)
+            weights.record_lineage(trial, report)
+        batches = tasks.Batches(task.train, seed, int(size))
+        loss = partial(F.cross_entropy, label_smoothing=smoothing)
+        for _ in tasks.train(model, loss, batches, steps, lr, decay):
+            pass
+        value, score = judged(self.domain.kind, model, task.valid)
+        trial.set_user_attr("accuracy", judged(self.domain.kind, model, self.domain.test)[1])
+        if keep and score > 0.0:
+            self.store.save(trial, model, value=value, step=steps)
+        return value
+
+    def features(self) -> dict[str, float]:
+        """Return meta-features of the images to train on."""
+        x, y = self.domain.new.train
+        return optuna_meta.extract_meta_features(x.numpy(), y.numpy())
+
+    def earlier(self) -> list[optuna.Study]:
+        """Run studies of the earlier tasks in an order of the seed's, each from those before."""
+        done: list[optuna.Study] = []
+        for i in np.random.default_rng([self.seed, 4]).permutation(len(self.domain.priors)):
+            prior = self.domain.priors[i]
+            own = self._replace(domain=self.domain._replace(new=prior, test=prior.valid))
+            by_role = own.starts(done)[0] if done else {}
+            sampler = TPESampler(seed=100 * self.seed + int(i))
+            start = partial(weights.suggest_start, starts=by_role)
+            name = f"{len(done)}: {prior.name.split(': ')[-1]}"
+            done.append(own.study(self.plan.prior_steps, sampler, start, name))
+        return done
+
+    def starts(
+        self, earlier: Sequence[optuna.Study]
+    ) -> tuple[dict[str, Checkpoint | None], Checkpoint | None, tuple[str, float, int]]:
+        """Return what each role stands for, by the images to train on, and LogME's choice.
+
+        None is scratch. Last come the study that the default chose, and what choosing took.
+        """
+        candidates = weights.find_checkpoints(earlier, self.store)
+        start = partial(weights.initialize, head=self.domain.head)
+        task = new_task(self.domain, self.domain.new.train, self.seed, start)
+
+        def best(strategy: Any) -> tuple[str, Checkpoint | None]:
+            chosen = weights.rank_checkpoints(candidates, task, strategy=strategy, seed=self.seed)
+            found = chosen.best
+            return ("", None) if found is None else (found.record.study, found.load())
+
+        steps: list[object] = []
+        hook = register_optimizer_step_post_hook(lambda *args: steps.append(args))
+        began = time.process_time()
+        source, transferable = best(self.plan.strategy)
+        seconds = time.process_time() - began
+        hook.remove()
+        # The best of each study: candidates come in the order of their score.
+        leaders = {one.record.study: one for one in reversed(candidates)}
+        leading = [leaders[study.study_name].load() for study in earlier]
+        by_role = {
+            "best": candidates[0].load(),
+            "nearest": best(weights.Nearest.by_meta_features(earlier, self.features()))[1],
+            "transferable": transferable,
+            "average": weights.average(leading, align_by=self.domain.new.model.build(0)),
+        }
+        return by_role, best(weights.by_logme)[1], (source, round(seconds, 2), len(steps))
+
+    def arms(self) -> Iterator[Arm]:
+        """Yield the arms, after the earlier studies."""
+        earlier = self.earlier()
+        by_role, by_logme, choice = self.starts(earlier)
+        prior = optuna_meta.fit_prior(optuna_meta.Prior.from_studies(earlier))
+        n, features = self.plan.steps, self.features()
+        shared = -(-choice[2] // self.plan.trials)  # Of choosing, by each trial.
+
+        def tpe() -> BaseSampler:
+            return TPESampler(seed=self.seed)
+
+        def meta() -> BaseSampler:
+            return optuna_meta.MetaSampler(
+                prior_studies=prior, meta_features=features, seed=self.seed
+            )
+
+        role = partial(weights.suggest_start, starts=by_role)
+        chosen = by_role["transferable"]
+        yield Arm("scratch", n, tpe())
+        yield Arm(AGAINST, 3 * n, tpe())
+        yield Arm("scratch, steps of choosing", n + shared, tpe())
+        yield Arm("scratch by MetaSampler", n, meta())
+        yield Arm("transferred", n, tpe(), lambda _: chosen, "transferable", choice)
+        yield Arm("transferred by LogME", n, tpe(), lambda _: by_logme, "LogME")
+        yield Arm("role by TPE", n, tpe(), role, "", choice)
+        yield Arm("role by MetaSampler", n, meta(), role, "", choice)
 
 
-def _arms(
-    starts: Starts,
-    earlier: Sequence[optuna.Study],
-    features: Mapping[str, float],
-    seed: int,
-    size: Size,
-) -> Iterator[_Arm]:
-    n, prior = size.steps, fit_prior(Prior.from_studies(earlier))
-    shared = -(-starts.spent.steps // size.trials)
-
-    def tpe() -> BaseSampler:
-        return TPESampler(seed=seed)
-
-    def meta() -> BaseSampler:
-        return MetaSampler(prior_studies=prior, meta_features=features, seed=seed)
-
-    chosen = starts.by_role["transferable"]
-    role = partial(suggest_start, starts=starts.by_role)
-    yield _Arm("scratch", n, tpe(), None, "scratch", False)
-    yield _Arm(_AGAINST, 3 * n, tpe(), None, "scratch", False)
-    yield _Arm("scratch, steps of choosing", n + shared, tpe(), None, "scratch", False)
-    yield _Arm("scratch by MetaSampler", n, meta(), None, "scratch", False)
-    yield _Arm("transferred", n, tpe(), lambda _: chosen, "transferable", True)
-    yield _Arm("transferred by LogME", n, tpe(), lambda _: starts.by_logme, "LogME", False)
-    yield _Arm("role by TPE", n, tpe(), role, "", True)
-    yield _Arm("role by MetaSampler", n, meta(), role, "", True)
+def measure(name: str, seed: int, plan: run.Plan) -> Iterator[run.Row]:
+    """Yield the rows of a replicate, one for every trial of the new task."""
+    for size in plan.sizes or ():
+        domain = run.make_domain(name, size, seed, plan)
+        if domain.pooled.same_outputs:  # The head is of use to the new task.
+            domain = domain._replace(head=())
+        with tempfile.TemporaryDirectory() as kept:
+            store = weights.CheckpointStore(kept, save_top_k=plan.kept)
+            lab = Lab(domain, store, seed, plan)
+            for arm in lab.arms():
+                for trial in lab.study(arm.steps, arm.sampler, arm.start).trials:
+                    role = trial.params.get("start", arm.role)
+                    reached = round(trial.values[0], 6), round(trial.user_attrs["accuracy"], 6)
+                    head = (name, size, seed, arm.name, trial.number, arm.steps, role)
+                    yield (*head, *reached, *arm.choice)
 
 
-def _study(name: str, sampler: BaseSampler) -> optuna.Study:
-    return optuna.create_study(study_name=name, sampler=sampler)
-
-
-def _line(
-    domain: str, seed: int, arm: _Arm, trial: optuna.trial.FrozenTrial, starts: Starts
-) -> Line:
-    return Line(
-        domain,
-        seed,
-        arm.name,
-        trial.number,
-        arm.steps,
-        trial.params.get("start", arm.role),
-        round(trial.values[0], 6),
-        round(trial.user_attrs["accuracy"], 6),
-        starts.source if arm.chooses else "",
-        round(starts.spent.seconds, 2) if arm.chooses else 0.0,
-        starts.spent.steps if arm.chooses else 0,
-    )
-
-
-def _domains(folder: Path | None) -> dict[str, Callable[[int, int], Domain]]:
-    found: dict[str, Callable[[int, int], Domain]] = {"digits": digits}
-    if folder is not None and (folder / FASHION).is_dir():
-        found["fashion"] = partial(fashion, folder / FASHION)
-    return found
-
-
-if __name__ == "__main__":
-    main()
+@torch.no_grad()
+def judged(kind: tasks.Kind, model: nn.Module, data: tasks.Data) -> tuple[float, float]:
+    """Return loss and score; of a network that diverged the worst loss."""
+    outputs = model(data.x)
+    loss = float(kind.loss(outputs, data.y).nan_to_num(_WORST, _WORST))
+    return min(loss, _WORST), kind.score(outputs, data.y)

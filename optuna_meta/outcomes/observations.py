@@ -216,15 +216,15 @@ def _likely_final(
     one_measure: bool,
 ) -> float:
     """Return the final value (lower is better) that a pruned trial's curve makes likely."""
-    shown = min(curve.values())
+    best = min(curve.values())
     for step in sorted(curve, reverse=True):
         peers = [(c[step], final) for c, final in complete if step in c]
         if peers:
             likely = _same_quantile(curve[step], peers)
-            return max(likely, shown) if one_measure else likely
+            return max(likely, best) if one_measure else likely
     finals = [final for _, final in complete]
     # Nothing to compare with: a pruner stops what is worse than the middle.
-    return max(float(np.median(finals)), shown) if finals else shown
+    return max(float(np.median(finals)), best) if finals else best
 
 
 def _same_quantile(value: float, peers: Sequence[tuple[float, float]]) -> float:

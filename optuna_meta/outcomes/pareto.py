@@ -19,8 +19,7 @@ def n_dominators(values: Array) -> NDArray[np.int64]:
     for column in values.T:  # One by one: numpy is slow at reducing a short last axis.
         no_worse &= column[:, None] <= column
         better |= column[:, None] < column
-    counts: NDArray[np.int64] = (no_worse & better).sum(axis=0)
-    return counts
+    return np.asarray((no_worse & better).sum(axis=0))
 
 
 def is_on_front(values: Array) -> NDArray[np.bool_]:

@@ -35,8 +35,7 @@ def rank_normal(values: Array) -> Array:
         return np.zeros(0)
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     mid_ranks = (np.cumsum(counts) - 0.5 * (counts - 1))[inverse]
-    scores: Array = ndtri((mid_ranks - 0.5) / n)
-    return scores
+    return np.asarray(ndtri((mid_ranks - 0.5) / n))
 
 
 def warp_objective(values: Array) -> Array:
@@ -54,8 +53,7 @@ def warp_objective(values: Array) -> Array:
     with np.errstate(over="ignore"):
         excess = np.minimum(np.maximum(values - median, 0.0) / unit, _FAREST)
     warped = np.minimum(values - median, 0.0) / unit + np.log1p(excess)
-    spread: Array = (warped - warped.mean()) / warped.std()
-    return spread
+    return np.asarray((warped - warped.mean()) / warped.std())
 
 
 def warp_constraint(values: Array) -> Array:
@@ -68,5 +66,4 @@ def warp_constraint(values: Array) -> Array:
     values = np.clip(values, -_LARGEST, _LARGEST)
     sizes = np.abs(values[values != 0.0])
     scaled = np.arcsinh(values / (np.median(sizes) if len(sizes) else 1.0))
-    drawn: Array = np.clip(scaled + np.where(values > 0.0, _GAP, -_GAP), -_WORST, _WORST)
-    return drawn
+    return np.asarray(np.clip(scaled + np.where(values > 0.0, _GAP, -_GAP), -_WORST, _WORST))

@@ -93,8 +93,8 @@ def _closeness(names: tuple[str, ...]) -> str:
 def _shown(params: Mapping[str, Any]) -> str:
     if not params:
         return "drawn at random"
-    shown = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in params.items())
-    return ", ".join(shown)
+    texts = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in params.items())
+    return ", ".join(texts)
 
 
 def explained(
@@ -126,14 +126,11 @@ def _influences(
         moved[t] = _moved_without(suggester, names[t], request, suggestion.row, rng)
     influence = moved + _TIE * contributions / max(contributions.max(initial=0.0), 1e-12)
     shares = influence / (influence.sum() or 1.0)
+    columns = shares, suggestion.coefficients, suggestion.weights
+    share, coefficient, weight = (column.tolist() for column in columns)
+    close_in = [_close_in(suggester, name, request) for name in names]
     return tuple(
-        PriorInfluence(
-            names[t],
-            float(shares[t]),
-            float(suggestion.coefficients[t]),
-            float(suggestion.weights[t]),
-            _close_in(suggester, names[t], request),
-        )
+        PriorInfluence(names[t], share[t], coefficient[t], weight[t], close_in[t])
         for t in np.argsort(-shares, kind="stable")
         if suggestion.weights[t] > 0.0
     )

@@ -60,13 +60,13 @@ def study_weights(sampler: _Explaining, study: optuna.Study) -> dict[str, float]
         What :class:`optuna_meta.weights.Nearest` takes; empty without prior studies. Of prior
         studies with one name, which checkpoints cannot tell apart, the first has the name itself.
     """
-    told = sampler.explain(study)
-    agreeing = {p.study: max(p.coefficient, 0.0) for p in told.priors}
+    explanation = sampler.explain(study)
+    agreeing = {p.study: max(p.coefficient, 0.0) for p in explanation.priors}
     total = sum(agreeing.values())
-    trust = told.trust if total > 0.0 else 0.0
+    trust = explanation.trust if total > 0.0 else 0.0
     weights = {
         p.study: trust * agreeing[p.study] / (total or 1.0) + (1.0 - trust) * p.prior_weight
-        for p in told.priors
+        for p in explanation.priors
     }
     whole = sum(weights.values()) or 1.0  # Less than 1 where an objective has no prior study.
     return {name: weight / whole for name, weight in weights.items()}

@@ -228,17 +228,19 @@ class MetaSampler(BaseSampler):
         fixed_params: Mapping[str, Any],
         is_exact: bool = False,
     ) -> TargetStudy:
-        directions = tuple(study.directions)
+        directions, candidates = tuple(study.directions), self._candidates
+        outcomes = objectives(len(directions), metric_names(study))
+        used = used_candidates(study, number, candidates)
         return TargetStudy(
             directions,
-            objectives(len(directions), metric_names(study)),
+            outcomes,
             trials,
             number,
             search_space,
             fixed_params,
             is_exact,
-            self._candidates,
-            used_candidates(study, number, self._candidates),
+            candidates,
+            used,
         )
 
     def _plan(
@@ -302,9 +304,9 @@ class MetaSampler(BaseSampler):
                     known = set(self._candidates.names)
                 if name in plan.renewed or name not in known:
                     return plan  # Nothing more is known of it.
-                asked = {**trial.distributions, name: distribution}
+                space = {**trial.distributions, name: distribution}
                 fixed = given_params(trial)
-                target = self._target(study, trials, trial.number, asked, fixed, is_exact=True)
+                target = self._target(study, trials, trial.number, space, fixed, is_exact=True)
                 request = target.encode(suggester.fitted, state)
                 suggestion = suggester.suggest(request, self._rng)
             except NoCandidateError:

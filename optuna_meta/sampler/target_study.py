@@ -138,7 +138,7 @@ class TargetStudy:
             ranges = {**expected, **known, **self.search_space}
             return Space.from_distributions(ranges), np.zeros(0, dtype=np.int64), None
         space = self.candidates.space(lasting, {**expected, **known})
-        choices = self.candidates.offered(lasting, self.fixed_params, self.used, self.is_exact)
+        choices = self.candidates.eligible(lasting, self.fixed_params, self.used, self.is_exact)
         return space, choices, space.rows([self.candidates.configurations[i] for i in choices])
 
     @property

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.space.dimension import UNSEEN
 from optuna_meta.space.search_space import Space
+from optuna_meta.space.search_space import translate_cells
 
 
 __all__ = [
@@ -57,8 +58,7 @@ class Condition:
         """Tell whether the child is active; never under an inactive parent.  # (n,)"""
         distances = np.abs(parent_cells[:, None] - np.array(self.cells))
         known = ~np.isnan(parent_cells) & (self.ordered | (distances == 0.0).any(axis=1))
-        holds: NDArray[np.bool_] = known & np.array(self.active)[distances.argmin(axis=1)]
-        return holds
+        return np.asarray(known & np.array(self.active)[distances.argmin(axis=1)])
 
 
 def learn_conditions(
@@ -71,12 +71,12 @@ def learn_conditions(
         space: Their space.
         proven: Dimensions that are conditional for certain.  # (D,)
     """
-    told = [rows for rows in studies if len(rows)]
-    if not told:
+    known = [rows for rows in studies if len(rows)]
+    if not known:
         return ()
-    rows = np.vstack(told)
+    rows = np.vstack(known)
     # Which dimensions the study of a row has tuned.  # (n, D)
-    tuned = np.repeat([~np.isnan(r).all(axis=0) for r in told], [len(r) for r in told], axis=0)
+    tuned = np.repeat([~np.isnan(r).all(axis=0) for r in known], [len(r) for r in known], axis=0)
     found = []
     for child in range(len(space.dimensions)):
         if np.isnan(rows[tuned[:, child], child]).any():
@@ -92,20 +92,16 @@ def translated(
     found = []
     for condition in conditions:
         child, parent = source.names[condition.child], source.names[condition.parent]
-        if child in target.names and parent in target.names:
-            rows = np.full((len(condition.cells), len(source.dimensions)), np.nan)
-            rows[:, condition.parent] = condition.cells
-            cells = target.translate(rows, source)[:, target.index(parent)]
-            seen = {
-                cell: active
-                for cell, active in zip(cells.tolist(), condition.active, strict=True)
-                if not (np.isnan(cell) or cell == UNSEEN)
-            }
-            if seen:
-                i, j = target.index(child), target.index(parent)
-                known = tuple(sorted(seen))
-                ordered = not target.dimensions[j].is_categorical
-                found.append(Condition(i, j, known, tuple(seen[c] for c in known), ordered))
+        if child not in target.names or parent not in target.names:
+            continue
+        i, j = target.index(child), target.index(parent)
+        spans = source.dimensions[condition.parent], target.dimensions[j]
+        cells = translate_cells(np.array(condition.cells), *spans).tolist()
+        pairs = zip(cells, condition.active, strict=True)
+        seen = dict(sorted((c, active) for c, active in pairs if c == c and c != UNSEEN))
+        if seen:
+            ordered = not target.dimensions[j].is_categorical
+            found.append(Condition(i, j, tuple(seen), tuple(seen.values()), ordered))
     return tuple(found)
 
 
@@ -119,13 +115,9 @@ def parents_first(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     """Order the conditions, each after that of its parent; drop those that depend in a circle."""
     ordered: list[Condition] = []
     waiting = list(conditions)
-    while waiting:
-        children = {condition.child for condition in waiting}
-        ready = [condition for condition in waiting if condition.parent not in children]
-        if not ready:
-            break
+    while ready := [c for c in waiting if c.parent not in {other.child for other in waiting}]:
         ordered += ready
-        waiting = [condition for condition in waiting if condition.parent in children]
+        waiting = [condition for condition in waiting if condition not in ready]
     return tuple(ordered)
 
 
@@ -146,8 +138,8 @@ def _condition_of(
         is_candidate = dimension.is_categorical or dimension.size <= _MOST_PARENT_VALUES
         if parent == child or not is_candidate:
             continue
-        told = tuned[:, child] & tuned[:, parent]
-        cells, active = rows[told, parent], ~np.isnan(rows[told, child])
+        known = tuned[:, child] & tuned[:, parent]
+        cells, active = rows[known, parent], ~np.isnan(rows[known, child])
         condition, chance = _condition(child, parent, cells, active, not dimension.is_categorical)
         if condition is not None and (is_proven or chance <= _BY_CHANCE):
             absent, n_cells = float(np.isnan(cells).mean()), len(condition.cells)

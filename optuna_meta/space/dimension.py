@@ -144,10 +144,6 @@ class Dimension:
         n = math.floor((self.high - self.low) / self.step + 1e-8) + 1
         return n if n <= _MAX_STEPS else math.inf
 
-    def cell(self, value: Any) -> float:
-        """Return the cell of an external value; NaN for what should be a number and is none."""
-        return float(self.encode([value])[0])
-
     def encode(self, values: Sequence[Any]) -> Array:
         """Return cells (n,) of n external values; ``NOTHING`` stands for an absent parameter."""
         if self.choices is None:
@@ -212,7 +208,7 @@ def nearest(distribution: BaseDistribution, value: Any) -> Any:
     """
     dimension = Dimension.from_distribution("", distribution)
     if dimension.is_categorical:
-        cell = dimension.cell(value)
+        cell = float(dimension.encode([value])[0])
         return NOTHING if cell == UNSEEN else dimension.value(cell)
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -220,4 +216,4 @@ def nearest(distribution: BaseDistribution, value: Any) -> Any:
     inside = min(max(value, dimension.low), dimension.high)
     if not dimension.step:
         return float(inside)
-    return dimension.value(dimension.snap(np.array([dimension.cell(inside)]))[0])
+    return dimension.value(dimension.snap(dimension.encode([inside]))[0])

@@ -184,5 +184,4 @@ def squared_distances(rows: Array, others: Array, space: Space) -> Array:
 def is_unseen(rows: Array, space: Space) -> NDArray[np.bool_]:
     """Tell which cells (n, D) hold a choice that the space does not know."""
     categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
-    unseen_choice: NDArray[np.bool_] = categorical & (rows == UNSEEN)
-    return unseen_choice
+    return np.asarray(categorical & (rows == UNSEEN))

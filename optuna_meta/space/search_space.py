@@ -24,7 +24,7 @@ from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.dimension import UNSEEN
 
 
-__all__ = ["Space"]
+__all__ = ["Space", "translate_cells"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ class Space:
 
     def row(self, params: Mapping[str, Any]) -> Array:
         """Encode a configuration as a row (D,); NaN for what it lacks."""
-        row: Array = self.rows([params])[0]
-        return row
+        return np.asarray(self.rows([params])[0])
 
     def rows(self, configurations: Sequence[Mapping[str, Any]]) -> Array:
         """Encode n configurations as rows (n, D)."""
@@ -98,7 +97,7 @@ class Space:
         for i, dimension in enumerate(self.dimensions):
             if dimension.name in source.names:
                 j = source.index(dimension.name)
-                target[:, i] = _translated(rows[:, j], source.dimensions[j], dimension)
+                target[:, i] = translate_cells(rows[:, j], source.dimensions[j], dimension)
         return target
 
     def snap(self, rows: Array) -> Array:
@@ -151,13 +150,14 @@ def _merged_choices(dimensions: Sequence[Dimension]) -> Dimension:
     return replace(dimensions[0], choices=tuple(choices.values()))
 
 
-def _translated(cells: Array, source: Dimension, target: Dimension) -> Array:
+def translate_cells(cells: Array, source: Dimension, target: Dimension) -> Array:
+    """Translate cells (n,) of one dimension into another, by value."""
     if source == target and not source.integer and _same_choices(source, target):
         return cells
     if source.choices is not None:
         # One slot more: the index -1 of an unseen choice reads the last one.
         unseen = UNSEEN if target.is_categorical else math.nan
-        table = np.array([target.cell(choice) for choice in source.choices] + [unseen])
+        table = np.append(target.encode(source.choices), unseen)
         present = ~np.isnan(cells)
         index = np.where(present, cells, 0).astype(int)
         return np.where(present, table[index], np.nan)

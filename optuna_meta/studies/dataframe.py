@@ -17,7 +17,7 @@ from optuna_meta.features.record import clean_meta_features
 from optuna_meta.outcomes.observations import observe
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import plain
-from optuna_meta.studies.raw_study import RawStudy
+from optuna_meta.studies.task import RawStudy
 
 
 if TYPE_CHECKING:

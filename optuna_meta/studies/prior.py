@@ -28,12 +28,12 @@ from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.dataframe import read_frame
-from optuna_meta.studies.raw_study import RawStudy
-from optuna_meta.studies.raw_study import usable
 from optuna_meta.studies.storage import ParameterMapping
 from optuna_meta.studies.storage import read_storage
 from optuna_meta.studies.storage import read_studies
+from optuna_meta.studies.task import RawStudy
 from optuna_meta.studies.task import Task
+from optuna_meta.studies.task import usable
 
 
 if TYPE_CHECKING:

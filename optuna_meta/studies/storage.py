@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
-from functools import partial
 import os
 from typing import Any
 import warnings
@@ -32,8 +31,8 @@ from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import plain
-from optuna_meta.studies.raw_study import RawStudy
-from optuna_meta.studies.raw_study import unreadable
+from optuna_meta.studies.task import RawStudy
+from optuna_meta.studies.task import unreadable
 
 
 __all__ = ["ParameterMapping", "read_storage", "read_studies"]
@@ -74,7 +73,10 @@ class ParameterMapping:
         ]
         known = {name for params in renamed for name in params}
         added = {n: plain(v) for n, v in self.defaults.items() if n not in known}
-        dimensions = [*self._dimensions(observations), *(_single(n, v) for n, v in added.items())]
+        dimensions = [
+            *self._dimensions(observations),
+            *(Dimension.spanning(n, [v]) for n, v in added.items()),
+        ]
         return replace(observations, params=tuple(p | added for p in renamed)), dimensions
 
     def _dimensions(self, observations: Observations) -> Iterator[Dimension]:
@@ -105,25 +107,22 @@ def read_storage(
         )
     for name in names:
         if where is None or where(frozen[name]):
-            load = partial(optuna.load_study, study_name=name, storage=opened)
-            yield _read_guarded(name, load, mapping)
+            yield _read_guarded(name, opened, mapping)
 
 
 def read_studies(studies: Iterable[optuna.Study], mapping: ParameterMapping) -> Iterator[RawStudy]:
     """Read studies."""
     for study in studies:
-        yield _read_guarded(study.study_name, partial(_itself, study), mapping)
-
-
-def _itself(study: optuna.Study) -> optuna.Study:
-    return study
+        yield _read_guarded(study.study_name, study, mapping)
 
 
 def _read_guarded(
-    name: str, load: Callable[[], optuna.Study], mapping: ParameterMapping
+    name: str, source: optuna.Study | BaseStorage, mapping: ParameterMapping
 ) -> RawStudy:
     try:
-        return _read(load(), mapping)
+        if isinstance(source, BaseStorage):
+            source = optuna.load_study(study_name=name, storage=source)
+        return _read(source, mapping)
     except Exception as error:  # Whatever a broken study raises, it costs only that study.
         return unreadable(name, f"reading it failed: {error!r}")
 
@@ -179,10 +178,3 @@ def _identity(distribution: BaseDistribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return repr(distribution.choices)
     return (type(distribution), *vars(distribution).values())
-
-
-def _single(name: str, value: Any) -> Dimension:
-    """Return a dimension that holds one value; the studies that tuned it widen it."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return Dimension(name, choices=(value,))
-    return Dimension(name, value, value, integer=isinstance(value, int))

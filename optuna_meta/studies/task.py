@@ -1,19 +1,27 @@
-"""What one prior study says of one outcome, as a frozen record of arrays."""
+"""Prior studies as records of arrays: as they were read, and one outcome of one as a task."""
 
 from __future__ import annotations
 
+from collections.abc import Container
+from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
+from itertools import count
+import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
+from optuna_meta.outcomes.observations import Observations
 from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.space.dimension import Dimension
 
 
-__all__ = ["Task"]
+__all__ = ["RawStudy", "Task", "unreadable", "usable"]
 
 
 @dataclass(frozen=True)
@@ -50,3 +58,69 @@ class Task:
     def tuned(self) -> NDArray[np.bool_]:
         """Which dimensions the study has tuned.  # (D,)"""
         return np.logical_not(np.isnan(self.rows).all(axis=0))
+
+
+@dataclass(frozen=True)
+class RawStudy:
+    """What a reader of prior studies found.
+
+    Args:
+        name: The study's name.
+        observations: Its trials.
+        outcomes: What the columns of their values, then of their constraint values, mean: K + J.
+        dimensions: Every range that its trials had; a parameter may have several.
+        meta_features: Named numbers of its data set.
+        fingerprint: Number and start of its first trial; empty for trials never in Optuna.
+        problem: Why it cannot be read; empty where it can.
+    """
+
+    name: str
+    observations: Observations
+    outcomes: Sequence[Outcome] = (Outcome(),)
+    dimensions: Sequence[Dimension] = ()
+    meta_features: Mapping[str, float] = field(default_factory=dict)
+    fingerprint: str = ""
+    problem: str = ""
+
+    @property
+    def rejection_reason(self) -> str:
+        """Why the study cannot serve as a prior; empty where it can."""
+        values = self.observations.values  # (n, K)
+        if self.problem:
+            return self.problem
+        if len(values) == 0:
+            return "it has no finished trial with a value"
+        if not any(len(params) for params in self.observations.params):
+            return "its trials have no parameters"
+        if (values == values[0]).all():
+            only = ", ".join(f"{value:g}" for value in values[0])
+            return f"all its usable trials ({len(values)}) have one value, {only}"
+        return ""
+
+
+def unreadable(name: str, problem: str) -> RawStudy:
+    """Return a study of which nothing is known but why."""
+    nothing = np.zeros((0, 1))
+    return RawStudy(
+        name, Observations((), (), (), nothing, nothing, np.zeros(0, dtype=bool)), problem=problem
+    )
+
+
+def usable(studies: Iterable[RawStudy]) -> list[RawStudy]:
+    """Keep the studies that can serve as priors, under different names.
+
+    Each other one is named in a warning.
+    """
+    kept: dict[str, RawStudy] = {}
+    for study in studies:
+        if reason := study.rejection_reason:
+            warnings.warn(f"Prior study {study.name!r} is left out: {reason}.", stacklevel=2)
+        else:
+            name = _unique(study.name, kept)
+            kept[name] = replace(study, name=name)
+    return list(kept.values())
+
+
+def _unique(name: str, taken: Container[str]) -> str:
+    candidates = (name if i == 1 else f"{name} ({i})" for i in count(1))
+    return next(candidate for candidate in candidates if candidate not in taken)

@@ -64,8 +64,7 @@ def log_expected_improvement(means: Array, deviations: Array, incumbents: Array)
         middle = log_pdf + np.log1p(z * ratio)
         far = log_pdf - 2.0 * np.log(np.abs(z))
     log_h = np.where(z > -1.0, near, np.where(z > -1e4, middle, far))
-    result: Array = np.log(deviations) + log_h
-    return result
+    return np.asarray(np.log(deviations) + log_h)
 
 
 def mixture_score(means: Array, deviations: Array, incumbents: Array, weights: Array) -> Array:
@@ -81,19 +80,16 @@ def mixture_score(means: Array, deviations: Array, incumbents: Array, weights: A
         Scores, higher is better.  # (M,)
     """
     if np.isinf(incumbents).any():
-        lowest: Array = -weights @ means
-        return lowest
+        return np.asarray(-weights @ means)
     logs = log_expected_improvement(means, deviations, incumbents[:, None])
     logs = logs + np.log(np.maximum(weights, _LEAST))[:, None]
-    score: Array = np.logaddexp.reduce(logs, axis=0)
-    return score
+    return np.asarray(np.logaddexp.reduce(logs, axis=0))
 
 
 def log_feasibility(means: Array, deviations: Array, weights: Array) -> Array:
     """Return the log probability (M,) that a constraint is at most 0 under a mixture."""
     logs = log_ndtr(-means / deviations) + np.log(np.maximum(weights, _LEAST))[:, None]
-    result: Array = np.logaddexp.reduce(logs, axis=0)
-    return result
+    return np.asarray(np.logaddexp.reduce(logs, axis=0))
 
 
 def directions(n_objectives: int) -> Array:
@@ -103,8 +99,7 @@ def directions(n_objectives: int) -> Array:
         return np.column_stack([np.cos(angles), np.sin(angles)])
     points = qmc.Sobol(n_objectives, seed=0).random(64)
     normal = np.abs(ndtri(0.5 + 0.499 * points))
-    spread: Array = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    return spread
+    return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
 
 
 def log_hypervolume_improvement(
@@ -131,8 +126,7 @@ def log_hypervolume_improvement(
     dominated = np.ones((len(means), radii.size))
     for k, column in enumerate(points.reshape(radii.size, -1).T):
         dominated *= ndtr((column - means[:, k, None]) / deviations[:, k, None])
-    score: Array = np.log(np.maximum(dominated @ shares.ravel(), _LEAST))
-    return score
+    return np.asarray(np.log(np.maximum(dominated @ shares.ravel(), _LEAST)))
 
 
 _MARGIN = 0.1  # Of the trials' extent, from the worst value to the reference point.
@@ -206,11 +200,10 @@ class AcquisitionFunction:
     def _feasible_incumbents(self, p: Predictions) -> Array:
         """Return the best feasible trial, of whatever value, as each component sees it.  # (H,)"""
         if self.feasible.any():
-            feasible: Array = p.fitted[:, self.feasible].min(axis=1)
-            return feasible
+            return np.asarray(p.fitted[:, self.feasible].min(axis=1))
         if p.fitted.shape[1]:
-            worst: Array = p.fitted.max(axis=1)  # Feasibility decides; among equals the value.
-            return worst
+            # Feasibility decides, and among equals the value.
+            return np.asarray(p.fitted.max(axis=1))
         return np.full(len(p.weights), _DEVIATION_WORSE)
 
 
@@ -222,5 +215,4 @@ def _reference(known: Array) -> Array:
     if not len(known):
         return np.full(known.shape[1], _DEVIATION_WORSE)
     worst = known.max(axis=0)
-    reference: Array = worst + _MARGIN * (worst - known.min(axis=0)) + 1.0 / len(known)
-    return reference
+    return np.asarray(worst + _MARGIN * (worst - known.min(axis=0)) + 1.0 / len(known))

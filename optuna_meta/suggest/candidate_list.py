@@ -46,72 +46,59 @@ class CandidateList:
         return frozenset(name for params in self.configurations for name in params)
 
     def space(
-        self, shown: Mapping[str, BaseDistribution], expected: Mapping[str, BaseDistribution]
+        self,
+        search_space: Mapping[str, BaseDistribution],
+        expected: Mapping[str, BaseDistribution],
     ) -> Space:
         """Return the space of their parameters.
 
         Args:
-            shown: The target's distributions, where all trials have had the same.
+            search_space: The target's distributions, where all trials have had the same.
             expected: Others, widened where the configurations go beyond.
         """
-        ranges: list[Dimension] = []
-        for own in self._dimensions:
-            if own.name in shown:
-                ranges.append(Dimension.from_distribution(own.name, shown[own.name]))
-            else:
-                ranges.append(own)
-                if own.name in expected:
-                    ranges.append(Dimension.from_distribution(own.name, expected[own.name]))
-        return Space.union([ranges])
+        listed = [span for span in self._spans if span.name not in search_space]
+        ranges = {n: d for n, d in {**expected, **search_space}.items() if n in self.names}
+        others = [Dimension.from_distribution(n, d) for n, d in ranges.items()]
+        return Space.union([[*listed, *others]])
 
-    def fitting(
-        self, shown: Mapping[str, BaseDistribution], decided: Mapping[str, Any]
+    def eligible(
+        self,
+        search_space: Mapping[str, BaseDistribution],
+        fixed_params: Mapping[str, Any],
+        used: Collection[int],
+        is_exact: bool,
     ) -> NDArray[np.int64]:
-        """Find those that a trial can run, by index.
+        """Find those to choose from, by index: unused ones in the space, if there are any.
 
-        Where none has the values that are already decided, as when a user has enqueued others,
-        these are left out of account.
+        Where none has the values that are fixed, as when a user has enqueued others, these are
+        left out of account.
 
         Args:
-            shown: Distributions in which the values must lie.
-            decided: Values that the trial already has.
+            search_space: The distributions that the trial asks for, or is expected to.
+            fixed_params: Values that the trial already has.
+            used: Those that other trials have run or will run.
+            is_exact: Whether it asks for the distributions in fact: then no others serve.
 
         Raises:
             NoCandidateError: There is none.
         """
-        kept = [i for i in range(len(self.configurations)) if self.may_lie_in(i, shown)]
-        if not kept:
+        everyone = range(len(self.configurations))
+        inside = {i for i in everyone if self._lies_in(i, search_space)}
+        if is_exact and not inside:
             raise NoCandidateError(
-                f"None of the {len(self.configurations)} candidates lies in the distributions "
-                f"that the study asks: {dict(shown)}. Correct candidates= or the objective."
+                f"None of the {len(everyone)} candidates lies in the distributions that the "
+                f"study asks: {dict(search_space)}. Correct candidates= or the objective."
             )
-        wanted = {n: choice_key(v) for n, v in decided.items() if n in self.names}
-        agreeing = [i for i in kept if wanted.items() <= self._keys[i].items()]
-        return np.array(agreeing or kept, dtype=np.int64)
+        kept = sorted(inside) if is_exact else list(everyone)
+        wanted = {n: choice_key(v) for n, v in fixed_params.items() if n in self.names}
+        agreeing = [i for i in kept if wanted.items() <= self._keys[i].items()] or kept
+        unused = [i for i in agreeing if i in inside and i not in used]
+        return np.array(unused or agreeing, dtype=np.int64)
 
-    def offered(
-        self,
-        shown: Mapping[str, BaseDistribution],
-        decided: Mapping[str, Any],
-        taken: Collection[int],
-        certain: bool,
-    ) -> NDArray[np.int64]:
-        """Find those to choose from, by index: untried ones in ``shown``, if there are any.
-
-        Args:
-            shown: The distributions that the trial asks for, or is expected to.
-            decided: Values that the trial already has.
-            taken: Those that other trials have run or will run.
-            certain: Whether it asks for the distributions in fact: then no others serve.
-        """
-        choices = self.fitting(shown if certain else {}, decided)
-        likely = [i for i in choices.tolist() if self.may_lie_in(i, shown) and i not in taken]
-        return np.array(likely or choices, dtype=np.int64)
-
-    def may_lie_in(self, index: int, shown: Mapping[str, BaseDistribution]) -> bool:
+    def _lies_in(self, index: int, search_space: Mapping[str, BaseDistribution]) -> bool:
         """Tell whether a candidate's values lie in the distributions, as far as there are any."""
         params = self.configurations[index]
-        return all(_lies_in(shown[n], v) for n, v in params.items() if n in shown)
+        return all(_lies_in(search_space[n], v) for n, v in params.items() if n in search_space)
 
     def tried(self, configurations: Iterable[Mapping[str, Any]]) -> set[int]:
         """Find those that are among the configurations of trials, by index."""
@@ -130,7 +117,7 @@ class CandidateList:
         return {frozenset(key.items()): i for i, key in enumerate(self._keys)}
 
     @cached_property
-    def _dimensions(self) -> tuple[Dimension, ...]:
+    def _spans(self) -> tuple[Dimension, ...]:
         names = dict.fromkeys(name for params in self.configurations for name in params)
         return tuple(
             Dimension.spanning(n, [params[n] for params in self.configurations if n in params])

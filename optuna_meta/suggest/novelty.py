@@ -84,13 +84,11 @@ def log_novelty(rows: Array, trials: Array, space: Space, scale: float) -> Array
         scale: The persistence of values, positive.
     """
     nearest = np.sqrt(squared_distances(rows, trials, space).min(axis=1, initial=np.inf))
-    novelty: Array = np.log(-np.expm1(-np.maximum(nearest, _CLOSEST) / scale))
-    return novelty
+    return np.asarray(np.log(-np.expm1(-np.maximum(nearest, _CLOSEST) / scale)))
 
 
 def _worst(values: Array) -> NDArray[np.bool_]:
-    worst: NDArray[np.bool_] = (values == values.max(axis=0, initial=-np.inf)).all(axis=1)
-    return worst
+    return np.asarray((values == values.max(axis=0, initial=-np.inf)).all(axis=1))
 
 
 def _nearby(space: Space) -> float:

@@ -120,5 +120,4 @@ def _best_of(tasks: Sequence[Task]) -> Array:
     for j, task in enumerate(t for t in tasks if t.outcome.is_constraint):
         where = positions(rows, task.rows)
         bounds[where >= 0, j] = task.values[where[where >= 0]]
-    best: Array = rows[best_first(values, bounds)]
-    return best
+    return np.asarray(rows[best_first(values, bounds)])

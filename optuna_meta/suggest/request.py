@@ -37,7 +37,7 @@ class SuggestRequest:
         rows: The finished trials.  # (n, D)
         values: Their objective values, lower is better, finite.  # (n, K)
         pending: Running trials.  # (p, D)
-        fixed: Cells that are already decided, NaN for the others.  # (D,)
+        fixed: Cells that are already fixed, NaN for the others.  # (D,)
         conditions: Which dimensions exist under which others.
         ahead: Running trials whose configuration is not known yet.
         constraint_values: The trials' constraint values, NaN where one reports none.  # (n, J)
@@ -68,12 +68,12 @@ class SuggestRequest:
     whole: NDArray[np.bool_] | None = None  # (n,)
     failed: Array | None = None  # (f, D)
 
-    def after(self, taken: Suggestion) -> SuggestRequest:
+    def after(self, suggestion: Suggestion) -> SuggestRequest:
         """Return the request when another trial has been given a suggestion."""
         tried = self.tried.copy()
         if self.candidates is not None:
-            tried[taken.candidate] = True
-        return replace(self, pending=np.vstack([self.pending, taken.row]), tried=tried)
+            tried[suggestion.candidate] = True
+        return replace(self, pending=np.vstack([self.pending, suggestion.row]), tried=tried)
 
     @property
     def is_whole(self) -> NDArray[np.bool_]:

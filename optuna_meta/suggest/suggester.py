@@ -144,7 +144,8 @@ class Suggester:
         weights, coefficients, contributions = np.zeros((3, len(index)))
         for posterior, pooled, outcome in zip(objectives, inputs, request.outcomes, strict=False):
             model, of_tasks = self.model(outcome), posterior.full.coefficients()
-            advantage = pooled.Z.mean(axis=0) - posterior.predict_base(row[None])[0]
+            expected = posterior.fitted.predict(row[None], request.space)[0]
+            advantage = pooled.Z.mean(axis=0) - expected
             tasks = np.array([index[name] for name in model.fitted.names], dtype=np.int64)
             weights[tasks] += model.weights / len(objectives)
             tasks = tasks[posterior.active]

@@ -145,8 +145,7 @@ def _solve(K: Array, columns: Array) -> Array:
     L, info = dpotrf(K, lower=True, overwrite_a=True)
     if info != 0:
         raise np.linalg.LinAlgError(f"Covariance of {len(K)} trials is not positive definite.")
-    solved: Array = dpotrs(L, columns, lower=True)[0]
-    return solved
+    return np.asarray(dpotrs(L, columns, lower=True)[0])
 
 
 def _distance_factors(designs: Array, scaled: Array, precisions: Array) -> Array:

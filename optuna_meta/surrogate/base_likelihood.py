@@ -108,8 +108,8 @@ class PriorLikelihood:
         log_root = torch.log(torch.diagonal(L, dim1=-2, dim2=-1)).sum(-1)
         value = 0.5 * torch.sum(self.values * residual, dim=-1) + log_root + 0.5 * torch.log(total)
         # (K^-1 - K^-1 1 1' K^-1 / 1' K^-1 1 - residual residual') / 2
-        sides = torch.stack([ones / torch.sqrt(total)[:, None], residual], dim=-1)
-        slope = torch.baddbmm(inverse, sides, sides.mT, beta=0.5, alpha=-0.5)
+        columns = torch.stack([ones / torch.sqrt(total)[:, None], residual], dim=-1)
+        slope = torch.baddbmm(inverse, columns, columns.mT, beta=0.5, alpha=-0.5)
         return torch.where((failed == 0) & value.isfinite(), value, torch.inf), slope
 
     def _by_dimension(self, pairs: torch.Tensor, precisions: torch.Tensor) -> torch.Tensor:

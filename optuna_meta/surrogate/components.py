@@ -223,5 +223,4 @@ def _cholesky(Sigma: Array) -> Array:
     L, info = dpotrf(Sigma, lower=True, clean=True)
     if info != 0:
         raise np.linalg.LinAlgError(f"Covariance of {len(Sigma)} trials is not positive definite.")
-    factor: Array = L
-    return factor
+    return np.asarray(L)

@@ -155,8 +155,7 @@ def target_precisions(X: Array, y: Array, owners: NDArray[np.int64], initial: Ar
     found = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ITERATIONS}
     )
-    precisions: Array = np.exp(found.x[:-1])
-    return precisions
+    return np.asarray(np.exp(found.x[:-1]))
 
 
 def _negative_log_likelihood(theta: Array, squared: Array, y: Array) -> tuple[float, Array]:

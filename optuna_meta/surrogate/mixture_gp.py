@@ -72,8 +72,7 @@ class Predictions:
     @property
     def incumbents(self) -> Array:
         """Lowest posterior mean among the observed trials, infinite before the first.  # (H,)"""
-        lowest: Array = self.fitted.min(axis=1, initial=np.inf)
-        return lowest
+        return np.asarray(self.fitted.min(axis=1, initial=np.inf))
 
     def moments(self) -> tuple[Array, Array]:
         """Return the mixture's mean and standard deviation at the candidates.  # (M,), (M,)"""
@@ -95,8 +94,10 @@ class _Relations:
     ) -> _Relations:
         wanted = set(kinds)
         squared = {
-            own: squared_distances(a.X * scales.roots(own), b.X * scales.roots(own))
-            for own in {own for own, _ in wanted}
+            of_target: squared_distances(
+                a.X * scales.roots(of_target), b.X * scales.roots(of_target)
+            )
+            for of_target in {of_target for of_target, _ in wanted}
         }
         correlations = {(o, s): matern52(squared[o] / s**2) for o, s in wanted}
         return cls(_deviations(a.Z, w) @ _deviations(b.Z, w).T, correlations)
@@ -184,8 +185,7 @@ class MixtureGP:
         if self.n_trials == 0:
             follows = self._arms() == Arm.FOLLOW
             return np.flatnonzero(follows if follows.any() else ~follows)
-        chosen: NDArray[np.int64] = np.flatnonzero(sharpened >= min(least_weight, sharpened.max()))
-        return chosen
+        return np.asarray(np.flatnonzero(sharpened >= min(least_weight, sharpened.max())))
 
     def _sharpened_weights(self) -> Array:
         """Return the weights (K,) with the odds of the arms squared.
@@ -196,8 +196,7 @@ class MixtureGP:
         arms = self._arms()
         same = arms[:, None] == arms
         sharpened = self.weights * (same @ self.weights)
-        total: Array = sharpened / sharpened.sum()
-        return total
+        return np.asarray(sharpened / sharpened.sum())
 
     def _arms(self) -> NDArray[np.object_]:
         return np.array([p.component.arm for p in self.posteriors], dtype=object)
@@ -247,8 +246,7 @@ def condition(
 
 def _deviations(Z: Array, w: Array) -> Array:
     """Return C, the priors' weighted deviations from their mean.  # (n, T)"""
-    deviations: Array = np.sqrt(w) * (Z - (Z @ w)[:, None])
-    return deviations
+    return np.asarray(np.sqrt(w) * (Z - (Z @ w)[:, None]))
 
 
 def _joined(a: Inputs, b: Inputs) -> Inputs:

@@ -70,8 +70,10 @@ class Reliability(NamedTuple):
 def reliability_of(fitted: FittedPrior) -> Reliability:
     """Ask every prior study; of many an even spread, whose mean answer the others get."""
     n_tasks = len(fitted)
-    asked = np.unique(np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int))
-    few = fitted.select(asked)
+    probed = np.unique(
+        np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int)
+    )
+    few = fitted.select(probed)
     precisions = few.precisions(few.space)
     tasks = range(len(few))
     whole = [_as_target(few, t, precisions, _MOST_TRIALS) for t in tasks]
@@ -84,15 +86,14 @@ def reliability_of(fitted: FittedPrior) -> Reliability:
         informed = np.array([_UNINFORMED])
     means = np.array([signal.mean(), informed.mean()]) if n_tasks else np.zeros(2)
     reliability = Reliability(*(np.full(n_tasks, mean) for mean in means))
-    reliability.signal[asked], reliability.informed[asked] = signal, informed
+    reliability.signal[probed], reliability.informed[probed] = signal, informed
     return reliability
 
 
 def signal_weights(reliability: Reliability) -> Array:
     """Return the weights (T,) of the prior studies, sum 1: none for noise."""
     weights = _LEAST_SIGNAL + reliability.signal
-    normalised: Array = weights / (weights.sum() or 1.0)
-    return normalised
+    return np.asarray(weights / (weights.sum() or 1.0))
 
 
 def initial_trust(reliability: Reliability) -> float:
@@ -104,9 +105,9 @@ def initial_trust(reliability: Reliability) -> float:
     signal, informed = reliability
     if len(signal) == 0:
         return 0.0
-    asked = min(len(signal), _MOST_STUDIES) / len(signal)  # The others' answers are no evidence.
-    share = asked * float(signal @ informed) + _PSEUDO_STUDIES * _UNINFORMED
-    share /= asked * float(signal.sum()) + _PSEUDO_STUDIES
+    probed = min(len(signal), _MOST_STUDIES) / len(signal)  # The others' answers are no evidence.
+    share = probed * float(signal @ informed) + _PSEUDO_STUDIES * _UNINFORMED
+    share /= probed * float(signal.sum()) + _PSEUDO_STUDIES
     return share * float(signal_weights(reliability) @ signal)
 
 
@@ -136,8 +137,7 @@ def _log_agreement(Z: Array, y: Array) -> Array:
     centred, response = Z - Z.mean(axis=0), y - y.mean()
     norms = np.linalg.norm(centred, axis=0) * np.linalg.norm(response)
     correlation = np.maximum(response @ centred / np.maximum(norms, 1e-12), 0.0)
-    gain: Array = -0.5 * (n - 2) * np.log1p(-(np.minimum(correlation, 0.999) ** 2))
-    return gain
+    return np.asarray(-0.5 * (n - 2) * np.log1p(-(np.minimum(correlation, 0.999) ** 2)))
 
 
 class _Played(NamedTuple):

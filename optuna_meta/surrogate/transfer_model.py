@@ -81,10 +81,6 @@ class OutcomePosterior:
             return _inputs(self.fitted, rows, self.space)
         return Inputs(np.zeros((len(rows), len(self.fitted))), design(rows, self.space))
 
-    def predict_base(self, rows: Array) -> Array:
-        """Predict what the studies that are asked expect of rows (M, D).  # (M, T)"""
-        return self.fitted.predict(rows, self.space)
-
     def probing_if_due(self, candidates: Inputs) -> OutcomePosterior:
         """Leave it to the components that doubt the prior studies, if a test of these is due."""
         model, w = self.model, self.model.task_weights
@@ -159,8 +155,8 @@ class TransferModel:
         pending: Inputs | None = None,
     ) -> MixtureGP:
         weights = self.weights[active] / (self.weights[active].sum() or 1.0)
-        told = Inputs(observed.Z[:, active], observed.X)
-        return condition(learned.components, told, y, weights, learned.scales, pending)
+        inputs = Inputs(observed.Z[:, active], observed.X)
+        return condition(learned.components, inputs, y, weights, learned.scales, pending)
 
     def _warp(self, values: Array) -> Array:
         return warp_constraint(values) if self.outcome.is_constraint else warp_objective(values)
@@ -219,15 +215,15 @@ def transfer_model(
         features: The target's meta-features, where they are known.
         reliability: What the studies of the outcome say of each other, where it is known.
     """
-    own = fitted.of(outcome)
-    reliability = reliability_of(own) if reliability is None else reliability
-    similarity = _similarity(own, reliability, features)
-    n_tasks = len(own)
+    of_outcome = fitted.of(outcome)
+    reliability = reliability_of(of_outcome) if reliability is None else reliability
+    similarity = _similarity(of_outcome, reliability, features)
+    n_tasks = len(of_outcome)
     alike = np.full(n_tasks, 1.0 / max(n_tasks, 1))
     weights = (similarity.weights if similarity else alike) * signal_weights(reliability)
     weights = weights / (weights.sum() or 1.0)
     return TransferModel(
-        outcome, own, weights, initial_trust(reliability), reliability, similarity
+        outcome, of_outcome, weights, initial_trust(reliability), reliability, similarity
     )
 
 

@@ -1,4 +1,4 @@
-"""A trial's weights: kept, chosen, and the start of the next study's models."""
+"""Weights across studies: in come trials' models, out go the starts of the next study's."""
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.checkpoint import Metadata
@@ -13,34 +13,33 @@ from optuna_meta.weights.merging.average import average
 from optuna_meta.weights.merging.average import cosine_similarity
 from optuna_meta.weights.merging.average import refresh_statistics
 from optuna_meta.weights.merging.ensemble import Ensemble
+from optuna_meta.weights.merging.ensemble import greedy_weights
 from optuna_meta.weights.merging.ensemble import predict_all
-from optuna_meta.weights.merging.ensemble_weights import greedy_weights
-from optuna_meta.weights.merging.ensemble_weights import simplex_weights
+from optuna_meta.weights.merging.ensemble import simplex_weights
 from optuna_meta.weights.merging.soup import greedy_soup
 from optuna_meta.weights.merging.soup import learn_weights
 from optuna_meta.weights.meta_learning.joint import joint_init
 from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.meta_learning.maml import adapt
-from optuna_meta.weights.meta_learning.maml import cavia_init
 from optuna_meta.weights.meta_learning.maml import maml_init
 from optuna_meta.weights.meta_learning.reptile import reptile_init
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.candidate import find_checkpoints
-from optuna_meta.weights.selection.nearest import Nearest
+from optuna_meta.weights.selection.candidate import STARTS
+from optuna_meta.weights.selection.candidate import suggest_start
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.rank import by_fit
 from optuna_meta.weights.selection.rank import by_leep
 from optuna_meta.weights.selection.rank import by_logme
 from optuna_meta.weights.selection.rank import by_loss
 from optuna_meta.weights.selection.rank import by_score
+from optuna_meta.weights.selection.rank import Nearest
 from optuna_meta.weights.selection.rank import rank_checkpoints
 from optuna_meta.weights.selection.rank import Ranked
 from optuna_meta.weights.selection.rank import Ranking
 from optuna_meta.weights.selection.rank import ShortlistThenTrain
 from optuna_meta.weights.selection.short_training import ShortTraining
-from optuna_meta.weights.selection.starts import ROLES
-from optuna_meta.weights.selection.starts import suggest_start
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.store import CheckpointStore
 from optuna_meta.weights.store.verify import Finding
@@ -57,21 +56,21 @@ __all__ = [
     "Checkpoint",
     "CheckpointRecord",
     "CheckpointStore",
+    "EmbeddingRows",
     "Ensemble",
     "Finding",
-    "ShortlistThenTrain",
     "InitReport",
     "InnerLoop",
     "L2SP",
     "Metadata",
     "Nearest",
+    "NewTask",
     "OuterLoop",
-    "ROLES",
     "Ranked",
     "Ranking",
-    "EmbeddingRows",
+    "STARTS",
     "ShortTraining",
-    "NewTask",
+    "ShortlistThenTrain",
     "Verification",
     "adapt",
     "align",
@@ -81,7 +80,7 @@ __all__ = [
     "by_logme",
     "by_loss",
     "by_score",
-    "cavia_init",
+    "cosine_similarity",
     "find_checkpoints",
     "freeze",
     "greedy_soup",
@@ -89,7 +88,6 @@ __all__ = [
     "initialize",
     "joint_init",
     "learn_weights",
-    "cosine_similarity",
     "linear_probe",
     "maml_init",
     "parameter_groups",

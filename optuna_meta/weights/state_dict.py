@@ -1,12 +1,14 @@
-"""Weights by name: what every step takes as its source, and the names all of them use."""
+"""State dicts: weights by plain name, whatever holds them, and names tied to one tensor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import cast
+from typing import Any
 from typing import Protocol
+from typing import runtime_checkable
 
 import torch
 from torch import nn
@@ -14,20 +16,28 @@ from torch import Tensor
 
 
 __all__ = [
-    "HasState",
-    "Loads",
+    "all_finite",
+    "copied",
+    "describe",
+    "differences",
     "matches",
+    "matching",
     "opened",
     "plain_name",
     "same_kind",
     "Source",
+    "State",
     "state_of",
+    "untied",
 ]
 
 # torch.compile's and DataParallel's (also DistributedDataParallel's and AveragedModel's).
 _WRAPPERS = ("_orig_mod", "module")
 
+State = dict[str, Tensor]
 
+
+@runtime_checkable
 class HasState(Protocol):
     """What holds weights, such as a checkpoint."""
 
@@ -45,29 +55,24 @@ Source = Mapping[str, Tensor] | HasState | Loads
 
 
 def opened(source: Source) -> Mapping[str, Tensor] | HasState:
-    """Returns what holds the source's weights: itself, or what it loads.
+    """Return what holds the source's weights: itself, or what it loads.
 
     Raises:
         ValueError: If it neither has weights by name nor loads them.
     """
-    if not isinstance(source, nn.Module):
-        if isinstance(source, Mapping):
-            return source
-        if hasattr(source, "state"):
-            return cast(HasState, source)
-        if hasattr(source, "load"):
-            return source.load()
-    kind = type(source).__name__
     advice = "load its checkpoint from the store"
     if isinstance(source, nn.Module):
         advice = "pass Checkpoint.from_model(model), or its state_dict()"
-    raise ValueError(
-        f"Weights must be a checkpoint, a candidate or a state dict, got a {kind}: {advice}."
-    )
+    elif isinstance(source, Mapping | HasState):
+        return source
+    elif hasattr(source, "load"):
+        return source.load()
+    kind = type(source).__name__
+    raise ValueError(f"Wanted a checkpoint, candidate or state dict, got a {kind}: {advice}.")
 
 
-def state_of(source: Source) -> dict[str, Tensor]:
-    """Returns the source's tensors by plain name; they are not copied.
+def state_of(source: Source) -> State:
+    """Return the source's tensors, of any shape, by plain name; they are not copied.
 
     Args:
         source: A state dict, a record that has one, or what loads one.
@@ -76,9 +81,9 @@ def state_of(source: Source) -> dict[str, Tensor]:
         ValueError: If the source holds something else than tensors, or tensors without memory, or
             two of its names differ in their wrappers only.
     """
-    held = opened(source)
-    state = held if isinstance(held, Mapping) else held.state
-    found: dict[str, Tensor] = {}
+    holder = opened(source)
+    state = holder if isinstance(holder, Mapping) else holder.state
+    plain: State = {}
     # AveragedModel alone has this count, and at its top level.
     averaged = "n_averaged" in state and any(name.startswith("module.") for name in state)
     for name, tensor in state.items():
@@ -94,17 +99,17 @@ def state_of(source: Source) -> dict[str, Tensor]:
                 f"Weights must have memory, got {name!r} on the meta device: load them, or move "
                 "the model by to_empty() and initialise it first."
             )
-        plain = plain_name(name)
-        if plain in found:
+        if plain_name(name) in plain:
             raise ValueError(
-                f"Two of the weights are named {plain!r} once wrappers are left out. Rename one."
+                f"Two of the weights are named {plain_name(name)!r} once wrappers are left out. "
+                "Rename one."
             )
-        found[plain] = tensor
-    return found
+        plain[plain_name(name)] = tensor
+    return plain
 
 
 def plain_name(name: str) -> str:
-    """Returns the name without what ``torch.compile`` and parallel wrappers put before or in it.
+    """Return the name without what ``torch.compile`` and parallel wrappers put before or in it.
 
     ``module`` counts as a wrapper at the start only, for elsewhere it may be a model's own.
     """
@@ -115,22 +120,76 @@ def plain_name(name: str) -> str:
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether the name is, or lies below, one of the patterns (``*``, ``?`` as in file names)."""
-    return any(fnmatchcase(name, p) or fnmatchcase(name, f"{p}.*") for p in _several(patterns))
+    """Tell whether the plain name is, or lies below, a pattern (``*``, ``?`` as in file names).
+
+    Raises:
+        ValueError: If the patterns are one string.
+    """
+    if isinstance(patterns, str):
+        raise ValueError(f"Patterns must be several, got {patterns!r}: pass [{patterns!r}].")
+    plain = plain_name(name)
+    return any(fnmatchcase(plain, p) or fnmatchcase(plain, f"{p}.*") for p in patterns)
+
+
+def matching(model: nn.Module, patterns: Iterable[str], *, trainable: bool = False) -> list[str]:
+    """Return the names of a model's parameters that match, wrappers left aside.
+
+    Args:
+        model: The model.
+        patterns: As :func:`matches` takes them.
+        trainable: Whether to leave out those that are frozen.
+
+    Raises:
+        ValueError: If none matches.
+    """
+    names = [n for n, p in model.named_parameters() if p.requires_grad or not trainable]
+    if found := [name for name in names if matches(name, patterns)]:
+        return found
+    kind = "trainable parameter" if trainable else "parameter"
+    raise ValueError(f"No {kind} matches {[*patterns]}. The model has {', '.join(names[:8])}.")
 
 
 def same_kind(a: torch.dtype, b: torch.dtype) -> bool:
-    """Whether values of one dtype mean the same in the other: float, complex or whole numbers."""
-    return (a.is_floating_point, a.is_complex, a == torch.bool) == (
-        b.is_floating_point,
-        b.is_complex,
-        b == torch.bool,
-    )
+    """Tell whether two dtypes hold one kind of value: float, complex, whole numbers or truth."""
+    return len({(d.is_floating_point, d.is_complex, d == torch.bool) for d in (a, b)}) == 1
 
 
-def _several(patterns: Iterable[str]) -> Iterable[str]:
-    if isinstance(patterns, str):
-        raise ValueError(
-            f"Patterns must be several, got the string {patterns!r}. Pass [{patterns!r}]."
-        )
-    return patterns
+def describe(tensor: Tensor) -> str:
+    """Return shape and dtype as text."""
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def differences(a: State, b: Mapping[str, Tensor]) -> Iterator[tuple[str, str, str]]:
+    """Yield each name whose shape or dtype two states do not share, and what each has there."""
+    for name in {**a, **b}:
+        in_a, in_b = (describe(state[name]) if name in state else "absent" for state in (a, b))
+        if in_a != in_b:
+            yield name, in_a, in_b
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Tell whether a tensor of any shape holds neither NaN nor infinity."""
+    wide = tensor.float() if tensor.dtype.itemsize == 1 else tensor  # Torch asks no float8.
+    return bool(torch.isfinite(wide).all())
+
+
+def copied(state: Mapping[str, Tensor]) -> State:
+    """Copy a state to the CPU; tied tensors are copied once."""
+    kept, aliases = untied(state)
+    copies = {name: tensor.to("cpu", copy=True) for name, tensor in kept.items()}
+    return {name: copies[aliases.get(name, name)] for name in state}
+
+
+def untied(state: Mapping[str, Tensor]) -> tuple[State, dict[str, str]]:
+    """Return the tensors under one name each, and that name for each further one."""
+    first: dict[Any, str] = {}
+    names = {name: first.setdefault(_place(name, tensor), name) for name, tensor in state.items()}
+    aliases = {name: kept for name, kept in names.items() if name != kept}
+    return {name: tensor for name, tensor in state.items() if name not in aliases}, aliases
+
+
+def _place(name: str, tensor: Tensor) -> Any:
+    """Return what is the same for two names only where they are one tensor."""
+    if tensor.numel() == 0 or tensor.layout != torch.strided or tensor.device.type == "meta":
+        return name
+    return tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()

@@ -1,159 +1,77 @@
 from __future__ import annotations
 
-import csv
-from dataclasses import replace
-import gzip
 import lzma
 import math
+import os
 from pathlib import Path
-import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from benchmarks.weights import report as weights_report
-from benchmarks.weights import run as weights
-from benchmarks.weights.domain import CLASSES
-from benchmarks.weights.domain import Data
-from benchmarks.weights.domain import Domain
-from benchmarks.weights.domain import TOKENS
-from benchmarks.weights.domain import VALUES
+from benchmarks.weights import methods
+from benchmarks.weights import report
+from benchmarks.weights import run
+from benchmarks.weights import sources
+from benchmarks.weights import study
+from benchmarks.weights import tasks
+from benchmarks.weights.__main__ import main
 from benchmarks.weights.domains import DOMAINS
-from benchmarks.weights.domains.images import digits
-from benchmarks.weights.domains.images import disjoint
-from benchmarks.weights.domains.images import FASHION
-from benchmarks.weights.domains.images import fashion
-from benchmarks.weights.domains.recommender import ML100K
-from benchmarks.weights.domains.recommender import recommender
-from benchmarks.weights.domains.text import CORPORA
-from benchmarks.weights.domains.text import text
-from benchmarks.weights.domains.translation import MULTI30K
-from benchmarks.weights.domains.translation import translation
-from benchmarks.weights.fit import merit
-from benchmarks.weights.fit import Run
-from benchmarks.weights.methods import Bench
-from benchmarks.weights.methods import METHODS
-from benchmarks.weights.report import Line
-from benchmarks.weights.report import Setting
-from benchmarks.weights.sources import ALL_POISONED
-from benchmarks.weights.sources import CLEAN
-from benchmarks.weights.sources import make_sources
-from benchmarks.weights.sources import start_from
-from benchmarks.weights.training import Batches
-from benchmarks.weights.words import Vocabulary
+from benchmarks.weights.domains.text import Vocabulary
 
 
-def rows(data: Data) -> set[bytes]:
-    return {example.numpy().tobytes() for example in data.inputs}
+RAW = Path(os.environ.get("OPTUNA_META_DATA", "missing"), "raw")
 
 
-def write_fashion(folder: Path) -> None:
-    """Files of noise in the format of Fashion-MNIST."""
-    rng = np.random.default_rng(0)
-    folder.mkdir()
-    for part, n in (("train", 4000), ("t10k", 2000)):
-        images = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
-        labels = (np.arange(n) % 10).astype(np.uint8)
-        for name, array in ((f"{part}-images-idx3", images), (f"{part}-labels-idx1", labels)):
-            head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-            with gzip.open(folder / f"{name}-ubyte.gz", "wb", compresslevel=1) as stream:
-                stream.write(head + array.tobytes())
+def rows(data: tasks.Data) -> set[bytes]:
+    return {example.numpy().tobytes() for example in data.x}
 
 
-def sentence(rng: np.random.Generator, words: str, n: int) -> str:
-    return " ".join(f"{words}{i}" for i in rng.integers(0, 60, n))
+def make(name: str, size: int, seed: int = 0) -> tasks.Domain:
+    entry = DOMAINS[name]
+    if entry.needs and not (RAW / entry.needs).is_dir():
+        pytest.skip(f"set OPTUNA_META_DATA to the folder that contains raw/{entry.needs}/")
+    return entry.make(RAW / entry.needs, size, seed)
 
 
-def write_multi30k(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    folder.mkdir(parents=True)
-    for language in ("en", "de", "fr", "cs"):
-        lines = [sentence(rng, language, 5) for _ in range(11000)]
-        with gzip.open(folder / f"train.{language}.gz", "wt", compresslevel=1) as stream:
-            stream.write("\n".join(lines) + "\n")
-
-
-def write_ml100k(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    folder.mkdir()
-    ratings = ["user\titem\trating\ttime"]
-    for user in range(1, 501):
-        for item in rng.choice(np.arange(1, 200), 55, replace=False):
-            ratings.append(f"{user}\t{item}\t{rng.integers(1, 6)}\t0")
-    users = ["user\tage", *(f"{user}\t{18 + user % 50}" for user in range(1, 501))]
-    (folder / "ml-100k.inter").write_text("\n".join(ratings))
-    (folder / "ml-100k.user").write_text("\n".join(users))
-
-
-def write_corpora(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    folder.mkdir(parents=True)
-    files = {
-        "sentence_polarity": ["rt-polarity.neg", "rt-polarity.pos"],
-        "subjectivity": ["plot.tok.gt9.5000", "quote.tok.gt9.5000"],
-        "pros_cons": ["IntegratedCons.txt", "IntegratedPros.txt"],
-        "movie_reviews": ["neg/a.txt", "pos/b.txt"],
-    }
-    for corpus, names in files.items():
-        with zipfile.ZipFile(folder / f"{corpus}.zip", "w") as archive:
-            for name in names:
-                lines = [f"<Pros>{sentence(rng, 'word', 6)}</Pros>" for _ in range(1500)]
-                archive.writestr(f"{corpus}/{name}", "\n".join(lines))
-    questions = [f"{kind}:x what {sentence(rng, 'word', 4)}" for kind in ["HUM", "DESC"] * 300]
-    with zipfile.ZipFile(folder / "qc.zip", "w") as archive:
-        archive.writestr("qc/train.txt", "\n".join(questions))
-
-
-def write_all(folder: Path) -> None:
-    write_fashion(folder / FASHION)
-    write_multi30k(folder / MULTI30K)
-    write_ml100k(folder / ML100K)
-    write_corpora(folder / CORPORA)
-
-
-def tiny(domain: Domain) -> Domain:
-    return replace(domain, checks=(0, 2, 4), rates=(1e-3, 4e-3), prior_steps=4, rounds=1)
+def tiny(domain: tasks.Domain) -> tasks.Domain:
+    return domain._replace(checks=(0, 2, 4), rates=(1e-3, 4e-3), prior_steps=4, rounds=1)
 
 
 def test_digits_are_kept_apart() -> None:
-    domain = digits(5, seed=0)
-    parts = [domain.train, domain.valid, domain.test]
-    assert [len(part.targets) for part in parts[:2]] == [50, 50]
-    assert torch.bincount(domain.train.targets).tolist() == [5] * 10
-    assert len(domain.test.targets) == 1797 - 800 - 100
+    domain = make("digits", 5)
+    parts = [domain.new.train, domain.new.valid, domain.test]
+    assert torch.bincount(domain.new.train.y).tolist() == [5] * 10
+    assert [len(part.y) for part in parts] == [50, 50, 1797 - 800 - 100]
     assert sum(len(rows(part)) for part in parts) == len(set.union(*map(rows, parts)))
     mirrored = next(prior for prior in domain.priors if "mirrored" in prior.name)
-    plain = rows(mirrored.train._replace(inputs=mirrored.train.inputs.flip(3).contiguous()))
+    plain = rows(mirrored.train._replace(x=mirrored.train.x.flip(3).contiguous()))
     assert not plain & set.union(*map(rows, parts))
-    assert len(mirrored.train.targets) == 600 and len(mirrored.valid.targets) == 200
-    again, other = digits(5, seed=0), digits(5, seed=1)
-    assert torch.equal(again.train.inputs, domain.train.inputs)
-    assert not torch.equal(other.train.inputs, domain.train.inputs)
-    assert len(domain.known.targets) == 100
+    assert len(mirrored.train.y) == 600 and len(mirrored.valid.y) == 200
+    again, other = make("digits", 5), make("digits", 5, seed=1)
+    assert torch.equal(again.new.train.x, domain.new.train.x)
+    assert not torch.equal(other.new.train.x, domain.new.train.x)
 
 
-def test_disjoint_digits_have_no_class_in_common() -> None:
-    domain = disjoint(5, seed=0)
-    assert len(domain.train.targets) == 25 and not any(p.same_outputs for p in domain.priors)
+def test_classes_of_disjoint_digits_and_of_fashion_are_new() -> None:
+    domain = make("disjoint", 5)
+    assert len(domain.new.train.y) == 25 and not domain.pooled.same_outputs
     olds = {frozenset(prior.name.split(": ")[1]) for prior in domain.priors}
     assert len(olds) == 1 and len(*olds) == 5  # All of them have the same five.
-
-
-def test_classes_of_fashion_are_new(tmp_path: Path) -> None:
-    write_fashion(tmp_path / FASHION)
-    domain = fashion(tmp_path / FASHION, 5, seed=0)
-    assert domain.train.inputs.shape == (20, 1, 14, 14) and len(domain.test.targets) == 600
-    assert domain.train.targets.unique().tolist() == [0, 1, 2, 3]
+    domain = make("fashion", 5)
+    train = domain.new.train
+    assert train.x.shape == (20, 1, 14, 14) and len(domain.test.y) == 600
+    assert train.y.unique().tolist() == [0, 1, 2, 3]
     used = {int(c) for prior in domain.priors for c in prior.name.split(": ")[1].split("-")}
     assert len(used) <= 6 and len(domain.priors) == 4
-    assert not rows(domain.train) & rows(domain.priors[0].train)
+    assert not rows(train) & rows(domain.priors[0].train)
 
 
-def test_pairs_of_languages_share_one_side_and_rows_go_by_word(tmp_path: Path) -> None:
-    write_multi30k(tmp_path / MULTI30K)
-    domain = translation(tmp_path / MULTI30K, 30, seed=0)
-    source, target = domain.rows["source.weight"], domain.rows["target.weight"]
+def test_pairs_of_languages_share_one_side_and_rows_go_by_word() -> None:
+    domain = make("translation", 30)
+    items = domain.new.model.rows
+    source, target = items["source.weight"], items["target.weight"]
     languages = {item[0] for item in source[2:]}, {item[0] for item in target[2:]}
     assert all(len(side) == 1 for side in languages)
     of_priors = [prior.name.split("-") for prior in domain.priors]
@@ -161,30 +79,29 @@ def test_pairs_of_languages_share_one_side_and_rows_go_by_word(tmp_path: Path) -
     assert sum(other in languages[1] for _, other in of_priors) == 2
     assert [*languages[0], *languages[1]] not in of_priors
     # A mark of the beginning, then what the loss wants one place earlier.
-    begun = domain.train.inputs[:, domain.train.targets.shape[1] :]
+    x, y = domain.new.train
+    begun = x[:, y.shape[1] :]
     assert {target[i] for i in begun[:, 0].tolist()} == {(*languages[1], "<begin>")}
-    assert torch.equal(begun[:, 1:], domain.train.targets[:, :-1] * (begun[:, 1:] != 0))
+    assert torch.equal(begun[:, 1:], y[:, :-1] * (begun[:, 1:] != 0))
 
 
-def test_new_users_are_in_no_earlier_study(tmp_path: Path) -> None:
-    write_ml100k(tmp_path / ML100K)
-    domain = recommender(tmp_path / ML100K, 5, seed=0)
-    assert len(domain.train.targets) == 5 * 150 and len(domain.valid.targets) == 3 * 150
-    new = set(domain.described[0].users.tolist())
-    assert len(new) == 150
+def test_new_users_are_in_no_earlier_study() -> None:
+    domain = make("recommender", 5)
+    assert len(domain.new.train.y) == 5 * 150 and len(domain.new.valid.y) == 3 * 150
+    assert len(new := set(domain.new.described[0].users.tolist())) == 150
     assert not any(new & set(prior.described[0].users.tolist()) for prior in domain.priors)
-    pairs = [set(map(tuple, part.inputs.tolist())) for part in (domain.train, domain.test)]
+    pairs = [set(map(tuple, part.x.tolist())) for part in (domain.new.train, domain.test)]
     assert not pairs[0] & pairs[1]
-    more = recommender(tmp_path / ML100K, 15, seed=0)
-    assert torch.equal(more.test.inputs, domain.test.inputs)
+    assert torch.equal(make("recommender", 15).test.x, domain.test.x)
 
 
-def test_texts_of_the_new_task_are_its_own(tmp_path: Path) -> None:
-    write_corpora(tmp_path / CORPORA)
-    domain = text(tmp_path / CORPORA, 20, seed=0)
-    assert len(domain.train.targets) == 40 and not rows(domain.train) & rows(domain.test)
-    same = {prior.name: prior.same_outputs for prior in domain.priors}
+def test_texts_of_the_new_task_are_its_own() -> None:
+    domain = make("text", 20)
+    assert len(domain.new.train.y) == 40 and not rows(domain.new.train) & rows(domain.test)
+    same = {prior.name: prior.model.same_outputs for prior in domain.priors}
     assert same == {"reviews": True, "products": True, "subjectivity": False, "questions": False}
+    # Each prior task has texts of both classes.
+    assert all(prior.train.y.unique().tolist() == [0, 1] for prior in domain.priors)
 
 
 def test_words_left_out_share_a_row() -> None:
@@ -197,45 +114,44 @@ def test_words_left_out_share_a_row() -> None:
 
 def test_scores_of_each_kind() -> None:
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
-    assert CLASSES.score(CLASSES.predictions(logits, logits), torch.tensor([0, 0])) == 0.5
-    values = torch.tensor([1.0, 3.0])
-    assert VALUES.score(values, torch.tensor([1.0, 1.0])) == pytest.approx(math.sqrt(2.0))
+    assert (
+        tasks.CLASSES.score(tasks.CLASSES.predictions(logits, logits), torch.tensor([0, 0])) == 0.5
+    )
+    rmse = tasks.VALUES.score(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]))
+    assert rmse == pytest.approx(math.sqrt(2.0))
     outputs = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
-    targets = torch.tensor([[1, 2, 0], [4, 0, 0]])  # Padding does not count.
-    found = TOKENS.score(TOKENS.predictions(outputs, targets), TOKENS.wanted(targets))
-    assert found == pytest.approx(float(TOKENS.loss(outputs, targets)), rel=1e-5)
+    tokens = torch.tensor([[1, 2, 0], [4, 0, 0]])  # Padding does not count.
+    found = tasks.TOKENS.score(
+        tasks.TOKENS.predictions(outputs, tokens), tasks.TOKENS.wanted(tokens)
+    )
+    assert found == pytest.approx(float(tasks.TOKENS.loss(outputs, tokens)), rel=1e-5)
 
 
 def test_batches_are_the_same_each_time_and_cover_the_data() -> None:
-    data = Data(torch.arange(10.0)[:, None], torch.arange(10))
-    batches = Batches(data, seed=0, size=4)
-    first, second = (
-        [b.targets.tolist() for b, _ in zip(batches, range(3), strict=False)] for _ in "ab"
+    batches = tasks.Batches(
+        tasks.Data(torch.arange(10.0)[:, None], torch.arange(10)), seed=0, size=4
     )
+    first, second = ([b.y.tolist() for b, _ in zip(batches, range(3), strict=False)] for _ in "ab")
     assert first == second and sorted(sum(first, [])) == list(range(10))
 
 
 def test_validation_stops_at_the_best_score_then_the_least_loss() -> None:
-    data = Data(torch.zeros(2, 1), torch.tensor([0, 1]))
+    data = tasks.Data(torch.zeros(2, 1), torch.tensor([0, 1]))
     tables = [[[0.9, 0.1], [0.8, 0.2]], [[0.6, 0.4], [0.4, 0.6]], [[0.9, 0.1], [0.1, 0.9]]]
-    merits = tuple(merit(CLASSES, torch.tensor(table), data) for table in tables)
+    merits = tuple(tasks.merit(tasks.CLASSES, torch.tensor(table), data) for table in tables)
     assert merits[0] < merits[1] < merits[2]
-    run = Run(0.1, (*merits, merits[2], (-math.inf, -math.inf)), (0.0,) * 5, [], [])
-    assert run.chosen == 2  # Of equals the first.
-    assert merit(CLASSES, torch.tensor(tables[0]) * math.nan, data) < merits[0]
+    trained = tasks.Run(0.1, (*merits, merits[2], (-math.inf, -math.inf)), (0.0,) * 5, [], [])
+    assert trained.chosen == 2  # Of equals the first.
+    assert tasks.merit(tasks.CLASSES, torch.tensor(tables[0]) * math.nan, data) < merits[0]
 
 
 def test_rows_of_an_earlier_vocabulary_find_their_place(tmp_path: Path) -> None:
-    write_corpora(tmp_path / CORPORA)
-    domain = tiny(text(tmp_path / CORPORA, 20, seed=0))
-    sources = make_sources(domain, tmp_path / "store", 0, [4e-3], 1.0)
-    bench = Bench(domain, sources, 0)
-    candidate = bench.candidates()[0]
-    checkpoint = candidate.load()
-    prior = sources.priors[checkpoint.metadata.study]
-    model = domain.build(0)
-    start_from(domain, checkpoint, prior.rows, prior.same_outputs)(model)
-    theirs, ours = prior.rows["words.weight"], domain.rows["words.weight"]
+    domain = tiny(make("text", 20))
+    bench = methods.Bench(domain, sources.make_sources(domain, tmp_path, 0, [4e-3]), 0)
+    checkpoint = bench.candidates()[0].load()
+    model = bench.build(bench.start(checkpoint))
+    theirs = bench.earlier.models[checkpoint.metadata.study].rows["words.weight"]
+    ours = domain.new.model.rows["words.weight"]
     common = sorted(set(map(str, theirs)) & set(map(str, ours)))
     assert len(common) > 10
     for word in common[:5]:
@@ -244,87 +160,87 @@ def test_rows_of_an_earlier_vocabulary_find_their_place(tmp_path: Path) -> None:
 
 
 def test_a_choice_of_scratch_is_scratch_and_poisons_have_their_kinds(tmp_path: Path) -> None:
-    domain = tiny(digits(2, seed=0))
-    sources = make_sources(domain, tmp_path, 0, [4e-3], 1.0)
-    names = [study.study_name for study in sources.studies[ALL_POISONED]]
+    domain = tiny(make("digits", 2))
+    known = sources.make_sources(domain, tmp_path, 0, [4e-3])
+    names = [study.study_name for study in known.studies[sources.ALL_POISONED]]
     assert names == ["random labels 0", "random labels 1", "dead"]
-    bench = Bench(domain, sources, 0, strategy=weights.SMOKE.strategy)
-    scratch = METHODS["scratch"](bench)
-    bench.kind = ALL_POISONED
-    default = METHODS["default"](bench)
-    assert scratch is not None and default is not None
-    if default.source == "scratch":
-        assert default.run.scores == scratch.run.scores
-    tried = METHODS["all tried"](bench)
-    assert tried is not None and max(tried.run.merits) >= max(scratch.run.merits)
+    bench = methods.Bench(domain, known, 0, sources.ALL_POISONED, run.SMOKE.strategy)
+
+    trainings = [methods.METHODS[name](bench) for name in ("scratch", "default", "all tried")]
+    (_, scratch), (source, default), (_, tried) = (train() for train in trainings if train)
+    assert source in names or source == "scratch" and default.scores == scratch.scores
+    assert max(tried.merits) >= max(scratch.merits)
 
 
-def line(method: str, curve: tuple[float, ...], chosen: int = -1, seed: int = 0) -> Line:
-    chosen %= len(curve)
-    checks = (0, 2, 5, 10)
-    return Line(
-        "digits", 5, CLEAN, seed, method, "", 0.01, 0.0, 1.5, chosen, checks, curve
-    )  # fmt: skip
+def table(curves: dict[str, tuple[float, ...]], domain: str = "digits") -> pd.DataFrame:
+    """Rows of one replicate; scratch is stopped at its third check, others at the last."""
+    rows = []
+    for method, curve in {"scratch": (0.1, 0.5, 0.9, 0.8), **curves}.items():
+        stop = 2 if method == "scratch" else 3
+        for i, (step, score) in enumerate(zip((0, 2, 5, 10), curve, strict=True)):
+            head = (domain, 5, "clean", 0, method, "", math.nan, 0.0, 1.5)
+            rows.append((*head, int(i == stop), step, score))
+    return pd.DataFrame(rows, columns=[*run.COLUMNS])
 
 
 def test_steps_are_counted_until_the_final_score_of_scratch() -> None:
-    scratch, other = line("scratch", (0.1, 0.5, 0.9, 0.8), 2), line("best", (0.1, 0.9, 0.9, 0.9))
-    never = line("nearest", (0.1, 0.2, 0.3, 0.4))
-    found = weights_report.lines_of([scratch, other, never], Setting("digits", 5, CLEAN))
-    assert [one.share for one in found] == [1.0, 0.4, math.inf]
-    assert [one.wins for one in found] == [0, 0, 0]
-    np.testing.assert_allclose([one.gains[0] for one in found], [0.0, 0.0, -0.5])
-    rmse = [each._replace(domain="recommender") for each in (scratch, never)]
-    reliability = weights_report.lines_of(rmse, Setting("recommender", 5, CLEAN))[1]
-    assert reliability.gains[0] == pytest.approx(0.5) and reliability.wins == 1
+    curves = {"best": (0.1, 0.9, 0.9, 0.9), "nearest": (0.1, 0.2, 0.3, 0.4)}
+    found = report.standings(table(curves))
+    assert found["share"].tolist() == [1.0, 0.4, math.inf]
+    np.testing.assert_allclose(found["gain"], [0.0, 0.0, -0.5])
+    rmse = report.standings(table(curves, "recommender"))
+    np.testing.assert_allclose(rmse["gain"], [0.0, 0.0, 0.5])  # Lower is better.
+    assert "| nearest | 0.100 | 0.300 | 0.400 | -0.500 | 0 of 1 | never |" in report.report(
+        table(curves)
+    )
 
 
-def test_lines_survive_their_file(tmp_path: Path) -> None:
-    lines = [line("scratch", (0.1, 0.5, 0.9, 0.8), 2), line("best", (0.25, 0.5, 0.75, 1.0))]
-    path = tmp_path / "lines.csv"
-    for each in lines:
-        weights_report.append(path, [each])
-    assert weights_report.read(path) == lines
-    assert weights_report.read(tmp_path / "none.csv") == []
+def test_rows_survive_their_file(tmp_path: Path) -> None:
+    rows = table({"best": (0.25, 0.5, math.nan, 1.0)})
+    path, jobs = tmp_path / "rows.csv", [("digits", 0)]
+    new = run.complete(path, run.COLUMNS, jobs, lambda *_: [*rows.itertuples(index=False)])
+    pd.testing.assert_frame_equal(new, rows)
+    pd.testing.assert_frame_equal(run.read(path, run.COLUMNS), rows)
+    assert run.read(tmp_path / "none.csv", run.COLUMNS).empty
     (tmp_path / "packed.csv.xz").write_bytes(lzma.compress(path.read_bytes()))
-    assert weights_report.read(tmp_path / "packed.csv") == lines
+    again = run.complete(tmp_path / "packed.csv", run.COLUMNS, jobs, lambda *_: [])
+    pd.testing.assert_frame_equal(again, rows)
     assert (tmp_path / "packed.csv").read_bytes() == path.read_bytes()
-    path.write_text("a,b\n")
     with pytest.raises(ValueError, match="of another kind of run"):
-        weights_report.read(path)
+        run.read(path, study.COLUMNS)
 
 
-def test_the_smallest_run_prints_all_starts_and_goes_on(
+def test_each_domain_tries_all_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["recommender", "fashion", "translation", "text"]
+    for name in names:
+        make(name, 5)  # Is skipped without data.
+    arguments = ["run", "--smoke", "--seeds", "1", "--data", str(RAW), "--domains", *names]
+    main([*arguments, "--methods", "scratch", "default", "soup"])
+    printed = capsys.readouterr().out
+    for name, entry in ((name, DOMAINS[name]) for name in names):
+        for kind in ("clean", "poisoned", "all poisoned"):
+            title = f"{entry.sizes[0]} {entry.unit}, {kind} sources: {entry.kind.measure}"
+            assert f"## {name}, {title}" in printed
+        assert f"## {name}, {entry.sizes[1]} {entry.unit}, clean sources" in printed
+
+
+def test_without_data_only_digits_run_and_a_run_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_all(tmp_path)
     out = tmp_path / "weights.csv"
-    arguments = ["--smoke", "--seeds", "1", "--data", str(tmp_path), "--out", str(out)]
-    names = ["recommender", "fashion", "translation", "text"]
-    weights.main([*arguments, "--domains", *names, "--methods", "scratch", "default", "soup"])
+    arguments = ["run", "--smoke", "--seeds", "1", "--sizes", "2", "--out", str(out)]
+    main(arguments := [*arguments, "--domains", "digits", "text"])
     printed = capsys.readouterr().out
-    for name in names:
-        entry = DOMAINS[name]
-        for size in entry.sizes:
-            assert (
-                f"## {name}, {size} {entry.unit}, clean sources: {entry.kind.measure}" in printed
-            )
-    with open(out) as stream:
-        table = list(csv.DictReader(stream))
-    assert {row["sources"] for row in table} == {"clean", "poisoned", "all poisoned"}
-    stopped = [row for row in table if row["stopped"] == "1"]
-    assert len({tuple(row[k] for k in ("domain", "size", "sources", "method")) for row in table})
-    assert len(stopped) * 3 == len(table)
+    assert "## digits, 2 images" in printed and "text" not in printed
+    assert all(f"\n| {method} |" in printed for method in methods.METHODS)
+    rows = pd.read_csv(out)
+    assert (rows.groupby(["sources", "method"])["stopped"].sum() == 1).all()
+    assert len(rows) == 3 * rows["stopped"].sum()
     assert out.with_suffix(".md").read_text() == printed
     assert out.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
     before = out.read_bytes()
-    weights.main([*arguments, "--domains", *names, "--methods", "scratch", "default", "soup"])
-    assert out.read_bytes() == before and capsys.readouterr().out == printed
-
-
-def test_without_data_only_digits_run(capsys: pytest.CaptureFixture[str]) -> None:
-    weights.main(["--smoke", "--seeds", "1", "--domains", "digits", "text", "--sizes", "2"])
-    printed = capsys.readouterr().out
-    assert "## digits, 2 images" in printed and "text" not in printed
-    for method in METHODS:
-        assert f"\n| {method} |" in printed
+    for again in (arguments, ["report", str(out)]):
+        main(again)
+        assert out.read_bytes() == before and capsys.readouterr().out == printed
+    with pytest.raises(SystemExit, match="no rows"):
+        main(["run", "--smoke", "--domains", "text"])

@@ -5,72 +5,54 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.weights import peers as weights_peers
-from benchmarks.weights.peers_cases import CASES
-from benchmarks.weights.peers_cases import Net
-from benchmarks.weights.peers_cases import source_state
-from benchmarks.weights.peers_loaders import judge
-from benchmarks.weights.peers_loaders import Loader
-from benchmarks.weights.peers_loaders import LOADERS
+from benchmarks.weights import loading
+from benchmarks.weights.__main__ import main
 
 
-OURS, _, TORCH, LAX = LOADERS[:4]
+OURS, _, TORCH, LAX = loading.LOADERS[:4]
+REFUSED = ("renamed", "wrong", "weights", "bit", "truncated")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_ours_loads_what_fits_or_refuses(case: object, tmp_path: Path) -> None:
-    found = judge(OURS, case, tmp_path)  # type: ignore[arg-type]
-    fits = case.fits is not None  # type: ignore[attr-defined]
-    told = "loads the rest, told" if case.concerned else "loads"  # type: ignore[attr-defined]
-    assert found == (told if fits else "refuses")
+@pytest.mark.parametrize("case", loading.CASES, ids=lambda case: case.name)
+def test_ours_loads_what_fits_or_refuses(case: loading.Case, tmp_path: Path) -> None:
+    told = "loads the rest, told" if case.concerned else "loads"
+    wanted = "refuses" if case.name.startswith(REFUSED) else told
+    assert loading.judge(OURS, case, tmp_path) == wanted
 
 
 def test_verdicts_on_loaders_of_known_faults(tmp_path: Path) -> None:
-    cases = {case.name: case for case in CASES}
+    cases = {case.name: case for case in loading.CASES}
 
-    def nothing(model: Net, path: Path) -> tuple[Net, str]:
+    def head_only(model: loading.Net, path: Path, option: None) -> tuple[loading.Net, str]:
+        model.head.load_state_dict(loading.Net(seed=2).head.state_dict())
         return model, ""
 
-    def head_only(model: Net, path: Path) -> tuple[Net, str]:
-        model.head.load_state_dict(Net(seed=2).head.state_dict())
-        return model, ""
-
-    def failing(model: Net, path: Path) -> tuple[Net, str]:
+    def failing(model: loading.Net, path: Path, option: None) -> tuple[loading.Net, str]:
         with torch.no_grad():
             model.norm.bias.add_(1.0)
         raise AttributeError("no")
 
-    lazy, partial, broken = (
-        Loader("x", "torch", ".pt", torch.save, load) for load in (nothing, head_only, failing)
-    )
+    lazy = loading.Loader("x", "torch", lambda model, path, option: (model, ""))
+    partial, broken = (loading.Loader("x", "torch", load) for load in (head_only, failing))
     plain = cases["nothing wrong"]
-    assert judge(lazy, plain, tmp_path) == "**loads nothing, silent**"
-    assert judge(partial, plain, tmp_path).startswith("**loads all but embed.weight, hidden.weigh")
+    assert loading.judge(lazy, plain, tmp_path) == "**loads nothing, silent**"
+    assert loading.judge(partial, plain, tmp_path).startswith(
+        "**loads all but embed.weight, hidden.weigh"
+    )
     expected = "crashes without naming what (AttributeError), **model half loaded**"
-    assert judge(broken, plain, tmp_path) == expected
-    assert judge(lazy, cases["bit flip"], tmp_path) == "**loads damaged weights, silent**"
-
-
-def test_torch_is_half_loaded_by_a_head_of_another_shape(tmp_path: Path) -> None:
-    head = next(case for case in CASES if case.name == "head of another shape")
+    assert loading.judge(broken, plain, tmp_path) == expected
+    assert loading.judge(lazy, cases["bit flip"], tmp_path) == "**loads damaged weights, silent**"
     for loader in (TORCH, LAX):
-        assert judge(loader, head, tmp_path) == "refuses, **model half loaded**"
-
-
-def test_tied_weights_of_the_source_are_one_tensor() -> None:
-    state = source_state()
-    assert torch.equal(state["out.weight"], state["embed.weight"])
-    assert not torch.equal(state["hidden.weight"], Net().hidden.weight)
-
-
-def test_averaging_equals_torchs() -> None:
-    lines = list(weights_peers.averaging())
-    gaps = [float(line.split("|")[2]) for line in lines[2:]]
-    assert len(gaps) == 5 and max(gaps) <= 1e-6
+        found = loading.judge(loader, cases["head of another shape"], tmp_path)
+        assert found == "refuses, **model half loaded**"
+    state = loading.source_state()
+    assert torch.equal(state["out.weight"], state["embed.weight"])  # They are tied.
+    assert not torch.equal(state["hidden.weight"], loading.Net().hidden.weight)
 
 
 def test_all_tables_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    weights_peers.main(["--splits", "1"])
-    printed = capsys.readouterr().out
-    assert "| truncated file | refuses | refuses |" in printed
-    assert "AutoGluon" in printed and "| predictions | " in printed
+    main(["peers", "--splits", "1"])
+    printed, _, averaging = capsys.readouterr().out.partition("## Averaging")
+    assert "| truncated file | refuses | refuses |" in printed and "AutoGluon" in printed
+    gaps = [float(line.split("|")[2]) for line in averaging.strip().splitlines()[4:]]
+    assert len(gaps) == 5 and max(gaps) <= 1e-6  # Averages equal torch's.

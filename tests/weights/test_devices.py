@@ -127,7 +127,7 @@ def test_averages_keep_their_device(device: torch.device) -> None:
     torch.testing.assert_close(
         loaded(lined_up, device)(inputs), first(inputs), atol=1e-4, rtol=1e-4
     )
-    model = loaded(average([theirs, ours], align=first).state, device)
+    model = loaded(average([theirs, ours], align_by=first).state, device)
     refresh_statistics(model, [examples(device, 64, seed)[0] for seed in range(3)])
     assert accuracy(model.eval()(inputs), classes) > 0.6
     shares = learn_weights(
@@ -152,10 +152,10 @@ def shrunk(model: nn.Sequential) -> Checkpoint:
 def test_ensembles_predict_there(device: torch.device) -> None:
     models = [trained(device, seed) for seed in range(2)]
     inputs, classes = examples(device, 100, 3)
-    predictions, targets = predict_all(models, [(inputs, classes)])
-    assert predictions.device.type == targets.device.type == "cpu"
+    predictions, labels = predict_all(models, [(inputs, classes)])
+    assert predictions.device.type == labels.device.type == "cpu"
     for weigh in (greedy_weights, simplex_weights):
-        weights = weigh(predictions, targets)
+        weights = weigh(predictions, labels)
         there = weigh(predictions.to(device), classes)
         assert there == pytest.approx(weights, abs=1e-3)
         ensemble = Ensemble(models, weights)
@@ -203,8 +203,8 @@ def test_another_default_device_changes_nothing(default: torch.device, tmp_path:
         strategy = ShortlistThenTrain(short_training=ShortTraining(steps=5, rates=[4e-3]))
         ranking = rank_checkpoints([Candidate(record, 1.0, store)], target, strategy=strategy)
         lined_up = align(first, first.state_dict(), second.state_dict())
-        predictions, targets = predict_all([first, second], [examples_])
-        found = greedy_weights(predictions, targets), simplex_weights(predictions, targets)
+        predictions, labels = predict_all([first, second], [examples_])
+        found = greedy_weights(predictions, labels), simplex_weights(predictions, labels)
         rows = {"0.weight": EmbeddingRows(range(16), range(15, -1, -1))}
         turned = copy.deepcopy(second)
         initialize(turned, store.load(record), rows=rows)

@@ -1,7 +1,7 @@
 """Ax's transfer learning, ``Generators.BOTL`` of PyPI ``ax-platform`` 1.3.
 
 A multi-task GP whose acquisition is optimised over the whole space, mixed as it may be. Prior
-studies are capped (see ``benchmarks.methods.peers.capped``), its other settings are the package's own.
+studies are capped (see ``planned.MAX_SOURCES``), its other settings are the package's own.
 Conditions are unknown to it: every configuration has all parameters. It needs a trial of the
 target, so the first one is the best trial of the first prior study.
 """
@@ -18,35 +18,34 @@ from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
+import pandas as pd
 
-from benchmarks.methods.peers.capped import capped
-from benchmarks.methods.peers.capped import MAX_FIT_STEPS
-from benchmarks.methods.peers.flat import FlatSpace
-from benchmarks.methods.peers.history import History
-from benchmarks.methods.peers.history import require_priors
-from benchmarks.methods.peers.packages import require
-from benchmarks.methods.peers.parameters import choice_key
-from benchmarks.methods.peers.parameters import merge
+from benchmarks.methods.peers.planned import capped
+from benchmarks.methods.peers.planned import History
+from benchmarks.methods.peers.planned import MAX_FIT_STEPS
 from benchmarks.methods.peers.planned import PlannedSampler
+from benchmarks.methods.peers.planned import quiet_and_seeded
+from benchmarks.methods.peers.planned import read_priors
+from benchmarks.methods.peers.planned import require
 from benchmarks.methods.peers.planned import Target
-from benchmarks.methods.peers.quiet import quiet_and_seeded
+from benchmarks.methods.peers.space import choice_keys
+from benchmarks.methods.peers.space import FlatSpace
+from benchmarks.methods.peers.space import merge
 from benchmarks.tasks.task import Params
 
-
-__all__ = ["build"]
 
 _METRIC = "loss"
 
 
 def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """The sampler.
+    """Return the sampler.
 
     Raises:
         Unsupported: Ax is not installed, or there is no usable prior study.
     """
     with quiet_and_seeded(seed):  # it logs when it is imported
         require("ax.adapter.transfer_learning.adapter")
-    priors = require_priors(studies, "Ax's BOTL")
+    priors = read_priors(studies, "Ax's BOTL")
     return PlannedSampler(_Planner(capped(priors)), priors, seed)
 
 
@@ -82,7 +81,7 @@ class _Planner:
 
 @functools.cache
 def _model_class() -> Any:
-    """BoTorch's ``MultiTaskGP``, fitted in a limited number of steps.
+    """Return BoTorch's ``MultiTaskGP``, fitted in a limited number of steps.
 
     Ax has no option for it, but lets a class of models have a fitting routine of its own.
     """
@@ -114,14 +113,14 @@ def _experiment(name: str, space: FlatSpace, history: History, auxiliary: Any = 
         trial.mark_running(no_runner_required=True).mark_completed()
         rows.append((trial.index, trial.arm.name, _METRIC, _METRIC, loss, float("nan")))
     columns = ["trial_index", "arm_name", "metric_name", "metric_signature", "mean", "sem"]
-    experiment.attach_data(core.Data(df=require("pandas").DataFrame(rows, columns=columns)))
+    experiment.attach_data(core.Data(df=pd.DataFrame(rows, columns=columns)))
     return experiment
 
 
 def _parameter(name: str, distribution: BaseDistribution) -> Any:
     core, kinds = require("ax.core"), require("ax.core.parameter").ParameterType
     if isinstance(distribution, CategoricalDistribution):
-        keys = [choice_key(choice) for choice in distribution.choices]
+        keys = list(choice_keys(distribution))
         if len(keys) == 1:
             return core.FixedParameter(name, kinds.STRING, keys[0])
         return core.ChoiceParameter(name, kinds.STRING, keys, is_ordered=False, sort_values=False)

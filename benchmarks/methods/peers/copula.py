@@ -11,32 +11,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 import optuna
 from sklearn.ensemble import ExtraTreesRegressor
 
 from benchmarks.methods.peers.gp import expected_improvement
 from benchmarks.methods.peers.gp import fit_gp
-from benchmarks.methods.peers.history import History
-from benchmarks.methods.peers.history import normal_scores
-from benchmarks.methods.peers.history import read_priors
-from benchmarks.methods.peers.parameters import merge
+from benchmarks.methods.peers.planned import History
+from benchmarks.methods.peers.planned import normal_scores
 from benchmarks.methods.peers.planned import PlannedSampler
+from benchmarks.methods.peers.planned import read_priors
 from benchmarks.methods.peers.planned import Target
-from benchmarks.methods.peers.pool import candidates
 from benchmarks.methods.peers.space import Encoder
+from benchmarks.methods.peers.space import merge
+from benchmarks.tasks.task import Array
 from benchmarks.tasks.task import Params
 
 
-__all__ = ["PooledPrior", "build"]
-
-_N_TREES = 100
-_LEAF = 3
-Array = NDArray[np.float64]
+_N_TREES, _LEAF = 100, 3  # scikit-learn's number; of few trials, some smoothing
+_LEAST_DEVIATION = 1e-3
 
 
 def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """The sampler; without prior studies it is a plain GP."""
+    """Return the sampler; without prior studies it is a plain GP."""
     priors = read_priors(studies)
     return PlannedSampler(_Planner(priors, seed), priors, seed)
 
@@ -44,37 +40,28 @@ def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
 class PooledPrior:
     """Mean and deviation of normal scores, learned from all prior trials together.
 
-    Args:
-        priors:
-            The prior studies; without any, the mean is 0 and the deviation 1.
-        seed:
-            Seed of the forest.
+    Without any, the mean is 0 and the deviation 1.
     """
 
     def __init__(self, priors: Sequence[History], seed: int) -> None:
         self.encoder = Encoder(merge(space for prior in priors for space in prior.spaces))
+        self.deviation = 1.0
         self._forest = None
-        self._deviation = 1.0
-        if not priors:
-            return
-        rows = [self.encoder.rows(prior.configurations) for prior in priors]
-        scores = np.concatenate([normal_scores(prior.losses) for prior in priors])
-        self._forest = ExtraTreesRegressor(
-            *(_N_TREES,), min_samples_leaf=_LEAF, bootstrap=True, oob_score=True,
-            random_state=seed % 2**32,
-        )  # fmt: skip
-        self._forest.fit(self.encoder.one_hot(np.concatenate(rows)), scores)
-        residuals = scores - self._forest.oob_prediction_
-        self._deviation = max(float(np.sqrt(np.nanmean(residuals**2))), 1e-3)
+        if priors:
+            rows = [self.encoder.rows(prior.configurations) for prior in priors]
+            scores = np.concatenate([normal_scores(prior.losses) for prior in priors])
+            options = {"min_samples_leaf": _LEAF, "bootstrap": True, "oob_score": True}
+            forest = ExtraTreesRegressor(_N_TREES, random_state=seed % 2**32, **options)
+            self._forest = forest.fit(self.encoder.one_hot(np.concatenate(rows)), scores)
+            error = np.sqrt(np.nanmean((scores - forest.oob_prediction_) ** 2))
+            self.deviation = max(float(error), _LEAST_DEVIATION)
 
-    def predict(self, configurations: Sequence[Params]) -> tuple[Array, float]:
-        """Mean (n,) and deviation of the normal scores of n configurations."""
-        if self._forest is None:
-            return np.zeros(len(configurations)), self._deviation
-        if not configurations:
-            return np.zeros(0), self._deviation
+    def predict(self, configurations: Sequence[Params]) -> Array:
+        """Return the mean (n,) of the normal scores of n configurations."""
+        if self._forest is None or not configurations:
+            return np.zeros(len(configurations))
         rows = self.encoder.one_hot(self.encoder.rows(configurations))
-        return np.asarray(self._forest.predict(rows)), self._deviation
+        return np.asarray(self._forest.predict(rows))
 
 
 class _Planner:
@@ -83,13 +70,12 @@ class _Planner:
         self._prior = PooledPrior(priors, seed)
 
     def suggest(self, target: Target, rng: np.random.Generator) -> Params:
-        pool = candidates(target, self._priors, rng)
-        history = target.history
+        pool, deviation = target.candidates(self._priors, rng), self._prior.deviation
+        seen, scores = target.history.configurations, normal_scores(target.history.losses)
         encoder = Encoder({**target.space.distributions, **self._prior.encoder.distributions})
-        seen, deviation = self._prior.predict(history.configurations)
-        residuals = (normal_scores(history.losses) - seen) / deviation
-        gp = fit_gp(encoder.rows(history.configurations), residuals, encoder.categorical)
+        residuals = (scores - self._prior.predict(seen)) / deviation
+        gp = fit_gp(encoder.rows(seen), residuals, encoder.categorical)
         mean, std = gp.predict(encoder.rows(pool))
-        mean = self._prior.predict(pool)[0] + deviation * mean
-        best = normal_scores(history.losses).min() if len(history.losses) else mean.min()
+        mean = self._prior.predict(pool) + deviation * mean
+        best = scores.min() if len(scores) else mean.min()
         return pool[int(np.argmax(expected_improvement(mean, deviation * std, best)))]

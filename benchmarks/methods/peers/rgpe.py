@@ -17,33 +17,30 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 import optuna
 
 from benchmarks.methods.peers.gp import expected_improvement
 from benchmarks.methods.peers.gp import fit_gp
 from benchmarks.methods.peers.gp import GP
-from benchmarks.methods.peers.history import History
-from benchmarks.methods.peers.history import normal_scores
-from benchmarks.methods.peers.history import read_priors
-from benchmarks.methods.peers.parameters import Distributions
-from benchmarks.methods.peers.parameters import merge
+from benchmarks.methods.peers.planned import History
+from benchmarks.methods.peers.planned import normal_scores
 from benchmarks.methods.peers.planned import PlannedSampler
+from benchmarks.methods.peers.planned import read_priors
 from benchmarks.methods.peers.planned import Target
-from benchmarks.methods.peers.pool import candidates
+from benchmarks.methods.peers.space import Distributions
 from benchmarks.methods.peers.space import Encoder
+from benchmarks.methods.peers.space import merge
+from benchmarks.tasks.task import Array
 from benchmarks.tasks.task import Params
 
 
-__all__ = ["Ensemble", "build", "bootstrap_losses", "ranking_weights"]
-
-_N_BOOTSTRAP = 500
+_N_BOOTSTRAP = 500  # a weight's standard error is at most .022
 _LEAST = 3  # trials of the target that say anything on ranks
 _GUARD = 95  # percentile of the target's losses that a prior study's median must not exceed
 
 
 def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """The sampler; without prior studies it is a plain GP."""
+    """Return the sampler; without prior studies it is a plain GP."""
     priors = read_priors(studies)
     return PlannedSampler(_Planner(priors), priors, seed)
 
@@ -52,10 +49,10 @@ class Ensemble(NamedTuple):
     """Weighted GPs, the target's own last."""
 
     models: list[GP]
-    weights: NDArray[np.float64]  # (models,)
+    weights: Array  # (models,)
 
-    def predict(self, X: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean (m,) and standard deviation (m,) at rows (m, width)."""
+    def predict(self, X: Array) -> tuple[Array, Array]:
+        """Return mean (m,) and standard deviation (m,) at rows (m, width)."""
         mean, variance = np.zeros(len(X)), np.zeros(len(X))
         for model, weight in zip(self.models, self.weights, strict=True):
             if weight > 0:
@@ -65,29 +62,20 @@ class Ensemble(NamedTuple):
         return mean, np.sqrt(variance)
 
 
-def ranking_weights(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights (models,) from bootstrap losses (models, samples), the target's own last."""
+def ranking_weights(losses: Array) -> Array:
+    """Return weights (models,) from bootstrap losses (models, samples), the target's own last."""
     kept = np.median(losses, axis=1) <= np.percentile(losses[-1], _GUARD)
     kept[-1] = True
-    lowest = losses == losses[kept].min(axis=0)
-    wins = np.where(kept[:, None], lowest, False).astype(float)
+    wins = (kept[:, None] & (losses == losses[kept].min(axis=0))).astype(float)
     wins[:-1, wins[-1] > 0] = 0.0  # the target's own model wins ties
-    weights: NDArray[np.float64] = np.mean(wins / wins.sum(axis=0), axis=1)
+    weights: Array = np.mean(wins / wins.sum(axis=0), axis=1)
     return weights
 
 
-def bootstrap_losses(
-    predictions: NDArray[np.float64], y: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Misranked pairs (models, samples) in bootstrap samples of n trials.
+def bootstrap_losses(predictions: Array, y: Array, rng: np.random.Generator) -> Array:
+    """Return how many pairs (models, samples) are misranked in bootstrap samples of n trials.
 
-    Args:
-        predictions:
-            What each model says of the trials, (models, n).
-        y:
-            Their values, (n,).
-        rng:
-            Source of randomness.
+    Models predict the values y (n,) as predictions (models, n).
     """
     n = len(y)
     truth = y[:, None] < y[None, :]
@@ -105,19 +93,16 @@ class _Planner:
     def suggest(self, target: Target, rng: np.random.Generator) -> Params:
         if self._encoder.distributions != {**target.space.distributions, **self._space}:
             self._fit_priors(target.space.distributions)
-        pool = candidates(target, self._priors, rng)
+        pool = target.candidates(self._priors, rng)
         ensemble = self._ensemble(target, rng)
         mean, std = ensemble.predict(self._encoder.rows(pool))
-        best = mean.min()
-        if target.history.configurations:
-            seen = self._encoder.rows(target.history.configurations)
-            best = ensemble.predict(seen)[0].min()
+        seen = self._encoder.rows(target.history.configurations)
+        best = ensemble.predict(seen)[0].min() if len(seen) else mean.min()
         return pool[int(np.argmax(expected_improvement(mean, std, best)))]
 
     def _fit_priors(self, known: Distributions) -> None:
         """Fit the prior studies' models: once, or again where the target has new parameters."""
-        distributions = {**known, **self._space}
-        self._encoder = Encoder(distributions)
+        self._encoder = Encoder({**known, **self._space})
         self._models = [self._fit(prior) for prior in self._priors]
 
     def _fit(self, history: History) -> GP:

@@ -1,59 +1,116 @@
-"""A search space as far as it has been shown: random configurations, and rows for models."""
+"""Search spaces of several studies, brought together, drawn from, and turned into rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
-from benchmarks.methods.peers.parameters import choice_key
-from benchmarks.methods.peers.parameters import Distributions
-from benchmarks.methods.peers.parameters import fit
-from benchmarks.methods.peers.parameters import fitted
+from benchmarks.tasks.task import Array
 from benchmarks.tasks.task import Params
 
 
-__all__ = ["Encoder", "Space"]
+Distributions = Mapping[str, BaseDistribution]
 
 _MIDDLE = 0.5  # stands for a number that is inactive, as the RGPE paper's imputation does
 _STEPS = (0.01, 0.3)  # shortest and longest step to a neighbour, as shares of a range
 _CHANGES = 2.0  # parameters changed at a step, on average
-
 _NOTHING = object()  # None may be a choice
-_Shown = dict[tuple[str, str], set[str]]  # (category's name, choice) -> names seen beside it
+
+
+def choice_key(choice: Any) -> str:
+    """Return what tells choices apart: 1, 1.0 and True are equal for Python, yet different."""
+    return repr(choice)
+
+
+def choice_keys(distribution: CategoricalDistribution) -> dict[str, Any]:
+    """Return the choices by their keys."""
+    return {choice_key(choice): choice for choice in distribution.choices}
+
+
+def fit(params: Params, distributions: Distributions) -> dict[str, Any]:
+    """Return the nearest allowed values, without choices that are unknown or no parameter."""
+    return {
+        name: allowed[0]
+        for name, value in params.items()
+        if name in distributions and (allowed := fitted(value, distributions[name]))
+    }
+
+
+def fitted(value: Any, distribution: BaseDistribution) -> tuple[Any, ...]:
+    """Return the nearest allowed value, alone in a tuple; an empty tuple where there is none."""
+    if isinstance(distribution, CategoricalDistribution):
+        keys = choice_keys(distribution)
+        return (keys[choice_key(value)],) if choice_key(value) in keys else ()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        return ()
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high, step = distribution.low, distribution.high, distribution.step
+    inside = min(max(value, low), high)
+    if step is not None and not distribution.log:
+        inside = min(low + round((inside - low) / step) * step, high)
+    return (round(inside) if isinstance(distribution, IntDistribution) else float(inside),)
+
+
+def merge(spaces: Iterable[Distributions]) -> dict[str, BaseDistribution]:
+    """Return the widest range and all choices of each parameter.
+
+    A parameter that is a number here and a category there means different things, so it is left
+    out.
+    """
+    by_name: dict[str, list[BaseDistribution]] = {}
+    for space in spaces:
+        for name, distribution in space.items():
+            if distribution not in by_name.setdefault(name, []):
+                by_name[name].append(distribution)
+    merged = {name: _merged(by_name[name]) for name in sorted(by_name)}
+    return {name: d for name, d in merged.items() if d is not None}
+
+
+def _merged(different: Sequence[BaseDistribution]) -> BaseDistribution | None:
+    if len(different) == 1:
+        return different[0]
+    categories = [d for d in different if isinstance(d, CategoricalDistribution)]
+    if categories:
+        choices = {key: c for d in categories for key, c in choice_keys(d).items()}
+        same_kind = len(categories) == len(different)
+        return CategoricalDistribution(tuple(choices.values())) if same_kind else None
+    numbers = [d for d in different if isinstance(d, FloatDistribution | IntDistribution)]
+    low, high = min(d.low for d in numbers), max(d.high for d in numbers)
+    log = any(d.log for d in numbers) and low > 0
+    if all(isinstance(d, IntDistribution) for d in numbers):
+        return IntDistribution(int(low), int(high), log=log)
+    return FloatDistribution(float(low), float(high), log=log)
 
 
 class Encoder:
     """Configurations -> rows: numbers to [0, 1] of their range, choices to their index.
 
-    Args:
-        distributions:
-            The parameters. Their ranges set the scale only: numbers outside are allowed.
+    Ranges set the scale only: numbers outside are allowed.
     """
 
     def __init__(self, distributions: Distributions) -> None:
         self.distributions = dict(distributions)
-        self.categorical = np.array(
-            [isinstance(d, CategoricalDistribution) for d in self.distributions.values()], bool
-        )  # (width,)
+        kinds = [isinstance(d, CategoricalDistribution) for d in self.distributions.values()]
+        self.categorical = np.array(kinds, dtype=bool)  # (width,)
 
-    def rows(self, configurations: Sequence[Params]) -> NDArray[np.float64]:
-        """Rows (n, width); an inactive number is 0.5, an inactive or unknown choice -1."""
+    def rows(self, configurations: Sequence[Params]) -> Array:
+        """Return rows (n, width); an inactive number is 0.5, an inactive or unknown choice -1."""
         columns = [
             _cells([params.get(name, _NOTHING) for params in configurations], distribution)
             for name, distribution in self.distributions.items()
         ]
         return np.array(columns).reshape(len(columns), len(configurations)).T.copy()
 
-    def one_hot(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Rows (n, width) with a column for each choice, for models of numbers only."""
+    def one_hot(self, rows: Array) -> Array:
+        """Return rows (n, width) with a column for each choice, for models of numbers only."""
         columns = [rows[:, ~self.categorical]]
         for i, distribution in enumerate(self.distributions.values()):
             if isinstance(distribution, CategoricalDistribution):
@@ -66,33 +123,26 @@ class Space:
 
     A parameter counts as inactive beside a choice that was seen, but never together with it.
 
-    Args:
-        distributions:
-            All parameters, active or not.
-        configurations:
-            What was seen, to learn from it which parameters are active together.
+    Which they are is learned from configurations that were seen.
     """
 
     def __init__(self, distributions: Distributions, configurations: Iterable[Params]) -> None:
         self.distributions = dict(distributions)
-        self._shown: _Shown = {}
-        categories = [
-            n for n, d in self.distributions.items() if isinstance(d, CategoricalDistribution)
-        ]
+        self._seen: dict[tuple[str, str], set[str]] = {}  # (category, choice) -> names beside it
         for params in configurations:
-            for name in categories:
-                if name in params:
+            for name in params:
+                if isinstance(self.distributions.get(name), CategoricalDistribution):
                     key = (name, choice_key(params[name]))
-                    self._shown.setdefault(key, set()).update(params)
+                    self._seen.setdefault(key, set()).update(params)
 
     def random(self, n: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-        """Random configurations."""
+        """Draw configurations."""
         return [self.active(params) for params in self._drawn(n, rng)]
 
     def neighbours(
         self, bases: Sequence[Params], n: int, rng: np.random.Generator
     ) -> list[dict[str, Any]]:
-        """Configurations that differ from one of ``bases`` in a few parameters."""
+        """Draw configurations that differ from one of ``bases`` in a few parameters."""
         n_names = max(len(self.distributions), 1)
         fresh = self._drawn(n, rng)
         picks = rng.integers(len(bases), size=n)
@@ -105,36 +155,64 @@ class Space:
         ]
 
     def adopted(self, configurations: Iterable[Params]) -> list[dict[str, Any]]:
-        """Configurations of other studies, moved to the nearest values that are allowed here."""
+        """Return other studies' configurations, moved to the nearest values allowed here."""
         return [self.active(fit(params, self.distributions)) for params in configurations]
 
     def active(self, params: Params) -> dict[str, Any]:
-        """A configuration without what is inactive in it."""
-        beside = [
-            shown
-            for name, value in params.items()
-            if (shown := self._shown.get((name, choice_key(value)))) is not None
-        ]
-        return {name: v for name, v in params.items() if all(name in shown for shown in beside)}
+        """Return a configuration without what is inactive in it."""
+        keys = [(name, choice_key(value)) for name, value in params.items()]
+        beside = [self._seen[key] for key in keys if key in self._seen]
+        return {name: v for name, v in params.items() if all(name in names for names in beside)}
 
     def _drawn(self, n: int, rng: np.random.Generator) -> list[dict[str, Any]]:
         columns = [_draw(d, n, rng) for d in self.distributions.values()]
         names = list(self.distributions)
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def _moved(
-        self, base: Params, fresh: Params, mask: NDArray[np.bool_], size: float
-    ) -> dict[str, Any]:
+    def _moved(self, base: Params, fresh: Params, mask: Any, size: float) -> dict[str, Any]:
         result = dict(fresh)
         for (name, distribution), changed in zip(self.distributions.items(), mask, strict=True):
-            if name not in base:
-                continue
-            if not changed:
+            if name in base and not changed:
                 result[name] = base[name]
-            elif not isinstance(distribution, CategoricalDistribution):
+            elif name in base and not isinstance(distribution, CategoricalDistribution):
                 cell = _cells([base[name]], distribution)[0] + size
                 result[name] = _value(min(max(cell, 0.0), 1.0), distribution)
         return result
+
+
+class FlatSpace:
+    """A search space without conditions and with choices as text, for packages that need it so."""
+
+    def __init__(self, distributions: Distributions) -> None:
+        self.distributions = dict(distributions)
+
+    def flat(self, params: Params) -> dict[str, Any]:
+        """Return all parameters: the middle or first value of what a configuration lacks."""
+        known = fit(params, self.distributions)
+        result = {}
+        for name, distribution in self.distributions.items():
+            if isinstance(distribution, CategoricalDistribution):
+                result[name] = choice_key(known.get(name, distribution.choices[0]))
+            else:
+                result[name] = known[name] if name in known else _middle(distribution)
+        return result
+
+    def params(self, config: Params) -> dict[str, Any]:
+        """Return the configuration behind a flat one, in plain Python values."""
+        result: dict[str, Any] = {}
+        for name, distribution in self.distributions.items():
+            value = config[name]
+            if isinstance(distribution, CategoricalDistribution):
+                result[name] = choice_keys(distribution)[value]
+            else:
+                result[name] = value.item() if isinstance(value, np.generic) else value
+        return result
+
+
+def _middle(distribution: BaseDistribution) -> Any:
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high = distribution.low, distribution.high
+    return fitted((low * high) ** 0.5 if distribution.log else (low + high) / 2, distribution)[0]
 
 
 def _draw(distribution: BaseDistribution, n: int, rng: np.random.Generator) -> list[Any]:
@@ -143,30 +221,27 @@ def _draw(distribution: BaseDistribution, n: int, rng: np.random.Generator) -> l
     return [_value(cell, distribution) for cell in rng.random(n).tolist()]
 
 
-def _cells(values: Sequence[Any], distribution: BaseDistribution) -> NDArray[np.float64]:
+def _cells(values: Sequence[Any], distribution: BaseDistribution) -> Array:
     if isinstance(distribution, CategoricalDistribution):
-        index = {choice_key(choice): i for i, choice in enumerate(distribution.choices)}
+        index = {key: i for i, key in enumerate(choice_keys(distribution))}
         return np.array([index.get(choice_key(value), -1) for value in values], dtype=float)
-    low, high = _ends(distribution)
+    low, high, log = _range(distribution)
     usable = [not isinstance(v, bool) and isinstance(v, int | float) for v in values]
     numbers = np.array([float(v) if u else low for v, u in zip(values, usable, strict=True)])
-    if distribution.log:  # type: ignore[attr-defined]
+    if log:
         low, high, numbers = np.log(low), np.log(high), np.log(np.maximum(numbers, 1e-300))
     cells = (numbers - low) / ((high - low) or 1.0)
     return np.where(usable, cells, _MIDDLE)
 
 
 def _value(cell: float, distribution: BaseDistribution) -> Any:
-    low, high = _ends(distribution)
-    if distribution.log:  # type: ignore[attr-defined]
-        number = low * (high / low) ** cell
-    else:
-        number = low + cell * (high - low)
+    low, high, log = _range(distribution)
+    number = low * (high / low) ** cell if log else low + cell * (high - low)
     return fitted(number, distribution)[0]
 
 
-def _ends(distribution: BaseDistribution) -> tuple[float, float]:
-    """The ends of a range; rounding must give the ends as much room as the rest."""
+def _range(distribution: BaseDistribution) -> tuple[float, float, bool]:
+    """Return low, high and log; rounding must give the ends as much room as the rest."""
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     margin = 0.5 * (distribution.step or 0.0)
-    return distribution.low - margin, distribution.high + margin
+    return distribution.low - margin, distribution.high + margin, distribution.log

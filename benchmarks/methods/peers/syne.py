@@ -29,23 +29,22 @@ from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
+import pandas as pd
 from sklearn.ensemble import ExtraTreesRegressor
 
-from benchmarks.methods.peers.flat import FlatSpace
-from benchmarks.methods.peers.history import History
-from benchmarks.methods.peers.history import require_priors
-from benchmarks.methods.peers.packages import require
-from benchmarks.methods.peers.parameters import choice_key
-from benchmarks.methods.peers.parameters import Distributions
-from benchmarks.methods.peers.parameters import merge
+from benchmarks.methods.peers.planned import History
 from benchmarks.methods.peers.planned import PlannedSampler
+from benchmarks.methods.peers.planned import quiet_and_seeded
+from benchmarks.methods.peers.planned import read_priors
+from benchmarks.methods.peers.planned import require
 from benchmarks.methods.peers.planned import Target
-from benchmarks.methods.peers.quiet import quiet_and_seeded
+from benchmarks.methods.peers.space import choice_keys
+from benchmarks.methods.peers.space import Distributions
 from benchmarks.methods.peers.space import Encoder
+from benchmarks.methods.peers.space import FlatSpace
+from benchmarks.methods.peers.space import merge
 from benchmarks.tasks.task import Params
 
-
-__all__ = ["bounding_box", "bounding_box_gp", "quantile", "zero_shot"]
 
 _METRIC = "loss"
 _TRANSFER = "syne_tune.optimizer.schedulers.transfer_learning"
@@ -55,22 +54,22 @@ Make = Callable[[FlatSpace, Sequence[History], int], Next]
 
 
 def quantile(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """Copula Thompson sampling (Salinas, Shen and Perrone, 2020), ``CTS`` in its paper."""
+    """Return copula Thompson sampling (Salinas, Shen and Perrone, 2020), ``CTS`` there."""
     return _sampler(studies, seed, _quantile, "Syne Tune's QuantileBasedSurrogateSearcher")
 
 
 def zero_shot(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """The configurations with the best mean rank over tasks (Wistuba et al., 2015)."""
+    """Return what tries those with the best mean rank over tasks (Wistuba et al., 2015)."""
     return _sampler(studies, seed, _zero_shot, "Syne Tune's ZeroShotTransfer")
 
 
 def bounding_box(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """Random search in the box of the prior studies' best trials (Perrone et al., 2019)."""
+    """Return random search in the box of the prior studies' best trials (Perrone et al., 2019)."""
     return _sampler(studies, seed, _box("RandomSearch"), "Syne Tune's BoundingBox")
 
 
 def bounding_box_gp(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
-    """Syne Tune's BoTorch search in that box."""
+    """Return Syne Tune's BoTorch search in that box."""
     require("botorch")
     return _sampler(studies, seed, _box("BOTorch"), "Syne Tune's BoundingBox")
 
@@ -99,7 +98,7 @@ def _sampler(
 ) -> PlannedSampler:
     require("syne_tune")
     require("huggingface_hub")  # which Syne Tune imports without requiring it
-    priors = require_priors(studies, method)
+    priors = read_priors(studies, method)
     return PlannedSampler(_Planner(priors, make, seed), priors, seed)
 
 
@@ -138,7 +137,7 @@ def _zero_shot(space: FlatSpace, priors: Sequence[History], seed: int) -> Next:
 
     def following(target: Target) -> Params:
         config = scheduler.get_config()
-        while config is not None and target.is_taken(space.params(config)):
+        while config is not None and target.is_taken([space.params(config)])[0]:
             config = scheduler.get_config()
         if config is None:  # it has suggested all there is
             return space.flat(target.space.random(1, rng)[0])
@@ -148,7 +147,7 @@ def _zero_shot(space: FlatSpace, priors: Sequence[History], seed: int) -> Next:
 
 
 def _completed(space: FlatSpace, priors: Sequence[History], seed: int) -> list[History]:
-    """All prior configurations on every task: as they were, or as a forest predicts them."""
+    """Return all prior configurations on every task: as they were, or by a forest."""
     configurations = [params for prior in priors for params in prior.configurations]
     spaces = [shown for prior in priors for shown in prior.spaces]
     encoder = Encoder(space.distributions)
@@ -166,7 +165,7 @@ def _completed(space: FlatSpace, priors: Sequence[History], seed: int) -> list[H
 
 
 def _box(kind: str) -> Make:
-    """Maker of a box with one of Syne Tune's ``RandomSearch`` and ``BOTorch`` inside."""
+    """Return a maker of a box with one of Syne Tune's ``RandomSearch`` and ``BOTorch`` inside."""
 
     def make(space: FlatSpace, priors: Sequence[History], seed: int) -> Next:
         baselines = require("syne_tune.optimizer.baselines")
@@ -192,7 +191,7 @@ def _box(kind: str) -> Make:
 
 
 def _tell(scheduler: Any, space: FlatSpace, target: Target) -> None:
-    """Everything the target has seen inside the box, anew: trials may be failed or enqueued."""
+    """Tell everything seen inside the box anew: trials may be failed or enqueued."""
     searcher, domains = scheduler.searcher, scheduler.config_space
     configs = [space.flat(params) for params in target.history.configurations]
     pairs = [
@@ -206,13 +205,12 @@ def _tell(scheduler: Any, space: FlatSpace, target: Target) -> None:
 
 
 def _evaluations(space: FlatSpace, priors: Sequence[History]) -> dict[str, Any]:
-    pandas = require("pandas")
     module = require(f"{_TRANSFER}.transfer_learning_task_evaluation")
     domains = _domains(space)
     return {
         str(i): module.TransferLearningTaskEvaluations(
             configuration_space=domains,
-            hyperparameters=pandas.DataFrame([space.flat(p) for p in prior.configurations]),
+            hyperparameters=pd.DataFrame([space.flat(p) for p in prior.configurations]),
             objectives_names=[_METRIC],
             objectives_evaluations=prior.losses.reshape(-1, 1, 1, 1),
         )
@@ -227,7 +225,7 @@ def _domains(space: FlatSpace) -> dict[str, Any]:
 
 def _domain(module: Any, distribution: BaseDistribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
-        return module.choice([choice_key(choice) for choice in distribution.choices])
+        return module.choice(list(choice_keys(distribution)))
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     integer = isinstance(distribution, IntDistribution)
     kinds = {True: (module.randint, module.lograndint), False: (module.uniform, module.loguniform)}

@@ -1,4 +1,4 @@
-"""The domains of :mod:`benchmarks.weights.run`, a module each."""
+"""The domains of :mod:`benchmarks.weights`, by name."""
 
 from __future__ import annotations
 
@@ -6,21 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.weights.domain import CLASSES
-from benchmarks.weights.domain import Domain
-from benchmarks.weights.domain import Kind
-from benchmarks.weights.domain import TOKENS
-from benchmarks.weights.domain import VALUES
-from benchmarks.weights.domains.images import digits
-from benchmarks.weights.domains.images import disjoint
-from benchmarks.weights.domains.images import FASHION
-from benchmarks.weights.domains.images import fashion
-from benchmarks.weights.domains.recommender import ML100K
-from benchmarks.weights.domains.recommender import recommender
-from benchmarks.weights.domains.text import CORPORA
-from benchmarks.weights.domains.text import text
-from benchmarks.weights.domains.translation import MULTI30K
-from benchmarks.weights.domains.translation import translation
+from benchmarks.weights import tasks
+from benchmarks.weights.domains import images
+from benchmarks.weights.domains import recommender
+from benchmarks.weights.domains import text
+from benchmarks.weights.domains import translation
 
 
 __all__ = ["DOMAINS", "Entry"]
@@ -29,37 +19,25 @@ __all__ = ["DOMAINS", "Entry"]
 class Entry(NamedTuple):
     """A domain, and what may be asked of it."""
 
-    make: Callable[[Path, int, int], Domain]  # Of a folder, a size and a seed.
+    make: Callable[[Path, int, int], tasks.Domain]  # Of its folder, a size and a seed.
     needs: str  # Below the user's folder; empty where a library ships the data.
-    sizes: tuple[int, ...]
-    kind: Kind
+    sizes: tuple[int, ...]  # Examples to train on in the new task.
+    kind: tasks.Kind
     unit: str  # What a size counts.
-    poisoned: bool = True  # Whether poisoned sources are tried too,
-    all_methods: bool = True  # and all methods.
+    all_methods: bool = True  # Whether all methods and poisoned sources are tried.
 
+
+_IMAGES = tasks.CLASSES, "images of each class"
 
 DOMAINS = {
-    "digits": Entry(
-        lambda _, size, seed: digits(size, seed), "", (5, 20), CLASSES, "images of each class"
-    ),
-    "fashion": Entry(
-        lambda folder, size, seed: fashion(folder / FASHION, size, seed),
-        FASHION, (5, 20), CLASSES, "images of each class",
-    ),
+    "digits": Entry(images.digits, "", (5, 20), *_IMAGES),
+    "fashion": Entry(images.fashion, images.FASHION, (5, 20), *_IMAGES),
     "translation": Entry(
-        lambda folder, size, seed: translation(folder / MULTI30K, size, seed),
-        MULTI30K, (200, 1000), TOKENS, "pairs of sentences",
+        translation.make, translation.FOLDER, (200, 1000), tasks.TOKENS, "pairs of sentences"
     ),
     "recommender": Entry(
-        lambda folder, size, seed: recommender(folder / ML100K, size, seed),
-        ML100K, (10, 25), VALUES, "ratings of each user",
+        recommender.make, recommender.FOLDER, (10, 25), tasks.VALUES, "ratings of each user"
     ),
-    "text": Entry(
-        lambda folder, size, seed: text(folder / CORPORA, size, seed),
-        CORPORA, (50, 200), CLASSES, "sentences of each class",
-    ),
-    "disjoint": Entry(
-        lambda _, size, seed: disjoint(size, seed),
-        "", (5,), CLASSES, "images of each class", poisoned=False, all_methods=False,
-    ),
-}  # fmt: skip
+    "text": Entry(text.make, text.FOLDER, (50, 200), tasks.CLASSES, "sentences of each class"),
+    "disjoint": Entry(images.disjoint, "", (5,), *_IMAGES, all_methods=False),
+}

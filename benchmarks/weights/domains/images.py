@@ -1,102 +1,183 @@
 """Images: UCI digits after digits under other conditions, and Fashion-MNIST after other classes.
 
-``disjoint`` are digits after studies of other digits, which have little to give: on so small
-images any five classes are learned as fast from scratch.
+``disjoint`` are five of the digits after studies of the other five, each of which numbers its
+classes in an order of its own. They have little to give: on so small images any five classes are
+learned as fast from scratch.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
+import gzip
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+from sklearn.datasets import load_digits
 import torch
+from torch import nn
 
-from benchmarks.weights import data as weights_data
-from benchmarks.weights.data import FASHION
-from benchmarks.weights.data import Labelled
-from benchmarks.weights.domain import CLASSES
-from benchmarks.weights.domain import Data
-from benchmarks.weights.domain import Domain
-from benchmarks.weights.domain import Pool
-from benchmarks.weights.domain import Prior
-from benchmarks.weights.training import HEAD
-from benchmarks.weights.training import network
+from benchmarks.weights import tasks
 
 
 __all__ = ["digits", "disjoint", "fashion", "FASHION"]
 
-_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150)
+FASHION = "fashion_mnist"
+
+_VALIDATION, _PRIOR_VALIDATION = 5, 20  # Images of each class.
+_DISJOINT_CLASSES, _DISJOINT_PRIORS = 5, 4
+_FASHION_CLASSES, _FASHION_PRIORS = 4, 4
 _RATES = (5e-4, 1.5e-3, 4e-3, 1e-2)
 
-
-def digits(shots: int, seed: int) -> Domain:
-    """UCI digits, plain, after six studies of other digits under other conditions.
-
-    Args:
-        shots: Images of each class to train on in the new task.
-        seed: Of the split.
-    """
-    return _domain(weights_data.digits(shots, seed))
+Images = NDArray[np.float32]  # (n, side, side)
+Classes = NDArray[np.int64]  # (n,)
+Parts = tuple[tasks.Data, ...]  # To train on and to validate by; of a new task to test with, too.
+Condition = Callable[[Images, np.random.Generator], Images]
 
 
-def disjoint(shots: int, seed: int) -> Domain:
-    """Five of the UCI digits after four studies of the other five, under one condition each.
-
-    Args:
-        shots: Images of each class to train on in the new task.
-        seed: Of the classes and the split.
-    """
-    return _domain(weights_data.disjoint(shots, seed))
-
-
-def fashion(folder: Path, shots: int, seed: int) -> Domain:
-    """Four classes of Fashion-MNIST after four studies of other classes, at 14 x 14 points.
-
-    Args:
-        folder: Where the four files are.
-        shots: Images of each class to train on in the new task.
-        seed: Of the classes and the split.
-    """
-    return _domain(weights_data.fashion(folder, shots, seed))
+def digits(_: Path, shots: int, seed: int) -> tasks.Domain:
+    """Make the new task of plain digits, after six studies of others under other conditions."""
+    x, y = _digits()
+    rng = np.random.default_rng([seed, 1])
+    earlier, rest = _split(y, 80, rng)
+    priors = {
+        name: _prior_parts(x[earlier], y[earlier], 60, condition, rng)
+        for name, condition in _CONDITIONS.items()
+    }
+    return _domain(priors, _new_parts(x[rest], y[rest], shots, rng), 10, same_outputs=True)
 
 
-def _domain(images: weights_data.Domain) -> Domain:
-    build = partial(network, images.train.x.shape[-1], images.n_classes)
-    priors = [
-        Prior(
-            prior.name,
-            build,
-            _data(prior.train),
-            _data(prior.valid),
-            images.same_labels,
-            described=(prior.train.x[:, 0].numpy(), prior.train.y.numpy()),
+def disjoint(_: Path, shots: int, seed: int) -> tasks.Domain:
+    """Make the new task of five digits, after studies of others under one condition each."""
+    rng = np.random.default_rng([seed, 4])
+    images, classes = _digits(), rng.permutation(10)
+    priors = {}
+    for i, condition in enumerate([*_CONDITIONS.values()][:_DISJOINT_PRIORS]):
+        order = rng.permutation(classes[_DISJOINT_CLASSES:])
+        parts = _prior_parts(*_numbered(images, order), 80, condition, rng)
+        priors[f"{i}: {''.join(map(str, order))}"] = parts
+    own = _numbered(images, classes[:_DISJOINT_CLASSES])
+    return _domain(priors, _new_parts(*own, shots, rng), _DISJOINT_CLASSES)
+
+
+def fashion(folder: Path, shots: int, seed: int) -> tasks.Domain:
+    """Make the new task of four classes at 14 x 14 points, after four studies of other classes."""
+    rng = np.random.default_rng([seed, 2])
+    train, test, classes = _read(folder, "train"), _read(folder, "t10k"), rng.permutation(10)
+
+    def draw(images: tuple[Images, Classes], classes: Classes, n: int) -> tasks.Data:
+        return _data(*_numbered(images, classes, partial(rng.choice, size=n, replace=False)))
+
+    new, old = classes[:_FASHION_CLASSES], classes[_FASHION_CLASSES:]
+    priors = {}
+    for i in range(_FASHION_PRIORS):
+        own = rng.choice(old, _FASHION_CLASSES, replace=False)
+        name = f"{i}: {'-'.join(map(str, sorted(own)))}"  # Several may have drawn the same ones.
+        priors[name] = tuple(draw(train, own, n) for n in (300, _PRIOR_VALIDATION))
+    drawn = ((train, shots), (train, _VALIDATION), (test, 150))
+    return _domain(priors, tuple(draw(part, new, n) for part, n in drawn), _FASHION_CLASSES)
+
+
+def _network(side: int, n_classes: int) -> nn.Module:
+    """Return two convolutions and two linear layers."""
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(1, 8, 3, padding=1),
+            relu1=nn.ReLU(),
+            pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(8, 16, 3, padding=1),
+            relu2=nn.ReLU(),
+            pool2=nn.MaxPool2d(2),
+            flat=nn.Flatten(),
+            hidden=nn.Linear(16 * (side // 4) ** 2, 64),
+            relu3=nn.ReLU(),
+            head=nn.Linear(64, n_classes),
         )
-        for prior in _named_apart(images)
-    ]
-    known = [torch.cat(pair) for pair in zip(images.train, images.valid, strict=True)]
-    return Domain(
-        CLASSES,
-        build,
-        priors,
-        Pool(build, [prior.train for prior in priors], images.same_labels),
-        _data(images.train),
-        _data(images.valid),
-        _data(images.test),
-        _CHECKS,
-        _RATES,
-        HEAD,
-        described=(known[0][:, 0].numpy(), known[1].numpy()),
-        prior_steps=200,
-        rounds=400,
     )
 
 
-def _named_apart(images: weights_data.Domain) -> list[weights_data.Prior]:
-    """Studies of classes may have drawn the same ones."""
-    if images.same_labels:
-        return images.priors
-    return [prior._replace(name=f"{i}: {prior.name}") for i, prior in enumerate(images.priors)]
+def _domain(
+    priors: dict[str, Parts], new: Parts, n_classes: int, *, same_outputs: bool = False
+) -> tasks.Domain:
+    make = partial(_network, new[0].x.shape[-1], n_classes)
+    model = tasks.Model(make, same_outputs=same_outputs)
+    earlier = [
+        tasks.Task(name, model, train, valid, (train.x[:, 0].numpy(), train.y.numpy()))
+        for name, (train, valid) in priors.items()
+    ]
+    train, valid, test = new
+    x, y = tasks.joined([train, valid])
+    own = tasks.Task("new", tasks.Model(make), train, valid, (x[:, 0].numpy(), y.numpy()))
+    pool = [task.train for task in earlier]
+    return tasks.Domain(
+        tasks.CLASSES, own, test, earlier, model, pool, _RATES, head=("head",), prior_steps=200
+    )
 
 
-def _data(images: Labelled) -> Data:
-    return Data(images.x, images.y)
+def _new_parts(x: Images, y: Classes, shots: int, rng: np.random.Generator) -> Parts:
+    train, rest = _split(y, shots, rng)
+    valid, test = _split(y[rest], _VALIDATION, rng)
+    return tuple(_data(x, y, rows) for rows in (train, rest[valid], rest[test]))
+
+
+def _prior_parts(
+    x: Images, y: Classes, n: int, condition: Condition, rng: np.random.Generator
+) -> Parts:
+    parts = _split(y, n, rng)
+    x = condition(x, rng)
+    return tuple(_data(x, y, rows) for rows in parts)
+
+
+_CONDITIONS: dict[str, Condition] = {
+    "shifted": lambda x, rng: np.stack([np.roll(i, rng.integers(-1, 2, 2), (0, 1)) for i in x]),
+    "noisy": lambda x, rng: np.clip(x + rng.normal(0.0, 0.3, x.shape), 0.0, 1.0).astype(x.dtype),
+    "faint": lambda x, rng: 0.4 * x,
+    "turned": lambda x, rng: np.rot90(x, axes=(1, 2)).copy(),
+    "mirrored": lambda x, rng: x[:, :, ::-1].copy(),
+    "inverted": lambda x, rng: 1.0 - x,
+}
+
+
+def _split(
+    y: Classes, n: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows of ``n`` of each class, and the others."""
+    order = rng.permutation(len(y))
+    rank = np.empty(len(y), dtype=int)
+    rank[order] = pd.Series(order).groupby(y[order]).cumcount()
+    return np.flatnonzero(rank < n), np.flatnonzero(rank >= n)
+
+
+def _data(x: Images, y: Classes, rows: Any = slice(None)) -> tasks.Data:
+    return tasks.Data(torch.from_numpy(x[rows][:, None]), torch.from_numpy(y[rows]))
+
+
+def _numbered(
+    images: tuple[Images, Classes], classes: Classes, draw: Callable[..., Any] = lambda rows: rows
+) -> tuple[Images, Classes]:
+    """Return all images of some classes, numbered in the order given, or those drawn of each."""
+    rows = [draw(np.flatnonzero(images[1] == label)) for label in classes]
+    numbers = np.repeat(np.arange(len(classes)), [len(own) for own in rows])
+    return images[0][np.concatenate(rows)], numbers
+
+
+def _digits() -> tuple[Images, Classes]:
+    data = load_digits()
+    return np.asarray(data.images, np.float32) / 16.0, np.asarray(data.target, np.int64)
+
+
+def _read(folder: Path, part: str) -> tuple[Images, Classes]:
+    raw, y = (_idx(folder / f"{part}-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
+    x = raw.reshape(-1, 14, 2, 14, 2).mean((2, 4), dtype=np.float32) / 255.0
+    return x.astype(np.float32), y.astype(np.int64)
+
+
+def _idx(path: Path) -> NDArray[np.uint8]:
+    """Read an array in the IDX format: the fourth byte counts its axes, their sizes follow."""
+    data = gzip.decompress(path.read_bytes())
+    sizes = np.frombuffer(data, ">u4", count=data[3], offset=4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(sizes)

@@ -7,11 +7,16 @@ words that are most frequent in its own texts, so rows go by word.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Hashable
+from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 import re
+from typing import NamedTuple
 import zipfile
 
 import numpy as np
@@ -19,30 +24,73 @@ import torch
 from torch import nn
 from torch import Tensor
 
-from benchmarks.weights.domain import CLASSES
-from benchmarks.weights.domain import Data
-from benchmarks.weights.domain import Domain
-from benchmarks.weights.domain import Pool
-from benchmarks.weights.domain import Prior
-from benchmarks.weights.fit import initial
-from benchmarks.weights.words import split_words
-from benchmarks.weights.words import Vocabulary
+from benchmarks.weights import tasks
 
 
-__all__ = ["CORPORA", "text"]
+__all__ = ["FOLDER", "make", "split_words", "Vocabulary"]
 
-CORPORA = "nltk_text/packages/corpora"
+FOLDER = "nltk_text/packages/corpora"
 
 _LENGTH = 40  # Words of a text.
 _WORDS = 3000
 _WIDTH = 24
-_HEAD = ("head",)
 _PRIOR_TRAIN, _PRIOR_VALIDATION, _VALIDATION, _TEST = 5000, 200, 50, 500  # Of each class.
-_CHECKS = (0, 2, 5, 10, 20, 30, 50, 75, 100, 150)
-_RATES = (1e-3, 3e-3, 1e-2, 3e-2)
-_PARAGRAPH = 5  # Lines of a review that are read as one text.
+_DESCRIBED = 500  # Texts of each class that a prior task's meta-features are taken of.
+_MARKS = "<padding>", "<unknown>"  # Rows 0 and 1 of each vocabulary.
 
 Classes = tuple[list[list[str]], list[list[str]]]  # Texts of the first and the second class.
+
+
+class _Corpus(NamedTuple):
+    name: str
+    archive: str
+    files: str  # What their names contain.
+    second: str  # Matches the file's name and the line of a text of the second class.
+    dropped: str = r"</?\w+>"  # What of a line is no text.
+    n_lines: int = 1  # Of a text.
+    same_outputs: bool = False
+
+
+_POLARITY = _Corpus("polarity", "sentence_polarity", "/rt-polarity.", r"[^:]*\.pos:")
+_PRIORS = (
+    _Corpus("reviews", "movie_reviews", ".txt", "[^:]*/pos/", "(?!)", 5, same_outputs=True),
+    _Corpus("products", "pros_cons", "/Integrated", "[^:]*Pros", same_outputs=True),
+    _Corpus("subjectivity", "subjectivity", ".tok.gt9.5000", "[^:]*quote"),
+    # For a person, place or number, after those for a description or a thing.
+    _Corpus("questions", "qc", "/train.txt", "[^:]*:(HUM|LOC|NUM):", r"^\S+"),
+)
+
+
+class Vocabulary:
+    """What rows stand for: padding, an unknown word, and the most frequent ones."""
+
+    def __init__(self, items: Iterable[Hashable]) -> None:
+        self.items: tuple[Hashable, ...] = (*_MARKS, *items)
+        self._rows = {item: row for row, item in enumerate(self.items)}
+
+    @classmethod
+    def of(
+        cls, sentences: Iterable[Iterable[Hashable]], size: int, extra: Sequence[Hashable] = ()
+    ) -> Vocabulary:
+        """Make one of the ``size`` most frequent items of sentences, of equals the first met."""
+        counts = Counter(item for sentence in sentences for item in sentence)
+        frequent = [item for item, _ in counts.most_common(size + len(extra)) if item not in extra]
+        return cls([*extra, *frequent[:size]])
+
+    @classmethod
+    def union(cls, several: Iterable[Vocabulary]) -> Vocabulary:
+        """Make one of all items of several."""
+        return cls(dict.fromkeys(item for one in several for item in one.items[2:]))
+
+    def encode(self, sentences: Sequence[Sequence[Hashable]], length: int) -> Tensor:
+        """Return rows of the items, cut or padded to one length: (n, length)."""
+        rows = [[self._rows.get(item, 1) for item in sentence[:length]] for sentence in sentences]
+        return torch.tensor([own + [0] * (length - len(own)) for own in rows], dtype=torch.int64)
+
+
+def split_words(text: str) -> list[str]:
+    """Return lower-case words and punctuation marks."""
+    return re.findall(r"\w+|[^\w\s]", text.lower())
 
 
 class MeanOfWords(nn.Module):
@@ -54,89 +102,70 @@ class MeanOfWords(nn.Module):
         self.hidden = nn.Linear(_WIDTH, 32)
         self.head = nn.Linear(32, 2)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        there = (inputs != 0).float()[..., None]
-        mean = (self.words(inputs) * there).sum(1) / there.sum(1).clamp_min(1.0)
+    def forward(self, x: Tensor) -> Tensor:
+        there = (x != tasks.PADDING).float()[..., None]
+        mean = (self.words(x) * there).sum(1) / there.sum(1).clamp_min(1.0)
         logits: Tensor = self.head(torch.relu(self.hidden(mean)))
         return logits
 
 
-def text(folder: Path, shots: int, seed: int) -> Domain:
-    """Polarity of sentences.
-
-    Args:
-        folder: Where the archives are.
-        shots: Sentences of each class to train on in the new task.
-        seed: Of the texts.
-    """
+def make(folder: Path, shots: int, seed: int) -> tasks.Domain:
+    """Make the new task of the polarity of sentences, after studies of other texts."""
     rng = np.random.default_rng([seed, 7])
-    drawn = {name: _drawn(read(folder), rng) for name, (read, _) in _SOURCES.items()}
-    words = {name: Vocabulary.of(c[0] + c[1], _WORDS) for name, c in drawn.items()}
-    priors = [
-        _prior(name, classes, words[name], _SOURCES[name][1]) for name, classes in drawn.items()
-    ]
-    union = Vocabulary.union(words.values())
-    pooled = [_examples(classes, union, _PRIOR_VALIDATION, None) for classes in drawn.values()]
-    own = _shuffled(_polarity(folder), rng)
-    ours = Vocabulary.of(own[0] + own[1], _WORDS)  # Texts without labels are there.
+    priors, pool = [], []
+    for corpus in _PRIORS:
+        drawn = _shuffled(_read(folder, corpus), rng)
+        n = min(_PRIOR_TRAIN + _PRIOR_VALIDATION, *map(len, drawn))
+        drawn = _cut(drawn, 0, n)
+        parts = _cut(drawn, _PRIOR_VALIDATION, n), _cut(drawn, 0, _PRIOR_VALIDATION)
+        words, described = _vocabulary(drawn), _cut(drawn, 0, _DESCRIBED)
+        priors.append(_task(corpus.name, words, parts, described, corpus.same_outputs))
+        pool.append((words, parts[0]))
+    union = Vocabulary.union(words for words, _ in pool)
+    own = _shuffled(_read(folder, _POLARITY), rng)
+    words = _vocabulary(own)  # Texts without labels are there.
     bounds = np.cumsum([0, _TEST, _VALIDATION, shots])
-    test, valid, train = (
-        _examples(own, ours, low, high) for low, high in zip(bounds[:-1], bounds[1:], strict=True)
-    )
-    known = tuple(of_class[bounds[1] : bounds[3]] for of_class in own)
-    return Domain(
-        CLASSES,
-        _build(ours),
+    test, valid, train = (_cut(own, low, high) for low, high in pairwise(bounds))
+    return tasks.Domain(
+        tasks.CLASSES,
+        _task("new", words, (train, valid), _cut(own, _TEST, bounds[-1])),
+        _data(test, words),
         priors,
-        Pool(_build(union), pooled, same_outputs=False, rows=_items(union)),
-        train,
-        valid,
-        test,
-        _CHECKS,
-        _RATES,
-        _HEAD,
-        rows=_items(ours),
-        described=_described(known[0], known[1]),
-        prior_steps=400,
-        rounds=400,
+        _model(union, same_outputs=False),
+        [_data(classes, union) for _, classes in pool],
+        head=("head",),
     )
 
 
-def _build(words: Vocabulary) -> partial[nn.Module]:
-    return partial(initial, partial(MeanOfWords, len(words)))
+def _task(
+    name: str,
+    words: Vocabulary,
+    parts: tuple[Classes, Classes],
+    described: Classes,
+    same_outputs: bool = True,
+) -> tasks.Task:
+    texts = [" ".join(one) for one in described[0] + described[1]]
+    labels = [0] * len(described[0]) + [1] * len(described[1])
+    train, valid = (_data(part, words) for part in parts)
+    return tasks.Task(name, _model(words, same_outputs), train, valid, (texts, labels))
 
 
-def _items(words: Vocabulary) -> dict[str, tuple[object, ...]]:
-    return {"words.weight": words.items}
+def _vocabulary(classes: Classes) -> Vocabulary:
+    return Vocabulary.of(classes[0] + classes[1], _WORDS)
 
 
-def _prior(name: str, classes: Classes, words: Vocabulary, same_outputs: bool) -> Prior:
-    return Prior(
-        name,
-        _build(words),
-        _examples(classes, words, _PRIOR_VALIDATION, None),
-        _examples(classes, words, 0, _PRIOR_VALIDATION),
-        same_outputs,
-        _items(words),
-        _described(classes[0][:500], classes[1][:500]),
-    )
+def _model(words: Vocabulary, same_outputs: bool) -> tasks.Model:
+    network = partial(MeanOfWords, len(words.items))
+    return tasks.Model(network, {"words.weight": words.items}, same_outputs)
 
 
-def _examples(classes: Classes, words: Vocabulary, start: int, stop: int | None) -> Data:
-    parts = [words.encode(of_class[start:stop], _LENGTH) for of_class in classes]
-    labels = torch.repeat_interleave(torch.arange(2), torch.tensor([len(p) for p in parts]))
-    return Data(torch.cat(parts), labels)
+def _data(classes: Classes, words: Vocabulary) -> tasks.Data:
+    labels = torch.repeat_interleave(torch.arange(2), torch.tensor([*map(len, classes)]))
+    return tasks.Data(words.encode(classes[0] + classes[1], _LENGTH), labels)
 
 
-def _described(first: list[list[str]], second: list[list[str]]) -> tuple[list[str], list[int]]:
-    texts = [" ".join(words) for words in first + second]
-    return texts, [0] * len(first) + [1] * len(second)
-
-
-def _drawn(classes: Classes, rng: np.random.Generator) -> Classes:
-    first, second = _shuffled(classes, rng)
-    n = min(_PRIOR_TRAIN + _PRIOR_VALIDATION, len(first), len(second))
-    return first[:n], second[:n]
+def _cut(classes: Classes, start: int, stop: int) -> Classes:
+    return classes[0][start:stop], classes[1][start:stop]
 
 
 def _shuffled(classes: Classes, rng: np.random.Generator) -> Classes:
@@ -145,60 +174,13 @@ def _shuffled(classes: Classes, rng: np.random.Generator) -> Classes:
 
 
 @cache
-def _polarity(folder: Path) -> Classes:
-    return _two_files(folder / "sentence_polarity.zip", "rt-polarity.neg", "rt-polarity.pos")
-
-
-@cache
-def _subjectivity(folder: Path) -> Classes:
-    names = "plot.tok.gt9.5000", "quote.tok.gt9.5000"
-    return _two_files(folder / "subjectivity.zip", *names)
-
-
-@cache
-def _products(folder: Path) -> Classes:
-    return _two_files(folder / "pros_cons.zip", "IntegratedCons.txt", "IntegratedPros.txt")
-
-
-def _two_files(path: Path, first: str, second: str) -> Classes:
-    """Lines of two files of an archive, without marks such as ``<Pros>``."""
-    found = []
-    with zipfile.ZipFile(path) as archive:
-        for name in (first, second):
-            lines = archive.read(f"{path.stem}/{name}").decode("latin-1").splitlines()
-            words = [split_words(re.sub(r"</?\w+>", " ", line)) for line in lines]
-            found.append([line for line in words if line])
-    return found[0], found[1]
-
-
-@cache
-def _reviews(folder: Path) -> Classes:
-    """A few lines of a review at a time."""
-    found: list[list[list[str]]] = [[], []]
-    with zipfile.ZipFile(folder / "movie_reviews.zip") as archive:
-        for name in sorted(archive.namelist()):
-            if name.endswith(".txt") and ("/neg/" in name or "/pos/" in name):
-                lines = archive.read(name).decode("latin-1").splitlines()
-                for start in range(0, len(lines), _PARAGRAPH):
-                    words = split_words(" ".join(lines[start : start + _PARAGRAPH]))
-                    found["/pos/" in name].append(words)
-    return found[0], found[1]
-
-
-@cache
-def _questions(folder: Path) -> Classes:
-    """Questions for a description or a thing, and those for a person, place or number."""
-    found: list[list[list[str]]] = [[], []]
-    with zipfile.ZipFile(folder / "qc.zip") as archive:
-        for line in archive.read("qc/train.txt").decode("latin-1").splitlines():
-            kind, _, question = line.partition(" ")
-            found[kind.partition(":")[0] in ("HUM", "LOC", "NUM")].append(split_words(question))
-    return found[0], found[1]
-
-
-_SOURCES: dict[str, tuple[Callable[[Path], Classes], bool]] = {
-    "reviews": (_reviews, True),
-    "products": (_products, True),
-    "subjectivity": (_subjectivity, False),
-    "questions": (_questions, False),
-}
+def _read(folder: Path, corpus: _Corpus) -> Classes:
+    found: Classes = ([], [])
+    with zipfile.ZipFile(folder / f"{corpus.archive}.zip") as archive:
+        for name in sorted(name for name in archive.namelist() if corpus.files in name):
+            lines = archive.read(name).decode("latin-1").splitlines()
+            for start in range(0, len(lines), corpus.n_lines):
+                text = " ".join(lines[start : start + corpus.n_lines])
+                if words := split_words(re.sub(corpus.dropped, " ", text)):
+                    found[bool(re.match(corpus.second, f"{name}:{text}"))].append(words)
+    return found

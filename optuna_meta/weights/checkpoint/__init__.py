@@ -1,1 +1,1 @@
-"""One file of weights: in come a model and its record, out goes a verified safetensors file."""
+"""One model's weights: in come its tensors and metadata, out goes one hashed file, and back."""

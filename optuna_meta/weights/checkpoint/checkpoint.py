@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
@@ -22,12 +23,12 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
+from optuna_meta.weights.checkpoint.tensor_file import Header
 from optuna_meta.weights.checkpoint.tensor_file import TensorReader
 from optuna_meta.weights.checkpoint.tensor_file import write_tensors
-from optuna_meta.weights.checkpoint.tensor_header import Header
+from optuna_meta.weights.state_dict import copied
 from optuna_meta.weights.state_dict import state_of
-from optuna_meta.weights.ties import copied
-from optuna_meta.weights.ties import untied
+from optuna_meta.weights.state_dict import untied
 
 
 __all__ = ["Checkpoint", "Metadata", "metadata_of", "read_checkpoint", "write_checkpoint"]
@@ -67,7 +68,7 @@ class Metadata:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """Weights by name, and where they come from.
+    """Weights by name, each a tensor of any shape, and where they come from.
 
     Args:
         state: The tensors, buffers among them; tied ones under each of their names.
@@ -82,7 +83,16 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         for name, tensor in self.state.items():
-            _require_tensor(name, tensor)
+            if not isinstance(tensor, Tensor):
+                raise ValueError(
+                    f"A checkpoint holds tensors, {name!r} is of type {type(tensor).__name__}: "
+                    "leave it out, or convert it."
+                )
+        if lazy := [name for name, tensor in self.state.items() if is_lazy(tensor)]:
+            raise ValueError(
+                f"{', '.join(map(repr, lazy[:5]))} have no values yet, for they belong to lazy "
+                "modules: run the model once on data first."
+            )
 
     @classmethod
     def from_model(
@@ -98,7 +108,7 @@ class Checkpoint:
         extra: Mapping[str, Any] | None = None,
         copy: bool = True,
     ) -> Checkpoint:
-        """Returns the model's parameters and buffers, on the CPU.
+        """Take the model's parameters and buffers, on the CPU.
 
         What ``torch.compile`` and parallel wrappers put into names is left out. Tied tensors stay
         tied.
@@ -118,12 +128,10 @@ class Checkpoint:
         Raises:
             ValueError: A part of the model's state is no tensor, or a lazy module never ran.
         """
-        metadata = Metadata(
-            study, trial, params or {}, value, step, tuple(tags), _versions(), extra or {}
-        )
-        state = state_of(model.state_dict())
-        _require_no_lazy(state)
-        return cls(copied(state) if copy else state, metadata)
+        known = dict(_versions())
+        about = Metadata(study, trial, params or {}, value, step, tuple(tags), known, extra or {})
+        own = cls(state_of(model.state_dict()), about)
+        return replace(own, state=copied(own.state)) if copy else own
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -136,7 +144,7 @@ class Checkpoint:
         return {name: tensor.dtype for name, tensor in self.state.items()}
 
     def save_file(self, path: str | Path) -> str:
-        """Writes a safetensors file, whole or not at all, and returns the hash of the tensors.
+        """Write a safetensors file, whole or not at all, and return the hash of the tensors.
 
         Raises:
             ValueError: A tensor has no place in a safetensors file, or the metadata none in JSON.
@@ -152,13 +160,9 @@ class Checkpoint:
 
     @classmethod
     def load_file(
-        cls,
-        path: str | Path,
-        *,
-        device: str | torch.device = "cpu",
-        require_hash: bool = True,
+        cls, path: str | Path, *, device: str | torch.device = "cpu", require_hash: bool = True
     ) -> Checkpoint:
-        """Reads what :meth:`save_file` wrote, and checks every byte. No code is ever executed.
+        """Read what :meth:`save_file` wrote, and check every byte. No code is ever executed.
 
         Args:
             path: The file.
@@ -177,33 +181,26 @@ class Checkpoint:
 
 
 def write_checkpoint(stream: BinaryIO, checkpoint: Checkpoint) -> Header:
-    """Writes a checkpoint to a stream that can seek; see :meth:`Checkpoint.save_file`."""
+    """Write a checkpoint to a stream that can seek; see :meth:`Checkpoint.save_file`."""
     kept, aliases = untied(checkpoint.state)
-    about = checkpoint.metadata
-    described = {f.name: getattr(about, f.name) for f in fields(Metadata) if f.name != "sha256"}
+    described = {**vars(checkpoint.metadata)}
+    del described["sha256"]
+    metadata = {"format": _FORMAT, "version": str(_VERSION)}
     try:
-        text = json.dumps(described)
+        metadata["checkpoint"] = json.dumps(described)
     except TypeError as error:
         raise ValueError(
             f"The metadata of a checkpoint must be plain JSON: {error}. Convert it to numbers, "
             "text, lists and dictionaries."
         ) from error
-    metadata = {
-        "format": _FORMAT,
-        "version": str(_VERSION),
-        "checkpoint": text,
-        "aliases": json.dumps(aliases),
-    }
+    metadata["aliases"] = json.dumps(aliases)
     return write_tensors(stream, kept, metadata)
 
 
 def read_checkpoint(
-    reader: TensorReader,
-    *,
-    device: str | torch.device = "cpu",
-    require_hash: bool = True,
+    reader: TensorReader, *, device: str | torch.device = "cpu", require_hash: bool = True
 ) -> Checkpoint:
-    """Reads a checkpoint to its end; see :meth:`Checkpoint.load_file`."""
+    """Read a checkpoint to its end; see :meth:`Checkpoint.load_file`."""
     metadata = metadata_of(reader, require_hash=require_hash)
     state = {name: tensor.to(device) for name, tensor in reader.tensors()}
     for alias, name in json.loads(reader.header.metadata.get("aliases", "{}")).items():
@@ -212,7 +209,7 @@ def read_checkpoint(
 
 
 def metadata_of(reader: TensorReader, *, require_hash: bool = True) -> Metadata:
-    """What the header tells; it is checked only when the tensors have been read.
+    """Return what the header tells; it is checked only when the tensors have been read.
 
     Raises:
         ValueError: The header is not that of a checkpoint, or of a newer version.
@@ -240,34 +237,10 @@ def metadata_of(reader: TensorReader, *, require_hash: bool = True) -> Metadata:
         raise ValueError(f"{label} is damaged: its metadata cannot be read ({error}).") from error
 
 
-def _require_tensor(name: str, tensor: object) -> None:
-    if not isinstance(tensor, Tensor):
-        raise ValueError(
-            f"A checkpoint holds tensors, {name!r} is of type {type(tensor).__name__}: leave it "
-            "out, or convert it."
-        )
-    if is_lazy(tensor):
-        raise ValueError(f"{name!r} has no values yet: run the model once on data first.")
-
-
-def _require_no_lazy(state: Mapping[str, Tensor]) -> None:
-    if waiting := [name for name, tensor in state.items() if is_lazy(tensor)]:
-        raise ValueError(
-            f"{', '.join(map(repr, waiting[:5]))} of this model have no values yet, for they "
-            "belong to lazy modules: run the model once on data before it is saved."
-        )
-
-
 @cache
-def _installed(libraries: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for library in libraries:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:  # It runs from a folder.
-            pass
-    return found
-
-
 def _versions() -> dict[str, str]:
-    return dict(_installed(_LIBRARIES))
+    versions = {}
+    for library in _LIBRARIES:
+        with suppress(PackageNotFoundError):  # It runs from a folder.
+            versions[library] = version(library)
+    return versions

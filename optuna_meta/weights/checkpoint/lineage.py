@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from typing import NamedTuple
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
@@ -26,7 +25,7 @@ class Origin(NamedTuple):
 
 
 def origins_of(source: Source) -> tuple[Origin, ...]:
-    """Returns the checkpoints behind the source; none for a plain state dict."""
+    """Return the checkpoints behind the source; none for a plain state dict."""
     if not isinstance(source, Checkpoint):
         return ()
     metadata = source.metadata
@@ -36,27 +35,26 @@ def origins_of(source: Source) -> tuple[Origin, ...]:
 
 
 def maker_of(source: Source) -> str:
-    """Returns how weights that no single trial saved were made; empty for others."""
+    """Return how weights that no single trial saved were made; empty for others."""
     if not isinstance(source, Checkpoint) or source.metadata.study:
         return ""
     return str(source.metadata.extra.get("made_by", ""))
 
 
 def mixed_metadata(
-    origins: Sequence[Sequence[Origin]], weights: Sequence[float], made_by: str, **extra: Any
+    origins: Sequence[Sequence[Origin]], weights: Sequence[float], made_by: str
 ) -> Metadata:
-    """Returns the metadata of weights that were made of several.
+    """Return the metadata of weights that were made of several sources.
 
     Args:
         origins: Of each source, as :func:`origins_of` returns them.
         weights: Of each source.
         made_by: What made them, as a word.
-        **extra: More to keep, as JSON.
     """
     known = [
         origin._replace(weight=weight * origin.weight)._asdict()
-        for group, weight in zip(origins, weights, strict=True)
-        for origin in group
+        for of_source, weight in zip(origins, weights, strict=True)
+        for origin in of_source
         if weight
     ]
-    return Metadata(extra={"made_by": made_by, _KEY: known, **extra})
+    return Metadata(extra={"made_by": made_by, _KEY: known})

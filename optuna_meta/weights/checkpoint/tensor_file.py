@@ -11,59 +11,116 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from dataclasses import dataclass
 import hashlib
-import io
 import json
+import math
 from typing import Any
 from typing import BinaryIO
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from optuna_meta.weights.checkpoint.tensor_header import decoded
-from optuna_meta.weights.checkpoint.tensor_header import encoded
-from optuna_meta.weights.checkpoint.tensor_header import Entry
-from optuna_meta.weights.checkpoint.tensor_header import entry_of
-from optuna_meta.weights.checkpoint.tensor_header import Header
 
-
-__all__ = ["TensorReader", "write_tensors"]
+__all__ = ["Entry", "Header", "TensorReader", "write_tensors"]
 
 _MOST_HEADER = 100_000_000  # bytes; the limit of the safetensors library too
-_CHUNK = 1 << 20
-_UNSET = "0" * 64
+_CHUNK = 1 << 20  # bytes that are hashed at once: they stay in the processor's cache
+_UNSET = "0" * 64  # as long as a hash, whose place it keeps
+_METADATA = "__metadata__"
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E4M3FNUZ": torch.float8_e4m3fnuz,
+    "F8_E5M2": torch.float8_e5m2,
+    "F8_E5M2FNUZ": torch.float8_e5m2fnuz,
+    "C64": torch.complex64,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U64": torch.uint64,
+    "U32": torch.uint32,
+    "U16": torch.uint16,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
+
+
+class Entry(NamedTuple):
+    """One tensor of a stream."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """How many bytes its values take."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a stream says of its tensors, in the order of their bytes.
+
+    Args:
+        entries: The tensors.
+        metadata: Text by name; without the hashes.
+        n_bytes: Length of the whole stream.
+        sha256: Hash of the tensors with their names, dtypes and shapes; empty in a foreign file.
+        seal: Hash of ``sha256`` and of the metadata; empty in a foreign file.
+    """
+
+    entries: tuple[Entry, ...]
+    metadata: Mapping[str, str]
+    n_bytes: int
+    sha256: str = ""
+    seal: str = ""
 
 
 def write_tensors(
     stream: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
 ) -> Header:
-    """Writes tensors to a stream that can seek, and returns the header as it was written.
+    """Write tensors to a stream that can seek, and return the header as it was written.
+
+    Args:
+        stream: Where they go.
+        tensors: By name, of any shape.
+        metadata: Text by name.
 
     Raises:
         ValueError: A tensor has no bytes to write, or a dtype or name that the format lacks.
     """
     # Wide dtypes first, so that each tensor starts at a multiple of its item's size.
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
-    entries = [entry_of(name, tensors[name]) for name in names]
+    entries = [_entry_of(name, tensors[name]) for name in names]
     start = stream.tell()
     # The hashes come first, so that nothing else is taken for their place.
-    unset = encoded(entries, {"sha256": _UNSET, "seal": _UNSET, **metadata})
-    stream.write(unset)
+    header = _encoded(entries, {"sha256": _UNSET, "seal": _UNSET, **metadata})
+    stream.write(header)
     digest = _digest_of(entries)
     for name in names:
-        _write_hashed(stream, _bytes_of(tensors[name]), digest)
+        for chunk in _chunks(_bytes_of(tensors[name])):
+            digest.update(chunk)
+            stream.write(chunk)
     end, sha256 = stream.tell(), digest.hexdigest()
     seal = _seal(sha256, metadata)
     stream.seek(start)
     for known in (sha256, seal):
-        unset = unset.replace(_UNSET.encode(), known.encode(), 1)
-    stream.write(unset)
+        header = header.replace(_UNSET.encode(), known.encode(), 1)
+    stream.write(header)
     stream.seek(end)
     return Header(tuple(entries), dict(metadata), end - start, sha256, seal)
 
 
 class TensorReader:
-    """Reads a stream once, from its start to its end; it need not seek.
+    """A stream that is read once, from its start to its end; it need not seek.
 
     Args:
         stream: What to read.
@@ -80,7 +137,7 @@ class TensorReader:
         self.header = self._read_header(n_bytes)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yields each tensor; the last one comes after all bytes were found to be those written.
+        """Yield each tensor; the last one comes after all bytes were found to be those written.
 
         Raises:
             ValueError: The bytes are fewer, more or others than those written.
@@ -98,7 +155,7 @@ class TensorReader:
         yield from waiting
 
     def verify(self) -> None:
-        """Reads to the end without keeping the tensors.
+        """Read to the end without keeping the tensors.
 
         Raises:
             ValueError: As :meth:`tensors`.
@@ -121,7 +178,7 @@ class TensorReader:
         text = memoryview(bytearray(length))
         self._fill(text)
         try:
-            header = decoded(bytes(text))
+            header = _decoded(bytes(text))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"{self.label} is damaged or no safetensors file: its header does not describe "
@@ -135,46 +192,82 @@ class TensorReader:
         return header
 
     def _fill(self, wanted: memoryview) -> None:
-        """Reads exactly as many bytes as the view has."""
-        done = 0
-        while done < len(wanted):
-            n = _read_into(self._stream, wanted[done:])
-            if n == 0:
+        """Read exactly as many bytes as the view has; a network gives a few at a time."""
+        while wanted:
+            piece = self._stream.read(len(wanted))
+            if not piece:
                 raise ValueError(f"{self.label} is truncated: it ends too early.")
-            done += n
+            wanted[: len(piece)] = piece
+            wanted = wanted[len(piece) :]
 
     def _check_end(self, digest: Any) -> None:
         if self._stream.read(1):
             raise ValueError(f"{self.label} is damaged: more bytes follow its tensors.")
-        header = self.header
-        if not header.sha256 and not header.seal:
-            return
-        sha256 = digest.hexdigest()
-        if (sha256, _seal(sha256, header.metadata)) != (header.sha256, header.seal):
-            raise ValueError(
-                f"{self.label} is damaged: its bytes are not those that were written (sha256)."
-            )
+        header, sha256 = self.header, digest.hexdigest()
+        written = header.sha256, header.seal
+        if any(written) and written != (sha256, _seal(sha256, header.metadata)):
+            raise ValueError(f"{self.label} is damaged: its bytes are not those written (sha256).")
+
+
+def _entry_of(name: str, tensor: Tensor) -> Entry:
+    """Return what the header says of a tensor, once it is sure that the format can hold it."""
+    if name == _METADATA:
+        raise ValueError(f"No tensor can be named {_METADATA!r} in a safetensors file: rename it.")
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+        kind = "on the meta device" if tensor.is_meta else f"{tensor.layout}"
+        raise ValueError(f"{name!r} is {kind}: convert it to a dense tensor with values.")
+    if tensor.dtype not in _CODES:
+        raise ValueError(
+            f"{name!r} has dtype {tensor.dtype}, which safetensors files do not hold: convert it "
+            f"to one of {', '.join(sorted(_DTYPES))}."
+        )
+    return Entry(name, tensor.dtype, tuple(tensor.shape))
+
+
+def _encoded(entries: Iterable[Entry], metadata: Mapping[str, str]) -> bytes:
+    """Write the header; blanks fill its length up to a multiple of 8."""
+    described: dict[str, Any] = {_METADATA: dict(metadata)}
+    offset = 0
+    for name, dtype, shape in entries:
+        end = offset + math.prod(shape) * dtype.itemsize
+        described[name] = {"dtype": _CODES[dtype], "shape": shape, "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(described, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _decoded(text: bytes) -> Header:
+    """Read the header, and check that the tensors' bytes follow each other without a gap."""
+    described = json.loads(text, object_pairs_hook=_unique)
+    metadata = described.pop(_METADATA, {})
+    if not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError("its metadata are not text")
+    entries, offset = [], 0
+    # An empty tensor starts where its successor does, and ends there too.
+    for name, about in sorted(described.items(), key=lambda item: item[1]["data_offsets"]):
+        entry = Entry(name, _DTYPES[about["dtype"]], tuple(about["shape"]))
+        if not all(type(n) is int and n >= 0 for n in entry.shape):
+            raise ValueError(f"{name!r} has the shape {about['shape']}")
+        if about["data_offsets"] != [offset, offset + entry.n_bytes]:
+            raise ValueError(f"the bytes of {name!r} are out of place")
+        entries.append(entry)
+        offset += entry.n_bytes
+    hashes = {name: metadata.pop(name, "") for name in ("sha256", "seal")}
+    return Header(tuple(entries), metadata, 8 + len(text) + offset, **hashes)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
-    """The tensor's bytes in order; a copy only where they lie otherwise, or on a device."""
+    """Return the tensor's bytes in order; a copy only where they lie otherwise, or on a device."""
     dense = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
     return dense.reshape(-1).view(torch.uint8).numpy().data
-
-
-def _read_into(stream: BinaryIO, wanted: memoryview) -> int:
-    """Reads some bytes and returns how many; those of a network need not know ``readinto``."""
-    if isinstance(stream, io.BufferedIOBase | io.RawIOBase):
-        return stream.readinto(wanted) or 0
-    piece = stream.read(len(wanted))
-    wanted[: len(piece)] = piece
-    return len(piece)
-
-
-def _write_hashed(stream: BinaryIO, data: memoryview, digest: Any) -> None:
-    for chunk in _chunks(data):  # Hashed while it is in the processor's cache.
-        digest.update(chunk)
-        stream.write(chunk)
 
 
 def _chunks(data: memoryview) -> Iterator[memoryview]:
@@ -182,8 +275,8 @@ def _chunks(data: memoryview) -> Iterator[memoryview]:
 
 
 def _digest_of(entries: Iterable[Entry]) -> Any:
-    """A hash that has taken in all but the tensors' bytes."""
-    described = [[e.name, e.code, e.shape] for e in entries]
+    """Return a hash that has taken in all but the tensors' bytes."""
+    described = [[entry.name, _CODES[entry.dtype], entry.shape] for entry in entries]
     return hashlib.sha256(json.dumps(described).encode())
 
 

@@ -1,1 +1,1 @@
-"""Training from a start: freezing, learning rates, regularization, early stopping."""
+"""Training from a start: in comes a loaded model, out go what to train, how fast and how long."""

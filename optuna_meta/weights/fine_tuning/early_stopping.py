@@ -1,4 +1,4 @@
-"""Keeps the weights of the best step, and says when to stop."""
+"""The weights of the best step, and when to stop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 import torch
 from torch import nn
 from torch import Tensor
+
+from optuna_meta.weights.state_dict import State
 
 
 __all__ = ["BestWeights"]
@@ -49,13 +51,9 @@ class BestWeights:
                 f"patience must be positive and least_gain not negative, got {patience} and "
                 f"{least_gain}."
             )
-        self._model = model
-        self._patience, self._sign, self._least_gain = (
-            patience,
-            -1.0 if maximize else 1.0,
-            least_gain,
-        )
-        self._state: dict[str, Tensor] = {}
+        self._model, self._patience, self._least_gain = model, patience, least_gain
+        self._sign = -1.0 if maximize else 1.0
+        self._state: State = {}
         self.value = math.nan  # The best so far, and
         self.step = -1  # the update that brought it, from 0.
         self.n_updates = 0
@@ -66,18 +64,21 @@ class BestWeights:
         return self.n_updates - 1 - self.step >= self._patience
 
     def update(self, value: float) -> bool:
-        """Notes a value of the model as it is now, and returns whether it is the best so far."""
-        better = math.isfinite(value) and (
-            self.step < 0 or self._sign * (self.value - value) > self._least_gain
-        )
+        """Note a value of the model as it is now, and return whether it is the best so far."""
+        gain = self._sign * (self.value - value)
+        better = math.isfinite(value) and (self.step < 0 or gain > self._least_gain)
         if better:
             self.value, self.step = float(value), self.n_updates
-            self._keep()
+            for name, tensor in self._tensors().items():
+                if name in self._state and self._state[name].shape == tensor.shape:
+                    self._state[name].copy_(tensor)  # In place, so that there is one copy only.
+                else:
+                    self._state[name] = tensor.detach().to("cpu", copy=True)
         self.n_updates += 1
         return better
 
     def restore(self) -> None:
-        """Gives the model its best weights back; they stay kept.
+        """Give the model its best weights back; they stay kept.
 
         Raises:
             ValueError: If no value was finite.
@@ -88,13 +89,7 @@ class BestWeights:
             for name, tensor in self._tensors().items():
                 tensor.copy_(self._state[name])
 
-    def _keep(self) -> None:
-        for name, tensor in self._tensors().items():
-            if name in self._state and self._state[name].shape == tensor.shape:
-                self._state[name].copy_(tensor)  # In place, so that there is one copy only.
-            else:
-                self._state[name] = tensor.detach().to("cpu", copy=True)
-
-    def _tensors(self) -> dict[str, Tensor]:
+    def _tensors(self) -> State:
+        """Return the model's own tensors; a module's extra state is none."""
         state = self._model.state_dict()
         return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}

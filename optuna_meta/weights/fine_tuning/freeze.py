@@ -1,4 +1,4 @@
-"""Leaves a part of a model as it is while the rest is trained.
+"""A part of a model that stays as it is while the rest is trained.
 
 Kumar et al. (2022), "Fine-tuning can distort pretrained features and underperform
 out-of-distribution": train the head alone first (a linear probe), then everything.
@@ -7,13 +7,11 @@ out-of-distribution": train the head alone first (a linear probe), then everythi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
 from torch import nn
 
-from optuna_meta.weights.state_dict import matches
-from optuna_meta.weights.state_dict import plain_name
+from optuna_meta.weights.state_dict import matching
 
 
 __all__ = ["freeze", "Frozen", "linear_probe"]
@@ -28,12 +26,9 @@ class Frozen:
     """
 
     def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
-        self.names = tuple(names)
-        wanted = set(names)
-        self._model = model
-        self._parameters = [
-            (p, p.requires_grad) for name, p in model.named_parameters() if name in wanted
-        ]
+        self.names, self._model = tuple(names), model
+        named = dict(model.named_parameters())
+        self._parameters = [(p, p.requires_grad) for p in map(named.__getitem__, names)]
         for p, _ in self._parameters:
             p.requires_grad_(False)
             p.grad = None  # Else an optimiser would go on with the last one.
@@ -41,7 +36,7 @@ class Frozen:
         self._hooks = [module.register_forward_pre_hook(_hold) for module in self._still]
 
     def release(self) -> None:
-        """Trains again what was trained before."""
+        """Train again what was trained before."""
         for p, trained in self._parameters:
             p.requires_grad_(trained)
         for hook in self._hooks:
@@ -53,17 +48,12 @@ class Frozen:
     def __enter__(self) -> Frozen:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.release()
 
 
 def freeze(model: nn.Module, patterns: Sequence[str]) -> Frozen:
-    """Freezes the parameters that match, and the statistics of batch normalisation among them.
+    """Freeze the parameters that match, and the statistics of batch normalisation among them.
 
     Args:
         model: The model, before or after its optimiser is made.
@@ -75,12 +65,11 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> Frozen:
     Raises:
         ValueError: If nothing matches.
     """
-    names = [n for n, _ in model.named_parameters() if matches(plain_name(n), patterns)]
-    return Frozen(model, _some(names, model, patterns))
+    return Frozen(model, matching(model, patterns))
 
 
 def linear_probe(model: nn.Module, head: Sequence[str]) -> Frozen:
-    """Freezes all but the head; train inside the context, then train everything.
+    """Freeze all but the head; train inside the context, then train everything.
 
     Args:
         model: The model.
@@ -89,14 +78,12 @@ def linear_probe(model: nn.Module, head: Sequence[str]) -> Frozen:
     Raises:
         ValueError: If nothing matches.
     """
-    names = [n for n, _ in model.named_parameters() if not matches(plain_name(n), head)]
-    heads = [n for n, _ in model.named_parameters() if n not in set(names)]
-    _some(heads, model, head)
-    return Frozen(model, names)
+    heads = set(matching(model, head))
+    return Frozen(model, [name for name, _ in model.named_parameters() if name not in heads])
 
 
 def _is_still(module: nn.Module) -> bool:
-    """Whether a module has running statistics and nothing to train."""
+    """Tell whether a module has running statistics and nothing to train."""
     own = list(module.parameters(recurse=False))
     statistics = getattr(module, "running_mean", None) is not None
     return statistics and bool(own) and not any(p.requires_grad for p in own)
@@ -105,10 +92,3 @@ def _is_still(module: nn.Module) -> bool:
 def _hold(module: nn.Module, inputs: Any) -> None:
     # Before each run, for model.train() would set the statistics going again.
     module.training = False
-
-
-def _some(names: list[str], model: nn.Module, patterns: Sequence[str]) -> list[str]:
-    if not names:
-        shown = ", ".join(name for name, _ in list(model.named_parameters())[:8])
-        raise ValueError(f"No parameter matches {list(patterns)}. The model has {shown}.")
-    return names

@@ -6,13 +6,13 @@ Howard and Ruder (2018), "Universal language model fine-tuning for text classifi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
 from optuna_meta.weights.state_dict import matches
-from optuna_meta.weights.state_dict import plain_name
 
 
 __all__ = ["parameter_groups"]
@@ -26,7 +26,7 @@ def parameter_groups(
     layers: Sequence[Sequence[str]] | None = None,
     weight_decay: float | None = None,
 ) -> list[dict[str, Any]]:
-    """Returns parameter groups for an optimiser, the layer nearest to the input first.
+    """Return parameter groups for an optimiser, the layer nearest to the input first.
 
     Args:
         model: The model; what is frozen is left out.
@@ -43,41 +43,38 @@ def parameter_groups(
     """
     if not (lr > 0.0 and decay > 0.0):
         raise ValueError(f"lr and decay must be positive, got {lr} and {decay}.")
-    named = {plain_name(n): p for n, p in model.named_parameters() if p.requires_grad}
-    depth = _found(named) if layers is None else _given(named, layers)
-    last = max(depth.values(), default=0)
+    named = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    depths = _depths(named) if layers is None else _given_depths(named, layers)
+    last = max(depths.values(), default=0)
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
-    for name in sorted(named, key=lambda name: depth[name]):
+    for name, depth in sorted(depths.items(), key=lambda item: item[1]):
         decays = weight_decay is not None and named[name].ndim > 1
-        group = groups.setdefault(
-            (depth[name], decays), {"params": [], "lr": lr * decay ** (last - depth[name])}
-        )
+        rate = lr * decay ** (last - depth)
+        group = groups.setdefault((depth, decays), {"params": [], "lr": rate})
         group["params"].append(named[name])
         if weight_decay is not None:
             group["weight_decay"] = weight_decay if decays else 0.0
     return list(groups.values())
 
 
-def _found(named: dict[str, nn.Parameter]) -> dict[str, int]:
-    """The layer of each parameter."""
+def _depths(named: dict[str, nn.Parameter]) -> dict[str, int]:
+    """Return the layer of each parameter, from 0 for the one nearest to the input."""
     starts: dict[str, int] = {}
     for name, p in named.items():
         if p.ndim > 1:
             starts.setdefault(name.rpartition(".")[0], len(starts))
-    depth, current = {}, 0
+    depths, current = {}, 0
     for name in named:
         current = starts.get(name.rpartition(".")[0], current)
-        depth[name] = current
-    return depth
+        depths[name] = current
+    return depths
 
 
-def _given(named: dict[str, nn.Parameter], layers: Sequence[Sequence[str]]) -> dict[str, int]:
-    depth = {}
+def _given_depths(named: Collection[str], layers: Sequence[Sequence[str]]) -> dict[str, int]:
+    depths = {}
     for name in named:
-        fitting = [i for i, patterns in enumerate(layers) if matches(name, patterns)]
-        if not fitting:
-            raise ValueError(
-                f"{name!r} is in none of the {len(layers)} layers. Add a pattern that matches it."
-            )
-        depth[name] = fitting[0]
-    return depth
+        fitting = (i for i, patterns in enumerate(layers) if matches(name, patterns))
+        depths[name] = next(fitting, -1)
+        if depths[name] < 0:
+            raise ValueError(f"{name!r} is in none of the {len(layers)} layers: add it to one.")
+    return depths

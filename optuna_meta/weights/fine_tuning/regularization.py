@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import copy
-from typing import Any
 
 import torch
 from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.state_dict import matches
-from optuna_meta.weights.state_dict import plain_name
 from optuna_meta.weights.torch_tools import own_randomness
 
 
@@ -31,8 +29,8 @@ class L2SP:
 
     Args:
         model: The model, with the weights to stay near to.
-        strength: Of the pull towards the start.
-        head: Patterns of the parameters that are new, and are pulled towards 0.
+        strength: Of the pull to the start.
+        head: Patterns of the parameters that are new, and are pulled to 0.
         head_strength: Of that pull.
 
     Raises:
@@ -48,26 +46,20 @@ class L2SP:
         head_strength: float = 0.0,
     ) -> None:
         if strength < 0.0 or head_strength < 0.0:
-            raise ValueError(
-                f"Strengths must not be negative, got {strength} and {head_strength}."
-            )
-        named = [(plain_name(n), p) for n, p in model.named_parameters() if p.requires_grad]
-        self._body = [(p, p.detach().clone()) for n, p in named if not matches(n, head)]
-        self._head = [p for n, p in named if matches(n, head)]
-        self._strength, self._head_strength = strength, head_strength
+            raise ValueError(f"Strengths must not be negative, got {strength}, {head_strength}.")
+        self._pulled: list[tuple[nn.Parameter, Tensor, float]] = []
+        for name, p in model.named_parameters():
+            if p.requires_grad and matches(name, head):
+                self._pulled.append((p, torch.zeros_like(p), head_strength))
+            elif p.requires_grad:
+                self._pulled.append((p, p.detach().clone(), strength))
 
     def __call__(self) -> Tensor:
-        """Returns the penalty, a scalar with gradients: half the strength times the square."""
-        penalty = torch.zeros((), device=self._device())
-        for p, start in self._body:
-            penalty = penalty + 0.5 * self._strength * (p - start.to(p)).square().sum()
-        for p in self._head:
-            penalty = penalty + 0.5 * self._head_strength * p.square().sum()
+        """Return the penalty, a scalar with gradients: half the strength times the square."""
+        penalty = torch.zeros((), device=self._pulled[0][0].device if self._pulled else None)
+        for p, start, strength in self._pulled:
+            penalty = penalty + 0.5 * strength * (p - start.to(p)).square().sum()
         return penalty
-
-    def _device(self) -> torch.device | None:
-        parameters = [*(p for p, _ in self._body), *self._head]
-        return parameters[0].device if parameters else None
 
 
 def shrink_and_perturb(
@@ -78,7 +70,7 @@ def shrink_and_perturb(
     fresh: nn.Module | None = None,
     seed: int = 0,
 ) -> None:
-    """Shrinks the weights towards 0 and adds some of a fresh initialisation, in place.
+    """Shrink the weights, and add some of a fresh initialisation, in place.
 
     Args:
         model: The model; its buffers stay.
@@ -106,11 +98,9 @@ def shrink_and_perturb(
 def _reset(model: nn.Module) -> nn.Module:
     fresh = copy.deepcopy(model).cpu()
     for name, module in fresh.named_modules():
-        reset: Any = getattr(module, "reset_parameters", None) or getattr(
-            module, "_reset_parameters", None
-        )
-        if callable(reset):
-            reset()
+        names = ("reset_parameters", "_reset_parameters")  # The latter is MultiheadAttention's.
+        if resets := [getattr(module, name) for name in names if hasattr(module, name)]:
+            resets[0]()
         elif list(module.parameters(recurse=False)):
             raise ValueError(
                 f"{name or 'The model itself'!r} ({type(module).__name__}) has parameters and no "

@@ -1,1 +1,1 @@
-"""Several models into one: aligned, averaged, souped, or an ensemble of their predictions."""
+"""Several models into one: in come checkpoints, out goes an average, a soup or an ensemble."""

@@ -23,33 +23,33 @@ from torch import nn
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from optuna_meta.weights.batches import device_of
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import mixed_metadata
 from optuna_meta.weights.checkpoint.lineage import Origin
 from optuna_meta.weights.checkpoint.lineage import origins_of
-from optuna_meta.weights.merging.align import align as align_to
+from optuna_meta.weights.merging.align import align
+from optuna_meta.weights.state_dict import differences
 from optuna_meta.weights.state_dict import opened
 from optuna_meta.weights.state_dict import Source
+from optuna_meta.weights.state_dict import State
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.torch_tools import device_of
 
 
-__all__ = ["average", "check_weights", "LEAST_COSINE", "cosine_similarity", "refresh_statistics"]
+__all__ = ["average", "cosine_similarity", "refresh_statistics", "shares_of"]
 
 # On digits, independent runs measured at most 0.05, runs from one start 0.5 and more.
-LEAST_COSINE = 0.2
-
-State = dict[str, Tensor]
+_LEAST_COSINE = 0.2
 
 
 def average(
     checkpoints: Iterable[Source],
     weights: Sequence[float] | None = None,
     *,
-    align: nn.Module | None = None,
+    align_by: nn.Module | None = None,
     allow_independent: bool = False,
 ) -> Checkpoint:
-    """Returns the weighted mean of the checkpoints.
+    """Return the weighted mean of the checkpoints, each tensor of its own shape.
 
     Floating tensors are summed in float32 (float64 stays) and get their own precision back. Of
     other tensors, such as counts, those of the heaviest checkpoint are taken.
@@ -58,7 +58,7 @@ def average(
         checkpoints: Checkpoints, candidates or state dicts of one architecture, one at least;
             candidates, or an iterator that loads one after the other, bound the memory.
         weights: Of each, not negative; they are scaled to sum to 1. Equal if None.
-        align: A model of their architecture by which the hidden units of each are first brought
+        align_by: A model of their architecture by which the hidden units of each are first brought
             into the order of the mean so far, see :func:`optuna_meta.weights.merging.align.align`.
         allow_independent: Whether to average what looks independently trained.
 
@@ -66,53 +66,55 @@ def average(
         ValueError: If names, shapes or dtypes differ, the weights do not belong to the
             checkpoints, or the checkpoints look independently trained.
     """
-    shares = itertools.repeat(1.0) if weights is None else iter(check_weights(weights))
+    given = None if weights is None else shares_of(weights, len(weights), "checkpoints")
+    shares = itertools.repeat(1.0) if given is None else iter(given)
     mean, used, origins = _Mean(), list[float](), list[tuple[Origin, ...]]()
-    for given in checkpoints:
-        share = next(shares, None)
-        if share is None:
-            raise ValueError(f"There are {len(used)} weights and more checkpoints. Pass as many.")
+    for checkpoint in checkpoints:
+        share = next(shares, 0.0)  # Those that are too many only count.
         used.append(share)
-        source = opened(given)
+        source = opened(checkpoint) if share else {}
         origins.append(origins_of(source))
         if share:
             state = state_of(source)
             mean.check(state)
-            if align is not None and mean.total:
-                state = align_to(align, state, mean.value())
+            if align_by is not None and mean.total:
+                state = align(align_by, state, mean.value())
             elif not allow_independent and mean.total:
                 _refuse_independent(cosine_similarity(state, mean.sums), len(used))
             mean.add(state, share)
             del state
-        del given, source  # Before the next one is loaded.
-    if not used:
-        raise ValueError("There must be a checkpoint to average, got none.")
-    if weights is not None and len(used) != len(weights):
-        raise ValueError(
-            f"There are {len(weights)} weights and {len(used)} checkpoints. Pass as many."
-        )
-    shares_used = [share / sum(used) for share in used]
+        del checkpoint, source  # Before the next one is loaded.
+    shares_used = shares_of(used if weights is None else weights, len(used), "checkpoints")
     return Checkpoint(mean.value(), mixed_metadata(origins, shares_used, "average"))
 
 
-def check_weights(weights: Sequence[float]) -> list[float]:
-    """Returns the weights scaled to sum to 1.
+def shares_of(weights: Sequence[float] | None, n: int, what: str) -> list[float]:
+    """Return weights scaled to sum to 1.
+
+    Args:
+        weights: Of the things; equal if None.
+        n: How many things there are.
+        what: What to call them in errors.
 
     Raises:
-        ValueError: If one is negative or not finite, or all are 0.
+        ValueError: If there are none, or not as many as weights, or a weight is negative or not
+            finite, or all are 0.
     """
-    shares = [float(weight) for weight in weights]
-    total = sum(shares)
-    if not all(math.isfinite(share) and share >= 0.0 for share in shares) or total <= 0.0:
+    shares = [1.0] * n if weights is None else [float(weight) for weight in weights]
+    if n == 0 or len(shares) != n:
+        raise ValueError(
+            f"Wanted {what} and a weight for each, got {n} {what} and {len(shares)} weights."
+        )
+    if not all(math.isfinite(share) and share >= 0.0 for share in shares) or not sum(shares):
         raise ValueError(
             f"Weights must be finite, not negative, and not all 0, got {shares}. Leave out what "
             "should not count."
         )
-    return [share / total for share in shares]
+    return [share / sum(shares) for share in shares]
 
 
 def cosine_similarity(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
-    """Returns the cosine between two models' weights, in [-1, 1].
+    """Return the cosine between two models' weights, in [-1, 1].
 
     Vectors such as biases and scales do not count: they are alike in all models.
     """
@@ -134,7 +136,7 @@ def _flat(tensor: Tensor) -> Tensor:
 def refresh_statistics(
     model: nn.Module, batches: Iterable[Any], device: str | torch.device | None = None
 ) -> None:
-    """Recomputes the statistics of batch normalisation from data, by torch's ``update_bn``.
+    """Recompute the statistics of batch normalisation from data, by torch's ``update_bn``.
 
     Args:
         model: The model; its mode is kept. One without batch normalisation stays as it is.
@@ -151,61 +153,49 @@ class _Mean:
         self.sums: State = {}
         self.total = 0.0
         self._heaviest = 0.0
-        self._first: dict[str, tuple[torch.Size, torch.dtype]] = {}
+        self._first: State = {}  # Without values.
         self._others: State = {}
 
     def check(self, state: State) -> None:
-        described = {name: (t.shape, t.dtype) for name, t in state.items()}
-        self._first = self._first or described
-        _check_same(self._first, described)
+        """Raise a ValueError unless the state has the names, shapes and dtypes of the first."""
+        self._first = self._first or {name: t.detach().to("meta") for name, t in state.items()}
+        for name, first, other in differences(self._first, state):
+            raise ValueError(
+                f"Checkpoints to average must have one architecture: {name!r} is {first} in one "
+                f"and {other} in another. Average those that are alike."
+            )
 
     def add(self, state: State, share: float) -> None:
+        """Add a state with its share."""
         heavier = share > self._heaviest
         self._heaviest = max(share, self._heaviest)
         self.total += share
         for name, tensor in state.items():
-            if tensor.is_floating_point() or tensor.is_complex():
-                self._add(name, tensor.detach(), share)
-            elif heavier:
-                self._others[name] = tensor.clone()
-
-    def _add(self, name: str, tensor: Tensor, share: float) -> None:
-        wide = torch.promote_types(tensor.dtype, torch.float32)
-        if name not in self.sums:
-            self.sums[name] = tensor.to(wide, copy=True).mul_(share)
-        else:
-            self.sums[name].add_(tensor.to(self.sums[name].device, wide), alpha=share)
+            if not (tensor.is_floating_point() or tensor.is_complex()):
+                if heavier:
+                    self._others[name] = tensor.clone()
+            elif name in self.sums:
+                known = self.sums[name]
+                known.add_(tensor.detach().to(known.device, known.dtype), alpha=share)
+            else:
+                wide = torch.promote_types(tensor.dtype, torch.float32)
+                self.sums[name] = tensor.detach().to(wide, copy=True).mul_(share)
 
     def value(self) -> State:
-        means = {name: self._value(name) for name in self.sums}
-        return {name: means[name] if name in means else self._others[name] for name in self._first}
-
-    def _value(self, name: str) -> Tensor:
-        return (self.sums[name] / self.total).to(self._first[name][1])
-
-
-def _check_same(
-    first: Mapping[str, tuple[torch.Size, torch.dtype]],
-    other: Mapping[str, tuple[torch.Size, torch.dtype]],
-) -> None:
-    for name in [*first, *other]:
-        if first.get(name) != other.get(name):
-            raise ValueError(
-                "Checkpoints to average must have one architecture: "
-                f"{name!r} is {_shown(first.get(name))} in one and {_shown(other.get(name))} in "
-                "another. Average those that are alike."
-            )
-
-
-def _shown(tensor: tuple[torch.Size, torch.dtype] | None) -> str:
-    return "absent" if tensor is None else f"{tuple(tensor[0])} {tensor[1]}"
+        """Return the mean so far, in the dtypes of the first state."""
+        return {
+            name: (self.sums[name] / self.total).to(first.dtype)
+            if name in self.sums
+            else self._others[name]
+            for name, first in self._first.items()
+        }
 
 
 def _refuse_independent(cosine: float, number: int) -> None:
-    if cosine < LEAST_COSINE:
+    if cosine < _LEAST_COSINE:
         raise ValueError(
             f"Checkpoint {number} looks independently trained of those before it: the cosine of "
-            f"their weights is {cosine:.2f}, that of runs from one start above {LEAST_COSINE}. "
-            "Their mean would be no network of use. Pass align=model to bring hidden units into "
-            "one order, combine predictions with Ensemble, or pass allow_independent=True."
+            f"their weights is {cosine:.2f}, that of runs from one start above {_LEAST_COSINE}. "
+            "Their mean would be no network of use. Pass align_by=model to bring hidden units "
+            "into one order, combine predictions with Ensemble, or pass allow_independent=True."
         )

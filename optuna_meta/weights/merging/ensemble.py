@@ -1,28 +1,43 @@
-"""Several models that predict together.
+"""Several models that predict together, and how much each counts.
 
 The members run one after the other, so that besides the members themselves one prediction and a
-sum are in memory.
+sum are in memory. Their weights are chosen by predictions on validation data: greedily and with
+replacement, as by Caruana et al. (2004), "Ensemble selection from libraries of models"; or those
+with the least loss, for the logarithm of a mean probability and the square of a mean error are
+convex in the weights, so that a descent finds the best ones. The greedy ones are coarser, and
+overfit little data less.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 from typing import Literal
 
+import numpy as np
+from scipy.optimize import LinearConstraint
+from scipy.optimize import minimize
 import torch
 from torch import nn
 from torch import Tensor
 
-from optuna_meta.weights.batches import device_of
-from optuna_meta.weights.batches import on_device
-from optuna_meta.weights.merging.average import check_weights
+from optuna_meta._typing import Array
+from optuna_meta.weights.merging.average import shares_of
+from optuna_meta.weights.torch_tools import device_of
+from optuna_meta.weights.torch_tools import evaluating
+from optuna_meta.weights.torch_tools import on_device
 
 
-__all__ = ["Ensemble", "predict_all"]
+__all__ = ["Ensemble", "ensemble_loss", "greedy_weights", "predict_all", "simplex_weights"]
 
 Space = Literal["probability", "value"]
+EnsembleLoss = Callable[[Tensor, Tensor], Tensor]
+
+_LEAST_PROBABILITY = 1e-12  # What is held impossible and happens costs 28, and no infinity.
+_LEAST_WEIGHT = 1e-4  # Less is what the descent leaves of 0.
 
 
 class Ensemble(nn.Module):
@@ -55,31 +70,25 @@ class Ensemble(nn.Module):
         dim: int = -1,
     ) -> None:
         super().__init__()
-        given = [1.0] * len(models) if weights is None else weights
-        if not models or len(given) != len(models):
-            raise ValueError(
-                f"An ensemble needs models and a weight for each, got {len(models)} models and "
-                f"{len(given)} weights."
-            )
         if space not in ("probability", "value"):
             raise ValueError(f"space must be 'probability' or 'value', got {space!r}.")
-        kept = [(m, w) for m, w in zip(models, check_weights(given), strict=True) if w > 0.0]
+        shares = shares_of(weights, len(models), "models")
+        kept = [(model, share) for model, share in zip(models, shares, strict=True) if share]
         self.models = nn.ModuleList(model for model, _ in kept)
-        shares = [weight for _, weight in kept]
-        self.register_buffer("weights", torch.tensor(shares, device=device_of(self.models)))
+        used = torch.tensor([share for _, share in kept], device=device_of(self.models))
+        self.register_buffer("weights", used)
         self.space, self.dim = space, dim
 
     def forward(self, *inputs: Any) -> Tensor:
-        """Returns the mean prediction, of the shape of one member's."""
-        mixed: Tensor | None = None
-        for model, weight in zip(self.models, self.weights.unbind(), strict=True):
-            one = _weighted(model(*inputs), weight, self.space, self.dim)
-            if mixed is None:
-                mixed = one
-            else:
-                # Logarithms are added without leaving them: small probabilities keep their order.
-                mixed = mixed + one if self.space == "value" else torch.logaddexp(mixed, one)
-        assert mixed is not None
+        """Return the mean prediction, (n, ...) as one member's."""
+        outputs = (model(*inputs) for model in self.models)
+        terms = zip(outputs, self.weights.unbind(), strict=True)
+        mixed: Tensor
+        if self.space == "value":
+            mixed = reduce(torch.add, (w * out for out, w in terms))
+        else:  # Logarithms are added without leaving them: small probabilities keep their order.
+            logs = (out.log_softmax(self.dim) + w.log() for out, w in terms)
+            mixed = reduce(torch.logaddexp, logs)
         return mixed
 
 
@@ -91,50 +100,134 @@ def predict_all(
     dim: int = -1,
     device: str | torch.device | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Returns all predictions on some data, to choose weights by.
+    """Return all predictions on some data, to choose weights by.
 
     Args:
         models: An iterator that loads one after the other bounds the memory.
-        batches: Inputs, a tensor or a tuple of them, and targets; all are kept in memory.
+        batches: Inputs, a tensor or a tuple of them, and labels; all are kept in memory.
         space: ``"probability"`` makes probabilities of the models' logits.
         dim: Where the classes are.
         device: Where each model computes before it returns to where it was; there if None.
 
     Returns:
-        Predictions on the CPU, (models, n, ...) with classes last, and targets, (n, ...).
+        Predictions on the CPU, (models, n, ...) with classes last, and labels, (n, ...).
 
     Raises:
         ValueError: If there are no models or no data.
     """
     data = list(batches)
-    predictions = [_predict(model, data, space, dim, device) for model in models]
+    predictions = []
+    for model in models if data else ():
+        with torch.no_grad(), evaluating(model, device) as place:
+            moved = (on_device(x if isinstance(x, tuple) else (x,), place) for x, _ in data)
+            outputs = [model(*inputs).cpu() for inputs in moved]
+        if space == "probability":
+            outputs = [output.softmax(dim).movedim(dim, -1) for output in outputs]
+        predictions.append(torch.cat(outputs))
     if not predictions or not data:
         raise ValueError(f"Pass models and data, got {len(predictions)} and {len(data)} batches.")
-    return torch.stack(predictions), torch.cat([targets for _, targets in data]).cpu()
+    return torch.stack(predictions), torch.cat([labels for _, labels in data]).cpu()
 
 
-@torch.no_grad()
-def _predict(
-    model: nn.Module,
-    data: Sequence[tuple[Any, Tensor]],
-    space: Space,
-    dim: int,
-    device: str | torch.device | None,
-) -> Tensor:
-    was, home = model.training, device_of(model)
-    place = torch.device(device or home)
-    model.eval().to(place)
-    outputs = []
-    for inputs, _ in data:
-        given = on_device(inputs if isinstance(inputs, tuple) else (inputs,), place)
-        outputs.append(model(*given).cpu())
-    model.train(was).to(home)
-    if space == "probability":
-        outputs = [output.softmax(dim).movedim(dim, -1) for output in outputs]
-    return torch.cat(outputs)
+def ensemble_loss(mixed: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean loss of an ensemble.
+
+    Args:
+        mixed: Probabilities of shape (n, classes) for labels that are whole numbers, else values.
+        labels: Classes of shape (n,), for which the loss is the negative logarithm of their
+            probability, or values of the predictions' shape, for which it is the squared error.
+
+    Raises:
+        ValueError: If the shapes do not belong together.
+    """
+    if labels.is_floating_point():
+        if mixed.shape != labels.shape:
+            raise ValueError(
+                f"Predictions of shape {tuple(mixed.shape)} do not belong to labels of shape "
+                f"{tuple(labels.shape)}. Give both one shape."
+            )
+        return (mixed - labels).square().mean()
+    probability = mixed.gather(-1, labels.long()[..., None])
+    return -probability.clamp_min(_LEAST_PROBABILITY).log().mean()
 
 
-def _weighted(output: Tensor, weight: Tensor, space: Space, dim: int) -> Tensor:
-    if space == "value":
-        return weight * output
-    return output.log_softmax(dim) + weight.log()
+def greedy_weights(
+    predictions: Tensor, labels: Tensor, *, size: int = 25, loss: EnsembleLoss = ensemble_loss
+) -> tuple[float, ...]:
+    """Return the shares of the models that greedy additions chose.
+
+    One at a time, the model is added whose equal mean with those before has the least loss, of
+    equals one already added, then the first. The best of all sizes is returned.
+
+    Args:
+        predictions: (models, n, ...), probabilities or values.
+        labels: (n, ...).
+        size: How many to add, with replacement.
+        loss: Of the mixed predictions and the labels; any number will do, such as an error rate.
+
+    Raises:
+        ValueError: If there are no models, the size is not positive, or no loss is finite.
+    """
+    _check(predictions, size)
+    counts = torch.zeros(len(predictions), dtype=torch.float64, device="cpu")
+    total = torch.zeros_like(predictions[0], dtype=torch.float64)
+    best, kept = float("inf"), counts
+    for n in range(1, size + 1):
+        losses = [float(loss((total + one) / n, labels)) for one in predictions]
+        ranked = [(v if v == v else np.inf, not counts[i], i) for i, v in enumerate(losses)]
+        reached, _, chosen = min(ranked)
+        counts = counts.clone()
+        counts[chosen] += 1.0
+        total += predictions[chosen]
+        if reached < best:
+            best, kept = reached, counts
+    if not np.isfinite(best):
+        raise ValueError("No model's predictions have a finite loss. Leave out diverged models.")
+    return tuple((kept / kept.sum()).tolist())
+
+
+def simplex_weights(
+    predictions: Tensor, labels: Tensor, *, loss: EnsembleLoss = ensemble_loss
+) -> tuple[float, ...]:
+    """Return the weights, not negative and of sum 1, with the least loss.
+
+    Args:
+        predictions: (models, n, ...), probabilities or values.
+        labels: (n, ...).
+        loss: Of the mixed predictions and the labels; it has a gradient.
+
+    Raises:
+        ValueError: If there are no models, or predictions are not finite.
+    """
+    _check(predictions, 1)
+    if not bool(torch.isfinite(predictions).all()):
+        raise ValueError("Predictions must be finite. Leave out diverged models.")
+    wide = predictions.detach().double()
+    wanted = labels.double() if labels.is_floating_point() else labels
+
+    def value(weights: Array) -> tuple[float, Array]:
+        w = torch.tensor(weights, device=wide.device, requires_grad=True)
+        reached = loss(torch.tensordot(w, wide, 1), wanted)
+        (slope,) = torch.autograd.grad(reached, w)
+        return float(reached.detach()), slope.cpu().numpy()
+
+    n = len(predictions)
+    found: Any = minimize(
+        value,
+        np.full(n, 1.0 / n),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * n,
+        constraints=LinearConstraint(np.ones(n), 1.0, 1.0),
+        options={"ftol": 1e-10, "maxiter": 200},
+    )
+    weights = np.where(found.x < _LEAST_WEIGHT, 0.0, found.x)
+    return tuple((weights / weights.sum()).tolist())
+
+
+def _check(predictions: Tensor, size: int) -> None:
+    if predictions.ndim < 2 or not len(predictions) or size < 1:
+        raise ValueError(
+            "Predictions must have the shape (models, n, ...) of one model at least, and size be "
+            f"positive, got {tuple(predictions.shape)} and {size}."
+        )

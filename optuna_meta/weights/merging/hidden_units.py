@@ -20,8 +20,10 @@ from torch import fx
 from torch import nn
 import torch.nn.functional as F
 
+from optuna_meta.weights.state_dict import plain_name
 
-__all__ = ["Axis", "Hidden", "hidden_layers"]
+
+__all__ = ["Axis", "hidden_layers", "HiddenLayer"]
 
 _WITH_WEIGHTS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -36,10 +38,6 @@ _UNITWISE = (
 _UNITWISE_FUNCTIONS: tuple[Callable[..., Any], ...] = (
     torch.relu, torch.tanh, torch.sigmoid, F.relu, F.leaky_relu, F.elu, F.gelu, F.silu, F.tanh,
     F.sigmoid, F.softplus, F.dropout, F.max_pool1d, F.max_pool2d, F.avg_pool1d, F.avg_pool2d,
-    F.adaptive_avg_pool1d, F.adaptive_avg_pool2d,
-)  # fmt: skip
-_POOLING = (
-    F.max_pool1d, F.max_pool2d, F.avg_pool1d, F.avg_pool2d,
     F.adaptive_avg_pool1d, F.adaptive_avg_pool2d,
 )  # fmt: skip
 _UNITWISE_METHODS = ("relu", "tanh", "sigmoid", "contiguous", "float")
@@ -58,15 +56,15 @@ class Axis(NamedTuple):
     block: int  # how many places in a row each unit takes
 
 
-class Hidden(NamedTuple):
+class HiddenLayer(NamedTuple):
     """Units that change places together: a hidden layer's, or those of several that are added."""
 
     size: int
     axes: tuple[Axis, ...]
 
 
-def hidden_layers(model: nn.Module) -> tuple[Hidden, ...]:
-    """Returns the hidden layers, first to last; none for a model of one layer.
+def hidden_layers(model: nn.Module) -> tuple[HiddenLayer, ...]:
+    """Return the hidden layers, first to last; none for a model of one layer.
 
     Args:
         model: Linear, convolutional and normalised layers, with activations, pooling, dropout and
@@ -75,46 +73,51 @@ def hidden_layers(model: nn.Module) -> tuple[Hidden, ...]:
     Raises:
         ValueError: If the model has something else; the message says what is in the way.
     """
-    units = _Units(model)
+    flow = _Flow(model)
     for node in _traced(model).nodes:
         if node.op == "placeholder":
-            units.of[node] = units.outside
+            flow.of[node] = flow.outside
         elif node.op == "output":
             if not isinstance(node.args[0], fx.Node):
                 raise _refusal("it returns more than one tensor")
-            units.join(units.of[node.args[0]], units.outside, "")
+            flow.join(flow.of[node.args[0]], flow.outside, "")
         elif node.op == "get_attr":
             raise _refusal(f"{node.name!r} uses {str(node.target)!r} outside of a layer")
         else:
-            units.step(node, model)
-    return units.found()
+            flow.step(node, model)
+    return flow.found()
 
 
-class _Group:
-    """Units under construction."""
+class _Units:
+    """Units that change places together, as far as the trace has gone."""
 
     def __init__(self, size: int, is_vector: bool) -> None:
         self.size, self.is_vector = size, is_vector
         self.axes: list[Axis] = []
         self.doubt = ""  # What reads them and may not treat all alike.
-        self.joined: _Group | None = None
+        self.joined: _Units | None = None
+
+    @property
+    def root(self) -> _Units:
+        """Those that these were joined to in the end."""
+        return self if self.joined is None else self.joined.root
 
 
-class _Units:
-    """Which units each traced value holds."""
+class _Flow:
+    """The units that each traced value holds, followed from operation to operation."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.outside = _Group(0, False)  # The network's inputs and outputs keep their places.
+        self.outside = _Units(0, False)  # The network's inputs and outputs keep their places.
         self._uses = Counter(id(p) for m in model.modules() for p in m.parameters(recurse=False))
         self._flat: set[fx.Node] = set()  # Values whose channels and places are one axis.
-        self.of: dict[fx.Node, _Group] = {}
-        self._groups: list[_Group] = []
+        self.of: dict[fx.Node, _Units] = {}
+        self._all: list[_Units] = []
         self._layers: list[Any] = []
 
     def step(self, node: fx.Node, model: nn.Module) -> None:
         """Follow one operation."""
         module = model.get_submodule(str(node.target)) if node.op == "call_module" else None
-        given = [self._root(self.of[n]) for n in node.all_input_nodes]
+        given = [self.of[n].root for n in node.all_input_nodes]
         if not given:
             raise _refusal(f"{node.name!r} has no input")
         is_flat = any(n in self._flat for n in node.all_input_nodes)
@@ -129,15 +132,15 @@ class _Units:
         elif len(given) > 1 and node.target in _PAIRWISE:
             self.of[node] = self.join(given[0], given[1], node.name)
         else:
-            for group in given:
-                group.doubt = group.doubt or _doubt(node, module, group.is_vector)
+            for units in given:
+                units.doubt = units.doubt or _doubt(node, module, units.is_vector)
             if len(set(given)) > 1:
                 raise _refusal(f"{node.name!r} takes several layers' outputs")
             self.of[node] = given[0]
 
-    def join(self, a: _Group, b: _Group, name: str) -> _Group:
-        """Let the units of two groups change places together only; ``outside`` takes all."""
-        a, b = self._root(a), self._root(b)
+    def join(self, a: _Units, b: _Units, name: str) -> _Units:
+        """Let units change places together only, or not at all where one side is the outside."""
+        a, b = a.root, b.root
         if b is self.outside:
             a, b = b, a
         if a is not b:
@@ -147,23 +150,18 @@ class _Units:
             a.axes, a.doubt = [*a.axes, *b.axes], a.doubt or b.doubt
         return a
 
-    def found(self) -> tuple[Hidden, ...]:
-        """The groups that are free to change places."""
-        free = [g for g in self._groups if g.joined is None]
-        for group in free:
-            if group.doubt:
-                raise _refusal(group.doubt)
-            names = [axis.name for axis in group.axes]
+    def found(self) -> tuple[HiddenLayer, ...]:
+        """Return the layers whose units are free to change places."""
+        free = [units for units in self._all if units.joined is None]
+        for units in free:
+            if units.doubt:
+                raise _refusal(units.doubt)
+            names = [axis.name for axis in units.axes]
             if twice := {name for name in names if names.count(name) > 1}:
                 raise _refusal(f"{min(twice)!r} leads from units to those they are added to")
-        return tuple(Hidden(group.size, tuple(group.axes)) for group in free)
+        return tuple(HiddenLayer(units.size, tuple(units.axes)) for units in free)
 
-    def _root(self, group: _Group) -> _Group:
-        while group.joined is not None:
-            group = group.joined
-        return group
-
-    def _layer(self, name: str, module: Any, given: _Group, is_flat: bool) -> _Group:
+    def _layer(self, name: str, module: Any, given: _Units, is_flat: bool) -> _Units:
         self._check_layer(name, module)
         is_vector = isinstance(module, nn.Linear)
         if given is not self.outside:
@@ -173,14 +171,13 @@ class _Units:
             # Of a linear layer's units for each of several places, flattened ones lie apart.
             if inputs % given.size or (given.is_vector and inputs != given.size):
                 raise _refusal(f"{name!r} has {inputs} inputs after a layer of {given.size} units")
-            given.axes.append(Axis(f"{name}.weight", 1, inputs // given.size))
-        made = _Group(int(module.weight.shape[0]), is_vector)
-        parts = ["weight"] if module.bias is None else ["weight", "bias"]
-        made.axes = [Axis(f"{name}.{part}", 0, 1) for part in parts]
-        self._groups.append(made)
+            given.axes.append(Axis(plain_name(f"{name}.weight"), 1, inputs // given.size))
+        made = _Units(int(module.weight.shape[0]), is_vector)
+        made.axes = _outputs(name, module)
+        self._all.append(made)
         return made
 
-    def _normalise(self, name: str, module: Any, given: _Group) -> None:
+    def _normalise(self, name: str, module: Any, given: _Units) -> None:
         self._check_layer(name, module)
         if given is self.outside:
             return
@@ -189,7 +186,7 @@ class _Units:
                 raise _refusal(f"{name!r} (LayerNorm) normalises over more than a layer's units")
         elif module.num_features != given.size:
             raise _refusal(f"{name!r} normalises after flattening")
-        given.axes += _vectors(name, module)
+        given.axes += _outputs(name, module)
 
     def _check_layer(self, name: str, module: Any) -> None:
         if any(module is other for other in self._layers):
@@ -204,10 +201,10 @@ class _Units:
         self._layers.append(module)
 
 
-def _vectors(name: str, module: nn.Module) -> list[Axis]:
-    """Scale, shift and statistics; the count has no place for units."""
-    tensors = [*module.named_parameters(), *module.named_buffers()]
-    return [Axis(f"{name}.{part}", 0, 1) for part, tensor in tensors if tensor.ndim]
+def _outputs(name: str, module: nn.Module) -> list[Axis]:
+    """Return where units stand in a module's own tensors; the count of batches has no place."""
+    own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    return [Axis(plain_name(f"{name}.{part}"), 0, 1) for part, tensor in own if tensor.ndim]
 
 
 def _traced(model: nn.Module) -> fx.Graph:
@@ -218,8 +215,10 @@ def _traced(model: nn.Module) -> fx.Graph:
 
 
 def _doubt(node: fx.Node, module: nn.Module | None, is_vector: bool) -> str:
-    """Why units may not change places before this step, empty where they may."""
-    kind = type(module).__name__ if module is not None else str(node.target)
+    """Return why units may not change places before this step, empty where they may."""
+    kind = getattr(node.target, "__name__", str(node.target))
+    if module is not None:
+        kind = type(module).__name__
     if isinstance(module, nn.Flatten):
         allowed = module.start_dim == 1 and module.end_dim == -1
     elif module is not None:
@@ -228,8 +227,7 @@ def _doubt(node: fx.Node, module: nn.Module | None, is_vector: bool) -> str:
         allowed = node.target in _UNITWISE_METHODS or _flattens(node)
     else:
         allowed = node.target in _UNITWISE_FUNCTIONS or _flattens(node) or _scales(node)
-    pools = node.target in _POOLING or "Pool" in kind
-    if allowed and not (is_vector and pools):  # That goes over the last axis.
+    if allowed and not (is_vector and "pool" in kind.lower()):  # That goes over the last axis.
         return ""
     return f"{node.name!r} ({kind}) is not known to treat all units alike"
 
@@ -240,7 +238,7 @@ def _flattens(node: fx.Node) -> bool:
 
 
 def _scales(node: fx.Node) -> bool:
-    """Whether it adds or multiplies by a number."""
+    """Tell whether it adds or multiplies by a number."""
     others = [part for part in node.args if not isinstance(part, fx.Node)]
     return node.target in _PAIRWISE and all(isinstance(part, int | float) for part in others)
 

@@ -19,21 +19,21 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch import Tensor
-from torch.func import functional_call
 
-from optuna_meta.weights.batches import device_of
-from optuna_meta.weights.batches import on_device
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.merging.average import average
 from optuna_meta.weights.state_dict import opened
 from optuna_meta.weights.state_dict import Source
+from optuna_meta.weights.state_dict import State
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.torch_tools import call_with
+from optuna_meta.weights.torch_tools import evaluating
+from optuna_meta.weights.torch_tools import on_device
 
 
 __all__ = ["greedy_soup", "learn_weights", "Soup"]
 
 Predict = Callable[..., Any]
-State = dict[str, Tensor]
 
 
 class Soup(NamedTuple):
@@ -49,17 +49,17 @@ def greedy_soup(
     score: Callable[[Checkpoint], float],
     *,
     maximize: bool = True,
-    align: nn.Module | None = None,
+    align_by: nn.Module | None = None,
     allow_independent: bool = False,
 ) -> Soup:
-    """Adds checkpoints, best first, to an equal average as long as its score improves strictly.
+    """Add checkpoints, best first, to an equal average as long as its score improves strictly.
 
     Args:
         checkpoints: Checkpoints or state dicts of one architecture.
         score: How well weights do on validation data; it recomputes batch normalisation's
             statistics where there are any.
         maximize: Whether a higher score is better.
-        align: See :func:`optuna_meta.weights.merging.average.average`.
+        align_by: See :func:`optuna_meta.weights.merging.average.average`.
         allow_independent: The same.
 
     Raises:
@@ -72,13 +72,10 @@ def greedy_soup(
     if not ranked:
         raise ValueError(f"One checkpoint at least must have a finite score, got {scores}.")
     chosen, best = [ranked[0]], scores[ranked[0]]
-    soup = average([checkpoints[ranked[0]]])
+    mean = partial(average, align_by=align_by, allow_independent=allow_independent)
+    soup = mean([checkpoints[ranked[0]]])
     for i in ranked[1:]:
-        trial = average(
-            [checkpoints[j] for j in [*chosen, i]],
-            align=align,
-            allow_independent=allow_independent,
-        )
+        trial = mean([checkpoints[j] for j in [*chosen, i]])
         reached = sign * float(score(trial))
         if reached > best:
             chosen, best, soup = [*chosen, i], reached, trial
@@ -97,7 +94,7 @@ def learn_weights(
     device: str | torch.device | None = None,
     allow_independent: bool = False,
 ) -> tuple[float, ...]:
-    """Returns the weights of the average with the least validation loss that gradients find.
+    """Learn the weights of the average with the least validation loss, by gradients.
 
     All checkpoints are in memory together. They start equal.
 
@@ -114,24 +111,21 @@ def learn_weights(
     Raises:
         ValueError: If there is no checkpoint, or they look independently trained.
     """
-    place = torch.device(device or device_of(model))
-    states = [_floating(state_of(checkpoint), place) for checkpoint in checkpoints]
-    if not states:
+    if not checkpoints:
         raise ValueError("There must be a checkpoint at least, got none.")
     average(checkpoints, allow_independent=allow_independent)  # Raises where they are unlike.
-    data = [on_device(batch, place) for batch in batches]
-    logits = torch.zeros(len(states), device=place, requires_grad=True)
-    optimiser = torch.optim.Adam([logits], lr=lr)
-    was, home = model.training, device_of(model)
     buffers = {name for name, _ in model.named_buffers()}
-    model.eval().to(place)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        for batch in data:
-            predict = partial(_predict, model, _mixed(states, logits.softmax(0), buffers))
-            torch.autograd.backward(loss(predict, batch) / len(data))
-        optimiser.step()
-    model.train(was).to(home)
+    with evaluating(model, device) as place:
+        states = [_floating(state_of(checkpoint), place) for checkpoint in checkpoints]
+        data = [on_device(batch, place) for batch in batches]
+        logits = torch.zeros(len(states), device=place, requires_grad=True)
+        optimiser = torch.optim.Adam([logits], lr=lr)
+        for _ in range(steps):
+            optimiser.zero_grad()
+            for batch in data:
+                predict = partial(call_with, model, _mixed(states, logits.softmax(0), buffers))
+                torch.autograd.backward(loss(predict, batch) / len(data))
+            optimiser.step()
     return tuple(logits.detach().softmax(0).tolist())
 
 
@@ -140,17 +134,13 @@ def _checkpoint(source: Source) -> Checkpoint:
     return held if isinstance(held, Checkpoint) else Checkpoint(state_of(held))
 
 
-def _predict(model: nn.Module, state: State, *inputs: Any) -> Any:
-    return functional_call(model, state, inputs)
-
-
 def _floating(state: State, device: torch.device) -> State:
-    """What can be mixed; of the rest the model's own is used."""
+    """Return what can be mixed; of the rest the model's own is used."""
     return {n: t.detach().to(device) for n, t in state.items() if t.is_floating_point()}
 
 
 def _mixed(states: Sequence[State], weights: Tensor, buffers: Collection[str]) -> State:
-    """The weighted sum, through which gradients reach the weights.
+    """Return the weighted sum, through which gradients reach the weights (models,).
 
     Not through buffers: a batch norm has no gradient with respect to its statistics.
     """

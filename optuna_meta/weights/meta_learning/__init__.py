@@ -1,1 +1,1 @@
-"""One start for many tasks: in come tasks, out go weights learned jointly, by Reptile or MAML."""
+"""One start for many tasks: in come a model, tasks and a loss, out goes a checkpoint."""

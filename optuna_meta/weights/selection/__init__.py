@@ -1,1 +1,1 @@
-"""Which checkpoint to start from: in come candidates and the new task, out goes a ranking."""
+"""Which checkpoint to start from: in come prior studies and the new task, out goes a ranking."""

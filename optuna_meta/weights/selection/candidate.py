@@ -1,21 +1,25 @@
-"""The checkpoints of prior studies, each with how good it was within its own study."""
+"""Checkpoints of prior studies to start from, and the choice among starts as a hyperparameter."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import optuna
-from optuna.study import StudyDirection
+from optuna import Study
 from optuna.trial import TrialState
 
+from optuna_meta._typing import Array
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.store.record import CheckpointRecord
+from optuna_meta.weights.store.retention import signs_of
 from optuna_meta.weights.store.store import CheckpointStore
 
 
-__all__ = ["Candidate", "find_checkpoints"]
+__all__ = ["Candidate", "find_checkpoints", "STARTS", "suggest_start"]
 
 
 @dataclass(frozen=True)
@@ -34,17 +38,15 @@ class Candidate:
     store: CheckpointStore
 
     def load(self) -> Checkpoint:
-        """Reads it; see :meth:`CheckpointStore.load`."""
+        """Read it; see :meth:`CheckpointStore.load`."""
         return self.store.load(self.record)
 
     def __str__(self) -> str:
         return str(self.record)
 
 
-def find_checkpoints(
-    prior_studies: Iterable[optuna.Study], store: CheckpointStore
-) -> list[Candidate]:
-    """Returns the checkpoints of prior studies, those best within their study first.
+def find_checkpoints(prior_studies: Iterable[Study], store: CheckpointStore) -> list[Candidate]:
+    """Return the checkpoints of prior studies, those best within their study first.
 
     Those without a finite value are left out: their trials failed or diverged. A checkpoint that
     several studies share, as copies do, comes once.
@@ -62,15 +64,15 @@ def find_checkpoints(
             f"Prior studies must be a list of optuna.Study, got {type(prior_studies).__name__}: "
             "load each with optuna.load_study."
         )
-    found: dict[str, Candidate] = {}
+    candidates: dict[str, Candidate] = {}
     for study in prior_studies:
         for candidate in _of_study(study, store):
-            found.setdefault(candidate.record.weights.artifact_id, candidate)
-    return sorted(found.values(), key=lambda candidate: -candidate.score)
+            candidates.setdefault(candidate.record.weights.artifact_id, candidate)
+    return sorted(candidates.values(), key=lambda candidate: -candidate.score)
 
 
-def _of_study(study: optuna.Study, store: CheckpointStore) -> list[Candidate]:
-    signs = np.array([1.0 if d == StudyDirection.MINIMIZE else -1.0 for d in study.directions])
+def _of_study(study: Study, store: CheckpointStore) -> list[Candidate]:
+    signs = signs_of(study)
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     results = signs * np.array([t.values for t in trials], dtype=float).reshape(-1, len(signs))
     places = {trial.number: place for place, trial in enumerate(trials)}
@@ -86,13 +88,53 @@ def _of_study(study: optuna.Study, store: CheckpointStore) -> list[Candidate]:
     return candidates
 
 
-def _score(own: np.ndarray, others: np.ndarray) -> float:
-    """Share of the other values (n, K), lower is better, that are worse, of n + 1.
+def _score(own: Array, others: Array) -> float:
+    """Return the share of other values (n, K), lower is better, that are worse than own (K,).
+
+    Of n + 1 values, that is, of which ties count half.
 
     A single trial has the score 1/2: nothing is known of it.
     """
-    below, above = others < own, others > own
-    n_better = int((below.any(axis=1) & ~above.any(axis=1)).sum())
-    n_worse = int((above.any(axis=1) & ~below.any(axis=1)).sum())
-    n_ties = len(others) - n_better - n_worse
-    return float((n_worse + 0.5 * n_ties + 0.5) / (len(others) + 1))
+    worse, better = (others > own).any(axis=1), (others < own).any(axis=1)
+    # What is both is neither: it neither dominates nor is dominated, a tie.
+    return 0.5 + 0.5 * (int(worse.sum()) - int(better.sum())) / (len(others) + 1)
+
+
+# In this order in every study, for a sampler learns across studies which of them pays.
+STARTS = ("scratch", "best", "nearest", "transferable", "average", "meta-learned")
+
+
+def suggest_start(
+    trial: optuna.Trial,
+    starts: Mapping[str, Checkpoint | Candidate | Callable[[], Checkpoint | None] | None],
+    *,
+    name: str = "start",
+) -> Checkpoint | None:
+    """Suggest what a trial's model starts from: ``scratch``, or one of those given by name.
+
+    A checkpoint's own number would mean something else in each study; these names do not, so that
+    :class:`MetaSampler` learns from prior studies which starts pay.
+
+    Args:
+        trial: The running trial.
+        starts: By name, of :data:`STARTS`: a checkpoint, a candidate, or what loads it when it is
+            drawn. ``None`` stands for a start that ends up at scratch, as ``rank_checkpoints``
+            may; it stays a choice, for all trials of a study must have the same.
+        name: Of the parameter.
+
+    Returns:
+        The checkpoint; ``None`` for scratch.
+
+    Raises:
+        ValueError: A name is not one of :data:`STARTS`.
+    """
+    if unknown := starts.keys() - set(STARTS):
+        raise ValueError(
+            f"Starts have the names {', '.join(STARTS)}, so that they mean the same in every "
+            f"study; got {', '.join(map(repr, sorted(unknown)))}."
+        )
+    choices = [known for known in STARTS if known in starts or known == "scratch"]
+    start = starts.get(trial.suggest_categorical(name, choices))
+    if isinstance(start, Candidate):
+        return start.load()
+    return start if start is None or isinstance(start, Checkpoint) else start()

@@ -1,22 +1,28 @@
-"""Which checkpoint a new task starts from, if any."""
+"""Which checkpoint a new task starts from, if any: measures of candidates, and their ranking."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import optuna
 import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta._optuna import study_user_attrs
+from optuna_meta._typing import Array
+from optuna_meta.features.record import clean_meta_features
+from optuna_meta.features.record import read_meta_features
+from optuna_meta.features.similarity import nearness
 from optuna_meta.weights.selection.candidate import Candidate
-from optuna_meta.weights.selection.new_task import look_at
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.new_task import predict
 from optuna_meta.weights.selection.new_task import Preview
+from optuna_meta.weights.selection.new_task import preview_of
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import compare
 from optuna_meta.weights.selection.short_training import ShortTraining
@@ -27,16 +33,17 @@ from optuna_meta.weights.torch_tools import own_randomness
 
 
 __all__ = [
-    "ShortlistThenTrain",
-    "Measure",
-    "Ranked",
-    "Ranking",
     "by_fit",
     "by_leep",
     "by_logme",
     "by_loss",
     "by_score",
+    "Measure",
+    "Nearest",
     "rank_checkpoints",
+    "Ranked",
+    "Ranking",
+    "ShortlistThenTrain",
 ]
 
 Measure = Callable[[Preview, NewTask], float]
@@ -83,34 +90,68 @@ class Ranking:
         return "\n".join(lines)
 
 
-def by_score(look: Preview, target: NewTask) -> float:
-    """How good it was within its own study."""
-    return look.candidate.score
+def by_score(preview: Preview, target: NewTask) -> float:
+    """Return how good it was within its own study."""
+    return preview.candidate.score
 
 
-def by_fit(look: Preview, target: NewTask) -> float:
-    """The share of the model's parameters that the checkpoint has."""
-    return look.share
+def by_fit(preview: Preview, target: NewTask) -> float:
+    """Return the share of the model's parameters that the checkpoint has."""
+    return preview.share
 
 
-def by_loss(look: Preview, target: NewTask) -> float:
-    """Minus its loss before any training; a dead network's can be the lowest."""
-    return -target.loss(look.outputs, target.targets).item()
+def by_loss(preview: Preview, target: NewTask) -> float:
+    """Return minus its loss before any training; a dead network's can be the lowest."""
+    return -target.loss(preview.outputs, target.labels).item()
 
 
-def by_logme(look: Preview, target: NewTask) -> float:
-    """LogME of its features; NaN where it does not apply, as to sequences of classes."""
-    features = (target.features or _last_features)(look.model, target.inputs)
-    is_sequence = target.targets.ndim > 1 and not target.targets.is_floating_point()
+def by_logme(preview: Preview, target: NewTask) -> float:
+    """Return LogME of its features; NaN where it does not apply, as to sequences of classes."""
+    features = (target.features or _last_features)(preview.model, target.inputs)
+    is_sequence = target.labels.ndim > 1 and not target.labels.is_floating_point()
     if features.numel() == 0 or is_sequence or not torch.isfinite(features).all():
         return float("nan")
-    return logme(features.double().cpu().numpy(), target.targets.cpu().numpy())
+    return logme(features.double().cpu().numpy(), target.labels.cpu().numpy())
 
 
-def by_leep(look: Preview, target: NewTask) -> float:
-    """LEEP of its predictions as a classifier whose outputs are logits (n, Z)."""
-    probabilities = torch.softmax(look.outputs.double(), dim=-1)
-    return leep(probabilities.cpu().numpy(), target.targets.cpu().numpy())
+def by_leep(preview: Preview, target: NewTask) -> float:
+    """Return LEEP of its predictions as a classifier whose outputs are logits (n, Z)."""
+    probabilities = torch.softmax(preview.outputs.double(), dim=-1)
+    return leep(probabilities.cpu().numpy(), target.labels.cpu().numpy())
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """A measure for :func:`rank_checkpoints`: the weight of a candidate's study.
+
+    Args:
+        weights: By name of the study, such as what an explanation of the sampler reports; a
+            candidate of another study is not considered.
+    """
+
+    weights: Mapping[str, float]
+
+    @classmethod
+    def by_meta_features(
+        cls, prior_studies: Sequence[optuna.Study], meta_features: Mapping[str, float]
+    ) -> Nearest:
+        """Weigh prior studies by the distance of their meta-features.
+
+        Args:
+            prior_studies: With meta-features that ``record_meta_features`` put there; without,
+                a study weighs like an average one.
+            meta_features: The new task's.
+
+        Raises:
+            ValueError: A study's meta-features, or the new task's, are no named numbers.
+        """
+        known = [read_meta_features(study_user_attrs(study)) or {} for study in prior_studies]
+        weights = nearness(known, clean_meta_features(meta_features))
+        names = [study.study_name for study in prior_studies]
+        return cls(dict(zip(names, map(float, weights), strict=True)))
+
+    def __call__(self, preview: Preview, target: NewTask) -> float:
+        return self.weights.get(preview.candidate.record.study, float("nan"))
 
 
 @dataclass(frozen=True)
@@ -139,7 +180,7 @@ def rank_checkpoints(
     strategy: ShortlistThenTrain | Measure | None = None,
     seed: int = 0,
 ) -> Ranking:
-    """Returns the checkpoints in the order in which a new task should start from them.
+    """Return the checkpoints in the order in which a new task should start from them.
 
     Those that are missing, damaged, of another architecture, diverged, or give the same output for
     all inputs are never chosen; the ranking says why. Torch's global random state is left as it
@@ -148,59 +189,57 @@ def rank_checkpoints(
     Args:
         candidates: What :func:`find_checkpoints` returned.
         target: The new task.
-        strategy: What decides: :class:`ShortlistThenTrain`, the default, or a measure alone, which does not
-            compare with scratch.
+        strategy: What decides: :class:`ShortlistThenTrain`, the default, or a measure alone, which
+            does not compare with scratch.
         seed: Of folds, batches and what a checkpoint does not have.
 
     Raises:
-        ValueError: If the target's score is not finite on some held-out examples.
+        ValueError: If the new task's score is not finite on some held-out examples.
     """
-    chosen = ShortlistThenTrain() if strategy is None else strategy
-    measures = chosen.measures if isinstance(chosen, ShortlistThenTrain) else (chosen,)
+    strategy = strategy or ShortlistThenTrain()
+    measures = strategy.measures if isinstance(strategy, ShortlistThenTrain) else [strategy]
     usable: list[Candidate] = []
     scores: list[list[float]] = []
     rejected: list[Ranked] = []
     for candidate in candidates:
         with own_randomness(seed):
-            look = look_at(candidate, target)
-        if isinstance(look, str):
-            rejected.append(Ranked(candidate, float("nan"), look))
+            preview = preview_of(candidate, target)
+        if isinstance(preview, str):
+            rejected.append(Ranked(candidate, float("nan"), preview))
         else:
             usable.append(candidate)
-            scores.append([measure(look, target) for measure in measures])
-    table = np.array(scores).reshape(len(usable), len(measures))
-    if isinstance(chosen, ShortlistThenTrain):
-        starts = _guarded(usable, table, target, chosen, seed)
+            scores.append([measure(preview, target) for measure in measures])
+    table = np.array(scores).reshape(len(usable), len(measures))  # (n, M)
+    if isinstance(strategy, ShortlistThenTrain):
+        starts = _tried(usable, table, target, strategy, seed)
     else:
         starts = [Ranked(candidate, table[i, 0]) for i, candidate in enumerate(usable)]
     ordered = sorted(starts, key=lambda start: (np.isnan(start.score), -start.score))
     return Ranking((*ordered, *rejected))
 
 
-def _guarded(
-    usable: Sequence[Candidate],
-    table: np.ndarray,
-    target: NewTask,
-    guard: ShortlistThenTrain,
-    seed: int,
+def _tried(
+    usable: list[Candidate], table: Array, target: NewTask, strategy: ShortlistThenTrain, seed: int
 ) -> list[Ranked]:
-    """Scores: those of the rung; what does not beat scratch comes behind it."""
-    tried = [i for i, _ in zip(_named(table), range(guard.shortlist), strict=False)]
-    rung, scratch = guard.short_training, Attempt(target, None, guard.short_training, seed)
+    """Train from the shortlist of a table (n, M); what does not beat scratch comes behind it."""
+    orders = np.argsort(-np.nan_to_num(table, nan=-np.inf), axis=0, kind="stable")  # (n, M)
+    shortlist = list(dict.fromkeys(orders.ravel().tolist()))[: strategy.shortlist]
+    training = strategy.short_training
+    scratch = Attempt(target, None, training, seed)
     verdicts = [
-        compare(Attempt(target, usable[i].load(), rung, seed), scratch, rung.divisions)
-        for i in tried
+        compare(Attempt(target, usable[i].load(), training, seed), scratch, training.divisions)
+        for i in shortlist
     ]
     used = max((verdict.divisions for verdict in verdicts), default=1)
     starts = [Ranked(None, -float(scratch.misses(used)[:, 0].mean()))]
     behind, ahead = np.nextafter(starts[0].score, [-np.inf, np.inf]).tolist()
     # Starts of equal scores stay in the order of their losses.
-    for i, verdict in sorted(zip(tried, verdicts, strict=True), key=lambda pair: pair[1].loss):
+    for i, verdict in sorted(zip(shortlist, verdicts, strict=True), key=lambda p: p[1].loss):
         # A better one may have scratch's score, where the loss has decided; any other comes just
         # behind scratch, however close or even ahead within the error.
         score = max(verdict.score, ahead) if verdict.is_better else min(verdict.score, behind)
         starts.append(Ranked(usable[i], score, _note(verdict)))
-    left = [c for i, c in enumerate(usable) if i not in tried]
+    left = [candidate for i, candidate in enumerate(usable) if i not in shortlist]
     return [*starts, *(Ranked(c, float("nan"), "not on the shortlist") for c in left)]
 
 
@@ -208,25 +247,16 @@ def _note(verdict: Verdict) -> str:
     if np.isinf(verdict.gain):
         whose = "scratch's" if verdict.gain > 0.0 else "its"
         return f"{whose} training ended in a dead or diverged model"
-    found = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"
-    return found if verdict.is_better else f"{found}: not better by a standard error"
-
-
-def _named(table: np.ndarray) -> Iterator[int]:
-    """Candidates as the measures (n, M) name them in turn, each once."""
-    orders = np.argsort(-np.nan_to_num(table, nan=-np.inf), axis=0, kind="stable")  # (n, M)
-    yield from dict.fromkeys(int(i) for i in orders.reshape(-1))
+    gain = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"
+    return gain if verdict.is_better else f"{gain}: not better by a standard error"
 
 
 def _last_features(model: nn.Module, inputs: Tensor) -> Tensor:
-    """What the model's last linear layer is given; empty where there is none.  # (n, d)"""
+    """Return what the model's last linear layer is given; empty where there is none.  # (n, d)"""
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    seen: list[Tensor] = []
     if not linear:
         return inputs.new_empty(len(inputs), 0)
-    hook = linear[-1].register_forward_pre_hook(lambda _, args: seen.append(args[0].detach()))
-    try:
+    given: list[Tensor] = []
+    with linear[-1].register_forward_pre_hook(lambda _, args: given.append(args[0].detach())):
         predict(model, inputs)
-    finally:
-        hook.remove()
-    return torch.cat([rows.reshape(len(rows), -1) for rows in seen])
+    return torch.cat([rows.reshape(len(rows), -1) for rows in given])

@@ -7,24 +7,23 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta._typing import Array
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.selection.new_task import healthy
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.new_task import predict
+from optuna_meta.weights.selection.new_task import unhealthy
 from optuna_meta.weights.torch_tools import own_randomness
 from optuna_meta.weights.torch_tools import seed_all
 
 
 __all__ = ["Attempt", "compare", "ShortTraining", "Verdict"]
 
-Array = NDArray[np.float64]
-
-_CHECKS = (0.0, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)  # Shares of the steps.
+# Shares of the steps at which a training is judged; close at first, where most is learned.
+_CHECKS = (0.0, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
 
 
 @dataclass(frozen=True)
@@ -92,24 +91,25 @@ class Attempt:
     """
 
     def __init__(
-        self, target: NewTask, start: Checkpoint | None, rung: ShortTraining, seed: int
+        self, target: NewTask, start: Checkpoint | None, short_training: ShortTraining, seed: int
     ) -> None:
-        self._target, self._start, self._rung, self._seed = target, start, rung, int(seed)
+        self._target, self._start, self._seed = target, start, int(seed)
+        self._training = short_training
         self._courses: dict[tuple[float, int, int], Array] = {}
 
     @property
     def n_folds(self) -> int:
         """As many as wanted, or as there are examples."""
-        return min(self._rung.folds, len(self._target.inputs))
+        return min(self._training.folds, len(self._target.inputs))
 
     def misses(self, divisions: int) -> Array:
-        """Returns what is missed on each held-out fold of each division.  # (divisions * folds, 2)
+        """Return what is missed on each held-out fold of each division.  # (divisions * folds, 2)
 
         That is :meth:`NewTask.miss`, after as many steps as are best over all folds, as a training
         that is stopped early is. It is infinite where every rate ends in a dead or diverged model
         on some fold.
         """
-        rates = self._rung.rates
+        rates = self._training.rates
         first = [tuple(_at_best(self.course(rate, 0, 0)[None]).mean(axis=0)) for rate in rates]
         misses = np.full((divisions * self.n_folds, 2), np.inf)
         # A choice of rate on all folds would cost more than twice as much.
@@ -121,29 +121,54 @@ class Attempt:
         return misses
 
     def course(self, rate: float, division: int, held_out: int) -> Array:
-        """Returns miss and loss on a held-out fold at each check of a training.  # (checks, 2)"""
+        """Return miss and loss on a held-out fold at each check of a training.  # (checks, 2)"""
         key = rate, division, held_out
         if key not in self._courses:
             self._courses[key] = self._trained(*key)
         return self._courses[key]
 
     def _trained(self, rate: float, division: int, held_out: int) -> Array:
-        target, rung, first = self._target, self._rung, self._seed + division * self._rung.folds
-        order = _shuffled(len(target.inputs), torch.Generator("cpu").manual_seed(first))
+        target, training = self._target, self._training
+        seed = self._seed + division * training.folds
+        order = _shuffled(len(target.inputs), torch.Generator("cpu").manual_seed(seed))
         folds = order.tensor_split(self.n_folds)
         rest = torch.cat([fold for i, fold in enumerate(folds) if i != held_out])
         fold = folds[held_out].to(target.inputs.device)
-        with own_randomness(first + held_out):
+        seed += held_out
+        with own_randomness(seed):
             model = target.model(self._start)
-            seed_all(first + held_out)  # For dropout, whatever the start has drawn.
-            course = np.array(_train(model, target, rest, fold, rung, rate, first + held_out))
-        if healthy(predict(model, target.inputs)):
+            seed_all(seed)  # For dropout, whatever the start has drawn.
+            course = np.array(self._train(model, rest, fold, rate, seed))
+        if unhealthy(predict(model, target.inputs)):
             return np.full_like(course, np.inf)
         return np.where(np.isfinite(course), course, np.inf)
 
+    def _train(
+        self, model: nn.Module, rows: Tensor, fold: Tensor, rate: float, seed: int
+    ) -> list[tuple[float, float]]:
+        """Train on rows (m,) of examples; return miss and loss on a fold (f,) at each check."""
+        target, training = self._target, self._training
+        generator = torch.Generator("cpu").manual_seed(seed)
+        optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+        checks = {round(share * training.steps) for share in _CHECKS}
+        inputs, labels = target.inputs[fold], target.labels[fold]
+        course = []
+        model.train()
+        for step in range(training.steps + 1):
+            if step in checks:
+                course.append(target.miss(predict(model, inputs), labels))
+            if step < training.steps:
+                drawn = _shuffled(len(rows), generator)[: training.batch_size]
+                batch = rows[drawn].to(target.inputs.device)
+                loss = target.loss(model(target.inputs[batch]), target.labels[batch])
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+        return course
+
 
 def compare(attempt: Attempt, scratch: Attempt, divisions: int) -> Verdict:
-    """Compares a start with scratch on the same folds, in pairs.
+    """Compare a start with scratch on the same folds, in pairs.
 
     Where both score the same on every fold, as on few easy examples, their losses are compared. It
     is over as soon as the start is not ahead of scratch after one of the divisions. As folds
@@ -170,39 +195,11 @@ def compare(attempt: Attempt, scratch: Attempt, divisions: int) -> Verdict:
 
 
 def _at_best(courses: Array) -> Array:
-    """Miss and loss (J, 2) of courses (J, checks, 2) at the check that is best over all J."""
+    """Return miss and loss (J, 2) of courses (J, checks, 2) at the check that is best over all."""
     means = courses.mean(axis=0)
     return courses[:, np.lexsort((means[:, 1], means[:, 0]))[0]]
 
 
-def _train(
-    model: nn.Module,
-    target: NewTask,
-    rows: Tensor,
-    fold: Tensor,
-    short_training: ShortTraining,
-    rate: float,
-    seed: int,
-) -> list[tuple[float, float]]:
-    """Trains on some rows of the examples, and returns miss and loss on others at each check."""
-    generator = torch.Generator("cpu").manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
-    checks = {round(share * short_training.steps) for share in _CHECKS}
-    course = []
-    model.train()
-    for step in range(short_training.steps + 1):
-        if step in checks:
-            course.append(target.miss(predict(model, target.inputs[fold]), target.targets[fold]))
-        if step < short_training.steps:
-            drawn = _shuffled(len(rows), generator)[: short_training.batch_size]
-            batch = rows[drawn].to(target.inputs.device)
-            loss = target.loss(model(target.inputs[batch]), target.targets[batch])
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-    return course
-
-
 def _shuffled(n: int, generator: torch.Generator) -> Tensor:
-    """On the CPU, whatever the default device is, so that a seed means the same everywhere."""
+    """Return n places in any order; drawn on the CPU, so that a seed means the same everywhere."""
     return torch.randperm(n, generator=generator, device="cpu")

@@ -1,12 +1,12 @@
-"""How well a source suits a target, from features or predictions alone: LogME and LEEP.
+"""How well a source suits a new task, from features or predictions alone: LogME and LEEP.
 
 K. You, Y. Liu, J. Wang, M. Long: LogME: Practical Assessment of Pre-trained Models for Transfer
 Learning. ICML 2021. C. V. Nguyen, T. Hassner, M. Seeger, C. Archambeau: LEEP: A New Measure to
 Evaluate Transferability of Learned Representations. ICML 2020. Higher is better in both, and only
-numbers of one target compare.
+numbers of one task compare.
 
-Notation: ``F (n, d)`` features of n examples, ``y (n,)`` a target, ``alpha`` the precision of the
-weights' prior, ``beta`` that of the noise, ``sigma (k,)`` squared singular values of F.
+Notation: ``F (n, d)`` features of n examples, ``y (n,)`` their labels, ``alpha`` the precision of
+the weights' prior, ``beta`` that of the noise, ``sigma (k,)`` squared singular values of F.
 """
 
 from __future__ import annotations
@@ -17,40 +17,41 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optuna_meta._typing import Array
+
 
 __all__ = ["leep", "log_evidence", "logme"]
 
-Array = NDArray[np.float64]
-
+# Informative features settle within tens of rounds; the flat evidence of others takes any number.
 _MOST_ITERATIONS = 1000
-_TOLERANCE = 1e-10
-_LEAST_NOISE = 1e-10  # Share of the target's variance: a perfect fit has no finite evidence.
+_TOLERANCE = 1e-10  # relative: what is left of float64 after sums over many examples
+_LEAST_NOISE = 1e-10  # Share of the labels' variance: a perfect fit has no finite evidence.
 
 
-def logme(features: Array, targets: NDArray[np.generic]) -> float:
-    """Returns the greatest log evidence of a linear model of the targets, per example.
+def logme(features: Array, labels: NDArray[np.generic]) -> float:
+    """Return the greatest log evidence of a linear model of the labels, per example.
 
     Args:
         features: Of n examples.  # (n, d)
-        targets: Whole numbers are classes, each against all others; other numbers are values to
+        labels: Whole numbers are classes, each against all others; other numbers are values to
             regress on.  # (n,) or, for values, (n, K)
 
     Raises:
-        ValueError: The features are not finite, or not of the same examples as the targets.
+        ValueError: The features are not finite, or not of the same examples as the labels.
     """
-    _require_rows(features, targets, "features")
-    columns = _columns(targets)
+    _require_rows(features, labels, "features")
+    columns = _columns(labels)
     left, singular, _ = np.linalg.svd(features.astype(np.float64), full_matrices=False)
     evidences = [_greatest_evidence(left, singular**2, features.shape[1], y) for y in columns.T]
     return float(np.mean(evidences)) / len(features)
 
 
 def log_evidence(features: Array, y: Array, alpha: float, beta: float) -> float:
-    """Returns the log density of ``y ~ N(0, F F' / alpha + I / beta)``.
+    """Return the log density of ``y ~ N(0, F F' / alpha + I / beta)``.
 
     Args:
         features: F.  # (n, d)
-        y: The target.  # (n,)
+        y: The labels.  # (n,)
         alpha: Precision of the weights.
         beta: Precision of the noise.
     """
@@ -58,23 +59,23 @@ def log_evidence(features: Array, y: Array, alpha: float, beta: float) -> float:
     return _Evidence.of(left, singular**2, features.shape[1], y).at(alpha, beta)
 
 
-def leep(predictions: Array, targets: NDArray[np.generic]) -> float:
-    """Returns the mean log likelihood of the targets given the source's predictions.
+def leep(predictions: Array, labels: NDArray[np.generic]) -> float:
+    """Return the mean log likelihood of the labels given the source's predictions.
 
     Args:
         predictions: Probabilities of the source's own classes.  # (n, Z)
-        targets: The target's classes.  # (n,)
+        labels: The new task's classes.  # (n,)
 
     Raises:
         ValueError: The predictions are no probabilities, or not of the same examples.
     """
-    _require_rows(predictions, targets, "predictions")
+    _require_rows(predictions, labels, "predictions")
     if predictions.min() < 0.0 or not np.allclose(predictions.sum(axis=1), 1.0, atol=1e-4):
         raise ValueError(
             "Predictions must be probabilities, with a sum of 1 in each row: apply a softmax to "
             "logits first."
         )
-    classes, index = np.unique(targets, return_inverse=True)
+    classes, index = np.unique(labels, return_inverse=True)
     joint = np.zeros((len(classes), predictions.shape[1]))  # P(y, z), eq. (1)
     np.add.at(joint, index, predictions / len(predictions))
     of_source = joint.sum(axis=0)
@@ -99,7 +100,7 @@ class _Evidence(NamedTuple):
         return cls(len(y), d, sigma, squares, max(float(y @ y - squares.sum()), 0.0))
 
     def fit(self, alpha: float, beta: float) -> tuple[float, float, float]:
-        """Effective number of parameters, squared length of the mean weights, squared error."""
+        """Return effective number of parameters, squared length of mean weights, squared error."""
         total = alpha + beta * self.sigma  # Eigenvalues of A.
         n_effective = float((beta * self.sigma / total).sum())
         length = float((beta**2 * self.sigma * self.squares / total**2).sum())
@@ -107,17 +108,12 @@ class _Evidence(NamedTuple):
         return n_effective, length, error
 
     def at(self, alpha: float, beta: float) -> float:
-        """Log evidence: eq. (2) of LogME."""
+        """Return the log evidence: eq. (2) of LogME."""
         _, length, error = self.fit(alpha, beta)
         log_det = (self.d - len(self.sigma)) * math.log(alpha)
         log_det += float(np.log(alpha + beta * self.sigma).sum())
-        return 0.5 * (
-            self.d * math.log(alpha)
-            + self.n * math.log(beta / (2.0 * math.pi))
-            - beta * error
-            - alpha * length
-            - log_det
-        )
+        scale = self.d * math.log(alpha) + self.n * math.log(beta / (2.0 * math.pi))
+        return 0.5 * (scale - beta * error - alpha * length - log_det)
 
 
 def _greatest_evidence(left: Array, sigma: Array, d: int, y: Array) -> float:
@@ -138,17 +134,17 @@ def _greatest_evidence(left: Array, sigma: Array, d: int, y: Array) -> float:
     return now
 
 
-def _columns(targets: NDArray[np.generic]) -> Array:
-    """Targets as columns; classes as zeros and ones.  # (n, K)"""
-    if targets.ndim == 1 and targets.dtype.kind in "iub":
-        return np.asarray(targets[:, None] == np.unique(targets), dtype=np.float64)
-    return np.asarray(targets.reshape(len(targets), -1), dtype=np.float64)
+def _columns(labels: NDArray[np.generic]) -> Array:
+    """Return the labels as columns; classes as zeros and ones.  # (n, K)"""
+    if labels.ndim == 1 and labels.dtype.kind in "iub":
+        return np.asarray(labels[:, None] == np.unique(labels), dtype=np.float64)
+    return np.asarray(labels.reshape(len(labels), -1), dtype=np.float64)
 
 
-def _require_rows(rows: Array, targets: NDArray[np.generic], name: str) -> None:
-    if rows.ndim != 2 or len(rows) != len(targets) or len(rows) == 0:
+def _require_rows(rows: Array, labels: NDArray[np.generic], name: str) -> None:
+    if rows.ndim != 2 or len(rows) != len(labels) or len(rows) == 0:
         raise ValueError(
-            f"Wanted a row of {name} for each of the {len(targets)} targets, got the shape "
+            f"Wanted a row of {name} for each of the {len(labels)} labels, got the shape "
             f"{rows.shape}: flatten what belongs to one example."
         )
     if not np.isfinite(rows).all():

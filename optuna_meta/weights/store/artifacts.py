@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 import os
+from pathlib import Path
 import re
 import tempfile
 from typing import BinaryIO
-from typing import cast
 from typing import Protocol
+import uuid
 import warnings
 
 from optuna import Trial
@@ -24,15 +26,13 @@ from optuna_meta.weights.checkpoint.checkpoint import metadata_of
 from optuna_meta.weights.checkpoint.checkpoint import read_checkpoint
 from optuna_meta.weights.checkpoint.checkpoint import write_checkpoint
 from optuna_meta.weights.checkpoint.tensor_file import TensorReader
-from optuna_meta.weights.checkpoint.tensor_header import Header
 from optuna_meta.weights.store.record import Blob
 from optuna_meta.weights.store.record import CheckpointRecord
 
 
-__all__ = ["ArtifactStore", "MIME_TYPE", "CheckpointArtifacts"]
+__all__ = ["ArtifactStore", "CheckpointArtifacts", "MIME_TYPE"]
 
 MIME_TYPE = "application/x-optuna-meta-checkpoint"
-_BUFFER = 1 << 20
 
 
 class ArtifactStore(Protocol):
@@ -55,76 +55,64 @@ class CheckpointArtifacts:
     """
 
     artifacts: ArtifactStore
-    staging: str | None = None
+    staging: str | Path | None = None
 
     def put(self, trial: Trial, checkpoint: Checkpoint, kind: str) -> Blob:
-        """Uploads a checkpoint as an artifact of a running trial."""
-        # Unbuffered, for the pieces written are large.
-        with tempfile.NamedTemporaryFile(
-            buffering=0,
-            dir=self.staging,
-            prefix=f"{_name_of(checkpoint)}-",
-            suffix=f".{kind}.safetensors",
-            delete=False,  # Not every system opens a file twice.
-        ) as stream:
-            try:
-                header = write_checkpoint(cast(BinaryIO, stream), checkpoint)
-                stream.close()
-                artifact_id = upload_artifact(
-                    artifact_store=self.artifacts,
-                    file_path=stream.name,
-                    study_or_trial=trial,
-                    mimetype=MIME_TYPE,
-                )
-            finally:
-                stream.close()
-                os.unlink(stream.name)
+        """Upload a checkpoint as an artifact of a running trial."""
+        with tempfile.TemporaryDirectory(dir=self.staging) as folder:
+            path = os.path.join(folder, f"{_name_of(checkpoint)}.{kind}.safetensors")
+            with open(path, "wb", buffering=0) as stream:  # The pieces written are large.
+                header = write_checkpoint(stream, checkpoint)
+            artifact_id = upload_artifact(
+                artifact_store=self.artifacts,
+                file_path=path,
+                study_or_trial=trial,
+                mimetype=MIME_TYPE,
+            )
         return Blob(artifact_id, header.sha256, header.n_bytes)
 
     def get(self, record: CheckpointRecord, blob: Blob, device: str | torch.device) -> Checkpoint:
-        """Reads one of a record's files and checks every byte.
+        """Read one of a record's files and check every byte.
 
         Raises:
             ArtifactNotFound: It is not there.
             ValueError: It is not the file that was recorded.
         """
-        with self._reader(record, blob) as reader:
+        with self.reader(record, blob) as reader:
             _require_same(record, blob, reader)
             return read_checkpoint(reader, device=device)
 
     def check(self, record: CheckpointRecord, blob: Blob) -> None:
-        """Reads one of a record's files without keeping it; see :meth:`get`."""
-        with self._reader(record, blob) as reader:
+        """Read one of a record's files without keeping it; see :meth:`get`."""
+        with self.reader(record, blob) as reader:
             _require_same(record, blob, reader)
             reader.verify()
 
-    def header(self, record: CheckpointRecord) -> Header:
-        """Names, shapes and dtypes of a record's weights, which are not read, nor checked."""
-        with self._reader(record, record.weights) as reader:
-            return reader.header
-
     def has(self, artifact_id: str) -> bool:
-        """Whether there is such a file, whatever it holds."""
-        try:
+        """Tell whether there is such a file, whatever it holds."""
+        with suppress(ArtifactNotFound):
             self.artifacts.open_reader(artifact_id).close()
-        except ArtifactNotFound:
-            return False
-        return True
+            return True
+        return False
 
     def remove(self, artifact_id: str) -> None:
-        """Removes a file, if it is there; where that fails it only takes space, so warns."""
+        """Remove a file, if it is there; warn where that fails, for it only takes space."""
         try:
             self.artifacts.remove(artifact_id)
         except ArtifactNotFound:
             pass
         except Exception as error:  # Whatever a network raises, it must not end a training run.
-            warnings.warn(
-                f"Artifact {artifact_id} could not be removed ({error!r}): prune() tries again.",
-                stacklevel=2,
-            )
+            text = f"Artifact {artifact_id} could not be removed ({error!r}): prune() tries again."
+            warnings.warn(text, stacklevel=2)
 
     @contextmanager
-    def _reader(self, record: CheckpointRecord, blob: Blob) -> Iterator[TensorReader]:
+    def reader(self, record: CheckpointRecord, blob: Blob) -> Iterator[TensorReader]:
+        """Open one of a record's files and read its header; nothing is checked.
+
+        Raises:
+            ArtifactNotFound: It is not there.
+            ValueError: The header is damaged.
+        """
         label = f"The checkpoint of {record} (artifact {blob.artifact_id})"
         try:
             stream = self.artifacts.open_reader(blob.artifact_id)
@@ -138,22 +126,22 @@ class CheckpointArtifacts:
 
 
 def _require_same(record: CheckpointRecord, blob: Blob, reader: TensorReader) -> None:
-    found = metadata_of(reader)
-    if (found.study, found.trial) != (record.study, record.trial):
+    written = metadata_of(reader)
+    if (written.study, written.trial) != (record.study, record.trial):
         raise ValueError(
-            f"{reader.label} is another one: its file holds weights of trial {found.trial} of "
-            f"study {found.study!r}. The artifact store's files were mixed up: restore them."
+            f"{reader.label} is another one: its file holds weights of trial {written.trial} of "
+            f"study {written.study!r}. The artifact store's files were mixed up: restore them."
         )
-    if found.sha256 != blob.sha256:
+    if written.sha256 != blob.sha256:
         raise ValueError(
-            f"{reader.label} is damaged or another one: its hash is {found.sha256[:12]}..., the "
+            f"{reader.label} is damaged or another one: its hash is {written.sha256[:12]}..., the "
             f"trial recorded {blob.sha256[:12]}... (sha256)."
         )
 
 
 def _name_of(checkpoint: Checkpoint) -> str:
-    """A name to know the file by when it is downloaded."""
+    """Return a name to know the file by when it is downloaded."""
     about = checkpoint.metadata
-    parts = [re.sub(r"[^\w.-]+", "_", about.study)[:60], f"trial{about.trial}"]
-    parts += [] if about.step is None else [f"step{about.step}"]
-    return "-".join(parts)
+    step = "" if about.step is None else f"-step{about.step}"
+    study = re.sub(r"[^\w.-]+", "_", about.study)[:60]
+    return f"{study}-trial{about.trial}{step}-{uuid.uuid4().hex[:8]}"

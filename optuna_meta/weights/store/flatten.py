@@ -11,41 +11,27 @@ from torch import Tensor
 
 __all__ = ["flatten", "unflatten"]
 
-_PLAIN = (bool, int, float, str, type(None))
 
-
-def flatten(nested: Any, path: str = "state") -> tuple[Any, dict[str, Tensor]]:
-    """Returns what JSON holds of nested lists, tuples and dictionaries, and the tensors in it.
+def flatten(state: Any, path: str = "state") -> tuple[Any, dict[str, Tensor]]:
+    """Return what JSON holds of nested lists, tuples and dictionaries, and the tensors in it.
 
     Args:
-        nested: Numbers, text, ``None`` and tensors, nested in any way.
+        state: Numbers, text, ``None`` and tensors of any shape, nested in any way.
         path: What to call it in errors; names of the tensors start with it.
 
     Raises:
         ValueError: Something else is in it.
     """
-    if isinstance(nested, Tensor):
-        return {"tensor": path}, {path: nested}
-    if isinstance(nested, np.generic):
-        return flatten(nested.item(), path)
-    if isinstance(nested, _PLAIN):
-        return {"plain": nested}, {}
-    if isinstance(nested, list | tuple):
-        kind = "list" if isinstance(nested, list) else "tuple"
-        parts = [flatten(part, f"{path}.{i}") for i, part in enumerate(nested)]
-        return {kind: [tree for tree, _ in parts]}, _joined(tensors for _, tensors in parts)
-    if isinstance(nested, Mapping) and all(isinstance(key, str | int) for key in nested):
-        parts = [flatten(part, f"{path}.{key}") for key, part in nested.items()]
-        items = [[key, tree] for key, (tree, _) in zip(nested, parts, strict=True)]
-        return {"items": items}, _joined(tensors for _, tensors in parts)
-    raise ValueError(
-        f"{path} is of type {type(nested).__name__}, which is never written, for only a pickle "
-        "could hold it: leave it out and set it up anew."
-    )
+    tensors: dict[str, Tensor] = {}
+    return _tree(state, path, tensors), tensors
 
 
 def unflatten(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Returns what :func:`flatten` was given.
+    """Return what :func:`flatten` was given.
+
+    Args:
+        tree: The JSON tree.
+        tensors: By name, of any shape.
 
     Raises:
         ValueError: The tree has none of the known kinds.
@@ -63,10 +49,24 @@ def unflatten(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     raise ValueError(f"Wanted a tensor, list, tuple, items or plain value, got {kind!r}.")
 
 
-def _joined(several: Any) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
-    for tensors in several:
-        if twice := found.keys() & tensors.keys():
-            raise ValueError(f"Two tensors of this state would be named {min(twice)!r}.")
-        found |= tensors
-    return found
+def _tree(state: Any, path: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """Return the tree, and add to the tensors."""
+    if isinstance(state, Tensor):
+        if path in tensors:
+            raise ValueError(f"Two tensors of this state would be named {path!r}.")
+        tensors[path] = state
+        return {"tensor": path}
+    if isinstance(state, np.generic):
+        return _tree(state.item(), path, tensors)
+    if isinstance(state, bool | int | float | str | None):
+        return {"plain": state}
+    if isinstance(state, list | tuple):
+        kind = "list" if isinstance(state, list) else "tuple"
+        return {kind: [_tree(part, f"{path}.{i}", tensors) for i, part in enumerate(state)]}
+    if isinstance(state, Mapping) and all(isinstance(key, str | int) for key in state):
+        items = [[key, _tree(part, f"{path}.{key}", tensors)] for key, part in state.items()]
+        return {"items": items}
+    raise ValueError(
+        f"{path} is of type {type(state).__name__}, which is never written, for only a pickle "
+        "could hold it: leave it out and set it up anew."
+    )

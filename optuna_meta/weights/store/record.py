@@ -11,16 +11,9 @@ from typing import NamedTuple
 import warnings
 
 
-__all__ = [
-    "Blob",
-    "CheckpointRecord",
-    "RECORDS_KEY",
-    "attributes_of",
-    "parse_records",
-    "read_records",
-]
+__all__ = ["attributes_of", "Blob", "CheckpointRecord", "parse_records", "read_records"]
 
-RECORDS_KEY = "optuna_meta:checkpoints"
+_RECORDS_KEY = "optuna_meta:checkpoints"
 _VALUE_KEY = "optuna_meta:checkpoint_value"
 _STEP_KEY = "optuna_meta:checkpoint_step"
 
@@ -68,11 +61,11 @@ class CheckpointRecord:
 
 
 def attributes_of(records: Sequence[CheckpointRecord]) -> dict[str, Any]:
-    """The user attributes that hold a trial's records, the last of them also as plain numbers.
+    """Return the user attributes that hold a trial's records, the last also as plain numbers.
 
     Only plain numbers make sortable columns in the dashboard.
     """
-    attributes: dict[str, Any] = {RECORDS_KEY: [_as_json(record) for record in records]}
+    attributes: dict[str, Any] = {_RECORDS_KEY: [_as_json(record) for record in records]}
     value, step = records[-1].value, records[-1].step
     if value is not None and math.isfinite(value):
         attributes[_VALUE_KEY] = value
@@ -82,45 +75,40 @@ def attributes_of(records: Sequence[CheckpointRecord]) -> dict[str, Any]:
 
 
 def read_records(user_attrs: Mapping[str, Any], owner: str) -> list[CheckpointRecord]:
-    """The records among a trial's user attributes, in the order they were saved.
+    """Read the records among a trial's user attributes, in the order they were saved.
 
     What cannot be read is left out with a warning that names its owner.
     """
-    found, problems = parse_records(user_attrs)
+    records, problems = parse_records(user_attrs)
     for problem in problems:
         warnings.warn(
             f"A record of a checkpoint of {owner} is left out, for it cannot be read "
-            f"({problem!r}): its attribute {RECORDS_KEY!r} was edited or is of another version.",
+            f"({problem!r}): its attribute {_RECORDS_KEY!r} was edited or is of another version.",
             stacklevel=2,
         )
-    return found
+    return records
 
 
-def parse_records(
-    user_attrs: Mapping[str, Any],
-) -> tuple[list[CheckpointRecord], list[Exception]]:
-    """The records among a trial's user attributes, and why each of the others is not read."""
-    written = user_attrs.get(RECORDS_KEY, [])
-    found: list[CheckpointRecord] = []
+def parse_records(user_attrs: Mapping[str, Any]) -> tuple[list[CheckpointRecord], list[Exception]]:
+    """Return the records among a trial's user attributes, and why each other one is not read."""
+    written = user_attrs.get(_RECORDS_KEY, [])
+    records: list[CheckpointRecord] = []
     problems: list[Exception] = []
     for entry in written if isinstance(written, list) else [written]:
         try:
-            found.append(_from_json(entry))
+            records.append(_from_json(entry))
         except (TypeError, KeyError, ValueError) as error:
             problems.append(error)
-    return found, problems
+    return records, problems
 
 
 def _as_json(record: CheckpointRecord) -> dict[str, Any]:
-    value = record.value
-    described: dict[str, Any] = {"study": record.study, "trial": record.trial}
-    described |= {"step": record.step, "tags": list(record.tags), "saved": record.saved}
-    # Databases and browsers differ about JSON's NaN.
-    described["value"] = value if value is None or math.isfinite(value) else str(value)
-    described["weights"] = list(record.weights)
-    if record.training is not None:
-        described["training"] = list(record.training)
-    return described
+    entry = {n: list(v) if isinstance(v, tuple) else v for n, v in vars(record).items()}
+    if record.training is None:
+        del entry["training"]
+    if record.value is not None and not math.isfinite(record.value):
+        entry["value"] = str(record.value)  # Databases and browsers differ about JSON's NaN.
+    return entry
 
 
 def _from_json(entry: Mapping[str, Any]) -> CheckpointRecord:

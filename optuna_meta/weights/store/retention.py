@@ -1,4 +1,4 @@
-"""Which checkpoints a study has, which of them are best, and which may go."""
+"""Which checkpoints a study has, which of them are best, and which may go, with their files."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 import json
 from typing import Any
 from typing import NamedTuple
 
 import numpy as np
-import optuna
+from optuna import Study
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._optuna import ARTIFACT_PREFIX
 from optuna_meta._optuna import attributes_of_other_studies
+from optuna_meta._optuna import enqueued_params
 from optuna_meta._optuna import set_study_system_attr
 from optuna_meta._optuna import study_system_attrs
+from optuna_meta._typing import Array
 from optuna_meta.outcomes.pareto import best_first
+from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.artifacts import MIME_TYPE
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.record import parse_records
@@ -26,20 +32,19 @@ from optuna_meta.weights.store.record import read_records
 
 
 __all__ = [
-    "StoredCheckpoint",
-    "all_holdings",
-    "give_up",
-    "given_up",
-    "in_order",
+    "collect_garbage",
     "inherited",
-    "kept",
-    "superfluous",
-    "unfinished_uploads",
-    "unreferenced",
+    "orphaned_artifacts",
+    "prune",
+    "pruned_artifacts",
+    "ranked",
+    "signs_of",
+    "stored_checkpoints",
+    "StoredCheckpoint",
+    "unpruned",
 ]
 
-_GIVEN_UP = "optuna_meta:pruned:"
-_ARTIFACT = "artifacts:"  # Optuna's own prefix.
+_PRUNED = "optuna_meta:pruned:"
 
 
 class StoredCheckpoint(NamedTuple):
@@ -49,43 +54,53 @@ class StoredCheckpoint(NamedTuple):
     trial: FrozenTrial
 
 
-def all_holdings(study: optuna.Study) -> list[StoredCheckpoint]:
-    """Every checkpoint that a study's trials record, each once, also those it gave up."""
-    found: dict[str, StoredCheckpoint] = {}
+def stored_checkpoints(study: Study) -> list[StoredCheckpoint]:
+    """Return every checkpoint that a study's trials record, each once, also the pruned ones."""
+    stored: dict[str, StoredCheckpoint] = {}
     for trial in study.get_trials(deepcopy=False):
         owner = f"trial {trial.number} of study {study.study_name!r}"
         for record in read_records(trial.user_attrs, owner):
-            known = found.get(record.weights.artifact_id)
             # A retried trial has the attributes of the one that failed.
-            if known is None or trial.number == record.trial:
-                found[record.weights.artifact_id] = StoredCheckpoint(record, trial)
-    return list(found.values())
+            if record.weights.artifact_id not in stored or trial.number == record.trial:
+                stored[record.weights.artifact_id] = StoredCheckpoint(record, trial)
+    return list(stored.values())
 
 
-def kept(study: optuna.Study) -> list[StoredCheckpoint]:
-    """The checkpoints that a study did not give up."""
-    gone = given_up(study)
-    return [h for h in all_holdings(study) if h.record.weights.artifact_id not in gone]
+def unpruned(study: Study) -> list[StoredCheckpoint]:
+    """Return the checkpoints of a study but for those that were pruned."""
+    pruned = pruned_artifacts(study)
+    return [s for s in stored_checkpoints(study) if s.record.weights.artifact_id not in pruned]
 
 
-def in_order(holdings: Sequence[StoredCheckpoint], study: optuna.Study) -> list[StoredCheckpoint]:
-    """The checkpoints, best first; those without a finite value last, as they were saved.
+def pruned_artifacts(study: Study) -> set[str]:
+    """Return the artifacts that a study has no more need of."""
+    return _marked_pruned(study_system_attrs(study))
+
+
+def ranked(stored: Sequence[StoredCheckpoint], study: Study) -> list[StoredCheckpoint]:
+    """Return the checkpoints, best first; those without a finite value last, as they were saved.
 
     With several objectives those are best whose trials' values the fewest others dominate. The
     records of the result have their trial's final value where they had none.
     """
-    signs = np.array([1.0 if d.name == "MINIMIZE" else -1.0 for d in study.directions])
-    rows = [_values(holding, len(signs)) for holding in holdings]
-    values = signs * np.array(rows, dtype=float).reshape(len(rows), len(signs))  # (n, K)
+    stored, signs = [_with_value(each) for each in stored], signs_of(study)
+    unknown = [None] * len(signs)
+    rows = [[s.record.value] if len(signs) == 1 else s.trial.values or unknown for s in stored]
+    values = signs * np.array(rows, dtype=float).reshape(len(stored), len(signs))  # (n, K)
     finite = np.isfinite(values).all(axis=1)
     known = np.flatnonzero(finite)
-    ordered = [*known[best_first(values[known], np.zeros((len(known), 0)))]]
-    ordered += sorted(np.flatnonzero(~finite), key=lambda i: holdings[i].record.saved)
-    return [_with_value(holdings[i], rows[i]) for i in ordered]
+    order = [*known[best_first(values[known], np.zeros((len(known), 0)))]]
+    order += sorted(np.flatnonzero(~finite), key=lambda i: stored[i].record.saved)
+    return [stored[i] for i in order]
+
+
+def signs_of(study: Study) -> Array:
+    """Return what a study's values are multiplied by so that lower is better.  # (K,)"""
+    return np.array([1.0 if d == StudyDirection.MINIMIZE else -1.0 for d in study.directions])
 
 
 def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[CheckpointRecord]:
-    """Records that a trial may go on from, in the order they were saved.
+    """Return the records that a trial may go on from, in the order they were saved.
 
     These are its own, among which a retried trial has those of the one that failed; or, for an
     enqueued one, those of the last pruned or failed trial with the same parameters.
@@ -95,7 +110,7 @@ def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[Checkpo
         trials: All trials of its study.
     """
     records = read_records(trial.user_attrs, f"trial {trial.number}")
-    wanted = trial.system_attrs.get("fixed_params")
+    wanted = enqueued_params(trial)
     stopped = [t for t in trials if t.state in (TrialState.PRUNED, TrialState.FAIL)]
     for earlier in reversed(stopped if wanted else []):
         if not records and earlier.params == wanted:
@@ -103,10 +118,44 @@ def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[Checkpo
     return records
 
 
-def superfluous(
-    holdings: Sequence[StoredCheckpoint], study: optuna.Study, top_k: int
-) -> list[StoredCheckpoint]:
-    """The checkpoints beyond the best ``top_k`` of those given, but what may be resumed.
+def prune(
+    study: Study, artifacts: CheckpointArtifacts, top_k: int, others: Sequence[Study] = ()
+) -> list[CheckpointRecord]:
+    """Prune the checkpoints beyond the best, remove their files and return their records."""
+    records = [each.record for each in _beyond_top_k(study, top_k)]
+    artifact_ids = {blob.artifact_id for record in records for blob in record.blobs}
+    # First the mark, then the file: no other worker takes it for a checkpoint in between.
+    _mark_pruned(study, artifact_ids)
+    _remove(study, artifacts, artifact_ids, others)
+    return records
+
+
+def collect_garbage(study: Study, artifacts: CheckpointArtifacts, others: Sequence[Study]) -> None:
+    """Remove files of unfinished uploads, and those that had to stay when they were pruned."""
+    garbage = pruned_artifacts(study) | orphaned_artifacts(study, artifacts).keys()
+    _remove(study, artifacts, garbage, others)
+
+
+def orphaned_artifacts(study: Study, artifacts: CheckpointArtifacts) -> dict[str, FrozenTrial]:
+    """Return what finished trials left in the store without a record: their process had ended.
+
+    What a running trial has there may be on its way, and that of a trial with a record that cannot
+    be read may belong to it: neither is among them.
+    """
+    uploaded: dict[str, FrozenTrial] = {}
+    known = pruned_artifacts(study)
+    for trial in study.get_trials(deepcopy=False):
+        records, problems = parse_records(trial.user_attrs)
+        known.update(blob.artifact_id for record in records for blob in record.blobs)
+        ours = _our_artifacts(trial.system_attrs)
+        if problems or not trial.state.is_finished():
+            known |= ours
+        uploaded |= dict.fromkeys(ours, trial)
+    return {a: trial for a, trial in uploaded.items() if a not in known and artifacts.has(a)}
+
+
+def _beyond_top_k(study: Study, top_k: int) -> list[StoredCheckpoint]:
+    """Return the checkpoints beyond the best ``top_k``, but for what may be resumed.
 
     The last checkpoint of each unfinished trial, or of the one it goes on from, stays, and that of
     each failed one until it has been retried; so does each whose value is still to come.
@@ -115,111 +164,83 @@ def superfluous(
     unfinished = [t for t in trials if not t.state.is_finished() or _waits_for_retry(t, trials)]
     last = [records[-1] for t in unfinished if (records := inherited(t, trials))]
     stay = {record.weights.artifact_id for record in last}
-    ranked = [h for h in holdings if h.trial.state.is_finished() or h.record.value is not None]
-    beyond = in_order(ranked, study)[top_k:]
-    return [h for h in beyond if h.record.weights.artifact_id not in stay]
+    kept = unpruned(study)
+    valued = [s for s in kept if s.trial.state.is_finished() or s.record.value is not None]
+    beyond = ranked(valued, study)[top_k:]
+    return [s for s in beyond if s.record.weights.artifact_id not in stay]
 
 
 def _waits_for_retry(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
-    """Whether a trial has failed and no later one with its parameters has come to its end."""
-    later = trials[trial.number + 1 :] if trial.state == TrialState.FAIL else ()
+    """Tell whether a trial has failed and no later one of its parameters has come to its end."""
     return trial.state == TrialState.FAIL and not any(
         t.state in (TrialState.COMPLETE, TrialState.PRUNED) and t.params == trial.params
-        for t in later
+        for t in trials[trial.number + 1 :]
     )
 
 
-def give_up(study: optuna.Study, artifact_ids: Iterable[str]) -> None:
-    """Notes that a study has no more need of artifacts; finished trials cannot be changed."""
+def _mark_pruned(study: Study, artifact_ids: Iterable[str]) -> None:
+    """Note on the study that it has no need of artifacts; finished trials cannot be changed."""
     for artifact_id in artifact_ids:
-        set_study_system_attr(study, f"{_GIVEN_UP}{artifact_id}", True)
+        set_study_system_attr(study, f"{_PRUNED}{artifact_id}", True)
 
 
-def given_up(study: optuna.Study) -> set[str]:
-    """The artifacts that a study has no more need of."""
-    return _given_up(study_system_attrs(study))
+def _marked_pruned(system_attrs: Mapping[str, Any]) -> set[str]:
+    return {key.removeprefix(_PRUNED) for key in system_attrs if key.startswith(_PRUNED)}
 
 
-def unreferenced(
-    study: optuna.Study, artifact_ids: Iterable[str], others: Iterable[optuna.Study] = ()
-) -> set[str]:
-    """Those of the artifacts that no other study needs.
+def _remove(
+    study: Study, artifacts: CheckpointArtifacts, artifact_ids: set[str], others: Iterable[Study]
+) -> None:
+    """Remove the artifacts that the study itself saved and no other one needs.
 
     Args:
-        study: The study that gives them up.
-        artifact_ids: The artifacts.
+        study: The study.
+        artifacts: Where they lie.
+        artifact_ids: What it has no need of.
         others: Studies to ask beside all those of the same storage, which hold copies of trials.
     """
-    left = set(artifact_ids)
-    if not left:  # Reading other studies takes time.
-        return left
-    for attributes in attributes_of_other_studies(study):
+    if not artifact_ids:  # Reading other studies takes time.
+        return
+    # A study of another name may have saved some, perhaps in another storage.
+    borrowed = [r for r, _ in stored_checkpoints(study) if r.study != study.study_name]
+    left = artifact_ids - {blob.artifact_id for record in borrowed for blob in record.blobs}
+    for attributes in chain(attributes_of_other_studies(study), map(_attributes, others)):
         left -= _needed(attributes)
-    for other in others:
-        trials = other.get_trials(deepcopy=False)
-        left -= _needed([study_system_attrs(other), *_attributes(trials)])
-    return left
+    for artifact_id in left:
+        artifacts.remove(artifact_id)
 
 
-def unfinished_uploads(study: optuna.Study) -> list[tuple[FrozenTrial, str]]:
-    """Artifacts of finished trials that no record names: the trial's process ended in between.
-
-    Those of a running trial may be on their way, and those of a trial with a record that cannot be
-    read may belong to it: neither is among them.
-    """
-    found: dict[str, FrozenTrial] = {}
-    known = given_up(study)
-    for trial in study.get_trials(deepcopy=False):
-        records, problems = parse_records(trial.user_attrs)
-        known.update(blob.artifact_id for record in records for blob in record.blobs)
-        ours = _our_artifacts(trial.system_attrs)
-        if problems or not trial.state.is_finished():
-            known |= ours
-        found |= dict.fromkeys(ours, trial)
-    return [
-        (trial, artifact_id) for artifact_id, trial in found.items() if artifact_id not in known
-    ]
-
-
-def _values(holding: StoredCheckpoint, n_objectives: int) -> list[float]:
-    record, trial = holding
-    if n_objectives == 1 and record.value is not None:
-        return [record.value]
-    values = trial.values or [float("nan")] * n_objectives
-    return [float("nan") if value is None else value for value in values]
-
-
-def _with_value(holding: StoredCheckpoint, values: Sequence[float]) -> StoredCheckpoint:
-    if holding.record.value is not None or len(values) > 1 or np.isnan(values[0]):
-        return holding
-    return holding._replace(record=replace(holding.record, value=float(values[0])))
-
-
-def _attributes(trials: Iterable[FrozenTrial]) -> list[Mapping[str, Any]]:
-    return [attributes for t in trials for attributes in (t.system_attrs, t.user_attrs)]
+def _attributes(study: Study) -> list[Mapping[str, Any]]:
+    trials = study.get_trials(deepcopy=False)
+    of_trials = (a for t in trials for a in (t.system_attrs, t.user_attrs))
+    return [study_system_attrs(study), *of_trials]
 
 
 def _needed(attributes: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Artifacts that the attributes of one study and its trials name, but for those given up."""
-    needed: set[str] = set()
-    gone: set[str] = set()
+    """Return the artifacts that attributes of a study and its trials name, but for pruned ones."""
+    named: set[str] = set()
+    pruned: set[str] = set()
     for some in attributes:
-        gone |= _given_up(some)
-        needed |= {key.removeprefix(_ARTIFACT) for key in some if key.startswith(_ARTIFACT)}
+        pruned |= _marked_pruned(some)
+        named |= {k.removeprefix(ARTIFACT_PREFIX) for k in some if k.startswith(ARTIFACT_PREFIX)}
         for record in parse_records(some)[0]:
-            needed.update(blob.artifact_id for blob in record.blobs)
-    return needed - gone
-
-
-def _given_up(system_attrs: Mapping[str, Any]) -> set[str]:
-    return {key.removeprefix(_GIVEN_UP) for key in system_attrs if key.startswith(_GIVEN_UP)}
+            named.update(blob.artifact_id for blob in record.blobs)
+    return named - pruned
 
 
 def _our_artifacts(system_attrs: Mapping[str, Any]) -> set[str]:
-    """Artifacts of checkpoints; what the dashboard deleted is null."""
-    found = set()
+    """Return the artifacts that are checkpoints; what the dashboard deleted is null."""
+    ours = set()
     for key, text in system_attrs.items():
-        about = json.loads(text) if key.startswith(_ARTIFACT) and text else None
+        about = json.loads(text) if key.startswith(ARTIFACT_PREFIX) and text else None
         if about and about.get("mimetype") == MIME_TYPE:
-            found.add(key.removeprefix(_ARTIFACT))
-    return found
+            ours.add(key.removeprefix(ARTIFACT_PREFIX))
+    return ours
+
+
+def _with_value(stored: StoredCheckpoint) -> StoredCheckpoint:
+    """Return it with its trial's final value, where it has none and there is one objective."""
+    record, trial = stored
+    if record.value is not None or trial.values is None or len(trial.values) > 1:
+        return stored
+    return StoredCheckpoint(replace(record, value=trial.values[0]), trial)

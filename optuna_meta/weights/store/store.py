@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from datetime import UTC
-import os
 from pathlib import Path
 from typing import Any
 import warnings
 
-import optuna
+from optuna import Study
+from optuna import Trial
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.exceptions import UpdateFinishedTrialError
 import torch
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.checkpoint.tensor_header import Header
+from optuna_meta.weights.checkpoint.tensor_file import Header
 from optuna_meta.weights.store.artifacts import ArtifactStore
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.record import attributes_of
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.record import read_records
+from optuna_meta.weights.store.resume import Parts
 from optuna_meta.weights.store.resume import put_back
 from optuna_meta.weights.store.resume import resumable
 from optuna_meta.weights.store.resume import Stateful
 from optuna_meta.weights.store.resume import training_checkpoint
-from optuna_meta.weights.store.retention import given_up
-from optuna_meta.weights.store.retention import in_order
-from optuna_meta.weights.store.retention import kept
+import optuna_meta.weights.store.retention as retention
 from optuna_meta.weights.store.verify import Verification
 from optuna_meta.weights.store.verify import verify
-from optuna_meta.weights.upkeep import clear
-from optuna_meta.weights.upkeep import prune
 
 
 __all__ = ["CheckpointStore"]
 
 
 class CheckpointStore:
-    """Keeps models of trials as artifacts.
+    """Models of trials, kept as artifacts.
 
     A checkpoint is a safetensors file beside the trial, downloadable in the dashboard, and a small
     record among the trial's user attributes, which is written once the file is. Threads and
@@ -86,20 +82,16 @@ class CheckpointStore:
         staging: str | Path | None = None,
     ) -> None:
         if save_top_k is not None and save_top_k < 1:
-            raise ValueError(
-                f"save_top_k must be at least 1, or None to keep all, got {save_top_k}."
-            )
+            raise ValueError(f"save_top_k must be at least 1, or None for all, got {save_top_k}.")
         if isinstance(artifact_store, str | Path):
             Path(artifact_store).mkdir(parents=True, exist_ok=True)
             artifact_store = FileSystemArtifactStore(artifact_store)
         self._save_top_k = save_top_k
-        self._shelf = CheckpointArtifacts(
-            artifact_store, None if staging is None else os.fspath(staging)
-        )
+        self._artifacts = CheckpointArtifacts(artifact_store, staging)
 
     def save(
         self,
-        trial: optuna.Trial,
+        trial: Trial,
         model: torch.nn.Module | Checkpoint,
         *,
         value: float | None = None,
@@ -108,7 +100,7 @@ class CheckpointStore:
         optimizer: Stateful | None = None,
         scheduler: Stateful | None = None,
     ) -> CheckpointRecord:
-        """Saves a model inside the objective, also before it raises ``TrialPruned``.
+        """Save a model inside the objective, also before it raises ``TrialPruned``.
 
         Args:
             trial: The running trial.
@@ -125,19 +117,24 @@ class CheckpointStore:
                 in a study of several objectives.
         """
         _require_one_objective(trial.study, value)
-        checkpoint = _checkpoint(trial, model, value, step, tags)
+        if not isinstance(model, Checkpoint):
+            model = Checkpoint.from_model(model, copy=False)
+        about: dict[str, Any] = {
+            "study": trial.study.study_name,
+            "trial": trial.number,
+            "value": None if value is None else float(value),
+            "step": step,
+            "tags": tuple(tags),
+        }
+        metadata = replace(model.metadata, params=trial.params, **about)
         parts = _parts(optimizer, scheduler)
-        training = training_checkpoint(parts, checkpoint.metadata) if parts else None
+        training = training_checkpoint(parts, metadata) if parts else None
         try:
             record = CheckpointRecord(
-                study=trial.study.study_name,
-                trial=trial.number,
-                weights=self._shelf.put(trial, checkpoint, "weights"),
-                value=checkpoint.metadata.value,
-                step=step,
-                tags=tuple(tags),
+                weights=self._artifacts.put(trial, replace(model, metadata=metadata), "weights"),
+                training=self._artifacts.put(trial, training, "training") if training else None,
                 saved=datetime.now(UTC).isoformat(),
-                training=self._shelf.put(trial, training, "training") if training else None,
+                **about,
             )
             self._add_record(trial, record)
         except UpdateFinishedTrialError as error:
@@ -147,15 +144,15 @@ class CheckpointStore:
             ) from error
         return record
 
-    def records(self, study: optuna.Study) -> list[CheckpointRecord]:
-        """Returns a study's checkpoints, best first, without those that were pruned.
+    def records(self, study: Study) -> list[CheckpointRecord]:
+        """Return a study's checkpoints, best first, without those that were pruned.
 
         Those of pruned and failed trials are among them; those without a finite value come last.
         """
-        return [record for record, _ in in_order(kept(study), study)]
+        return [record for record, _ in retention.ranked(retention.unpruned(study), study)]
 
     def load(self, record: CheckpointRecord, *, device: str | torch.device = "cpu") -> Checkpoint:
-        """Reads a checkpoint, checked to the last byte.
+        """Read a checkpoint, checked to the last byte.
 
         Args:
             record: Which one, of :meth:`records` or :meth:`save`.
@@ -165,25 +162,26 @@ class CheckpointStore:
             ArtifactNotFound: The file is not in the artifact store.
             ValueError: The file is damaged, or another one.
         """
-        return self._shelf.get(record, record.weights, device)
+        return self._artifacts.get(record, record.weights, device)
 
     def header(self, record: CheckpointRecord) -> Header:
-        """Reads only the names, shapes and dtypes of a checkpoint's tensors, unchecked.
+        """Read only the names, shapes and dtypes of a checkpoint's tensors, unchecked.
 
         Raises:
             ArtifactNotFound: The file is not in the artifact store.
             ValueError: The header is damaged.
         """
-        return self._shelf.header(record)
+        with self._artifacts.reader(record, record.weights) as reader:
+            return reader.header
 
     def resume(
         self,
-        trial: optuna.Trial,
+        trial: Trial,
         model: torch.nn.Module,
         optimizer: Stateful | None = None,
         scheduler: Stateful | None = None,
     ) -> CheckpointRecord | None:
-        """Puts a trial where the one that it continues had stopped.
+        """Put a trial where the one that it continues had stopped.
 
         A trial continues another one if it retries it (``RetryHeartbeatStaleTrialCallback``), or
         was enqueued with the parameters or user attributes of one that was pruned or failed.
@@ -206,21 +204,18 @@ class CheckpointStore:
             if parts and record.training is None:
                 continue
             try:
-                weights = self._shelf.get(record, record.weights, "cpu")
-                training = record.training and self._shelf.get(record, record.training, "cpu")
+                weights = self._artifacts.get(record, record.weights, "cpu")
+                training = record.training and self._artifacts.get(record, record.training, "cpu")
             except (ArtifactNotFound, ValueError) as error:
-                warnings.warn(
-                    f"Trial {trial.number} does not go on from it: {error}", stacklevel=2
-                )
-                continue
-            put_back(model, weights, parts, training if parts else None)
-            return record
+                reason = f"Trial {trial.number} does not go on from it: {error}"
+                warnings.warn(reason, stacklevel=2)
+            else:
+                put_back(model, weights, parts, training if parts else None)
+                return record
         return None
 
-    def prune(
-        self, study: optuna.Study, *, others: Iterable[optuna.Study] = ()
-    ) -> list[CheckpointRecord]:
-        """Removes what is beyond ``save_top_k``, and what uploads left that did not finish.
+    def prune(self, study: Study, *, others: Iterable[Study] = ()) -> list[CheckpointRecord]:
+        """Remove what is beyond ``save_top_k``, and what uploads left that did not finish.
 
         With ``save_top_k``, :meth:`save` does the first itself. A file stays as long as another
         study of the same storage has it, as copies made by ``optuna.copy_study`` do.
@@ -233,19 +228,19 @@ class CheckpointStore:
             The checkpoints that the study no longer has.
         """
         others = list(others)
-        clear(study, self._shelf, others)
+        retention.collect_garbage(study, self._artifacts, others)
         if self._save_top_k is None:
             return []
-        return prune(study, self._shelf, self._save_top_k, others)
+        return retention.prune(study, self._artifacts, self._save_top_k, others)
 
-    def verify(self, study: optuna.Study) -> Verification:
-        """Reads every checkpoint of a study, and reports which are intact, missing or damaged."""
-        return verify(study, self._shelf)
+    def verify(self, study: Study) -> Verification:
+        """Read every checkpoint of a study, and report which are intact, missing or damaged."""
+        return verify(study, self._artifacts)
 
-    def _add_record(self, trial: optuna.Trial, record: CheckpointRecord) -> None:
+    def _add_record(self, trial: Trial, record: CheckpointRecord) -> None:
         earlier = read_records(trial.user_attrs, f"trial {trial.number}")
-        gone = given_up(trial.study) if earlier else set()
-        earlier = [r for r in earlier if r.weights.artifact_id not in gone]
+        pruned = retention.pruned_artifacts(trial.study) if earlier else set()
+        earlier = [r for r in earlier if r.weights.artifact_id not in pruned]
         superseded = []
         for i, old in enumerate(earlier):
             # A retried trial also has records of the one that failed, whose files it leaves alone.
@@ -256,12 +251,12 @@ class CheckpointStore:
         for key, content in attributes_of([*earlier, record]).items():
             trial.set_user_attr(key, content)
         for artifact_id in superseded:  # Only now: until then they were of use.
-            self._shelf.remove(artifact_id)
+            self._artifacts.remove(artifact_id)
         if self._save_top_k is not None:
-            prune(trial.study, self._shelf, self._save_top_k)
+            retention.prune(trial.study, self._artifacts, self._save_top_k)
 
 
-def _require_one_objective(study: optuna.Study, value: float | None) -> None:
+def _require_one_objective(study: Study, value: float | None) -> None:
     if value is not None and len(study.directions) > 1:
         raise ValueError(
             f"Study {study.study_name!r} has {len(study.directions)} objectives, so that value= "
@@ -269,27 +264,6 @@ def _require_one_objective(study: optuna.Study, value: float | None) -> None:
         )
 
 
-def _checkpoint(
-    trial: optuna.Trial,
-    model: torch.nn.Module | Checkpoint,
-    value: float | None,
-    step: int | None,
-    tags: Sequence[str],
-) -> Checkpoint:
-    """The model's weights, not copied, with what is known of the trial."""
-    about: Mapping[str, Any] = {
-        "study": trial.study.study_name,
-        "trial": trial.number,
-        "params": trial.params,
-        "value": None if value is None else float(value),
-        "step": step,
-        "tags": tuple(tags),
-    }
-    if isinstance(model, Checkpoint):
-        return Checkpoint(model.state, replace(model.metadata, **about))
-    return Checkpoint.from_model(model, copy=False, **about)
-
-
-def _parts(optimizer: Stateful | None, scheduler: Stateful | None) -> dict[str, Stateful]:
+def _parts(optimizer: Stateful | None, scheduler: Stateful | None) -> Parts:
     parts = {"optimizer": optimizer, "scheduler": scheduler}
     return {name: part for name, part in parts.items() if part is not None}

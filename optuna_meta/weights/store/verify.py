@@ -9,9 +9,9 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.record import CheckpointRecord
-from optuna_meta.weights.store.retention import all_holdings
-from optuna_meta.weights.store.retention import given_up
-from optuna_meta.weights.upkeep import leftovers
+from optuna_meta.weights.store.retention import orphaned_artifacts
+from optuna_meta.weights.store.retention import pruned_artifacts
+from optuna_meta.weights.store.retention import stored_checkpoints
 
 
 __all__ = ["Finding", "Verification", "verify"]
@@ -60,27 +60,25 @@ class Verification:
         return "\n".join([f"Checkpoints of study {self.study!r}:", *map(str.rstrip, lines)])
 
 
-def verify(study: optuna.Study, shelf: CheckpointArtifacts) -> Verification:
-    """Reads every checkpoint of a study to its end."""
-    gone = given_up(study)
-    findings = [_finding(record, shelf, gone) for record, _ in all_holdings(study)]
-    findings += [
-        Finding(
-            artifact_id, owner, "unfinished", "its upload was never recorded: prune removes it"
-        )
-        for owner, artifact_id in leftovers(study, shelf)
-    ]
-    return Verification(study.study_name, tuple(findings))
+def verify(study: optuna.Study, artifacts: CheckpointArtifacts) -> Verification:
+    """Read every checkpoint of a study to its end, and report what became of each."""
+    pruned, name = pruned_artifacts(study), study.study_name
+    findings = [_find(record, artifacts, pruned) for record, _ in stored_checkpoints(study)]
+    detail = "its upload was never recorded: prune removes it"
+    for artifact_id, trial in orphaned_artifacts(study, artifacts).items():
+        owner = f"trial {trial.number} of study {name!r}"
+        findings.append(Finding(artifact_id, owner, "unfinished", detail))
+    return Verification(name, tuple(findings))
 
 
-def _finding(record: CheckpointRecord, shelf: CheckpointArtifacts, gone: set[str]) -> Finding:
+def _find(record: CheckpointRecord, artifacts: CheckpointArtifacts, pruned: set[str]) -> Finding:
     status, detail = "intact", ""
     try:
-        if record.weights.artifact_id in gone:
+        if record.weights.artifact_id in pruned:
             status = "pruned"
         else:
             for blob in record.blobs:
-                shelf.check(record, blob)
+                artifacts.check(record, blob)
     except ArtifactNotFound as error:
         status, detail = "missing", str(error)
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""A checkpoint into a model: what fits is copied, and told."""
+"""A model's first weights: in come a model and a checkpoint, out go what fits and a report."""

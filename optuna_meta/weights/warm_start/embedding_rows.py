@@ -28,7 +28,7 @@ class EmbeddingRows(NamedTuple):
 def common_rows(
     name: str, items: EmbeddingRows, n_source: int, n_model: int
 ) -> tuple[Tensor, Tensor]:
-    """Returns the rows of the source and those of the model with the same items, both (common,).
+    """Return the rows of the source and those of the model with the same items, both (common,).
 
     Args:
         name: Of the tensor, for errors.
@@ -39,14 +39,11 @@ def common_rows(
     Raises:
         ValueError: If there are not as many items as rows, or an item stands twice.
     """
-    places = _places(name, "checkpoint", items.source, n_source)
-    pairs = [
-        (places[item], row)
-        for item, row in _places(name, "model", items.model, n_model).items()
-        if item in places
-    ]
-    both = torch.tensor(pairs, dtype=torch.int64, device="cpu").reshape(-1, 2)
-    return both[:, 0], both[:, 1]
+    theirs = _places(name, "checkpoint", items.source, n_source)
+    ours = _places(name, "model", items.model, n_model)
+    common = [(theirs[item], row) for item, row in ours.items() if item in theirs]
+    rows = torch.tensor(common, dtype=torch.int64, device="cpu").reshape(-1, 2)
+    return rows[:, 0], rows[:, 1]
 
 
 def _places(name: str, whose: str, items: Sequence[Hashable], n: int) -> Mapping[Hashable, int]:

@@ -1,8 +1,7 @@
-"""What a model got from a checkpoint: a table to read and a record for the trial."""
+"""What a model got from a checkpoint: a table to read and a summary for the trial."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from typing import NamedTuple
@@ -16,9 +15,9 @@ __all__ = ["InitReport", "Mismatch", "record_lineage", "WEIGHTS_FROM_KEY"]
 
 WEIGHTS_FROM_KEY = "optuna_meta:weights_from"
 
-_SHOWN_NAMES = 5  # of each kind in the record, and
+_SHOWN_NAMES = 5  # of each kind in the summary, and
 _SHOWN_LETTERS = 60  # of each name: attributes of a trial are to stay below 2 kB.
-_SHOWN_ORIGINS = 6
+_SHOWN_ORIGINS = 6  # for the same reason
 
 
 class Mismatch(NamedTuple):
@@ -73,24 +72,24 @@ class InitReport:
         """The same among the parameters that were not left out on request."""
         return self.n_loaded / self.n_wanted if self.n_wanted else 0.0
 
-    def as_record(self) -> dict[str, Any]:
-        """Returns the report as plain values, below 2 kB as JSON: counts and the first names."""
-        record: dict[str, Any] = {
-            "sources": [
-                origin._asdict() | {"study": _short(origin.study)}
-                for origin in self.origins[:_SHOWN_ORIGINS]
-            ],
+    def summary(self) -> dict[str, Any]:
+        """Return the report as plain values, below 2 kB as JSON: counts and the first names."""
+        origins = self.origins[:_SHOWN_ORIGINS]
+        summary: dict[str, Any] = {
+            "sources": [o._asdict() | {"study": _short(o.study)} for o in origins],
             "n_sources": len(self.origins),
             "share": round(self.share, 4),
             "loaded": len(self.loaded),
         }
         if self.made_by:
-            record["made_by"] = self.made_by
-        for kind, names in self._left().items():
-            record[kind] = len(names)
-            if kind != "left_out" and names:
-                record[f"{kind}_names"] = [_short(name) for name in names[:_SHOWN_NAMES]]
-        return record
+            summary["made_by"] = self.made_by
+        for kind in ("overlapped", "missing", "unexpected", "mismatched", "left_out"):
+            of_kind = getattr(self, kind)
+            summary[kind] = len(of_kind)
+            if kind != "left_out" and of_kind:
+                names = [each.name if isinstance(each, Mismatch) else each for each in of_kind]
+                summary[f"{kind}_names"] = [_short(name) for name in names[:_SHOWN_NAMES]]
+        return summary
 
     def __str__(self) -> str:
         lines = [
@@ -98,43 +97,27 @@ class InitReport:
             *(f"from trial {o.trial} of {o.study!r} ({o.sha256[:12]})" for o in self.origins),
             *([f"made by {self.made_by}"] if self.made_by else []),
         ]
-        rows = [
-            *(("loaded", name, "", "") for name in self.loaded),
-            *(("overlap", *mismatch) for mismatch in self.overlapped),
-            *(("mismatched", *mismatch) for mismatch in self.mismatched),
-            *(("missing", name, "-", "") for name in self.missing),
-            *(("unexpected", name, "", "-") for name in self.unexpected),
-            *(("left out", name, "", "") for name in self.left_out),
-            *(("cast", *mismatch) for mismatch in self.cast),
-        ]
-        return "\n".join([*lines, *_table([("", "name", "checkpoint", "model"), *rows])])
-
-    def _left(self) -> dict[str, tuple[str, ...]]:
-        return {
-            "overlapped": tuple(m.name for m in self.overlapped),
-            "missing": self.missing,
-            "unexpected": self.unexpected,
-            "mismatched": tuple(m.name for m in self.mismatched),
-            "left_out": self.left_out,
-        }
+        kinds = "loaded", "overlapped", "mismatched", "missing", "unexpected", "left_out", "cast"
+        rows = [("", "name", "checkpoint", "model")]
+        for kind in kinds:
+            for each in getattr(self, kind):
+                rows.append((kind, *(each if isinstance(each, Mismatch) else (each, "", ""))))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines)
 
 
 def record_lineage(trial: optuna.Trial, report: InitReport) -> None:
-    """Writes on the trial where its weights came from, under :data:`WEIGHTS_FROM_KEY`.
+    """Write on the trial where its weights came from, under :data:`WEIGHTS_FROM_KEY`.
 
     Args:
         trial: A trial that runs; call this inside its objective.
         report: Of the initialisation of the trial's model.
     """
-    trial.set_user_attr(WEIGHTS_FROM_KEY, report.as_record())
+    trial.set_user_attr(WEIGHTS_FROM_KEY, report.summary())
 
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN_LETTERS else text[: _SHOWN_LETTERS - 3] + "..."
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]

@@ -107,8 +107,8 @@ def test_a_checkpoint_of_weight_zero_is_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1.0], "There are 1 weights and more checkpoints"),
-        ([1.0, 1.0, 1.0], "There are 3 weights and 2 checkpoints"),
+        ([1.0], "got 2 checkpoints and 1 weights"),
+        ([1.0, 1.0, 1.0], "got 2 checkpoints and 3 weights"),
         ([1.0, -0.5], "not negative"),
         ([0.0, 0.0], "not all 0"),
         ([1.0, float("nan")], "must be finite"),
@@ -121,18 +121,18 @@ def test_weights_belong_to_checkpoints(weights: list[float], message: str) -> No
 
 
 def test_other_architectures_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"'w' is \(2, 2\) torch.float32 in one and \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"'w' is \(2, 2\) float32 in one and \(2, 3\)"):
         average([{"w": torch.ones(2, 2)}, {"w": torch.ones(2, 3)}])
     with pytest.raises(ValueError, match="'v' is absent in one"):
         average([{"w": torch.ones(2)}, {"w": torch.ones(2), "v": torch.ones(2)}])
-    with pytest.raises(ValueError, match="must be a checkpoint to average, got none"):
+    with pytest.raises(ValueError, match="got 0 checkpoints"):
         average([])
 
 
 def test_independent_runs_are_refused_with_the_reason() -> None:
     states = [nn.Linear(64, 64).state_dict() for _ in range(2)]
     assert abs(cosine_similarity(*states)) < 0.1
-    with pytest.raises(ValueError, match="Checkpoint 2 looks independently trained.*align=model"):
+    with pytest.raises(ValueError, match="Checkpoint 2 looks independent.*align_by=model"):
         average(states)
     assert average(states, allow_independent=True).state["weight"].shape == (64, 64)
 

@@ -11,10 +11,10 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.merging.ensemble import Ensemble
+from optuna_meta.weights.merging.ensemble import ensemble_loss
+from optuna_meta.weights.merging.ensemble import greedy_weights
 from optuna_meta.weights.merging.ensemble import predict_all
-from optuna_meta.weights.merging.ensemble_weights import greedy_weights
-from optuna_meta.weights.merging.ensemble_weights import mixture_loss
-from optuna_meta.weights.merging.ensemble_weights import simplex_weights
+from optuna_meta.weights.merging.ensemble import simplex_weights
 
 
 def members(n: int = 3, outputs: int = 4) -> list[nn.Module]:
@@ -27,10 +27,10 @@ def members(n: int = 3, outputs: int = 4) -> list[nn.Module]:
 
 def predictions(n_models: int = 3, n: int = 40, classes: int = 3) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
-    targets = torch.randint(classes, (n,), generator=generator)
+    labels = torch.randint(classes, (n,), generator=generator)
     logits = torch.randn(n_models, n, classes, generator=generator)
-    logits[:, torch.arange(n), targets] += torch.linspace(0.5, 2.0, n_models)[:, None]
-    return logits.softmax(-1), targets
+    logits[:, torch.arange(n), labels] += torch.linspace(0.5, 2.0, n_models)[:, None]
+    return logits.softmax(-1), labels
 
 
 def test_probabilities_are_averaged() -> None:
@@ -75,7 +75,7 @@ def test_models_of_weight_zero_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("n", "weights", "space", "message"),
     [
-        (0, None, "value", "needs models and a weight for each, got 0"),
+        (0, None, "value", "models and a weight for each, got 0"),
         (2, [1.0], "value", "got 2 models and 1 weights"),
         (2, [1.0, -1.0], "value", "not negative"),
         (2, None, "logits", "space must be 'probability' or 'value'"),
@@ -101,8 +101,8 @@ def test_it_exports(space: str, tmp_path: Path) -> None:
 
 def test_predictions_are_collected_in_order() -> None:
     models, x, y = members(), torch.randn(10, 5), torch.arange(10)
-    found, targets = predict_all(iter(models), [(x[:4], y[:4]), (x[4:], y[4:])])
-    assert found.shape == (3, 10, 4) and torch.equal(targets, y)
+    found, labels = predict_all(iter(models), [(x[:4], y[:4]), (x[4:], y[4:])])
+    assert found.shape == (3, 10, 4) and torch.equal(labels, y)
     torch.testing.assert_close(found[1], models[1](x).softmax(1).detach())
     several = nn.Bilinear(5, 5, 2)
     found, _ = predict_all([several], [((x, x), y)], space="value")
@@ -112,69 +112,69 @@ def test_predictions_are_collected_in_order() -> None:
         predict_all([], [])
 
 
-def test_mixture_losses_are_those_of_torch() -> None:
-    mixed, targets = predictions(1)
-    expected = nn.functional.nll_loss(mixed[0].log(), targets)
-    torch.testing.assert_close(mixture_loss(mixed[0], targets), expected)
+def test_ensemble_losses_are_those_of_torch() -> None:
+    mixed, labels = predictions(1)
+    expected = nn.functional.nll_loss(mixed[0].log(), labels)
+    torch.testing.assert_close(ensemble_loss(mixed[0], labels), expected)
     a, b = torch.randn(5), torch.randn(5)
-    torch.testing.assert_close(mixture_loss(a, b), nn.functional.mse_loss(a, b))
-    with pytest.raises(ValueError, match="do not belong to targets"):
-        mixture_loss(a[:, None], b)
+    torch.testing.assert_close(ensemble_loss(a, b), nn.functional.mse_loss(a, b))
+    with pytest.raises(ValueError, match="do not belong to labels"):
+        ensemble_loss(a[:, None], b)
 
 
 def test_greedy_selection_equals_brute_force() -> None:
-    mixed, targets = predictions()
+    mixed, labels = predictions()
     wide = mixed.double()
     chosen: list[int] = []
     trajectory = []
     for _ in range(6):
         options = [wide[[*chosen, i]].mean(0) for i in range(3)]
-        losses = [float(mixture_loss(option, targets)) for option in options]
+        losses = [float(ensemble_loss(option, labels)) for option in options]
         chosen.append(int(np.argmin(losses)))
         trajectory.append(min(losses))
     size = int(np.argmin(trajectory)) + 1
     expected = np.bincount(chosen[:size], minlength=3) / size
-    assert greedy_weights(mixed, targets, size=6) == pytest.approx(tuple(expected))
-    assert trajectory[0] == min(float(mixture_loss(wide[i], targets)) for i in range(3))
+    assert greedy_weights(mixed, labels, size=6) == pytest.approx(tuple(expected))
+    assert trajectory[0] == min(float(ensemble_loss(wide[i], labels)) for i in range(3))
 
 
 def test_equal_models_prefer_the_one_already_chosen() -> None:
-    mixed, targets = predictions(1)
-    assert greedy_weights(mixed.repeat(3, 1, 1), targets, size=5) == (1.0, 0.0, 0.0)
+    mixed, labels = predictions(1)
+    assert greedy_weights(mixed.repeat(3, 1, 1), labels, size=5) == (1.0, 0.0, 0.0)
 
 
 def test_greedy_selection_leaves_out_diverged_models() -> None:
-    mixed, targets = predictions()
+    mixed, labels = predictions()
     mixed[2] = float("nan")
-    assert greedy_weights(mixed, targets)[2] == 0.0
+    assert greedy_weights(mixed, labels)[2] == 0.0
     with pytest.raises(ValueError, match="finite loss"):
-        greedy_weights(mixed[2:], targets)
+        greedy_weights(mixed[2:], labels)
     with pytest.raises(ValueError, match="must be finite"):
-        simplex_weights(mixed, targets)
+        simplex_weights(mixed, labels)
 
 
 @pytest.mark.parametrize("kind", ["classes", "values"])
 def test_simplex_weights_are_the_best_of_a_grid(kind: str) -> None:
-    mixed, targets = predictions()
+    mixed, labels = predictions()
     if kind == "values":
-        targets = torch.randn(40, generator=torch.Generator().manual_seed(0))
-        mixed = targets + torch.tensor([1.0, -0.5, 3.0])[:, None] * torch.randn(3, 40)
-    found = simplex_weights(mixed, targets)
+        labels = torch.randn(40, generator=torch.Generator().manual_seed(0))
+        mixed = labels + torch.tensor([1.0, -0.5, 3.0])[:, None] * torch.randn(3, 40)
+    found = simplex_weights(mixed, labels)
     assert min(found) >= 0.0 and sum(found) == pytest.approx(1.0)
-    loss = float(mixture_loss(torch.tensordot(torch.tensor(found), mixed, 1), targets))
+    loss = float(ensemble_loss(torch.tensordot(torch.tensor(found), mixed, 1), labels))
     steps = np.linspace(0.0, 1.0, 41)
     grid = [(a, b, 1.0 - a - b) for a, b in product(steps, steps) if a + b <= 1.0]
     best = min(
         float(
-            mixture_loss(
+            ensemble_loss(
                 torch.tensordot(torch.tensor(w), mixed.double(), 1),
-                targets.double() if kind == "values" else targets,
+                labels.double() if kind == "values" else labels,
             )
         )
         for w in grid
     )
     assert loss <= best + 1e-4
-    assert loss <= float(mixture_loss(mixed.mean(0), targets))
+    assert loss <= float(ensemble_loss(mixed.mean(0), labels))
 
 
 @pytest.mark.parametrize("space", ["probability", "value"])

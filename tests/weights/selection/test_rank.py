@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import cache
 from functools import partial
 from pathlib import Path
-import time
 
 import numpy as np
 import optuna
@@ -21,7 +20,6 @@ from optuna_meta.weights import by_logme
 from optuna_meta.weights import by_loss
 from optuna_meta.weights import by_score
 from optuna_meta.weights import Candidate
-from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import EmbeddingRows
 from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights import initialize
@@ -33,7 +31,6 @@ from optuna_meta.weights import ShortlistThenTrain
 from optuna_meta.weights import ShortTraining
 from optuna_meta.weights import suggest_start
 from optuna_meta.weights.selection import rank as rank_module
-from optuna_meta.weights.selection.candidate import _score
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import Verdict
 from tests.weights.toys import store_in
@@ -56,18 +53,18 @@ def digits() -> tuple[torch.Tensor, torch.Tensor]:
 
 @cache
 def trained(kind: str) -> nn.Sequential:
-    """A model of 1,000 digits that the target does not have."""
+    """A model of 1,000 digits that the new task does not have."""
     torch.manual_seed(1)
-    inputs, targets = (part[:1000] for part in digits())
+    inputs, labels = (part[:1000] for part in digits())
     if kind == "random labels":
-        targets = torch.randint(10, targets.shape)
+        labels = torch.randint(10, labels.shape)
     if kind == "inverted":
         inputs = 1.0 - inputs
     model = build()
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
     for _ in range(150):
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(inputs), targets).backward()
+        nn.functional.cross_entropy(model(inputs), labels).backward()
         optimizer.step()
     return model
 
@@ -119,9 +116,9 @@ def candidates(folder: Path, kinds: list[str]) -> list[Candidate]:
 
 
 def target(n: int = 60) -> NewTask:
-    inputs, targets = digits()
+    inputs, labels = digits()
     return NewTask(
-        build, inputs[1000 : 1000 + n], targets[1000 : 1000 + n], nn.functional.cross_entropy
+        build, inputs[1000 : 1000 + n], labels[1000 : 1000 + n], nn.functional.cross_entropy
     )
 
 
@@ -199,7 +196,7 @@ def test_a_dead_network_has_the_lowest_loss_and_is_not_chosen(tmp_path: Path) ->
     found = candidates(tmp_path, ["random labels", "dead"])
     loss = nn.functional.cross_entropy
     few = target()
-    losses = {c.record.study: loss(_outputs(c, few), few.targets).item() for c in found}
+    losses = {c.record.study: loss(_outputs(c, few), few.labels).item() for c in found}
     assert losses["dead"] < losses["random labels"]
     best = rank_checkpoints(found, few, strategy=by_loss).best
     assert best is not None and best.record.study == "random labels"
@@ -316,7 +313,7 @@ def test_the_shortlist_is_as_long_as_asked(tmp_path: Path) -> None:
 def test_regression_and_a_start_of_ones_own(tmp_path: Path) -> None:
     started = []
     few = target()
-    values = few.targets.float().unsqueeze(1) / 10.0
+    values = few.labels.float().unsqueeze(1) / 10.0
 
     def start(model: nn.Module, checkpoint: object) -> None:
         started.append(checkpoint)
@@ -332,64 +329,6 @@ def test_regression_and_a_start_of_ones_own(tmp_path: Path) -> None:
     assert started and ranking.best is None  # It is scratch in disguise: a tie.
 
 
-def _study(name: str, values: list[float], direction: str, store: CheckpointStore) -> optuna.Study:
-    study = optuna.create_study(study_name=name, direction=direction)
-    for value in values:
-        trial = study.ask()
-        store.save(trial, nn.Linear(1, 1), value=value)
-        study.tell(trial, value)
-    return study
-
-
-def test_scores_are_ranks_within_the_study(tmp_path: Path) -> None:
-    store = store_in(tmp_path)
-    loss = _study("loss", [100.0, 300.0, 200.0], "minimize", store)
-    accuracy = _study("accuracy", [0.1, 0.9], "maximize", store)
-    single = _study("single", [1e9], "maximize", store)
-    found = find_checkpoints([loss, accuracy, single], store)
-    scores = {(c.record.study, c.record.value): c.score for c in found}
-    assert scores == {
-        ("loss", 100.0): pytest.approx(2.5 / 3),
-        ("loss", 200.0): pytest.approx(1.5 / 3),
-        ("loss", 300.0): pytest.approx(0.5 / 3),
-        ("accuracy", 0.9): 0.75,
-        ("accuracy", 0.1): 0.25,
-        ("single", 1e9): 0.5,
-    }
-    assert [c.score for c in found] == sorted((c.score for c in found), reverse=True)
-
-
-def test_what_has_no_finite_value_is_no_candidate_and_copies_come_once(tmp_path: Path) -> None:
-    store = store_in(tmp_path)
-    study = _study("a", [0.5], "minimize", store)
-    for value, state in [(float("nan"), optuna.trial.TrialState.FAIL), (None, None)]:
-        trial = study.ask()
-        store.save(trial, nn.Linear(1, 1), value=value)
-        if state is not None:
-            study.tell(trial, state=state)
-    copy = optuna.create_study(study_name="copy")
-    copy.add_trials(study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)))
-    found = find_checkpoints([study, copy], store)
-    assert [(c.record.trial, c.score) for c in found] == [(0, 0.5)]
-
-
-def test_scores_of_many_trials_equal_the_definition_and_take_no_time() -> None:
-    rng = np.random.default_rng(0)
-    for n_objectives in (1, 2):
-        values = rng.integers(0, 5, (200, n_objectives)).astype(float)
-        for own, place in ((values[0], 0), (values[7], 7)):
-            others = np.delete(values, place, axis=0)
-            worse = [(o >= own).all() and (o > own).any() for o in others]
-            better = [(o <= own).all() and (o < own).any() for o in others]
-            expected = (sum(worse) + 0.5 * (200 - sum(worse) - sum(better))) / 200
-            assert _score(own, others) == pytest.approx(expected)
-    many = rng.random((10_000, 2))
-    began = time.process_time()
-    for own in many[:100]:
-        _score(own, many)
-    assert time.process_time() - began < 2.0  # Pairs of all the others would take minutes.
-
-
 def test_what_a_start_of_ones_own_raises_is_told(tmp_path: Path) -> None:
     found = candidates(tmp_path, ["good", "wider"])
     strict = replace(target(), start=lambda model, c: model.load_state_dict(c.state))
@@ -397,11 +336,6 @@ def test_what_a_start_of_ones_own_raises_is_told(tmp_path: Path) -> None:
     assert ranking.best is not None and ranking.best.record.study == "good"
     note = notes(ranking)["wider"]
     assert note.startswith("Error") and len(note.splitlines()) == 1
-
-
-def test_only_studies_have_checkpoints(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="list of optuna.Study, got Study"):
-        find_checkpoints(optuna.create_study(), store_in(tmp_path))  # type: ignore[arg-type]
 
 
 def test_a_candidate_is_a_start_by_role(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_each_training_is_done_once() -> None:
         return build()
 
     task = target()
-    counting = NewTask(counted, task.inputs, task.targets, task.loss)
+    counting = NewTask(counted, task.inputs, task.labels, task.loss)
     attempt = Attempt(counting, None, ShortTraining(steps=1, rates=[1e-3, 4e-3, 1e-2]), seed=0)
     assert attempt.misses(1).shape == (4, 2) and len(built) == 3 + 3
     assert attempt.misses(2).shape == (8, 2) and len(built) == 3 + 3 + 4
@@ -92,8 +92,8 @@ def test_each_training_is_done_once() -> None:
 
 def test_a_course_is_that_of_training_on_the_other_folds() -> None:
     """Written out for the second fold of the second division."""
-    task, rung = target(), ShortTraining(steps=12, folds=2, rates=[0.01], batch_size=8)
-    found = Attempt(task, None, rung, seed=5).course(0.01, 1, 1)
+    task, training = target(), ShortTraining(steps=12, folds=2, rates=[0.01], batch_size=8)
+    found = Attempt(task, None, training, seed=5).course(0.01, 1, 1)
     first = 5 + 2
     order = torch.randperm(40, generator=torch.Generator().manual_seed(first))
     trained, held_out = order[:20], order[20:]
@@ -104,11 +104,11 @@ def test_a_course_is_that_of_training_on_the_other_folds() -> None:
     for step in range(13):
         if step in (0, 1, 2, 4, 6, 9, 12):
             outputs = model(task.inputs[held_out]).detach()
-            wanted = task.targets[held_out]
+            wanted = task.labels[held_out]
             expected.append((-accuracy(outputs, wanted), float(task.loss(outputs, wanted))))
         batch = trained[torch.randperm(20, generator=generator)[:8]]
         optimizer.zero_grad()
-        task.loss(model(task.inputs[batch]), task.targets[batch]).backward()
+        task.loss(model(task.inputs[batch]), task.labels[batch]).backward()
         optimizer.step()
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
@@ -122,7 +122,7 @@ def test_dropout_is_the_same_whatever_a_start_draws() -> None:
             torch.rand(draws)
             return model
 
-        told = NewTask(dropping, task.inputs, task.targets, task.loss, accuracy)
+        told = NewTask(dropping, task.inputs, task.labels, task.loss, accuracy)
         return Attempt(told, None, ShortTraining(steps=6), 0).course(1e-2, 0, 0)
 
     np.testing.assert_array_equal(started(0), started(5))
@@ -130,7 +130,7 @@ def test_dropout_is_the_same_whatever_a_start_draws() -> None:
 
 def test_without_a_score_the_loss_is_missed() -> None:
     task = target()
-    plain = NewTask(build, task.inputs, task.targets, task.loss)
+    plain = NewTask(build, task.inputs, task.labels, task.loss)
     course = Attempt(plain, None, ShortTraining(steps=6), 0).course(1e-3, 0, 0)
     np.testing.assert_array_equal(course[:, 0], course[:, 1])
     assert (course > 0.0).all()
@@ -138,7 +138,7 @@ def test_without_a_score_the_loss_is_missed() -> None:
 
 def test_what_ends_dead_is_infinite_from_the_start() -> None:
     task = target()
-    dying = NewTask(build, task.inputs, task.targets, lambda o, t: o.mean() * math.nan, accuracy)
+    dying = NewTask(build, task.inputs, task.labels, lambda o, t: o.mean() * math.nan, accuracy)
     assert np.isinf(Attempt(dying, None, ShortTraining(steps=6), 0).course(1e-3, 0, 0)).all()
 
 
@@ -187,10 +187,9 @@ def test_what_dies_never_wins_and_anything_beats_what_dies() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"folds": 1}, {"steps": 0}, {"rates": ()}, {"batch_size": 0}, {"divisions": 0}],
+    "wrong", [{"folds": 1}, {"steps": 0}, {"rates": ()}, {"batch_size": 0}, {"divisions": 0}]
 )
-def test_a_rung_that_tries_nothing_is_refused(wrong: dict[str, object]) -> None:
+def test_a_training_that_tries_nothing_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="At least two folds"):
         ShortTraining(**wrong)  # type: ignore[arg-type]
 
@@ -198,7 +197,7 @@ def test_a_rung_that_tries_nothing_is_refused(wrong: dict[str, object]) -> None:
 @pytest.mark.parametrize("undefined", [math.nan, math.inf])
 def test_a_score_that_a_fold_has_not_is_refused(undefined: float) -> None:
     task = target()
-    wrong = NewTask(build, task.inputs, task.targets, task.loss, lambda outputs, _: undefined)
+    wrong = NewTask(build, task.inputs, task.labels, task.loss, lambda outputs, _: undefined)
     with pytest.raises(ValueError, match=r"got (nan|inf) for 10 held-out examples: .* no score"):
         Attempt(wrong, None, ShortTraining(steps=1), 0).misses(1)
 
@@ -217,7 +216,7 @@ def test_a_score_that_constant_outputs_have_not_is_no_error() -> None:
         return float((outputs[:, 0] / outputs[:, 0].std()).mean())
 
     course = Attempt(
-        NewTask(silent, task.inputs, task.targets, task.loss, score), None, ShortTraining(), 0
+        NewTask(silent, task.inputs, task.labels, task.loss, score), None, ShortTraining(), 0
     )
     misses = course.course(1e-2, 0, 0)[:, 0]
     assert np.isinf(misses[0]) and np.isfinite(misses[-1])

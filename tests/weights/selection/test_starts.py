@@ -6,7 +6,7 @@ import torch
 
 from optuna_meta import MetaSampler
 from optuna_meta.weights import Checkpoint
-from optuna_meta.weights import ROLES
+from optuna_meta.weights import STARTS
 from optuna_meta.weights import suggest_start
 
 
@@ -30,7 +30,7 @@ def test_each_role_gives_its_checkpoint_and_loads_no_other() -> None:
         found[role] = suggest_start(trial, starts)
         assert len(loaded) == (role in ("nearest", "average"))
         (distribution,) = trial.distributions.values()
-        assert distribution.choices == ("scratch", "best", "nearest", "average")  # As in ROLES.
+        assert distribution.choices == ("scratch", "best", "nearest", "average")  # As in STARTS.
     assert found["scratch"] is None and found["average"] is None
     assert found["best"] is starts["best"]
     assert found["nearest"] is not None and found["nearest"].state["a"] == 2.0
@@ -45,7 +45,7 @@ def test_only_roles_that_mean_the_same_everywhere() -> None:
 
 def test_the_sampler_learns_across_studies_which_role_pays() -> None:
     """Prior studies had other sets of roles; ``nearest`` was best in all of them."""
-    paid = dict(zip(ROLES, [0.5, 0.4, 0.0, 0.3, 0.6, 0.7], strict=True))
+    paid = dict(zip(STARTS, [0.5, 0.4, 0.0, 0.3, 0.6, 0.7], strict=True))
 
     def objective(trial: optuna.Trial, roles: list[str]) -> float:
         suggest_start(trial, dict.fromkeys(roles))
@@ -53,7 +53,7 @@ def test_the_sampler_learns_across_studies_which_role_pays() -> None:
         return paid[trial.params["start"]] + 0.1 * (rate - 0.5) ** 2
 
     priors = []
-    for seed, roles in enumerate([["best", "nearest"], ["nearest", "average"], list(ROLES)]):
+    for seed, roles in enumerate([["best", "nearest"], ["nearest", "average"], list(STARTS)]):
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
         study.optimize(lambda trial, roles=roles: objective(trial, roles), n_trials=20)
         priors.append(study)

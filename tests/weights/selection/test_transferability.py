@@ -80,26 +80,26 @@ def test_extremes_stay_finite() -> None:
 def test_leep_is_what_its_definition_counts() -> None:
     rng = np.random.default_rng(0)
     predictions = rng.dirichlet(np.ones(4), size=25)
-    targets = rng.integers(3, size=25)
+    labels = rng.integers(3, size=25)
     total = 0.0
     for i in range(25):
         likelihood = 0.0
         for z in range(4):
-            both = sum(predictions[j, z] for j in range(25) if targets[j] == targets[i]) / 25
+            both = sum(predictions[j, z] for j in range(25) if labels[j] == labels[i]) / 25
             likelihood += both / (sum(predictions[:, z]) / 25) * predictions[i, z]
         total += math.log(likelihood)
-    assert leep(predictions, targets) == pytest.approx(total / 25)
+    assert leep(predictions, labels) == pytest.approx(total / 25)
 
 
 def test_leep_of_sure_and_of_useless_predictions() -> None:
-    targets = np.array([5, 5, 7, 7])
-    assert leep(np.eye(3)[[0, 0, 2, 2]], targets) == pytest.approx(0.0)  # A class never predicted.
-    assert leep(np.full((4, 3), 1 / 3), targets) == pytest.approx(math.log(0.5))
+    labels = np.array([5, 5, 7, 7])
+    assert leep(np.eye(3)[[0, 0, 2, 2]], labels) == pytest.approx(0.0)  # A class never predicted.
+    assert leep(np.full((4, 3), 1 / 3), labels) == pytest.approx(math.log(0.5))
 
 
 def test_wrong_input_is_refused() -> None:
     ones = np.ones((3, 1))
-    with pytest.raises(ValueError, match=r"each of the 2 targets, got the shape \(3, 1\)"):
+    with pytest.raises(ValueError, match=r"each of the 2 labels, got the shape \(3, 1\)"):
         logme(ones, np.zeros(2))
     with pytest.raises(ValueError, match="not finite: the source has diverged"):
         logme(ones * np.nan, np.zeros(3))

@@ -161,7 +161,7 @@ DAMAGED = {
         "truncated: it ends too early",
     ),
     "longer by one byte": (lambda s: _edit(s, lambda c: c.append(0)), "more bytes follow"),
-    "a bit flipped in a tensor": (_flip(-3), "not those that were written"),
+    "a bit flipped in a tensor": (_flip(-3), "not those written"),
     "a bit flipped in the length": (_flip(0), "damaged|truncated"),
     "a bit flipped in the header": (_flip(20), "damaged|no hash"),
     "a huge header": (_huge_header, "truncated or no safetensors"),

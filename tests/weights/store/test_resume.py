@@ -142,9 +142,9 @@ def test_another_model_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         store.resume(trial, wider)
     assert torch.equal(wider.weight, linear(0.0, n=4).weight)
-    with pytest.raises(ValueError, match="0.weight is not in the checkpoint"):
+    with pytest.raises(ValueError, match="0.weight is .* in the model, absent in the checkpoint"):
         store.resume(trial, nn.Sequential(linear()))
-    with pytest.raises(ValueError, match="weight is .* torch.float64 in the model"):
+    with pytest.raises(ValueError, match="weight is .* float64 in the model"):
         store.resume(trial, linear().double())
     model = linear()
     scheduler = torch.optim.lr_scheduler.ExponentialLR(torch.optim.SGD(model.parameters()), 0.5)

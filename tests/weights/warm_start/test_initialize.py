@@ -1,33 +1,15 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 import torch
 from torch import nn
 from torch import Tensor
 
-from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.merging.average import average
-from optuna_meta.weights.store.store import CheckpointStore
-from optuna_meta.weights.warm_start.embedding_rows import EmbeddingRows
 from optuna_meta.weights.warm_start.initialize import initialize
-from optuna_meta.weights.warm_start.report import record_lineage
-from optuna_meta.weights.warm_start.report import WEIGHTS_FROM_KEY
-
-
-def network(width: int = 8, outputs: int = 3, seed: int = 0) -> nn.Sequential:
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Linear(4, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, outputs)
-    )
-
-
-def copied(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+from tests.weights.warm_start.toys import copied
+from tests.weights.warm_start.toys import network
 
 
 def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
@@ -233,81 +215,3 @@ def test_an_optimiser_made_before_stays_valid() -> None:
     model(torch.randn(8, 4)).sum().backward()
     optimiser.step()
     assert not torch.equal(model.state_dict()["0.weight"], source.state_dict()["0.weight"])
-
-
-def test_the_table_names_everything() -> None:
-    source, model = network(outputs=5, seed=1), network(seed=2)
-    state = copied(source) | {"extra": torch.zeros(1)}
-    del state["1.bias"]
-    text = str(initialize(model, state))
-    assert text.splitlines()[0] == "48 of 83 parameters loaded (57.8%)"
-    assert "mismatched  3.weight               (5, 8) float32  (3, 8) float32" in text
-    assert "missing     1.bias" in text and "unexpected  extra" in text
-
-
-def test_the_trial_records_where_its_weights_came_from() -> None:
-    source = Checkpoint.from_model(network(seed=1), study="earlier", trial=7)
-    study = optuna.create_study()
-
-    def objective(trial: optuna.Trial) -> float:
-        record_lineage(trial, initialize(network(seed=2), source))
-        return 0.0
-
-    study.optimize(objective, n_trials=1)
-    record = study.trials[0].user_attrs[WEIGHTS_FROM_KEY]
-    assert record["sources"] == [{"study": "earlier", "trial": 7, "sha256": "", "weight": 1.0}]
-    assert record["share"] == 1.0 and record["missing"] == 0
-
-
-def test_the_record_stays_small() -> None:
-    state = {f"{'very_long_name' * 9}_{i}": torch.zeros(1) for i in range(300)}
-    report = initialize(nn.Linear(1, 1), state | {"weight": torch.zeros(1, 1)})
-    assert len(json.dumps(report.as_record())) < 2000
-    assert report.as_record()["unexpected"] == 300
-
-
-def test_lineage_goes_from_study_to_study(tmp_path: Path) -> None:
-    store = CheckpointStore(tmp_path / "artifacts")
-    earlier = [optuna.create_study(study_name=name) for name in ("first", "second")]
-    for study in earlier:
-        study.optimize(lambda trial: float(store.save(trial, network(seed=1)).trial), n_trials=1)
-    loaded = [store.load(store.records(study)[0]) for study in earlier]
-    later = optuna.create_study(study_name="third")
-
-    def objective(trial: optuna.Trial) -> float:
-        model = network(seed=2)
-        report = initialize(model, average(loaded, [3.0, 1.0]))
-        record_lineage(trial, report)
-        store.save(trial, model)
-        return report.share
-
-    later.optimize(objective, n_trials=1)
-    sources = later.trials[0].user_attrs[WEIGHTS_FROM_KEY]["sources"]
-    assert [(s["study"], s["trial"], s["weight"]) for s in sources] == [
-        ("first", 0, 0.75),
-        ("second", 0, 0.25),
-    ]
-    assert all(len(s["sha256"]) == 64 for s in sources)
-    report = initialize(network(seed=3), store.load(store.records(later)[0]))
-    assert [origin.study for origin in report.origins] == ["third"]
-
-
-def test_embeddings_go_by_item_and_not_by_row() -> None:
-    model = nn.Sequential(nn.Embedding(4, 3), nn.Linear(3, 1))
-    before = copied(model)
-    state = {"0.weight": torch.arange(15.0).reshape(5, 3)} | {
-        name: before[name] for name in ("1.weight", "1.bias")
-    }
-    items = EmbeddingRows(["a", "b", "c", "d", "e"], ["x", "e", "b", "y"])
-    report = initialize(model, state, rows={"0.weight": items})
-    found = model.state_dict()["0.weight"]
-    assert torch.equal(found[1], state["0.weight"][4])
-    assert torch.equal(found[2], state["0.weight"][1])
-    assert torch.equal(found[[0, 3]], before["0.weight"][[0, 3]])
-    assert report.n_loaded == 2 * 3 + 4 and report.overlapped[0].name == "0.weight"
-    with pytest.raises(ValueError, match=r"5 rows in the checkpoint, got 1 items, 1 of them"):
-        initialize(model, state, rows={"0.weight": EmbeddingRows(["a"], ["a"])})
-    with pytest.raises(ValueError, match="4 rows in the model, got 4 items, 3 of them different"):
-        initialize(model, state, rows={"0.weight": EmbeddingRows("abcde", "xxby")})
-    with pytest.raises(ValueError, match=r"rows names \['users'\]"):
-        initialize(model, state, rows={"users": items})
