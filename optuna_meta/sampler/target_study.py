@@ -55,6 +55,9 @@ __all__ = [
 ]
 
 PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be asked for.
+# Later trials that end while one runs: of equal speed, as many as others run; of one that takes
+# so many times longer nobody knows whether it lives.
+_OVERTAKEN, _LEAST_OVERTAKEN = 5, 10
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class TargetStudy:
             state: What was read of the target before.
         """
         others = [t for t in self.trials if t.number != self.number]
-        running = [t for t in others if t.state == TrialState.RUNNING]
+        running = _alive(others)
         finished = [t for t in others if t.state in FINISHED]
         keys = _constraints(finished, fitted)
         observed = observe(others, self.directions, keys)
@@ -203,6 +206,17 @@ def _distributions(trials: Iterable[FrozenTrial]) -> tuple[dict[str, BaseDistrib
 def _plan_of(trial: FrozenTrial) -> Mapping[str, Any]:
     """Tell what a trial without a value has had, or will have."""
     return {**trial.system_attrs.get(PLAN_KEY, {}), **given_params(trial)}
+
+
+def _alive(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Find the running trials, without those that so many later ones have overtaken.
+
+    Their workers have died, or are so slow that their configurations may as well be tried again.
+    """
+    running = [t for t in trials if t.state == TrialState.RUNNING]
+    ended = np.array([t.number for t in trials if t.state.is_finished()])
+    most = max(_LEAST_OVERTAKEN, _OVERTAKEN * len(running))
+    return [t for t in running if np.sum(ended > t.number) < most]
 
 
 def _comes_before(trial: FrozenTrial, number: int) -> bool:
