@@ -4,8 +4,8 @@ from optuna_meta.features import extract_meta_features
 from optuna_meta.features import record_meta_features
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import PriorInfluence
-from optuna_meta.sampler.prior_choice import study_weights
 from optuna_meta.sampler.sampler import MetaSampler
+from optuna_meta.sampler.study_weights import study_weights
 from optuna_meta.studies.prior import Prior
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior

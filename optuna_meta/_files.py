@@ -76,9 +76,9 @@ def _check_kind(path: str | Path, metadata: Mapping[str, str], kind: str, versio
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
-    """Checksum of the arrays and of the metadata but itself."""
-    warp_constraint = sorted((name, text) for name, text in metadata.items() if name != "sha256")
-    digest = hashlib.sha256(json.dumps(warp_constraint).encode())
+    """Return the checksum of the arrays and of the metadata but itself."""
+    signed = sorted((name, text) for name, text in metadata.items() if name != "sha256")
+    digest = hashlib.sha256(json.dumps(signed).encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())

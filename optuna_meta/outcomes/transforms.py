@@ -13,7 +13,7 @@ __all__ = ["finite_values", "rank_normal", "warp_constraint", "warp_objective"]
 _GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
 _WORST = 4.0  # Beyond it all violations are equally bad.
 _LARGEST = 1e300  # A constraint violated without bound.
-_FAREST = 1e12  # Units beyond the median; what is worse is equally bad.
+_FARTHEST = 1e12  # Units beyond the median; what is worse is equally bad.
 
 
 def finite_values(values: Array) -> Array:
@@ -51,7 +51,7 @@ def warp_objective(values: Array) -> Array:
     median = np.median(values)
     unit = median - values.min() or np.ptp(values)
     with np.errstate(over="ignore"):
-        excess = np.minimum(np.maximum(values - median, 0.0) / unit, _FAREST)
+        excess = np.minimum(np.maximum(values - median, 0.0) / unit, _FARTHEST)
     warped = np.minimum(values - median, 0.0) / unit + np.log1p(excess)
     return np.asarray((warped - warped.mean()) / warped.std())
 

@@ -33,7 +33,8 @@ class PriorInfluence:
             the suggestion would move if this study alone were left out.
         coefficient: Its signed weight in the model's mean; negative where the target rewards what
             this study punishes.
-        prior_weight: Its weight before any trial of the target, from the meta-features.
+        prior_weight: Its weight before any trial of the target, from the meta-features and from
+            what the prior studies say of each other.
         close_in: Meta-features by which its data set is close to the target's, if it weighs more
             for that; the most relevant first.
     """
@@ -139,7 +140,7 @@ def _influences(
 def _close_in(suggester: Suggester, name: str, request: SuggestRequest) -> tuple[str, ...]:
     """Name meta-features by which a study is close to the target, by the first objective."""
     model = suggester.model(request.outcomes[0])
-    names = model.fitted.names
+    names = model.fitted.task_names
     if model.similarity is None or name not in names:
         return ()
     return model.similarity.reasons(names.index(name))

@@ -29,7 +29,6 @@ from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import objectives
 from optuna_meta.sampler.explanation import explained
 from optuna_meta.sampler.explanation import Explanation
-from optuna_meta.sampler.prior_choice import fitted_prior
 from optuna_meta.sampler.study_state import BoundedMap
 from optuna_meta.sampler.study_state import Plan
 from optuna_meta.sampler.study_state import servable
@@ -49,6 +48,7 @@ from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
+from optuna_meta.surrogate.fitted import as_fitted
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -114,7 +114,7 @@ class MetaSampler(BaseSampler):
         device: str | None = None,
     ) -> None:
         self._features = None if meta_features is None else clean_meta_features(meta_features)
-        self._fitted = fitted_prior(prior_studies, device)
+        self._fitted = as_fitted(prior_studies, device)
         self._rng = np.random.default_rng(seed)
         self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
@@ -188,7 +188,8 @@ class MetaSampler(BaseSampler):
         Printed, it has a line for each prior study: its influence (the share of how far the
         suggestion would move if this study alone were left out), its coefficient (its signed
         weight in the model's mean: negative where the target rewards what it punishes) and its
-        prior weight (before any trial of the target, from the meta-features).
+        prior weight (before any trial of the target, from the meta-features and from what the
+        prior studies say of each other).
 
         Args:
             study: The target, whose next trial is explained as if it were asked for now.

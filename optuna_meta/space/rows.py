@@ -56,7 +56,7 @@ def neighbours(
     """Draw valid rows (n, D), every dimension active, a few cells away from one of ``rows``.
 
     Args:
-        rows: Where to start from, at least one row; what is inactive or unseen there is drawn.
+        rows: Where to start from, at least one (m, D); what is inactive or unseen there is drawn.
         n: How many.
         space: The rows' space.
         rng: Source of randomness.
@@ -132,7 +132,7 @@ def different(rows: Array) -> NDArray[np.int64]:
 
 
 def row_keys(rows: Array) -> list[bytes]:
-    """Return one comparable value per row; cells that differ by rounding alone are the same."""
+    """Return a comparable value per row (n, D); cells that differ by rounding are the same."""
     rounded = np.round(np.nan_to_num(rows, nan=-9.0), 7) + 0.0
     return [row.tobytes() for row in rounded]
 

@@ -83,7 +83,7 @@ class Space:
         return np.array(columns).reshape(len(columns), len(configurations)).T.copy()
 
     def params(self, row: Array) -> dict[str, Any]:
-        """Return the configuration of a row, without what is absent or unseen."""
+        """Return the configuration of a row (D,), without what is absent or unseen."""
         cells = zip(self.dimensions, row, strict=True)
         return {
             d.name: d.value(c)

@@ -71,10 +71,10 @@ def mixture_score(means: Array, deviations: Array, incumbents: Array, weights: A
     """Return log expected improvement under a mixture; before any trial, the lowest mean.
 
     Args:
-        means: Means of K components at M candidates.  # (K, M)
-        deviations: Their standard deviations.  # (K, M)
-        incumbents: The components' incumbents; infinite before any trial.  # (K,)
-        weights: The components' probabilities.  # (K,)
+        means: Means of H components at M candidates.  # (H, M)
+        deviations: Their standard deviations.  # (H, M)
+        incumbents: The components' incumbents; infinite before any trial.  # (H,)
+        weights: The components' probabilities.  # (H,)
 
     Returns:
         Scores, higher is better.  # (M,)

@@ -18,7 +18,7 @@ from optuna_meta.space.search_space import Space
 __all__ = ["LEAST_TRUST", "MOST_AHEAD", "SOURCES", "SuggestRequest", "Suggestion"]
 
 MOST_AHEAD = 8  # Workers that a suggestion leaves the best rows to: each costs another search.
-LEAST_TRUST = 0.1  # Below it the priors have lost.
+LEAST_TRUST = 0.1  # Below it the priors have lost: nine to one against them.
 SOURCES = (
     "prior studies",
     "prior studies and own trials",
@@ -81,7 +81,7 @@ class SuggestRequest:
         return np.ones(len(self.rows), dtype=bool) if self.whole is None else self.whole
 
     def of_trials(self, kept: NDArray[np.int64]) -> SuggestRequest:
-        """Return the request with some of the finished trials."""
+        """Return the request with some of the finished trials, by their indices (t,)."""
         return replace(
             self,
             rows=self.rows[kept],

@@ -83,7 +83,7 @@ class Suggester:
         """
         other = Suggester(self.fitted.without([name]), self.features)
         for outcome, model in self._models.items():
-            names = np.array(model.fitted.names)
+            names = np.array(model.fitted.task_names)
             if len(names) > _FEW:
                 kept = model.reliability.without(np.flatnonzero(names == name))
                 other._models[outcome] = transfer_model(other.fitted, outcome, self.features, kept)
@@ -146,7 +146,7 @@ class Suggester:
             model, of_tasks = self.model(outcome), posterior.full.coefficients()
             expected = posterior.fitted.predict(row[None], request.space)[0]
             advantage = pooled.Z.mean(axis=0) - expected
-            tasks = np.array([index[name] for name in model.fitted.names], dtype=np.int64)
+            tasks = np.array([index[name] for name in model.fitted.task_names], dtype=np.int64)
             weights[tasks] += model.weights / len(objectives)
             tasks = tasks[posterior.active]
             coefficients[tasks] += of_tasks / len(objectives)

@@ -1,6 +1,7 @@
 """The transfer surrogate. Notation, for every module of this package (lower is better, float64):
 
 T       prior tasks
+H       components of the target's mixture
 D       dimensions of a space, W columns of its design
 n       finished trials of one study, M candidate rows
 rows    cells of configurations, NaN where a parameter is inactive  (n, D)

@@ -43,7 +43,7 @@ class PaddedTasks:
     owners: NDArray[np.int64]  # (W,)
 
     def select(self, tasks: NDArray[np.int64]) -> PaddedTasks:
-        """Return some tasks, padded to the longest of these."""
+        """Return some tasks, by their indices (t,), padded to the longest of these."""
         n = slice(self.mask[tasks].sum(axis=1).max())
         arrays = (self.designs[tasks, n], self.values[tasks, n], self.mask[tasks, n])
         return PaddedTasks(*arrays, self.tuned[tasks], self.owners)
@@ -92,7 +92,7 @@ class PriorGPs:
         return (self.mean[:, None] + means).T
 
     def select(self, tasks: NDArray[np.int64]) -> PriorGPs:
-        """Return the processes of some tasks."""
+        """Return the processes of some tasks, by their indices (t,)."""
         return PriorGPs(*(array[tasks] for array in vars(self).values()))
 
     def _sum_correlations(self, designs: Array, sums: Array) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+import optuna
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     import torch
 
 
-__all__ = ["FittedPrior", "fit_prior", "representative"]
+__all__ = ["FittedPrior", "as_fitted", "fit_prior", "representative"]
 
 _FORMAT = "optuna_meta.fitted_prior"
 _VERSION = 1
@@ -72,14 +74,14 @@ class FittedPrior:
         return self.prior.space
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def task_names(self) -> tuple[str, ...]:
         """The prior study of each task."""
         return tuple(task.name for task in self.prior.tasks)
 
     @property
     def study_names(self) -> tuple[str, ...]:
         """The prior studies, each once."""
-        return tuple(dict.fromkeys(self.names))
+        return tuple(dict.fromkeys(self.task_names))
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
@@ -134,7 +136,7 @@ class FittedPrior:
         return np.array([_typical_row(t.rows[_best(t.values)], self.space) for t in tasks])
 
     def select(self, tasks: NDArray[np.int64]) -> FittedPrior:
-        """Return the surrogates of some tasks, by their indices."""
+        """Return the surrogates of some tasks, by their indices (t,)."""
         prior = replace(self.prior, tasks=tuple(self.prior.tasks[t] for t in tasks))
         parameters = GPParameters(*(array[tasks] for array in vars(self.parameters).values()))
         return FittedPrior(prior, parameters, self.gps.select(tasks))
@@ -147,7 +149,7 @@ class FittedPrior:
     def without(self, names: Iterable[str]) -> FittedPrior:
         """Return the surrogates without the studies of these names."""
         left_out = set(names)
-        kept = [i for i, name in enumerate(self.names) if name not in left_out]
+        kept = [i for i, name in enumerate(self.task_names) if name not in left_out]
         return self.select(np.array(kept, dtype=np.int64))
 
     def save(self, path: str | Path) -> None:
@@ -181,6 +183,24 @@ def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedP
     data = _padded(prior)
     parameters = fit_prior_gps(data, device)
     return FittedPrior(prior, parameters, condition_prior_gps(parameters, data))
+
+
+def as_fitted(
+    priors: FittedPrior | Prior | Sequence[optuna.Study] | None, device: str | None
+) -> FittedPrior:
+    """Return the trained surrogate of whatever a user passes as prior studies."""
+    if isinstance(priors, FittedPrior):
+        return priors
+    if isinstance(priors, Prior):
+        return fit_prior(priors, device)
+    several = isinstance(priors, Sequence) and not isinstance(priors, str | bytes)
+    if priors is not None and not (several and all(isinstance(s, optuna.Study) for s in priors)):
+        kinds = [type(s).__name__ for s in priors] if several else type(priors).__name__
+        raise ValueError(
+            "prior_studies must be a sequence of studies, a Prior or a FittedPrior, "
+            f"got {kinds}; read a storage with Prior.from_storage(url)."
+        )
+    return fit_prior(Prior.from_studies(priors or ()), device)
 
 
 def representative(values: Array, most: int) -> NDArray[np.int64]:

@@ -116,7 +116,7 @@ def default_precisions(n_dims: int) -> Array:
 
 
 def residual_scales(X: Array, y: Array, owners: NDArray[np.int64], precisions: Array) -> Scales:
-    """Return the residual's length scales.
+    """Return the residual's inverse length scales.
 
     Args:
         X: Design of the target's trials.  # (n, W)

@@ -49,7 +49,7 @@ class Inputs:
     X: Array  # (n, W)
 
     def select(self, rows: NDArray[np.int64]) -> Inputs:
-        """Return the inputs of some rows."""
+        """Return the inputs of some configurations, by their indices (t,)."""
         return Inputs(self.Z[rows], self.X[rows])
 
 
@@ -119,14 +119,14 @@ class MixtureGP:
         task_weights: w.  # (T,)
         scales: The residual's length scales.
         posteriors: One for each component.
-        weights: Posterior probabilities of the components.  # (K,)
+        weights: Posterior probabilities of the H components.  # (H,)
     """
 
     observed: Inputs
     task_weights: Array  # (T,)
     scales: Scales
     posteriors: tuple[Posterior, ...]
-    weights: Array  # (K,)
+    weights: Array  # (H,)
 
     @property
     def trust(self) -> float:
@@ -188,7 +188,7 @@ class MixtureGP:
         return np.asarray(np.flatnonzero(sharpened >= min(least_weight, sharpened.max())))
 
     def _sharpened_weights(self) -> Array:
-        """Return the weights (K,) with the odds of the arms squared.
+        """Return the weights (H,) with the odds of the arms squared.
 
         The arm that knows less promises more improvement, and so does the one that expects the
         reverse: weighed by their probability alone, the less likely ones would choose most trials.

@@ -63,7 +63,7 @@ class Reliability(NamedTuple):
     informed: Array  # (T,)
 
     def without(self, left_out: NDArray[np.int64]) -> Reliability:
-        """Return what the others of many say without one: about the same."""
+        """Return what the others of many say without some, by index (t,): about the same."""
         return Reliability(np.delete(self.signal, left_out), np.delete(self.informed, left_out))
 
 

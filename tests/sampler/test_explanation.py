@@ -64,7 +64,7 @@ def test_the_shares_are_shares(n_before: int) -> None:
     study = run(bowl(), n_before, sampler=meta_sampler(bowl_prior()))
     explained = study.sampler.explain(study)
     shares = [influence.weight for influence in explained.priors]
-    assert sorted(p.study for p in explained.priors) == sorted(bowl_prior().names)
+    assert sorted(p.study for p in explained.priors) == sorted(bowl_prior().study_names)
     assert sum(shares) == pytest.approx(1.0)
     assert shares == sorted(shares, reverse=True)
     assert min(shares) >= 0.0
@@ -141,7 +141,7 @@ def test_leaving_out_the_first_named_study_moves_the_suggestion_most(
         other = meta_sampler(prior.without([name])).explain(study).params
         return float(np.linalg.norm(prior.space.row(other) - suggestion))
 
-    distances = {name: moved(name) for name in prior.names}
+    distances = {name: moved(name) for name in prior.study_names}
     assert distances[explained.priors[0].study] == max(distances.values())
     assert max(distances.values()) > 0.0
 

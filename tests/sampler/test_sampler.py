@@ -291,7 +291,7 @@ def test_user_attributes_are_stored(tmp_path: Path) -> None:
     for trial in optuna.load_study(study_name="target", storage=url).trials:
         assert trial.user_attrs[SOURCE] in ("prior studies", "prior studies and own trials")
         assert 0.0 <= trial.user_attrs["optuna_meta:trust"] <= 1.0
-        assert trial.user_attrs["optuna_meta:leaned_on"] in bowl_prior().names
+        assert trial.user_attrs["optuna_meta:leaned_on"] in bowl_prior().study_names
 
 
 def test_wrong_prior_studies() -> None:

@@ -57,7 +57,11 @@ def test_what_was_saved_predicts_the_same(tmp_path: Path) -> None:
     fitted, path = saved(tmp_path)
     loaded = FittedPrior.load(path)
     np.testing.assert_array_equal(loaded.predict(candidates()), fitted.predict(candidates()))
-    assert loaded.space == fitted.space and loaded.names == fitted.names and len(loaded) == 3
+    assert (
+        loaded.space == fitted.space
+        and loaded.task_names == fitted.task_names
+        and len(loaded) == 3
+    )
     for a, b in zip(loaded.prior.tasks, fitted.prior.tasks, strict=True):
         np.testing.assert_array_equal(a.rows, b.rows)
         np.testing.assert_array_equal(a.values, b.values)
@@ -120,18 +124,18 @@ def test_newer_files_are_refused(tmp_path: Path) -> None:
 def test_without_is_the_selection_of_the_others() -> None:
     fitted, rows = fit_prior(prior()), candidates()
     left = fitted.without(["study 1", "unheard of"])
-    assert left.names == ("study 0", "study 2") and left.space == fitted.space
+    assert left.task_names == ("study 0", "study 2") and left.space == fitted.space
     np.testing.assert_allclose(left.predict(rows), fitted.predict(rows)[:, [0, 2]], rtol=1e-12)
     np.testing.assert_array_equal(left.parameters.precisions, fitted.parameters.precisions[[0, 2]])
-    assert fitted.without([]).names == fitted.names
-    assert fitted.without(fitted.names).predict(rows).shape == (9, 0)
+    assert fitted.without([]).task_names == fitted.task_names
+    assert fitted.without(fitted.task_names).predict(rows).shape == (9, 0)
     assert len(fitted) == 3
 
 
 def test_selection_keeps_the_order_that_was_asked_for() -> None:
     fitted, rows = fit_prior(prior()), candidates()
     chosen = fitted.select(np.array([2, 0]))
-    assert chosen.names == ("study 2", "study 0")
+    assert chosen.task_names == ("study 2", "study 0")
     np.testing.assert_allclose(chosen.predict(rows), fitted.predict(rows)[:, [2, 0]], rtol=1e-12)
 
 
