@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,11 +18,10 @@ __all__ = [
     "different",
     "enumerated",
     "fixed",
-    "is_among",
-    "is_repeat",
     "is_unseen",
     "neighbours",
     "positions",
+    "repeats_of",
     "row_keys",
     "squared_distances",
     "uniform",
@@ -105,24 +106,24 @@ def _reflected(cells: Array) -> Array:
 _ROUNDING = 1e-13  # Of squared distances.
 
 
-def is_repeat(rows: Array, trials: Array) -> NDArray[np.bool_]:
-    """Tell which rows (M, D) agree with one of the trials (n, D) in all that it has.  # (M,)
+def repeats_of(trials: Array) -> Callable[[Array], NDArray[np.bool_]]:
+    """Return what tells which rows (M, D) agree with one of the trials (n, D) in all that it has.
 
     A finished trial never asked for what it lacks, whatever its configuration has there: a row
     that agrees with it in the rest would be the same trial once more.
     """
-    repeats = np.zeros(len(rows), dtype=bool)
     has = ~np.isnan(trials)
-    for asked in np.unique(has, axis=0):
-        if asked.any():  # A trial without parameters of this space says nothing.
-            known = set(row_keys(trials[(has == asked).all(axis=1)][:, asked]))
-            repeats |= np.array([key in known for key in row_keys(rows[:, asked])], dtype=bool)
+    # A trial without parameters of this space says nothing.
+    kinds = [asked for asked in np.unique(has, axis=0) if asked.any()]
+    keys = [set(row_keys(trials[(has == asked).all(axis=1)][:, asked])) for asked in kinds]
+
+    def repeats(rows: Array) -> NDArray[np.bool_]:
+        found = np.zeros(len(rows), dtype=bool)
+        for asked, known in zip(kinds, keys, strict=True):
+            found |= np.array([key in known for key in row_keys(rows[:, asked])], dtype=bool)
+        return found
+
     return repeats
-
-
-def is_among(rows: Array, others: Array) -> NDArray[np.bool_]:
-    """Tell which rows (M, D) are equal to one of others (m, D), absent cells included.  # (M,)"""
-    return np.asarray(positions(rows, others) >= 0)
 
 
 def different(rows: Array) -> NDArray[np.int64]:

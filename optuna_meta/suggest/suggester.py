@@ -22,9 +22,9 @@ from optuna_meta.outcomes.pareto import feasible
 from optuna_meta.space.conditions import apply_conditions
 from optuna_meta.space.rows import apart
 from optuna_meta.space.rows import fixed
-from optuna_meta.space.rows import is_among
-from optuna_meta.space.rows import is_repeat
 from optuna_meta.space.rows import neighbours
+from optuna_meta.space.rows import repeats_of
+from optuna_meta.space.rows import row_keys
 from optuna_meta.suggest.acquisition import AcquisitionFunction
 from optuna_meta.suggest.novelty import log_novelty
 from optuna_meta.suggest.novelty import persistence
@@ -188,7 +188,8 @@ def search(
         The row (D,), and where in the pool it is, or -1 where it is not there.
     """
     space, flat, novelty = request.space, _flat(request), _novelty(request)
-    fresh = _fresh(request, pool, flat)
+    is_seen = _seen(request)
+    fresh = _fresh(request, pool, is_seen, flat)
     rows = pool.rows[fresh]
     scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
     is_local = len(request.rows) and space.size > SMALL and request.candidates is None
@@ -199,7 +200,7 @@ def search(
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
         local = fixed(neighbours(starts, n_local, space, rng, steps), request.fixed)
         local = apply_conditions(local, request.conditions)
-        local = local[~_is_seen(local, request)]
+        local = local[~is_seen(local)]
         local = local[apart(local, *flat, space)]
         if not len(local):
             break
@@ -222,7 +223,8 @@ def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Arr
         known = ~np.isnan(values)
         yield outcome, request.rows[known], values[known]
     if request.failed is not None and len(request.failed):
-        failed = request.failed[~is_repeat(request.failed, request.rows)][-_MOST_TRIALS:]
+        again = repeats_of(request.rows)(request.failed)
+        failed = request.failed[~again][-_MOST_TRIALS:]
         # A configuration of nothing is far from all: what has not been tried is likely to work.
         nothing = np.full((_UNTRIED, request.rows.shape[1]), np.nan)
         rows = np.vstack([request.rows, nothing, failed])
@@ -247,17 +249,28 @@ def thinned(request: SuggestRequest) -> SuggestRequest:
     return request.of_trials(np.append(spread, np.arange(settled, n)))
 
 
-def _is_seen(rows: Array, request: SuggestRequest) -> NDArray[np.bool_]:
-    """Tell which rows (M, D) a trial has run or is about to run.  # (M,)"""
+def _seen(request: SuggestRequest) -> Callable[[Array], NDArray[np.bool_]]:
+    """Return what tells which rows (M, D) a trial has run or is about to run."""
     failed = request.rows[:0] if request.failed is None else request.failed
-    others = np.vstack([request.rows, request.pending, failed])
-    return is_among(rows, others) | is_repeat(rows, request.rows[request.is_whole])
+    halves = [request.rows[~request.is_whole], request.pending, failed]
+    known, repeats = set(row_keys(np.vstack(halves))), repeats_of(request.rows[request.is_whole])
+
+    def is_seen(rows: Array) -> NDArray[np.bool_]:
+        exactly = [key in known for key in row_keys(rows)] if known else [False] * len(rows)
+        return np.asarray(repeats(rows) | np.array(exactly, dtype=bool))
+
+    return is_seen
 
 
-def _fresh(request: SuggestRequest, pool: Pool, flat: tuple[Array, Array]) -> NDArray[np.int64]:
+def _fresh(
+    request: SuggestRequest,
+    pool: Pool,
+    is_seen: Callable[[Array], NDArray[np.bool_]],
+    flat: tuple[Array, Array],
+) -> NDArray[np.int64]:
     """Find the rows of the pool that may be suggested, by index."""
     if request.candidates is None:
-        fresh = np.flatnonzero(~_is_seen(pool.rows, request))
+        fresh = np.flatnonzero(~is_seen(pool.rows))
         fresh = fresh if len(fresh) else np.arange(len(pool.rows))
     else:
         fresh = np.flatnonzero(~request.tried | request.tried.all())

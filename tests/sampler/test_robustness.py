@@ -367,3 +367,14 @@ def test_storage_reads_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(study._storage, "get_all_trials", counted)
     study.optimize(bowl(), n_trials=1)
     assert len(calls) <= 4  # To infer the space, to plan, to look for clashes; Optuna's own.
+
+
+def test_the_order_in_which_prior_studies_are_read_is_immaterial() -> None:
+    """Also of more studies than a suggestion asks."""
+    centres = [0.37 * i % 1.0 for i in range(40)]
+    studies = [run(bowl(c), 4, seed=i, study_name=f"{i}") for i, c in enumerate(centres)]
+    orders = [studies, studies[::-1], studies[17:] + studies[:17]]
+    found = [
+        [t.params for t in run(bowl(), 5, sampler=meta_sampler(order)).trials] for order in orders
+    ]
+    assert found[0] == found[1] == found[2]

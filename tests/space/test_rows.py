@@ -16,9 +16,8 @@ from optuna_meta.space.rows import apart
 from optuna_meta.space.rows import different
 from optuna_meta.space.rows import enumerated
 from optuna_meta.space.rows import fixed
-from optuna_meta.space.rows import is_among
-from optuna_meta.space.rows import is_repeat
 from optuna_meta.space.rows import neighbours
+from optuna_meta.space.rows import repeats_of
 from optuna_meta.space.rows import squared_distances
 from optuna_meta.space.rows import uniform
 from optuna_meta.space.search_space import Space
@@ -145,20 +144,18 @@ def test_repeats_agree_with_brute_force(seed: int) -> None:
     random = np.random.default_rng(seed)
     cells = np.array([np.nan, -0.0, 0.0, 0.5, 1.0, UNSEEN])
     rows, trials = cells[random.integers(6, size=(60, 3))], cells[random.integers(6, size=(9, 3))]
-    assert is_repeat(rows, trials).tolist() == brute_force(rows, trials)
-    assert not is_repeat(rows, trials[:0]).any() and len(is_repeat(rows[:0], trials)) == 0
+    assert repeats_of(trials)(rows).tolist() == brute_force(rows, trials)
+    assert not repeats_of(trials[:0])(rows).any() and len(repeats_of(trials)(rows[:0])) == 0
 
 
 def test_a_trial_without_parameters_repeats_nothing() -> None:
     nothing = np.full((1, 2), np.nan)
-    assert is_repeat(np.zeros((1, 2)), nothing).tolist() == [False]
-    assert is_among(nothing, nothing).tolist() == [True]
+    assert repeats_of(nothing)(np.zeros((1, 2))).tolist() == [False]
 
 
 def test_rounding_makes_no_configuration_new() -> None:
     rows = np.array([[0.1 + 0.2], [0.3], [0.4]])
-    assert is_among(rows, np.array([[0.3]])).tolist() == [True, True, False]
-    assert is_repeat(rows, np.array([[0.3]])).tolist() == [True, True, False]
+    assert repeats_of(np.array([[0.3]]))(rows).tolist() == [True, True, False]
     assert different(rows).tolist() == [0, 2] and len(different(rows[:0])) == 0
 
 

@@ -362,10 +362,11 @@ def test_candidates_on_a_known_plateau_are_left_out() -> None:
     rows = np.array([[0.3, 0.3, 0.0], [0.6, 0.3, 0.0], [0.9, 0.9, 0.0], [0.1, 0.9, 0.0]])
     asked = request(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
     flat, radii = suggester_module._flat(asked)
+    is_seen = suggester_module._seen(asked)
     np.testing.assert_array_equal(flat, rows[:2])
     pool, nothing = CUBE_SUGGESTER._pool(asked, rng()), (flat[:0], radii[:0])
-    kept = pool.rows[suggester_module._fresh(asked, pool, (flat, radii))]
-    everyone = pool.rows[suggester_module._fresh(asked, pool, nothing)]
+    kept = pool.rows[suggester_module._fresh(asked, pool, is_seen, (flat, radii))]
+    everyone = pool.rows[suggester_module._fresh(asked, pool, is_seen, nothing)]
     for k, row in enumerate(flat):
         on_it = apart(everyone, row[None], radii[[k]], CUBE)
         assert apart(kept, row[None], radii[[k]], CUBE).all() and not on_it.all()
