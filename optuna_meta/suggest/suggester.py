@@ -286,7 +286,7 @@ def _flat(request: SuggestRequest) -> tuple[Array, Array]:
 
     On a plateau, such as the nearest point of a grid makes, there is nothing to find.
     """
-    known = request.of_measured()
+    known = thinned(request).of_measured()
     if _is_varied(known.values):
         return known.rows[:0], np.zeros(0)
     radii = plateaus(known.rows, known.values, request.space)
