@@ -4,14 +4,11 @@
 they go on, with the tables and the figure of ``run`` beside it; ``report`` makes these again.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 import tempfile
-from types import ModuleType
 from typing import Any
 
 import optuna
@@ -19,15 +16,11 @@ import pandas as pd
 import torch
 
 from benchmarks.weights import peers
+from benchmarks.weights import report
 from benchmarks.weights import run
 from benchmarks.weights import study
 from benchmarks.weights.domains import DOMAINS
 from benchmarks.weights.methods import METHODS
-from benchmarks.weights.report import draw
-from benchmarks.weights.report import report
-
-
-__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,43 +29,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.weights", None, __doc__)
     add = partial(parser.add_subparsers(required=True).add_parser, formatter_class=raw)
     one = add("run", help="one training from each start", description=run.__doc__)
-    _add_replicates(one, run, [*DOMAINS], 5, None)
-    one.add_argument("--methods", nargs="+", choices=[*METHODS], default=[*METHODS])
     whole = add("study", help="whole Optuna studies", description=study.__doc__)
-    _add_replicates(whole, study, ["digits", "fashion"], 10, [10])
+    for of_each, module, domains, n_seeds, sizes in (
+        (one, run, [*DOMAINS], 5, None),
+        (whole, study, ["digits", "fashion"], 10, [10]),
+    ):
+        option = of_each.add_argument
+        option("--data", type=Path, help="folder of the data sets; by default this one")
+        option("--domains", nargs="+", choices=domains, default=domains)
+        option("--sizes", nargs="+", type=int, default=sizes, help="examples to train on")
+        seeds = "how many, or the first and the end"
+        option("--seeds", nargs="+", type=int, default=[n_seeds], help=seeds)
+        option("--out", type=Path, help="a CSV file, from which a run goes on")
+        option("--smoke", action="store_true", help="the smallest run")
+        of_each.set_defaults(function=_complete, module=module, methods=())
+    one.add_argument("--methods", nargs="+", choices=[*METHODS], default=[*METHODS])
     others = add("peers", help="loading rules of others", description=peers.__doc__)
     others.add_argument("--splits", type=int, default=10, help="of the predictions")
     others.set_defaults(function=lambda args: print("\n".join(peers.report(args.splits))))
+    kinds = run.COLUMNS, study.COLUMNS
     again = add("report", help="tables and figure of a file", description=__doc__)
     again.add_argument("out", type=Path, help="what run or study wrote; OUT.xz serves as well")
-    again.set_defaults(function=lambda args: run.read(args.out, run.COLUMNS, study.COLUMNS))
+    again.set_defaults(function=lambda args: _show(run.read(args.out, *kinds), args.out))
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    rows = args.function(args)
-    if rows is not None:
-        _show(rows, args.out)
+    args.function(args)
 
 
-def _add_replicates(
-    parser: argparse.ArgumentParser,
-    module: ModuleType,
-    domains: list[str],
-    n_seeds: int,
-    sizes: list[int] | None,
-) -> None:
-    parser.add_argument("--data", type=Path, help="folder of the data sets; by default this one")
-    parser.add_argument("--domains", nargs="+", choices=domains, default=domains)
-    parser.add_argument("--sizes", nargs="+", type=int, default=sizes, help="examples to train on")
-    seeds = "how many, or the first and the end"
-    parser.add_argument("--seeds", nargs="+", type=int, default=[n_seeds], help=seeds)
-    parser.add_argument("--out", type=Path, help="a CSV file, from which a run goes on")
-    parser.add_argument("--smoke", action="store_true", help="the smallest run")
-    parser.set_defaults(function=_complete, module=module, methods=())
-
-
-def _complete(args: argparse.Namespace) -> pd.DataFrame:
-    """Return the rows of all replicates that there are data for, seed by seed."""
+def _complete(args: argparse.Namespace) -> None:
+    """Add the rows of all replicates that there are data for, seed by seed, and show them all."""
     plan = (run.SMOKE if args.smoke else run.Plan())._replace(
         folder=args.data or Path(), sizes=args.sizes, methods=args.methods
     )
@@ -81,19 +67,19 @@ def _complete(args: argparse.Namespace) -> pd.DataFrame:
     measure = partial(args.module.measure, plan=plan)
     with tempfile.TemporaryDirectory() as folder:
         path = args.out or Path(folder) / "rows.csv"
-        return run.complete(path, args.module.COLUMNS, jobs, measure)
+        _show(run.complete(path, args.module.COLUMNS, jobs, measure), args.out)
 
 
 def _show(rows: pd.DataFrame, path: Path | None) -> None:
     """Print the tables; with a file, write them beside it, and draw the figure of starts."""
     if rows.empty:
         raise SystemExit("There are no rows: pass a file that has some, or data of a domain.")
-    tables = report(rows)
+    tables = report.report(rows)
     print(tables)
     if path is not None:
         path.with_suffix(".md").write_text(f"{tables}\n")
         if "method" in rows:
-            draw(rows, path.with_suffix(".png"))
+            report.draw(rows, path.with_suffix(".png"))
 
 
 if __name__ == "__main__":

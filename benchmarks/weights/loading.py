@@ -1,12 +1,10 @@
 """One small model and the mismatches of ``peers``, put through the loaders of others and ours."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
-import json
 import logging
 from logging.handlers import BufferingHandler
 from pathlib import Path
@@ -18,19 +16,15 @@ import warnings
 from safetensors.torch import save_file
 import torch
 from torch import nn
-from torch import Tensor
 
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import initialize
 
 
-__all__ = ["Case", "CASES", "judge", "Loader", "LOADERS", "Net", "source_state"]
-
-State = dict[str, Tensor]
+State = dict[str, torch.Tensor]
 Loaded = tuple[nn.Module, str]  # The model that is left, and what is told.
 
-# Of code that did not foresee the case.
-_CRASHES = (AssertionError, AttributeError, LookupError, TypeError)
+_CRASHES = (AssertionError, AttributeError, LookupError, TypeError)  # Of a case not foreseen.
 
 
 class Net(nn.Module):
@@ -49,8 +43,6 @@ class Net(nn.Module):
 
 
 class Case(NamedTuple):
-    """What is wrong with a file."""
-
     name: str  # As the table has it.
     change: Callable[[State], State] = lambda state: state  # Of a model's tensors.
     concerned: tuple[str, ...] = ()  # What a report names, one of these; empty if there is none.
@@ -58,12 +50,9 @@ class Case(NamedTuple):
 
 
 class Loader(NamedTuple):
-    """A way to load weights."""
-
-    name: str  # As the table has it.
     package: str
-    load: Callable[[Net, Path, Any], Loaded]
-    option: Any = None
+    name: str
+    load: Callable[[Net, Path], Loaded]
 
 
 def source_state() -> State:
@@ -83,8 +72,11 @@ def _without(name: str) -> Callable[[State], State]:
     return lambda state: {n: tensor for n, tensor in state.items() if n != name}
 
 
+def _with(name: str, value: float) -> Callable[[State], State]:
+    return lambda state: state | {name: torch.full((8, 8), value)}
+
+
 def _flip(content: bytearray) -> bytearray:
-    """Flip one bit of the largest tensor's numbers."""
     numbers = source_state()["embed.weight"].numpy().tobytes()
     content[content.index(numbers) + len(numbers) // 2] ^= 64
     return content
@@ -100,7 +92,7 @@ CASES = (
     ),
     Case("other dtype (half)", lambda state: {name: t.half() for name, t in state.items()}),
     Case("missing key", _without("hidden.bias"), ("hidden.bias",)),
-    Case("unexpected key", lambda s: s | {"extra.weight": torch.ones(2)}, ("extra.weight",)),
+    Case("unexpected key", _with("extra.weight", 1.0), ("extra.weight",)),
     Case("tied weights under one name", _without("out.weight")),
     Case("prefix `module.`", _prefixed("module.")),
     Case("prefix `_orig_mod.`", _prefixed("_orig_mod.")),
@@ -109,11 +101,7 @@ CASES = (
         lambda state: {f"blocks.{i}.weight": torch.randn(6, 6) for i in range(4)},
         ("blocks.", "embed.weight"),
     ),
-    Case(
-        "weights that are NaN",
-        lambda state: state | {"hidden.weight": torch.full((8, 8), torch.nan)},
-        ("hidden.weight",),
-    ),
+    Case("weights that are NaN", _with("hidden.weight", torch.nan), ("hidden.weight",)),
     Case("bit flip", damage=_flip),
     Case("truncated file", damage=lambda content: content[:-100]),
 )
@@ -128,7 +116,7 @@ def judge(loader: Loader, case: Case, folder: Path) -> str:
     before, failed = _copy(model), None
     with _listening() as heard:
         try:
-            found, told = loader.load(model, path, loader.option)
+            found, told = loader.load(model, path)
         except Exception as error:
             found, told, failed = model, str(error), error
     told = " ".join([told, *heard])
@@ -167,7 +155,7 @@ def _outcome(model: nn.Module, case: Case, written: State, told: str) -> str:
     return "loads" if "out.weight" not in told else "loads, but calls `out.weight` missing"
 
 
-def _equal(a: Tensor, b: Tensor) -> bool:
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
     if a.is_meta or a.shape != b.shape:
         return False
     return torch.allclose(a.float(), b.float(), 0.0, 0.0, equal_nan=True)
@@ -186,31 +174,26 @@ def _listening() -> Iterator[list[str]]:
     loggers = [logging.getLogger(), logging.getLogger("transformers")]
     for logger in loggers:
         logger.addHandler(ear)
-    try:
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            yield heard
-    finally:
-        for logger in loggers:
-            logger.removeHandler(ear)
-        heard += [record.getMessage() for record in ear.buffer]
-        heard += [str(warning.message) for warning in warned]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        yield heard
+    for logger in loggers:
+        logger.removeHandler(ear)
+    heard += [record.getMessage() for record in ear.buffer]
+    heard += [str(warning.message) for warning in warned]
 
 
 def _save(state: State, package: str, folder: Path) -> Path:
-    """Write a file as a package wants it."""
-    if package in ("timm", "transformers"):
-        path = folder / "model.safetensors"
+    path = folder / ("model.pt" if package in ("torch", "skorch") else "model.safetensors")
+    if package == "optuna_meta":
+        Checkpoint(state).save_file(path)
+    elif package in ("timm", "transformers"):
         # The format holds no tensor twice; transformers expects none under a second name.
         second = "out.weight" if package == "transformers" and "embed.weight" in state else ""
         kept = {name: tensor.clone() for name, tensor in state.items() if name != second}
         save_file(kept, path, {"format": "pt"})
     else:
-        path = folder / "model.pt"
-        if package == "optuna_meta":
-            Checkpoint(state).save_file(path)
-        else:
-            torch.save(state, path)
+        torch.save(state, path)
     return path
 
 
@@ -221,37 +204,23 @@ def _ours(model: Net, path: Path, partial: Any) -> Loaded:
 
 
 def _torch(model: Net, path: Path, strict: bool) -> Loaded:
-    state = torch.load(path, weights_only=True)
-    return model, str(model.load_state_dict(state, strict=strict))
+    return model, str(model.load_state_dict(torch.load(path, weights_only=True), strict=strict))
 
 
 def _timm(model: Net, path: Path, strict: bool) -> Loaded:
-    load_checkpoint = import_module("timm.models").load_checkpoint
-    return model, str(load_checkpoint(model, str(path), strict=strict))
+    timm = import_module("timm.models")
+    return model, str(timm.load_checkpoint(model, str(path), strict=strict))
 
 
-def _transformers(model: Net, path: Path, ignore: bool) -> Loaded:
-    config = {"model_type": "benchmark_net", "tie_word_embeddings": True}
-    (path.parent / "config.json").write_text(json.dumps(config))
-    found, info = _transformers_model().from_pretrained(
-        path.parent, ignore_mismatched_sizes=ignore, output_loading_info=True
-    )
-    left = {name: value for name, value in info.items() if value}
-    return found, str(left) if left else ""
-
-
-def _transformers_model() -> Any:
-    """Return the same model as a class of transformers."""
+def _transformers(_: Net, path: Path, ignore: bool) -> Loaded:
+    """Load into the same model as a class of transformers."""
     transformers: Any = import_module("transformers")
     quiet = import_module("transformers.utils.logging")
     quiet.disable_default_handler()  # The reports are listened to instead.
     quiet.disable_progress_bar()
 
-    class Config(transformers.PretrainedConfig):  # type: ignore[misc]
-        model_type = "benchmark_net"
-
     class Model(transformers.PreTrainedModel):  # type: ignore[misc]
-        config_class = Config
+        config_class = transformers.PretrainedConfig
         _tied_weights_keys = {"out.weight": "embed.weight"}
 
         def __init__(self, config: Any) -> None:
@@ -266,15 +235,17 @@ def _transformers_model() -> Any:
         def get_output_embeddings(self) -> Any:
             return self.out
 
-    return Model
+    options = {"ignore_mismatched_sizes": ignore, "output_loading_info": True}
+    config = transformers.PretrainedConfig(tie_word_embeddings=True)
+    found, info = Model.from_pretrained(path.parent, config=config, **options)
+    left = {name: value for name, value in info.items() if value}
+    return found, str(left) if left else ""
 
 
-def _skorch(model: Net, path: Path, _: None) -> Loaded:
+def _skorch(model: Net, path: Path) -> Loaded:
     skorch, callbacks = import_module("skorch"), import_module("skorch.callbacks")
-    kept = callbacks.Checkpoint(
-        dirname=str(path.parent), f_params=path.name, f_optimizer=None, f_criterion=None,
-        f_history=None, monitor=None, event_name=None,
-    )  # fmt: skip
+    others = dict.fromkeys(("f_optimizer", "f_criterion", "f_history", "monitor", "event_name"))
+    kept = callbacks.Checkpoint(dirname=str(path.parent), f_params=path.name, **others)
     net = skorch.NeuralNet(model, nn.MSELoss, callbacks=None, verbose=0).initialize()
     net.history.new_epoch()  # Without, it cannot name its file.
     net.history.new_batch()
@@ -282,18 +253,14 @@ def _skorch(model: Net, path: Path, _: None) -> Loaded:
     return net.module_, ""
 
 
-LOADERS = [
-    Loader(f"{package} {name}", package, load, option)
-    for package, load, options in (
-        ("optuna_meta", _ours, {"`initialize`": "skip", '`partial="error"`': "error"}),
-        ("torch", _torch, {"`load_state_dict`": True, "`strict=False`": False}),
-        ("timm", _timm, {"`load_checkpoint`": True, "`strict=False`": False}),
-        (
-            "transformers",
-            _transformers,
-            {"`from_pretrained`": False, "`ignore_mismatched_sizes`": True},
-        ),
-        ("skorch", _skorch, {"`LoadInitState`": None}),
-    )
-    for name, option in options.items()
-]
+LOADERS = (
+    Loader("optuna_meta", "`initialize`", partial(_ours, partial="skip")),
+    Loader("optuna_meta", '`partial="error"`', partial(_ours, partial="error")),
+    Loader("torch", "`load_state_dict`", partial(_torch, strict=True)),
+    Loader("torch", "`strict=False`", partial(_torch, strict=False)),
+    Loader("timm", "`load_checkpoint`", partial(_timm, strict=True)),
+    Loader("timm", "`strict=False`", partial(_timm, strict=False)),
+    Loader("transformers", "`from_pretrained`", partial(_transformers, ignore=False)),
+    Loader("transformers", "`ignore_mismatched_sizes`", partial(_transformers, ignore=True)),
+    Loader("skorch", "`LoadInitState`", _skorch),
+)

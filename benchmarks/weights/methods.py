@@ -1,17 +1,10 @@
-"""The methods of :mod:`benchmarks.weights`: what a new task starts from.
-
-Each is a function of a :class:`Bench` that chooses, and returns what trains then: it tells what
-it started from, and the run. A start that two methods choose is trained once.
-"""
-
-from __future__ import annotations
+"""What a new task starts from: functions of a bench that choose, and return what trains then."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -20,31 +13,22 @@ from torch import nn
 
 from benchmarks.weights import sources
 from benchmarks.weights import tasks
-from optuna_meta import extract_meta_features
 from optuna_meta import weights
-from optuna_meta.weights import Candidate
-from optuna_meta.weights import Checkpoint
 
 
-__all__ = ["Bench", "BY_SOURCES", "METHODS", "OF_LARGER"]
-
-Training = Callable[[], tuple[str, tasks.Run]]
-
-_SCRATCH = "scratch"
+Training = Callable[[], tuple[str, tasks.Run]]  # What it started from, and the run.
 
 
 @dataclass
 class Bench:
-    """A new task and what it can start from."""
-
     domain: tasks.Domain
     earlier: sources.Sources
     seed: int
     kind: str = sources.CLEAN  # Of the sources.
     strategy: weights.ShortlistThenTrain | None = None  # The default's.
-    runs: dict[str, tasks.Run] = field(default_factory=dict)  # By the weights they start from.
+    runs: dict[Any, tasks.Run] = field(default_factory=dict)  # By the weights they start from.
 
-    def candidates(self) -> list[Candidate]:
+    def candidates(self) -> list[weights.Candidate]:
         """Return the checkpoints to choose from, one of each study."""
         return weights.find_checkpoints(self.earlier.studies[self.kind], self.earlier.store)
 
@@ -55,35 +39,39 @@ class Bench:
             start(model)
         return model
 
-    def start(self, checkpoint: Checkpoint) -> tasks.Start:
-        """Return what puts an earlier study's checkpoint into the new model."""
-        model = self.earlier.models[checkpoint.metadata.study]
-        return sources.start_from(self.domain, checkpoint, model)
+    def start(self, checkpoint: weights.Checkpoint, name: str = "") -> tasks.Start:
+        """Return what puts the weights of a study, by default its own, into the new model."""
+        model, own = self.earlier.models[name or checkpoint.metadata.study], self.domain.new.model
+        return partial(
+            weights.initialize,
+            checkpoint=checkpoint,
+            head=() if model.same_outputs else self.domain.head,
+            exclude=self.domain.own,
+            rows={n: weights.EmbeddingRows(model.rows[n], rows) for n, rows in own.rows.items()},
+            least=0.0,
+        )
 
     def train(self, start: tasks.Start | None, init: int = 0, lr: float = 0.0) -> tasks.Run:
         """Return the best run from a start; of an earlier call where the weights were the same."""
-        state = self.build(start, init).state_dict()
-        digest = sha256(b"".join(tensor.numpy().tobytes() for tensor in state.values()))
-        key = f"{digest.hexdigest()} {lr}"
+        build = partial(self.build, start, init)
+        key = lr, *(tensor.numpy().tobytes() for tensor in build().state_dict().values())
         if key not in self.runs:
             rates = [lr] if lr else self.domain.rates
-            self.runs[key] = tasks.fit(
-                self.domain, partial(self.build, start, init), rates, self.seed
-            )
+            self.runs[key] = tasks.fit(self.domain, build, rates, self.seed)
         return self.runs[key]
 
-    def train_from(self, candidate: Candidate | None) -> tasks.Run:
+    def train_from(self, candidate: weights.Candidate | None) -> tasks.Run:
         """Return the best run from a study's checkpoint, or from scratch."""
         return self.train(None if candidate is None else self.start(candidate.load()))
 
-    def carried(self) -> list[Checkpoint]:
+    def carried(self) -> list[weights.Checkpoint]:
         """Return each study's weights in a model of the new task: of one shape and row order."""
         starts = (self.start(candidate.load()) for candidate in self.candidates())
-        return [Checkpoint.from_model(self.build(start)) for start in starts]
+        return [weights.Checkpoint.from_model(self.build(start)) for start in starts]
 
 
-def _from_study(bench: Bench, candidate: Candidate | None) -> Training:
-    name = _SCRATCH if candidate is None else candidate.record.study
+def _from_study(bench: Bench, candidate: weights.Candidate | None) -> Training:
+    name = "scratch" if candidate is None else candidate.record.study
     return lambda: (name, bench.train_from(candidate))
 
 
@@ -93,17 +81,15 @@ def _random(bench: Bench) -> Training:
 
 
 def _best(bench: Bench) -> Training:
-    """Choose the highest score, as its own study tells it."""
-    sign = bench.domain.kind.sign
+    sign = bench.domain.kind.sign  # The highest score, as its own study tells it.
     best = max(bench.candidates(), key=lambda candidate: sign * (candidate.record.value or 0.0))
     return _from_study(bench, best)
 
 
 def _nearest(bench: Bench) -> Training:
-    described = bench.domain.new.described
-    features = extract_meta_features(*described, max_seconds=sources.DESCRIBE_SECONDS)
-    measure = weights.Nearest.by_meta_features(bench.earlier.studies[bench.kind], features)
-    best = max(bench.candidates(), key=lambda c: measure.weights[c.record.study])
+    features, studies = sources.describe(bench.domain.new), bench.earlier.studies[bench.kind]
+    measure = weights.Nearest.by_meta_features(studies, features)
+    best = max(bench.candidates(), key=lambda candidate: measure.weights[candidate.record.study])
     return _from_study(bench, best)
 
 
@@ -113,34 +99,30 @@ def _ranked(bench: Bench, strategy: Any) -> Training:
     task = sources.new_task(
         bench.domain, known, bench.seed, lambda model, checkpoint: bench.start(checkpoint)(model)
     )
-    ranking = weights.rank_checkpoints(
-        bench.candidates(), task, strategy=strategy, seed=bench.seed
-    )
-    return _from_study(bench, ranking.best)
+    found = weights.rank_checkpoints(bench.candidates(), task, strategy=strategy, seed=bench.seed)
+    return _from_study(bench, found.best)
 
 
-def _all_tried(bench: Bench) -> Training:
+def _best_tried(bench: Bench) -> tuple[str, tasks.Run]:
     """Train each source and scratch in full, and keep the best by validation."""
-
-    def train() -> tuple[str, tasks.Run]:
-        tried = {_SCRATCH: bench.train(None)}
-        tried |= {c.record.study: bench.train_from(c) for c in bench.candidates()}
-        return max(tried.items(), key=lambda item: max(item[1].merits))
-
-    return train
+    tried = [_from_study(bench, candidate)() for candidate in (None, *bench.candidates())]
+    return max(tried, key=lambda source_and_run: max(source_and_run[1].merits))
 
 
-def _from_mean(bench: Bench, name: str, mean: Checkpoint) -> Training:
-    return lambda: (name, bench.train(lambda model: model.load_state_dict(dict(mean.state))))
+def _exactly(checkpoint: weights.Checkpoint) -> tasks.Start:
+    return lambda model: model.load_state_dict(dict(checkpoint.state))
+
+
+def _from_mean(bench: Bench, name: str, mean: weights.Checkpoint) -> Training:
+    return lambda: (name, bench.train(_exactly(mean)))
 
 
 def _greedy_soup(bench: Bench) -> Training:
     """Average weights that validation examples choose, before any training."""
-    domain, valid = bench.domain, bench.domain.new.valid
+    kind, valid = bench.domain.kind, bench.domain.new.valid
 
-    def score(checkpoint: Checkpoint) -> float:
-        model = bench.build(lambda model: model.load_state_dict(dict(checkpoint.state)))
-        return -domain.kind.loss(model(valid.x), valid.y).item()
+    def score(checkpoint: weights.Checkpoint) -> float:
+        return -kind.loss(bench.build(_exactly(checkpoint))(valid.x), valid.y).item()
 
     soup = weights.greedy_soup(bench.carried(), score, allow_independent=True)
     return _from_mean(bench, "greedy soup", soup.checkpoint)
@@ -156,20 +138,15 @@ def _aligned_soup(bench: Bench) -> Training | None:
 
 
 def _learned(bench: Bench, name: str) -> Training:
-    checkpoint, model, _ = bench.earlier.learned[name]
-    start = sources.start_from(bench.domain, checkpoint, model)
+    start = bench.start(bench.earlier.learned[name][0], name)
     return lambda: (name, bench.train(start))
 
 
-def _scratch_ensemble(bench: Bench) -> Training:
+def _scratch_ensemble(bench: Bench) -> tuple[str, tasks.Run]:
     """Train as many from scratch, at the learning rate that the first is best at."""
-
-    def train() -> tuple[str, tasks.Run]:
-        first = bench.train(None)
-        others = [bench.train(None, init, first.lr) for init in range(1, len(bench.candidates()))]
-        return "", _mixture(bench, [first, *others])
-
-    return train
+    first = bench.train(None)
+    others = [bench.train(None, init, first.lr) for init in range(1, len(bench.candidates()))]
+    return "", _mixture(bench, [first, *others])
 
 
 def _mixture(bench: Bench, members: Sequence[tasks.Run]) -> tasks.Run:
@@ -191,19 +168,15 @@ METHODS: dict[str, Callable[[Bench], Training | None]] = {
     "nearest": _nearest,
     "LogME": lambda bench: _ranked(bench, weights.by_logme),
     "default": lambda bench: _ranked(bench, bench.strategy),
-    "all tried": _all_tried,
-    "soup": lambda bench: _from_mean(
-        bench, "soup", weights.average(bench.carried(), allow_independent=True)
-    ),
+    "all tried": lambda bench: partial(_best_tried, bench),
+    "soup": lambda b: _from_mean(b, "soup", weights.average(b.carried(), allow_independent=True)),
     "greedy soup": _greedy_soup,
     "aligned soup": _aligned_soup,
     "joint": partial(_learned, name="joint"),
     "reptile": partial(_learned, name="reptile"),
     "maml": partial(_learned, name="maml"),
-    "ensemble": lambda bench: (
-        lambda: ("all", _mixture(bench, [bench.train_from(c) for c in bench.candidates()]))
-    ),
-    "scratch ensemble": _scratch_ensemble,
+    "ensemble": lambda b: lambda: ("all", _mixture(b, [*map(b.train_from, b.candidates())])),
+    "scratch ensemble": lambda bench: partial(_scratch_ensemble, bench),
 }
 _OF_POISONED = (
     "scratch", "random prior", "best", "LogME", "default", "soup", "greedy soup", "ensemble"

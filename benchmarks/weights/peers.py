@@ -20,8 +20,6 @@ own, for timm pulls another torch: ``pip install timm transformers skorch``, and
 selection alone ``pip install --no-deps autogluon.core autogluon.common autogluon.features``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterator
 from importlib import import_module
@@ -34,60 +32,58 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.datasets import load_digits
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
-from torch.optim.swa_utils import update_bn
+from torch.optim import swa_utils
 
 from benchmarks.report.markdown import table
-from benchmarks.weights.loading import CASES
-from benchmarks.weights.loading import judge
-from benchmarks.weights.loading import LOADERS
+from benchmarks.weights import loading
 from optuna_meta import weights
 
 
-__all__ = ["averaging", "report"]
-
 _SIZE = 25  # Additions of the greedy selection.
-_SELECTION = "autogluon.core.models.greedy_ensemble.ensemble_selection"
 
 
 def report(n_splits: int) -> Iterator[str]:
-    """Yield the tables; that of ensemble weights is a mean of some splits."""
+    """Yield the tables, what was left out, and versions."""
     yield "## Loading\n"
-    yield from loading()
+    present = [loader for loader in loading.LOADERS if find_spec(loader.package)]
+    missing = {loader.package for loader in loading.LOADERS if loader not in present}
+    yield from (f"{package} is not installed: left out.\n" for package in sorted(missing))
+    rows = []
+    for case in loading.CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append([case.name, *(loading.judge(one, case, Path(folder)) for one in present)])
+    yield table(["", *(f"{loader.package} {loader.name}" for loader in present)], rows)
+    others = sorted({loader.package for loader in present} - {"optuna_meta"})
+    yield "\n" + ", ".join(f"{package} {version(package)}" for package in others) + "."
     yield "\n## Greedy ensemble weights\n"
     yield from selection(n_splits)
     yield "\n## Averaging, against torch's AveragedModel\n"
     yield averaging()
 
 
-def loading() -> Iterator[str]:
-    """Yield the table of loaders, what was left out, and versions."""
-    present = [loader for loader in LOADERS if find_spec(loader.package)]
-    missing = {loader.package for loader in LOADERS} - {loader.package for loader in present}
-    yield from (f"{package} is not installed: left out.\n" for package in sorted(missing))
-    rows = []
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            rows.append([case.name, *(judge(one, case, Path(folder)) for one in present)])
-    yield table(["", *(loader.name for loader in present)], rows)
-    others = sorted({loader.package for loader in present} - {"optuna_meta"})
-    yield "\n" + ", ".join(f"{package} {version(package)}" for package in others) + "."
-
-
 def selection(n_splits: int) -> Iterator[str]:
     """Yield the comparison with AutoGluon's ensemble selection, or why there is none."""
+    greedy = "autogluon.core.models.greedy_ensemble.ensemble_selection"
     try:
-        peer: Any = import_module(_SELECTION).EnsembleSelection
+        peer: Any = import_module(greedy).EnsembleSelection
         log_loss: Any = import_module("autogluon.core.metrics").log_loss
     except ImportError as error:
         yield f"AutoGluon's selection is left out: {error}."
         return
+    tensor = torch.from_numpy
     choices: dict[str, Callable[[Any, Any], Any]] = {
-        "ours": lambda p, y: weights.greedy_weights(
-            torch.from_numpy(p), torch.from_numpy(y), size=_SIZE
-        ),
+        "ours": lambda p, y: weights.greedy_weights(tensor(p), tensor(y), size=_SIZE),
         "AutoGluon": lambda p, y: peer(_SIZE, "multiclass", log_loss).fit(list(p), y).weights_,
     }
     rows = []
@@ -113,20 +109,18 @@ def selection(n_splits: int) -> Iterator[str]:
 def averaging() -> str:
     """Return the table of differences from torch's averaged model."""
     torch.manual_seed(0)
-    models = [_normalised() for _ in range(4)]
-    batches = [torch.randn(16, 5) for _ in range(6)]
+    models, batches = [_normalised() for _ in range(4)], [torch.randn(16, 5) for _ in range(6)]
     for model in models:
-        update_bn(batches, model)
-    theirs = AveragedModel(models[0])
+        swa_utils.update_bn(batches, model)
+    theirs = swa_utils.AveragedModel(models[0])
     for model in models:
         theirs.update_parameters(model)
-    ours = _normalised()
-    states = [model.state_dict() for model in models]
+    ours, states = _normalised(), [model.state_dict() for model in models]
     average = weights.average(states, allow_independent=True)
     weights.initialize(ours, average, partial="error")
     pairs = zip(ours.parameters(), theirs.module.parameters(), strict=True)
     gaps = {"weights": max(_gap(a, b) for a, b in pairs)}
-    update_bn(batches, theirs)
+    swa_utils.update_bn(batches, theirs)
     weights.refresh_statistics(ours, batches)
     for name, buffer in ours.named_buffers():
         gaps[f"`{name}` after recomputing"] = _gap(buffer, theirs.module.get_buffer(name))
@@ -145,34 +139,13 @@ def _normalised() -> nn.Module:
 
 
 def _predictions(seed: int) -> list[tuple[Any, Any]]:
-    """Return each classifier's probabilities (models, n, classes) and the classes (n,).
-
-    First of validation, then of test images.
-    """
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
+    """Return probabilities (models, n, classes) and classes (n,), to validate and to test by."""
     x, y = load_digits(return_X_y=True)
     x = x / 16.0
     x, test_x, y, test_y = train_test_split(x, y, test_size=600, random_state=seed, stratify=y)
     x, valid_x, y, valid_y = train_test_split(x, y, test_size=300, random_state=seed, stratify=y)
-    fitted = [model.fit(x[:400], y[:400]) for model in _classifiers(seed)]
-    parts = (valid_x, valid_y), (test_x, test_y)
-    return [(np.stack([m.predict_proba(part) for m in fitted]), own) for part, own in parts]
-
-
-def _classifiers(seed: int) -> list[Any]:
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.ensemble import ExtraTreesClassifier
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.naive_bayes import GaussianNB
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.tree import DecisionTreeClassifier
-
-    forests = [RandomForestClassifier(n, random_state=seed) for n in (10, 40)]
-    return [
-        *forests,
+    classifiers = [
+        *(RandomForestClassifier(n, random_state=seed) for n in (10, 40)),
         ExtraTreesClassifier(40, random_state=seed),
         *(DecisionTreeClassifier(max_depth=d, random_state=seed) for d in (4, 8)),
         *(KNeighborsClassifier(n) for n in (3, 9)),
@@ -180,9 +153,11 @@ def _classifiers(seed: int) -> list[Any]:
         GaussianNB(var_smoothing=1e-2),
         LinearDiscriminantAnalysis(),
     ]
+    fitted = [model.fit(x[:400], y[:400]) for model in classifiers]
+    parts = (valid_x, valid_y), (test_x, test_y)
+    return [(np.stack([m.predict_proba(part) for m in fitted]), own) for part, own in parts]
 
 
 def _loss(shares: Any, predictions: Any, y: Any) -> float:
-    """Return the negative log likelihood of the mixture."""
     mixed = np.tensordot(shares, predictions, 1)
     return float(-np.log(np.clip(mixed[np.arange(len(y)), y], 1e-12, None)).mean())

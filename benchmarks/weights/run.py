@@ -34,11 +34,8 @@ Domains: ``digits``, ``fashion`` and ``disjoint`` (images), ``translation``, ``r
 left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Sequence
 import lzma
 from pathlib import Path
@@ -53,11 +50,8 @@ from benchmarks.weights import methods
 from benchmarks.weights import sources
 from benchmarks.weights.domains import DOMAINS
 from benchmarks.weights.tasks import Domain
-from optuna_meta.weights import ShortlistThenTrain
-from optuna_meta.weights import ShortTraining
+from optuna_meta import weights
 
-
-__all__ = ["COLUMNS", "complete", "make_domain", "measure", "Plan", "read", "SMOKE"]
 
 Row = tuple[object, ...]
 
@@ -71,9 +65,7 @@ COLUMNS = (
 
 
 class Plan(NamedTuple):
-    """What a replicate computes, and how much."""
-
-    strategy: ShortlistThenTrain = ShortlistThenTrain()  # Of the default.
+    strategy: weights.ShortlistThenTrain = weights.ShortlistThenTrain()  # Of the default.
     checks: int | None = None  # The first of each domain's; all if None.
     rates: int = 4  # The last of each domain's.
     share: float = 1.0  # Of the steps on earlier tasks.
@@ -86,8 +78,9 @@ class Plan(NamedTuple):
     methods: Sequence[str] = ()
 
 
-_SHORT = ShortTraining(steps=2, folds=2, rates=(4e-3,))
-SMOKE = Plan(ShortlistThenTrain(shortlist=1, short_training=_SHORT), 3, 2, 0.01, 2, 2, 3, 1)
+_SHORT = weights.ShortTraining(steps=2, folds=2, rates=(4e-3,))
+_CHOICE = weights.ShortlistThenTrain(shortlist=1, short_training=_SHORT)
+SMOKE = Plan(_CHOICE, 3, 2, 0.01, 2, 2, 3, 1)
 
 
 def make_domain(name: str, size: int, seed: int, plan: Plan) -> Domain:
@@ -118,11 +111,7 @@ def complete(
 
 
 def read(path: Path, *kinds: Sequence[str]) -> pd.DataFrame:
-    """Return a CSV file's rows; it is unpacked if only a packed one is there; none without.
-
-    Raises:
-        ValueError: If its columns are of none of these kinds.
-    """
+    """Return a CSV file's rows; it is unpacked if only a packed one is there; none without."""
     packed = path.with_name(f"{path.name}.xz")
     if not path.exists() and packed.exists():
         path.write_bytes(lzma.decompress(packed.read_bytes()))
@@ -136,7 +125,7 @@ def read(path: Path, *kinds: Sequence[str]) -> pd.DataFrame:
     return rows
 
 
-def measure(name: str, seed: int, plan: Plan) -> Iterator[Row]:
+def measure(name: str, seed: int, plan: Plan) -> Iterable[Row]:
     """Yield the rows of a replicate; earlier tasks are learned once for all sizes."""
     known: sources.Sources | None = None
     entry, sizes = DOMAINS[name], plan.sizes or DOMAINS[name].sizes
@@ -145,26 +134,20 @@ def measure(name: str, seed: int, plan: Plan) -> Iterator[Row]:
             domain = make_domain(name, size, seed, plan)
             known = known or sources.make_sources(domain, Path(store), seed, domain.rates[1:3])
             bench = methods.Bench(domain, known, seed, strategy=plan.strategy)
-            parts = (
-                methods.BY_SOURCES if size == sizes[0] and entry.all_methods else methods.OF_LARGER
-            )
-            for bench.kind, own in parts.items():
+            whole = size == sizes[0] and entry.all_methods
+            for bench.kind, own in (methods.BY_SOURCES if whole else methods.OF_LARGER).items():
                 for method in (name for name in plan.methods if name in own):
                     for row in _rows(bench, method):
                         yield (name, size, bench.kind, seed, method, *row)
 
 
-def _rows(bench: methods.Bench, method: str) -> Iterator[Row]:
+def _rows(bench: methods.Bench, method: str) -> Iterable[Row]:
     begun = time.process_time()
     training = methods.METHODS[method](bench)
     choosing = time.process_time() - begun
     if training is not None:
         source, run = training()
-        _, _, before = bench.earlier.learned.get(source, (None, None, bench.earlier.seconds))
-        costs = [_rounded(value) for value in (run.lr, choosing, before if source else 0.0)]
+        _, before = bench.earlier.learned.get(source, (None, bench.earlier.seconds))
+        costs = [float(f"{x:.5g}") for x in (run.lr, choosing, before if source else 0.0)]
         for check, (step, score) in enumerate(zip(bench.domain.checks, run.scores, strict=True)):
-            yield (source, *costs, int(check == run.chosen), step, _rounded(score))
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.5g}")
+            yield (source, *costs, int(check == run.chosen), step, float(f"{score:.5g}"))

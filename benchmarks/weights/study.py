@@ -20,8 +20,6 @@ after digits under other conditions, and with ``fashion_mnist`` in FOLDER four c
 Fashion-MNIST after other classes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -37,18 +35,14 @@ from optuna.samplers import BaseSampler
 from optuna.samplers import TPESampler
 import torch
 from torch import nn
-import torch.nn.functional as F
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim import optimizer
 
 from benchmarks.weights import run
 from benchmarks.weights import tasks
 from benchmarks.weights.sources import new_task
 import optuna_meta
 from optuna_meta import weights
-from optuna_meta.weights import Checkpoint
 
-
-__all__ = ["AGAINST", "COLUMNS", "Lab", "measure"]
 
 # A row is a trial of an arm: its loss on validation and its accuracy on test images, what it
 # started from, and for the arms that need it the study that the default chose (empty for
@@ -61,18 +55,12 @@ AGAINST = "scratch, 3 x steps"
 
 _WORST = 20.0  # The loss of a trial that diverged, far above that of guessing.
 
-Start = Callable[[optuna.Trial], Checkpoint | None]
+Weights = weights.Checkpoint | None  # None is scratch.
+Start = Callable[[optuna.Trial], Weights]
 
 
-class Arm(NamedTuple):
-    """A way to tune the new task's network."""
-
-    name: str
-    steps: int
-    sampler: BaseSampler
-    start: Start | None = None
-    role: str = "scratch"  # Where the start is no parameter.
-    choice: run.Row = ("", 0.0, 0)  # The last columns; this for arms that need no choice.
+# Its name, steps a trial, sampler, start, role where that is no parameter, and last columns.
+Arm = tuple[str, int, BaseSampler, Start | None, str, run.Row]
 
 
 class Lab(NamedTuple):
@@ -94,9 +82,7 @@ class Lab(NamedTuple):
         study.optimize(trial, self.plan.trials)
         return study
 
-    def trial(
-        self, trial: optuna.Trial, *, steps: int, start: Start | None = None, keep: bool = False
-    ) -> float:
+    def trial(self, trial: optuna.Trial, steps: int, start: Start | None, keep: bool) -> float:
         """Return the validation loss after some steps; test accuracy is noted on the trial."""
         # All are asked for before the first can fail, so that every trial has them.
         lr = trial.suggest_float("lr", 3e-4, 3e-2, log=True)
@@ -110,7 +96,7 @@ class Lab(NamedTuple):
             report = weights.initialize(model, checkpoint, head=self.domain.head)
             weights.record_lineage(trial, report)
         batches = tasks.Batches(task.train, seed, int(size))
-        loss = partial(F.cross_entropy, label_smoothing=smoothing)
+        loss = partial(nn.functional.cross_entropy, label_smoothing=smoothing)
         for _ in tasks.train(model, loss, batches, steps, lr, decay):
             pass
         value, score = judged(self.domain.kind, model, task.valid)
@@ -139,22 +125,19 @@ class Lab(NamedTuple):
 
     def starts(
         self, earlier: Sequence[optuna.Study]
-    ) -> tuple[dict[str, Checkpoint | None], Checkpoint | None, tuple[str, float, int]]:
-        """Return what each role stands for, by the images to train on, and LogME's choice.
-
-        None is scratch. Last come the study that the default chose, and what choosing took.
-        """
+    ) -> tuple[dict[str, Weights], Weights, tuple[str, float, int]]:
+        """Return what each role starts from, LogME's choice, and the default's with its costs."""
         candidates = weights.find_checkpoints(earlier, self.store)
         start = partial(weights.initialize, head=self.domain.head)
         task = new_task(self.domain, self.domain.new.train, self.seed, start)
 
-        def best(strategy: Any) -> tuple[str, Checkpoint | None]:
+        def best(strategy: Any) -> tuple[str, Weights]:
             chosen = weights.rank_checkpoints(candidates, task, strategy=strategy, seed=self.seed)
             found = chosen.best
             return ("", None) if found is None else (found.record.study, found.load())
 
         steps: list[object] = []
-        hook = register_optimizer_step_post_hook(lambda *args: steps.append(args))
+        hook = optimizer.register_optimizer_step_post_hook(lambda *args: steps.append(args))
         began = time.process_time()
         source, transferable = best(self.plan.strategy)
         seconds = time.process_time() - began
@@ -175,27 +158,21 @@ class Lab(NamedTuple):
         earlier = self.earlier()
         by_role, by_logme, choice = self.starts(earlier)
         prior = optuna_meta.fit_prior(optuna_meta.Prior.from_studies(earlier))
-        n, features = self.plan.steps, self.features()
-        shared = -(-choice[2] // self.plan.trials)  # Of choosing, by each trial.
-
-        def tpe() -> BaseSampler:
-            return TPESampler(seed=self.seed)
-
-        def meta() -> BaseSampler:
-            return optuna_meta.MetaSampler(
-                prior_studies=prior, meta_features=features, seed=self.seed
-            )
-
+        n, shared = self.plan.steps, -(-choice[2] // self.plan.trials)  # Of choosing, by a trial.
+        tpe, features = partial(TPESampler, seed=self.seed), self.features()
+        meta = partial(
+            optuna_meta.MetaSampler, prior_studies=prior, meta_features=features, seed=self.seed
+        )
         role = partial(weights.suggest_start, starts=by_role)
-        chosen = by_role["transferable"]
-        yield Arm("scratch", n, tpe())
-        yield Arm(AGAINST, 3 * n, tpe())
-        yield Arm("scratch, steps of choosing", n + shared, tpe())
-        yield Arm("scratch by MetaSampler", n, meta())
-        yield Arm("transferred", n, tpe(), lambda _: chosen, "transferable", choice)
-        yield Arm("transferred by LogME", n, tpe(), lambda _: by_logme, "LogME")
-        yield Arm("role by TPE", n, tpe(), role, "", choice)
-        yield Arm("role by MetaSampler", n, meta(), role, "", choice)
+        chosen, none = by_role["transferable"], ("", 0.0, 0)  # For arms that need no choice.
+        yield "scratch", n, tpe(), None, "scratch", none
+        yield AGAINST, 3 * n, tpe(), None, "scratch", none
+        yield "scratch, steps of choosing", n + shared, tpe(), None, "scratch", none
+        yield "scratch by MetaSampler", n, meta(), None, "scratch", none
+        yield "transferred", n, tpe(), lambda _: chosen, "transferable", choice
+        yield "transferred by LogME", n, tpe(), lambda _: by_logme, "LogME", none
+        yield "role by TPE", n, tpe(), role, "", choice
+        yield "role by MetaSampler", n, meta(), role, "", choice
 
 
 def measure(name: str, seed: int, plan: run.Plan) -> Iterator[run.Row]:
@@ -205,14 +182,12 @@ def measure(name: str, seed: int, plan: run.Plan) -> Iterator[run.Row]:
         if domain.pooled.same_outputs:  # The head is of use to the new task.
             domain = domain._replace(head=())
         with tempfile.TemporaryDirectory() as kept:
-            store = weights.CheckpointStore(kept, save_top_k=plan.kept)
-            lab = Lab(domain, store, seed, plan)
-            for arm in lab.arms():
-                for trial in lab.study(arm.steps, arm.sampler, arm.start).trials:
-                    role = trial.params.get("start", arm.role)
+            lab = Lab(domain, weights.CheckpointStore(kept, save_top_k=plan.kept), seed, plan)
+            for arm, steps, sampler, start, role, choice in lab.arms():
+                for trial in lab.study(steps, sampler, start).trials:
                     reached = round(trial.values[0], 6), round(trial.user_attrs["accuracy"], 6)
-                    head = (name, size, seed, arm.name, trial.number, arm.steps, role)
-                    yield (*head, *reached, *arm.choice)
+                    started = trial.params.get("start", role)
+                    yield (name, size, seed, arm, trial.number, steps, started, *reached, *choice)
 
 
 @torch.no_grad()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Hashable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 import math
 from typing import Any
 from typing import NamedTuple
@@ -22,12 +21,11 @@ from optuna_meta.weights.merging.ensemble import ensemble_loss
 PADDING = 0  # The token that only fills a sentence up.
 
 Start = Callable[[nn.Module], object]  # Puts weights into a new model.
-Rows = Mapping[str, Sequence[Hashable]]  # What each row of a tensor stands for, by its name.
+Loss = Callable[[Tensor, Tensor], Tensor]  # Of outputs and y, a mean of examples.
+Rows = dict[str, Sequence[Any]]  # What each row of a tensor stands for, by its name.
 
 
 class Data(NamedTuple):
-    """Examples."""
-
     x: Tensor  # (n, ...)
     y: Tensor  # (n, ...)
 
@@ -44,51 +42,37 @@ def joined(several: Sequence[Data]) -> Data:
 class Kind(NamedTuple):
     """What is predicted, and how it is judged."""
 
-    loss: Callable[[Tensor, Tensor], Tensor]  # Of outputs and y, a mean of examples.
-    predictions: Callable[[Tensor, Tensor], Tensor]  # Of outputs and y: (m, ...)
-    wanted: Callable[[Tensor], Tensor]  # Of y, those of the predictions: (m,)
+    loss: Loss
     score: Callable[[Tensor, Tensor], float]  # Of predictions and what is wanted.
     sign: float  # 1 where a higher score is better, -1 where a lower one is.
     measure: str
+    predictions: Callable[[Tensor, Tensor], Tensor] = lambda o, _: o  # Of outputs, y: (m, ...)
+    wanted: Callable[[Tensor], Tensor] = lambda y: y  # Of y, those of the predictions: (m,)
 
     def goodness(self, outputs: Tensor, y: Tensor) -> float:
         """Return the score of outputs (n, ...), or minus it, so that more is better."""
         return self.sign * self.score(self.predictions(outputs, y), self.wanted(y))
 
 
-def _token_loss(outputs: Tensor, y: Tensor) -> Tensor:
-    return F.cross_entropy(outputs.flatten(0, 1), y.flatten(), ignore_index=PADDING)
-
-
 CLASSES = Kind(
     F.cross_entropy,
-    lambda o, _: o.softmax(-1),
-    lambda y: y,
     lambda p, y: float((p.argmax(-1) == y).float().mean()),
     1.0,
     "accuracy",
+    lambda o, _: o.softmax(-1),
 )
 TOKENS = Kind(
-    _token_loss,
-    lambda o, y: o[y != PADDING].softmax(-1),
-    lambda y: y[y != PADDING],
+    lambda o, y: F.cross_entropy(o.flatten(0, 1), y.flatten(), ignore_index=PADDING),
     lambda p, y: -float(p.gather(-1, y[:, None]).clamp_min(1e-12).log().mean()),
     -1.0,
     "nats a word",
+    lambda o, y: o[y != PADDING].softmax(-1),
+    lambda y: y[y != PADDING],
 )
-VALUES = Kind(
-    F.mse_loss,
-    lambda o, _: o,
-    lambda y: y,
-    lambda p, y: float((p - y).square().mean().sqrt()),
-    -1.0,
-    "RMSE",
-)
+VALUES = Kind(F.mse_loss, lambda p, y: float((p - y).square().mean().sqrt()), -1.0, "RMSE")
 
 
 class Model(NamedTuple):
-    """What a task trains."""
-
     make: Callable[[], nn.Module]
     rows: Rows = {}
     same_outputs: bool = True  # Whether outputs mean what they mean in the new task.
@@ -128,19 +112,19 @@ class Domain(NamedTuple):
     rounds: int = 400  # Of MAML; joint training and Reptile take eight steps for each.
 
 
+@dataclass(frozen=True)
 class Batches:
     """An endless choice of batches, the same each time that it is gone through."""
 
-    def __init__(self, data: Data, seed: int, size: int) -> None:
-        self._data = data
-        self._seed = seed
-        self._size = min(size, len(data.x))
+    data: Data
+    seed: int
+    size: int
 
     def __iter__(self) -> Iterator[Data]:
-        generator = torch.Generator().manual_seed(self._seed)
+        generator = torch.Generator().manual_seed(self.seed)
         while True:
-            order = torch.randperm(len(self._data.x), generator=generator)
-            yield from map(self._data.rows, torch.split(order, self._size))
+            order = torch.randperm(len(self.data.x), generator=generator)
+            yield from map(self.data.rows, torch.split(order, self.size))
 
 
 class Run(NamedTuple):
@@ -159,12 +143,7 @@ class Run(NamedTuple):
 
 
 def train(
-    model: nn.Module,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    batches: Batches,
-    steps: int,
-    lr: float,
-    decay: float = 0.0,
+    model: nn.Module, loss: Loss, batches: Batches, steps: int, lr: float, decay: float = 0.0
 ) -> Iterator[int]:
     """Train by AdamW, which is Adam without decay, and yield the steps done, from 0 to all."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=decay, fused=True)
@@ -177,23 +156,18 @@ def train(
 
 
 def fit(domain: Domain, make: Callable[[], nn.Module], rates: Sequence[float], seed: int) -> Run:
-    """Train a model of the new task at each rate, and return the run that is best at any check.
-
-    Validation examples compare them; the seed is that of the batches.
-    """
-    runs = []
+    """Train a new model at each rate, and return the run with the best check by validation."""
+    runs, parts = [], (domain.new.valid, domain.test)
     batches = Batches(domain.new.train, seed, domain.batch_size)
     for lr in rates:
         model = make()
-        parts = zip(
-            *(
-                [predict(model, domain.kind, part) for part in (domain.new.valid, domain.test)]
-                for step in train(model, domain.kind.loss, batches, domain.checks[-1], lr)
-                if step in domain.checks
-            ),
-            strict=True,
-        )
-        runs.append(judge(domain, lr, *parts))
+        steps = train(model, domain.kind.loss, batches, domain.checks[-1], lr)
+        checks = [
+            [predict(model, domain.kind, part) for part in parts]
+            for step in steps
+            if step in domain.checks
+        ]
+        runs.append(judge(domain, lr, *zip(*checks, strict=True)))
     return max(runs, key=lambda run: max(run.merits))
 
 
@@ -211,10 +185,7 @@ def predict(model: nn.Module, kind: Kind, data: Data) -> Tensor:
 
 
 def merit(kind: Kind, predictions: Tensor, data: Data) -> tuple[float, float]:
-    """Return the score of predictions (m, ...), and minus their loss; more is better.
-
-    What is not finite is worst.
-    """
+    """Return the score of predictions (m, ...), and minus their loss; not finite is worst."""
     wanted = kind.wanted(data.y)
     both = kind.sign * kind.score(predictions, wanted), -float(ensemble_loss(predictions, wanted))
     return both if all(map(math.isfinite, both)) else (-math.inf, -math.inf)

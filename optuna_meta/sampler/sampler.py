@@ -61,6 +61,7 @@ __all__ = ["MetaSampler"]
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
 _MOST_CLASHES = 5  # Times that a plan is made anew because another worker has taken the same.
 _MOST_STUDIES = 4  # Of which one sampler keeps what it read: few serve several in turn.
+_MOST_POOLS = 8  # Of candidates; one for each set of parameters that are already fixed.
 # One trial of a process is planned after the other, so that each sees the plans before it. (Not
 # the sampler's own lock: samplers are pickled.)
 _ONE_BY_ONE = threading.RLock()
@@ -119,6 +120,7 @@ class MetaSampler(BaseSampler):
         self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
         self._states: BoundedMap[tuple[int, int, str], StudyState] = BoundedMap(_MOST_STUDIES)
+        self._suggesters: BoundedMap[str, Suggester] = BoundedMap(_MOST_STUDIES)
         self._told: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -205,17 +207,28 @@ class MetaSampler(BaseSampler):
         return explained(suggester, target.encode(suggester.fitted, state), self._rng)
 
     def _state(self, study: Study) -> StudyState:
-        return self._states.setdefault(study_key(study), StudyState())
+        return self._states.made(study_key(study), StudyState)
 
     def _suggester(self, study: Study, trials: Sequence[FrozenTrial]) -> Suggester:
-        features = self._features_of(study)
-        return self._state(study).suggester(self._fitted, features, study, trials)
+        """The suggester from all prior studies but the study itself; equal ones are one."""
+        own, features = (
+            self._state(study).own_names(self._fitted, study, trials),
+            self._features_of(study),
+        )
+
+        def make() -> Suggester:
+            others = self._fitted.without(own) if own else self._fitted
+            return Suggester(others, features, BoundedMap(_MOST_POOLS))
+
+        return self._suggesters.made(repr((own, features)), make)
 
     def _features_of(self, study: Study) -> Mapping[str, float] | None:
         """Return the target's meta-features, as they were passed or are recorded."""
-        attrs = study_user_attrs(study)
-        if self._features is not None or META_FEATURES_KEY not in attrs:
+        if self._features is not None:
             return self._features
+        attrs = study_user_attrs(study)
+        if META_FEATURES_KEY not in attrs:
+            return None
         try:
             return read_meta_features(attrs)
         except ValueError as error:
@@ -279,10 +292,10 @@ class MetaSampler(BaseSampler):
             plan = Plan(self._params(request, suggestion))
             self._record(study, trial, plan, _attributes(suggestion, suggester.fitted))
             after = study.get_trials(deepcopy=False)
-            later = self._target(study, after, trial.number, search_space, fixed)
-            is_alone = target.is_alone and later.is_alone
-            if is_alone and len(later.trials) == len(target.trials):
+            is_alone = target.is_alone and replace(target, trials=after).is_alone
+            if is_alone and len(after) == len(target.trials):
                 break
+            later = self._target(study, after, trial.number, search_space, fixed)
             renewed = later.encode(suggester.fitted, state)
             if not was_taken(request, suggestion.row, renewed):
                 break

@@ -1,11 +1,14 @@
-"""What a sampler keeps of one study between its trials: encoded trials, plans, the suggester."""
+"""What a sampler keeps of one study between its trials: encoded trials and plans."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections import UserDict
+from collections.abc import Callable
 from collections.abc import Hashable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -30,7 +33,6 @@ from optuna_meta.space.dimension import choice_key
 from optuna_meta.space.dimension import nearest
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.search_space import Space
-from optuna_meta.suggest.suggester import Suggester
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -45,7 +47,6 @@ V = TypeVar("V")
 
 _MOST_PLANS = 1000  # Plans of trials that never end would pile up.
 _MOST_SPACES = 4  # In which a study's trials are encoded: conditions and ranges change it.
-_MOST_POOLS = 8  # Of candidates; one for each set of parameters that are already fixed.
 
 
 class BoundedMap(UserDict[K, V]):
@@ -57,17 +58,27 @@ class BoundedMap(UserDict[K, V]):
 
     def __init__(self, most: int) -> None:
         super().__init__()
+        self.data: OrderedDict[K, V] = OrderedDict()
         self._most = most
 
     def __getitem__(self, key: K) -> V:
-        self.data[key] = self.data.pop(key)
-        return self.data[key]
+        value = self.data[key]
+        with suppress(KeyError):  # Another thread may have dropped it since.
+            self.data.move_to_end(key)
+        return value
 
     def __setitem__(self, key: K, value: V) -> None:
-        self.data.pop(key, None)
         self.data[key] = value
+        self.data.move_to_end(key)
         if len(self.data) > self._most:
-            del self.data[next(iter(self.data))]
+            self.data.popitem(last=False)
+
+    def made(self, key: K, make: Callable[[], V]) -> V:
+        """Return the entry, made first where there is none; all threads get the same."""
+        if key not in self.data:
+            self.data.setdefault(key, make())
+            self[key] = self.data[key]
+        return self[key]
 
 
 @dataclass(frozen=True)
@@ -110,31 +121,8 @@ class StudyState:
         self._common: dict[str, BaseDistribution] = {}
         self._rows: BoundedMap[str, dict[Hashable, Array]] = BoundedMap(_MOST_SPACES)
         self._own: tuple[str, tuple[str, ...]] = ("", ())
-        self._suggester: tuple[str, Suggester] | None = None
 
-    def suggester(
-        self,
-        fitted: FittedPrior,
-        features: Mapping[str, float] | None,
-        study: Study,
-        trials: Sequence[FrozenTrial],
-    ) -> Suggester:
-        """Return the suggester from all prior studies but the study itself.
-
-        Args:
-            fitted: The prior studies.
-            features: The study's meta-features, where they are known.
-            study: The study.
-            trials: Its trials.
-        """
-        own = self._own_names(fitted, study, trials)
-        key = repr((own, features))
-        if self._suggester is None or self._suggester[0] != key:
-            others = fitted.without(own) if own else fitted
-            self._suggester = key, Suggester(others, features, BoundedMap(_MOST_POOLS))
-        return self._suggester[1]
-
-    def _own_names(
+    def own_names(
         self, fitted: FittedPrior, study: Study, trials: Sequence[FrozenTrial]
     ) -> tuple[str, ...]:
         """Find the names under which the study itself is among the priors.
@@ -176,7 +164,7 @@ class StudyState:
             keys: What tells the trials apart.
             params: Their configurations.
         """
-        known = self._rows.setdefault(repr(space), {})
+        known = self._rows.made(repr(space), dict)
         new = {key: p for key, p in zip(keys, params, strict=True) if key not in known}
         known.update(zip(new, space.rows(list(new.values())), strict=True))
         return np.array([known[key] for key in keys]).reshape(len(keys), len(space.dimensions))

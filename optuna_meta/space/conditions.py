@@ -97,8 +97,8 @@ def translated(
         i, j = target.index(child), target.index(parent)
         spans = source.dimensions[condition.parent], target.dimensions[j]
         cells = translate_cells(np.array(condition.cells), *spans).tolist()
-        pairs = zip(cells, condition.active, strict=True)
-        seen = dict(sorted((c, active) for c, active in pairs if c == c and c != UNSEEN))
+        active = dict(zip(cells, condition.active, strict=True))
+        seen = {cell: active[cell] for cell in sorted(active) if cell == cell and cell != UNSEEN}
         if seen:
             ordered = not target.dimensions[j].is_categorical
             found.append(Condition(i, j, tuple(seen), tuple(seen.values()), ordered))

@@ -180,7 +180,7 @@ def prior_header(prior: Prior) -> dict[str, Any]:
                 "name": t.name,
                 "meta_features": dict(t.meta_features),
                 "mark": t.fingerprint,
-                "outcome": list(astuple(t.outcome)),
+                "measure": list(astuple(t.outcome)),  # The key that files have had from the first.
             }
             for t in prior.tasks
         ],
@@ -200,7 +200,7 @@ def prior_from_header(header: Mapping[str, Any], arrays: Mapping[str, Array]) ->
             arrays[f"{i}.values"],
             t["meta_features"],
             t["mark"],
-            Outcome(*t.get("outcome", ())),
+            Outcome(*t.get("measure", ())),
         )
         for i, t in enumerate(header["tasks"])
     )

@@ -18,7 +18,7 @@ from benchmarks.weights import study
 from benchmarks.weights import tasks
 from benchmarks.weights.__main__ import main
 from benchmarks.weights.domains import DOMAINS
-from benchmarks.weights.domains.text import Vocabulary
+from benchmarks.weights.domains import text
 
 
 RAW = Path(os.environ.get("OPTUNA_META_DATA", "missing"), "raw")
@@ -105,11 +105,12 @@ def test_texts_of_the_new_task_are_its_own() -> None:
 
 
 def test_words_left_out_share_a_row() -> None:
-    words = Vocabulary.of([["a", "b", "a"], ["c", "b", "a"]], 2)
-    assert words.items == ("<padding>", "<unknown>", "a", "b")
-    assert words.encode([["c", "a"], ["b", "b", "b", "a"]], 3).tolist() == [[1, 2, 0], [3, 3, 3]]
-    union = Vocabulary.union([words, Vocabulary(["d", "b"])])
-    assert union.items[2:] == ("a", "b", "d")
+    words = text.vocabulary([["a", "b", "a"], ["c", "b", "a"]], 2)
+    assert words == ("<padding>", "<unknown>", "a", "b")
+    rows = text.encode([["c", "a"], ["b", "b", "b", "a"]], words, 3)
+    assert rows.tolist() == [[1, 2, 0], [3, 3, 3]]
+    union = text.union([words, text.vocabulary([["d", "b"]], 2)])
+    assert union[2:] == ("a", "b", "d")
 
 
 def test_scores_of_each_kind() -> None:

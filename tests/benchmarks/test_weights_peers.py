@@ -23,17 +23,17 @@ def test_ours_loads_what_fits_or_refuses(case: loading.Case, tmp_path: Path) -> 
 def test_verdicts_on_loaders_of_known_faults(tmp_path: Path) -> None:
     cases = {case.name: case for case in loading.CASES}
 
-    def head_only(model: loading.Net, path: Path, option: None) -> tuple[loading.Net, str]:
+    def head_only(model: loading.Net, path: Path) -> tuple[loading.Net, str]:
         model.head.load_state_dict(loading.Net(seed=2).head.state_dict())
         return model, ""
 
-    def failing(model: loading.Net, path: Path, option: None) -> tuple[loading.Net, str]:
+    def failing(model: loading.Net, path: Path) -> tuple[loading.Net, str]:
         with torch.no_grad():
             model.norm.bias.add_(1.0)
         raise AttributeError("no")
 
-    lazy = loading.Loader("x", "torch", lambda model, path, option: (model, ""))
-    partial, broken = (loading.Loader("x", "torch", load) for load in (head_only, failing))
+    lazy = loading.Loader("torch", "x", lambda model, path: (model, ""))
+    partial, broken = (loading.Loader("torch", "x", load) for load in (head_only, failing))
     plain = cases["nothing wrong"]
     assert loading.judge(lazy, plain, tmp_path) == "**loads nothing, silent**"
     assert loading.judge(partial, plain, tmp_path).startswith(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
@@ -21,6 +22,9 @@ import pytest
 from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import record_meta_features
+from optuna_meta.suggest.pool import Pool
+from optuna_meta.surrogate import transfer_model as model_module
+from optuna_meta.surrogate.reliability import Reliability
 from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import meta_sampler
@@ -297,3 +301,40 @@ def test_user_attributes_are_stored(tmp_path: Path) -> None:
 def test_wrong_prior_studies() -> None:
     with pytest.raises(ValueError, match="Prior.from_storage"):
         MetaSampler(prior_studies="sqlite:///prior.db")  # type: ignore[arg-type]
+
+
+def test_the_pools_of_a_studys_suggester_are_few() -> None:
+    study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
+    pools = study.sampler._suggester(study, []).pools
+    for i in range(12):
+        pools[str(i)] = Pool(np.zeros((0, 1)), np.zeros((0, 1)), 0)
+    assert len(pools) == 8
+
+
+def test_studies_in_turn_share_what_the_prior_studies_say_of_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More of them than a sampler keeps trials of; also after pickling."""
+    asked: list[int] = []
+    reliability_of = model_module.reliability_of
+
+    def counted(fitted: FittedPrior) -> Reliability:
+        asked.append(len(fitted))
+        return reliability_of(fitted)
+
+    monkeypatch.setattr(model_module, "reliability_of", counted)
+    sampler = meta_sampler(bowl_prior())
+    studies = [optuna.create_study(sampler=sampler) for _ in range(6)]
+    for study in studies * 2:
+        study.optimize(bowl(), n_trials=1)
+    studies[0].sampler = pickle.loads(pickle.dumps(sampler))
+    studies[0].optimize(bowl(), n_trials=1)
+    assert asked == [5]
+
+
+@pytest.mark.parametrize("n_before", [0, 3])
+def test_a_pickled_sampler_explains_the_same(n_before: int) -> None:
+    study = run(bowl(), n_before, sampler=meta_sampler(bowl_prior()))
+    study.sampler.explain(study)
+    copied = pickle.loads(pickle.dumps(study.sampler))
+    assert str(copied.explain(study)) == str(study.sampler.explain(study))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 import copy
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,7 @@ from optuna_meta.outcomes.observations import key_of
 from optuna_meta.sampler.study_state import BoundedMap
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.space.search_space import Space
-from optuna_meta.suggest.pool import Pool
 from tests.toys import bowl
-from tests.toys import bowl_prior
 from tests.toys import run
 
 
@@ -85,15 +85,15 @@ def test_the_least_recently_used_entry_is_forgotten() -> None:
     assert dict(kept.data) == {"a": 4, "d": 5}
 
 
-def test_the_pools_of_a_studys_suggester_are_few() -> None:
-    suggester = StudyState().suggester(bowl_prior(), None, optuna.create_study(), [])
-    for i in range(12):
-        suggester.pools[str(i)] = Pool(np.zeros((0, 1)), np.zeros((0, 1)), 0)
-    assert len(suggester.pools) == 8
-
-
-def test_the_suggester_of_a_study_stays_while_its_meta_features_do() -> None:
-    state, study = StudyState(), optuna.create_study()
-    first = state.suggester(bowl_prior(), {"size": 1.0}, study, [])
-    assert state.suggester(bowl_prior(), {"size": 1.0}, study, []) is first
-    assert state.suggester(bowl_prior(), {"size": 2.0}, study, []) is not first
+def test_threads_get_the_same_entry() -> None:
+    kept: BoundedMap[int, object] = BoundedMap(3)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            entries = [
+                e for _ in range(200) for e in pool.map(lambda _: kept.made(0, object), "x" * 8)
+            ]
+    finally:
+        sys.setswitchinterval(before)
+    assert len({id(entry) for entry in entries}) == 1

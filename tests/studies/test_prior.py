@@ -18,6 +18,7 @@ import pytest
 from optuna_meta.features import META_FEATURES_KEY
 from optuna_meta.features import record_meta_features
 from optuna_meta.outcomes.observations import fingerprint_of
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
@@ -383,3 +384,19 @@ def test_a_path_is_no_url(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(ValueError, match="sqlite:///"):
         Prior.from_storage(str(path))
+
+
+def test_the_first_version_of_files_is_read() -> None:
+    """Written before the package had folders."""
+    prior = Prior.load(Path(__file__).parent / "prior_version_1.safetensors")
+    outcomes = [Outcome("loss", 0, 2), Outcome("speed", 1, 2), Outcome.constraint("memory")]
+    assert prior.names == ("prior 0", "prior 1") and prior.space.names == ("k", "x")
+    assert [task.outcome for task in prior.tasks] == outcomes * 2
+    assert all(len(task.values) == 8 and task.fingerprint for task in prior.tasks)
+
+
+def test_what_outcomes_mean_is_kept_in_files(tmp_path: Path) -> None:
+    prior = Prior.load(Path(__file__).parent / "prior_version_1.safetensors")
+    prior.save(tmp_path / "again.safetensors")
+    again = Prior.load(tmp_path / "again.safetensors")
+    assert [task.outcome for task in again.tasks] == [task.outcome for task in prior.tasks]

@@ -7,6 +7,7 @@ import pytest
 
 from optuna_meta._files import write_arrays
 from optuna_meta._typing import Array
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.outcomes.transforms import rank_normal
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import UNSEEN
@@ -257,3 +258,14 @@ def test_without_prior_studies_there_are_scales_and_no_predictions() -> None:
     rows = CUBE.rows([{"c": "a", "x": 1.0, "y": 0.5}, {"c": "b", "x": 0.0, "y": 0.1}])
     assert nothing.predict(rows, CUBE).shape == (2, 0)
     assert (nothing.precisions(CUBE) > 0.0).all()
+
+
+def test_the_first_version_of_files_is_read() -> None:
+    """Written before the package had folders: two studies, two named objectives, a constraint."""
+    loaded = FittedPrior.load(Path(__file__).parent / "fitted_prior_version_1.safetensors")
+    outcomes = [Outcome("loss", 0, 2), Outcome("speed", 1, 2), Outcome.constraint("memory")]
+    assert [task.outcome for task in loaded.prior.tasks] == outcomes * 2
+    assert all(task.fingerprint for task in loaded.prior.tasks)
+    found = loaded.predict(np.array([[0.0, 0.25]]))[0]
+    expected = [-1.37229169, 1.27275874, -1.72645086, -0.71529772, 0.35086665, -1.2925879]
+    np.testing.assert_allclose(found, expected, atol=1e-6)

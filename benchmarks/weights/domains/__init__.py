@@ -1,7 +1,5 @@
 """The domains of :mod:`benchmarks.weights`, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +11,7 @@ from benchmarks.weights.domains import text
 from benchmarks.weights.domains import translation
 
 
-__all__ = ["DOMAINS", "Entry"]
-
-
 class Entry(NamedTuple):
-    """A domain, and what may be asked of it."""
-
     make: Callable[[Path, int, int], tasks.Domain]  # Of its folder, a size and a seed.
     needs: str  # Below the user's folder; empty where a library ships the data.
     sizes: tuple[int, ...]  # Examples to train on in the new task.

@@ -5,8 +5,6 @@ classes in an order of its own. They have little to give: on so small images any
 learned as fast from scratch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -22,9 +20,8 @@ import torch
 from torch import nn
 
 from benchmarks.weights import tasks
+from benchmarks.weights.tasks import Data
 
-
-__all__ = ["digits", "disjoint", "fashion", "FASHION"]
 
 FASHION = "fashion_mnist"
 
@@ -33,22 +30,26 @@ _DISJOINT_CLASSES, _DISJOINT_PRIORS = 5, 4
 _FASHION_CLASSES, _FASHION_PRIORS = 4, 4
 _RATES = (5e-4, 1.5e-3, 4e-3, 1e-2)
 
-Images = NDArray[np.float32]  # (n, side, side)
-Classes = NDArray[np.int64]  # (n,)
-Parts = tuple[tasks.Data, ...]  # To train on and to validate by; of a new task to test with, too.
+Images = NDArray[np.float32]  # (n, 1, side, side)
+Parts = tuple[Data, ...]  # To train on and to validate by; of a new task to test with, too.
 Condition = Callable[[Images, np.random.Generator], Images]
+
+_CONDITIONS: dict[str, Condition] = {
+    "shifted": lambda x, rng: np.stack([np.roll(i, rng.integers(-1, 2, 2), (1, 2)) for i in x]),
+    "noisy": lambda x, rng: np.clip(x + rng.normal(0.0, 0.3, x.shape), 0.0, 1.0).astype(x.dtype),
+    "faint": lambda x, rng: 0.4 * x,
+    "turned": lambda x, rng: np.rot90(x, axes=(2, 3)).copy(),
+    "mirrored": lambda x, rng: x[..., ::-1].copy(),
+    "inverted": lambda x, rng: 1.0 - x,
+}
 
 
 def digits(_: Path, shots: int, seed: int) -> tasks.Domain:
     """Make the new task of plain digits, after six studies of others under other conditions."""
-    x, y = _digits()
     rng = np.random.default_rng([seed, 1])
-    earlier, rest = _split(y, 80, rng)
-    priors = {
-        name: _prior_parts(x[earlier], y[earlier], 60, condition, rng)
-        for name, condition in _CONDITIONS.items()
-    }
-    return _domain(priors, _new_parts(x[rest], y[rest], shots, rng), 10, same_outputs=True)
+    earlier, rest = _split(_digits(), 80, rng)
+    priors = {name: _split(earlier, 60, rng, change) for name, change in _CONDITIONS.items()}
+    return _domain(priors, _new_parts(rest, shots, rng), 10, same_outputs=True)
 
 
 def disjoint(_: Path, shots: int, seed: int) -> tasks.Domain:
@@ -58,10 +59,10 @@ def disjoint(_: Path, shots: int, seed: int) -> tasks.Domain:
     priors = {}
     for i, condition in enumerate([*_CONDITIONS.values()][:_DISJOINT_PRIORS]):
         order = rng.permutation(classes[_DISJOINT_CLASSES:])
-        parts = _prior_parts(*_numbered(images, order), 80, condition, rng)
+        parts = _split(_numbered(images, order), 80, rng, condition)
         priors[f"{i}: {''.join(map(str, order))}"] = parts
     own = _numbered(images, classes[:_DISJOINT_CLASSES])
-    return _domain(priors, _new_parts(*own, shots, rng), _DISJOINT_CLASSES)
+    return _domain(priors, _new_parts(own, shots, rng), _DISJOINT_CLASSES)
 
 
 def fashion(folder: Path, shots: int, seed: int) -> tasks.Domain:
@@ -69,21 +70,20 @@ def fashion(folder: Path, shots: int, seed: int) -> tasks.Domain:
     rng = np.random.default_rng([seed, 2])
     train, test, classes = _read(folder, "train"), _read(folder, "t10k"), rng.permutation(10)
 
-    def draw(images: tuple[Images, Classes], classes: Classes, n: int) -> tasks.Data:
-        return _data(*_numbered(images, classes, partial(rng.choice, size=n, replace=False)))
+    def draw(images: Data, classes: Any, n: int) -> Data:
+        return _numbered(images, classes, partial(rng.choice, size=n, replace=False))
 
     new, old = classes[:_FASHION_CLASSES], classes[_FASHION_CLASSES:]
-    priors = {}
+    priors: dict[str, Parts] = {}
     for i in range(_FASHION_PRIORS):
         own = rng.choice(old, _FASHION_CLASSES, replace=False)
         name = f"{i}: {'-'.join(map(str, sorted(own)))}"  # Several may have drawn the same ones.
-        priors[name] = tuple(draw(train, own, n) for n in (300, _PRIOR_VALIDATION))
+        priors[name] = draw(train, own, 300), draw(train, own, _PRIOR_VALIDATION)
     drawn = ((train, shots), (train, _VALIDATION), (test, 150))
     return _domain(priors, tuple(draw(part, new, n) for part, n in drawn), _FASHION_CLASSES)
 
 
 def _network(side: int, n_classes: int) -> nn.Module:
-    """Return two convolutions and two linear layers."""
     return nn.Sequential(
         OrderedDict(
             conv1=nn.Conv2d(1, 8, 3, padding=1),
@@ -105,75 +105,53 @@ def _domain(
 ) -> tasks.Domain:
     make = partial(_network, new[0].x.shape[-1], n_classes)
     model = tasks.Model(make, same_outputs=same_outputs)
-    earlier = [
-        tasks.Task(name, model, train, valid, (train.x[:, 0].numpy(), train.y.numpy()))
-        for name, (train, valid) in priors.items()
-    ]
-    train, valid, test = new
-    x, y = tasks.joined([train, valid])
-    own = tasks.Task("new", tasks.Model(make), train, valid, (x[:, 0].numpy(), y.numpy()))
+
+    def task(name: str, model: tasks.Model, parts: Parts, described: Data) -> tasks.Task:
+        x, y = (tensor.numpy() for tensor in described)
+        return tasks.Task(name, model, parts[0], parts[1], (x[:, 0], y))
+
+    *parts, test = new
+    own = task("new", tasks.Model(make), tuple(parts), tasks.joined(parts))
+    earlier = [task(name, model, parts, parts[0]) for name, parts in priors.items()]
     pool = [task.train for task in earlier]
     return tasks.Domain(
         tasks.CLASSES, own, test, earlier, model, pool, _RATES, head=("head",), prior_steps=200
     )
 
 
-def _new_parts(x: Images, y: Classes, shots: int, rng: np.random.Generator) -> Parts:
-    train, rest = _split(y, shots, rng)
-    valid, test = _split(y[rest], _VALIDATION, rng)
-    return tuple(_data(x, y, rows) for rows in (train, rest[valid], rest[test]))
-
-
-def _prior_parts(
-    x: Images, y: Classes, n: int, condition: Condition, rng: np.random.Generator
-) -> Parts:
-    parts = _split(y, n, rng)
-    x = condition(x, rng)
-    return tuple(_data(x, y, rows) for rows in parts)
-
-
-_CONDITIONS: dict[str, Condition] = {
-    "shifted": lambda x, rng: np.stack([np.roll(i, rng.integers(-1, 2, 2), (0, 1)) for i in x]),
-    "noisy": lambda x, rng: np.clip(x + rng.normal(0.0, 0.3, x.shape), 0.0, 1.0).astype(x.dtype),
-    "faint": lambda x, rng: 0.4 * x,
-    "turned": lambda x, rng: np.rot90(x, axes=(1, 2)).copy(),
-    "mirrored": lambda x, rng: x[:, :, ::-1].copy(),
-    "inverted": lambda x, rng: 1.0 - x,
-}
+def _new_parts(images: Data, shots: int, rng: np.random.Generator) -> Parts:
+    train, rest = _split(images, shots, rng)
+    return train, *_split(rest, _VALIDATION, rng)
 
 
 def _split(
-    y: Classes, n: int, rng: np.random.Generator
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows of ``n`` of each class, and the others."""
-    order = rng.permutation(len(y))
-    rank = np.empty(len(y), dtype=int)
-    rank[order] = pd.Series(order).groupby(y[order]).cumcount()
-    return np.flatnonzero(rank < n), np.flatnonzero(rank >= n)
+    images: Data, n: int, rng: np.random.Generator, condition: Condition = lambda x, _: x
+) -> Parts:
+    """Return ``n`` images of each class, and the others, under a condition."""
+    order = rng.permutation(len(images.y))
+    labels = pd.Series(images.y[order], order)
+    first = (labels.groupby(labels).cumcount() < n).sort_index().to_numpy(copy=True)
+    images = images._replace(x=torch.from_numpy(condition(images.x.numpy(), rng)))
+    return images.rows(first), images.rows(~first)
 
 
-def _data(x: Images, y: Classes, rows: Any = slice(None)) -> tasks.Data:
-    return tasks.Data(torch.from_numpy(x[rows][:, None]), torch.from_numpy(y[rows]))
-
-
-def _numbered(
-    images: tuple[Images, Classes], classes: Classes, draw: Callable[..., Any] = lambda rows: rows
-) -> tuple[Images, Classes]:
+def _numbered(images: Data, classes: Any, draw: Callable[..., Any] = lambda rows: rows) -> Data:
     """Return all images of some classes, numbered in the order given, or those drawn of each."""
-    rows = [draw(np.flatnonzero(images[1] == label)) for label in classes]
+    rows = [draw(np.flatnonzero(images.y == label)) for label in classes]
     numbers = np.repeat(np.arange(len(classes)), [len(own) for own in rows])
-    return images[0][np.concatenate(rows)], numbers
+    return Data(images.x[np.concatenate(rows)], torch.from_numpy(numbers))
 
 
-def _digits() -> tuple[Images, Classes]:
-    data = load_digits()
-    return np.asarray(data.images, np.float32) / 16.0, np.asarray(data.target, np.int64)
+def _digits() -> Data:
+    x, y = load_digits(return_X_y=True)
+    x = torch.from_numpy(x.astype(np.float32).reshape(-1, 1, 8, 8))
+    return Data(x / 16.0, torch.from_numpy(y.astype(np.int64)))
 
 
-def _read(folder: Path, part: str) -> tuple[Images, Classes]:
+def _read(folder: Path, part: str) -> Data:
     raw, y = (_idx(folder / f"{part}-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
-    x = raw.reshape(-1, 14, 2, 14, 2).mean((2, 4), dtype=np.float32) / 255.0
-    return x.astype(np.float32), y.astype(np.int64)
+    x = raw.reshape(-1, 1, 14, 2, 14, 2).mean((3, 5), dtype=np.float32) / 255.0
+    return Data(torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y.astype(np.int64)))
 
 
 def _idx(path: Path) -> NDArray[np.uint8]:

@@ -4,8 +4,6 @@ Matrix factorisation with biases. Each task has films and users of its own, so r
 users stay with their task.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from functools import partial
 from itertools import pairwise
@@ -16,13 +14,10 @@ from numpy.typing import NDArray
 import pandas as pd
 import torch
 from torch import nn
-from torch import Tensor
 
 from benchmarks.weights import tasks
 from optuna_meta.features import Interactions
 
-
-__all__ = ["FOLDER", "make"]
 
 FOLDER = "ml100k"
 
@@ -33,7 +28,7 @@ _LEAST_RATINGS = 50
 _AGES = (0, 24, 30, 40, 200)  # Groups of users, about as many in each.
 
 Ratings = NDArray[np.int64]  # (n, 3): user, film, rating
-Ids = NDArray[np.int64]  # (n,), in order
+Ids = tuple[NDArray[np.int64], NDArray[np.int64]]  # Of users and of films, in order: (n,)
 
 
 class Factors(nn.Module):
@@ -51,11 +46,11 @@ class Factors(nn.Module):
         for table in (self.user_bias, self.item_bias):
             nn.init.zeros_(table.weight)
 
-    def forward(self, pairs: Tensor) -> Tensor:
+    def forward(self, pairs: torch.Tensor) -> torch.Tensor:
         users, items = pairs.unbind(1)
         affinity = (self.user(users) * self.item(items)).sum(-1)
         biases = self.user_bias(users) + self.item_bias(items)
-        rated: Tensor = self.mean + biases[:, 0] + affinity
+        rated: torch.Tensor = self.mean + biases[:, 0] + affinity
         return rated
 
 
@@ -65,29 +60,27 @@ def make(folder: Path, ratings: int, seed: int) -> tasks.Domain:
     table, ages = _ratings(folder)
     counts = np.bincount(table[:, 0], minlength=len(ages))
     active = rng.permutation(np.flatnonzero(counts >= _LEAST_RATINGS))
-    new = np.sort(active[:_NEW_USERS])
-    others = np.setdiff1d(np.arange(len(ages)), new)
-    own = table[np.isin(table[:, 0], new)]
+    own = table[np.isin(table[:, 0], active[:_NEW_USERS])]
+    others = np.setdiff1d(np.flatnonzero(counts), own[:, 0])
     groups = {}
     for low, high in pairwise(_AGES):
-        of_age = others[(ages[others] >= low) & (ages[others] < high) & (counts[others] > 0)]
+        of_age = others[(ages[others] >= low) & (ages[others] < high)]
         users = rng.permutation(of_age)[:_PRIOR_USERS]
         groups[f"aged {low} to {high}"] = table[np.isin(table[:, 0], users)]
     test, valid, train = _parts(own, ratings, rng)
     priors = []
     for name, group in groups.items():
         held_out = rng.random(len(group)) < 0.1
-        parts = group[~held_out], group[held_out]
-        priors.append(_task(name, *_ids(group), parts, parts[0]))
-    known = np.concatenate([*groups.values()])
-    everyone = _ids(known)
+        known = group[~held_out]
+        priors.append(_task(name, _ids(group), known, group[held_out], known))
+    everything = np.concatenate([*groups.values()])
     return tasks.Domain(
         tasks.VALUES,
-        _task("new", *_ids(own), (train, valid), np.concatenate([train, valid])),
-        _data(test, *_ids(own)),
+        _task("new", _ids(own), train, valid, np.concatenate([train, valid])),
+        _data(test, _ids(own)),
         priors,
-        _model(*everyone, known),
-        [_data(group, *everyone) for group in groups.values()],
+        _model(_ids(everything), everything),
+        [_data(group, _ids(everything)) for group in groups.values()],
         rates=(1e-3, 4e-3, 1.6e-2, 6e-2),
         checks=(0, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200),
         own=("user", "user_bias"),
@@ -105,33 +98,30 @@ def _parts(own: Ratings, n: int, rng: np.random.Generator) -> list[Ratings]:
     return [by_user[(place >= low) & (place < high)] for low, high in pairwise(bounds)]
 
 
-def _task(
-    name: str, users: Ids, films: Ids, parts: tuple[Ratings, Ratings], described: Ratings
-) -> tasks.Task:
-    train, valid = (_data(part, users, films) for part in parts)
+def _task(name: str, ids: Ids, train: Ratings, valid: Ratings, described: Ratings) -> tasks.Task:
     user, film, rating = described.T
     interactions = Interactions(user, film, rating.astype(float))
-    return tasks.Task(name, _model(users, films, parts[0]), train, valid, (interactions, None))
+    parts = _data(train, ids), _data(valid, ids)
+    return tasks.Task(name, _model(ids, train), *parts, (interactions, None))
 
 
-def _ids(ratings: Ratings) -> tuple[Ids, Ids]:
+def _ids(ratings: Ratings) -> Ids:
     return np.unique(ratings[:, 0]), np.unique(ratings[:, 1])
 
 
-def _model(users: Ids, films: Ids, known: Ratings) -> tasks.Model:
-    make = partial(Factors, len(users), len(films), float(known[:, 2].mean()))
-    return tasks.Model(make, dict.fromkeys(("item.weight", "item_bias.weight"), films.tolist()))
+def _model(ids: Ids, known: Ratings) -> tasks.Model:
+    make = partial(Factors, len(ids[0]), len(ids[1]), float(known[:, 2].mean()))
+    return tasks.Model(make, dict.fromkeys(("item.weight", "item_bias.weight"), ids[1].tolist()))
 
 
-def _data(ratings: Ratings, users: Ids, films: Ids) -> tasks.Data:
-    places = [np.searchsorted(users, ratings[:, 0]), np.searchsorted(films, ratings[:, 1])]
+def _data(ratings: Ratings, ids: Ids) -> tasks.Data:
+    places = [np.searchsorted(own, column) for own, column in zip(ids, ratings.T, strict=False)]
     values = torch.from_numpy(ratings[:, 2].astype(np.float32))
     return tasks.Data(torch.from_numpy(np.stack(places, axis=1)), values)
 
 
 @cache
-def _ratings(folder: Path) -> tuple[Ratings, Ids]:
-    """Read all ratings, and each user's age."""
+def _ratings(folder: Path) -> tuple[Ratings, NDArray[np.int64]]:
     table = np.loadtxt(folder / "ml-100k.inter", skiprows=1, usecols=(0, 1, 2)).astype(np.int64)
     users = np.loadtxt(folder / "ml-100k.user", skiprows=1, usecols=(0, 1), dtype=int)
     ages = np.zeros(int(table[:, 0].max()) + 1, np.int64)

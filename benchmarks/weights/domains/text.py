@@ -5,29 +5,24 @@ questions; outputs mean the same in the first two. All are part of NLTK's data. 
 words that are most frequent in its own texts, so rows go by word.
 """
 
-from __future__ import annotations
-
 from collections import Counter
-from collections.abc import Hashable
-from collections.abc import Iterable
 from collections.abc import Sequence
 from functools import cache
 from functools import partial
+from itertools import chain
 from itertools import pairwise
 from pathlib import Path
 import re
+from typing import Any
 from typing import NamedTuple
 import zipfile
 
 import numpy as np
 import torch
 from torch import nn
-from torch import Tensor
 
 from benchmarks.weights import tasks
 
-
-__all__ = ["FOLDER", "make", "split_words", "Vocabulary"]
 
 FOLDER = "nltk_text/packages/corpora"
 
@@ -36,9 +31,9 @@ _WORDS = 3000
 _WIDTH = 24
 _PRIOR_TRAIN, _PRIOR_VALIDATION, _VALIDATION, _TEST = 5000, 200, 50, 500  # Of each class.
 _DESCRIBED = 500  # Texts of each class that a prior task's meta-features are taken of.
-_MARKS = "<padding>", "<unknown>"  # Rows 0 and 1 of each vocabulary.
 
-Classes = tuple[list[list[str]], list[list[str]]]  # Texts of the first and the second class.
+Words = tuple[Any, ...]  # What rows stand for: padding, an unknown word, the most frequent ones.
+Classes = list[list[list[str]]]  # Texts of the first and the second class.
 
 
 class _Corpus(NamedTuple):
@@ -61,31 +56,23 @@ _PRIORS = (
 )
 
 
-class Vocabulary:
-    """What rows stand for: padding, an unknown word, and the most frequent ones."""
+def vocabulary(sentences: Sequence[Sequence[Any]], size: int, extra: Sequence[Any] = ()) -> Words:
+    """Return the extra words and ``size`` of the most frequent, of equals the first met."""
+    counts = Counter(chain.from_iterable(sentences)).most_common(size + len(extra))
+    frequent = [item for item, _ in counts if item not in extra]
+    return "<padding>", "<unknown>", *extra, *frequent[:size]
 
-    def __init__(self, items: Iterable[Hashable]) -> None:
-        self.items: tuple[Hashable, ...] = (*_MARKS, *items)
-        self._rows = {item: row for row, item in enumerate(self.items)}
 
-    @classmethod
-    def of(
-        cls, sentences: Iterable[Iterable[Hashable]], size: int, extra: Sequence[Hashable] = ()
-    ) -> Vocabulary:
-        """Make one of the ``size`` most frequent items of sentences, of equals the first met."""
-        counts = Counter(item for sentence in sentences for item in sentence)
-        frequent = [item for item, _ in counts.most_common(size + len(extra)) if item not in extra]
-        return cls([*extra, *frequent[:size]])
+def union(several: Sequence[Words]) -> Words:
+    """Return all of several vocabularies, each once."""
+    return tuple(dict.fromkeys(chain.from_iterable(several)))
 
-    @classmethod
-    def union(cls, several: Iterable[Vocabulary]) -> Vocabulary:
-        """Make one of all items of several."""
-        return cls(dict.fromkeys(item for one in several for item in one.items[2:]))
 
-    def encode(self, sentences: Sequence[Sequence[Hashable]], length: int) -> Tensor:
-        """Return rows of the items, cut or padded to one length: (n, length)."""
-        rows = [[self._rows.get(item, 1) for item in sentence[:length]] for sentence in sentences]
-        return torch.tensor([own + [0] * (length - len(own)) for own in rows], dtype=torch.int64)
+def encode(sentences: Sequence[Sequence[Any]], words: Words, length: int) -> torch.Tensor:
+    """Return rows of the words, cut or padded to one length: (n, length)."""
+    row = {word: i for i, word in enumerate(words)}
+    rows = [[row.get(word, 1) for word in sentence[:length]] for sentence in sentences]
+    return torch.tensor([own + [tasks.PADDING] * (length - len(own)) for own in rows])
 
 
 def split_words(text: str) -> list[str]:
@@ -102,10 +89,10 @@ class MeanOfWords(nn.Module):
         self.hidden = nn.Linear(_WIDTH, 32)
         self.head = nn.Linear(32, 2)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         there = (x != tasks.PADDING).float()[..., None]
         mean = (self.words(x) * there).sum(1) / there.sum(1).clamp_min(1.0)
-        logits: Tensor = self.head(torch.relu(self.hidden(mean)))
+        logits: torch.Tensor = self.head(torch.relu(self.hidden(mean)))
         return logits
 
 
@@ -116,66 +103,56 @@ def make(folder: Path, shots: int, seed: int) -> tasks.Domain:
     for corpus in _PRIORS:
         drawn = _shuffled(_read(folder, corpus), rng)
         n = min(_PRIOR_TRAIN + _PRIOR_VALIDATION, *map(len, drawn))
-        drawn = _cut(drawn, 0, n)
-        parts = _cut(drawn, _PRIOR_VALIDATION, n), _cut(drawn, 0, _PRIOR_VALIDATION)
-        words, described = _vocabulary(drawn), _cut(drawn, 0, _DESCRIBED)
-        priors.append(_task(corpus.name, words, parts, described, corpus.same_outputs))
-        pool.append((words, parts[0]))
-    union = Vocabulary.union(words for words, _ in pool)
+        bounds = (_PRIOR_VALIDATION, n), (0, _PRIOR_VALIDATION), (0, _DESCRIBED), (0, n)
+        train, valid, described, known = (_cut(drawn, *part) for part in bounds)
+        words = vocabulary(sum(known, []), _WORDS)
+        priors.append(_task(corpus.name, words, train, valid, described, corpus.same_outputs))
+        pool.append((words, train))
+    everything = union([words for words, _ in pool])
     own = _shuffled(_read(folder, _POLARITY), rng)
-    words = _vocabulary(own)  # Texts without labels are there.
-    bounds = np.cumsum([0, _TEST, _VALIDATION, shots])
-    test, valid, train = (_cut(own, low, high) for low, high in pairwise(bounds))
+    words = vocabulary(sum(own, []), _WORDS)  # Texts without labels are there.
+    ends = np.cumsum([0, _TEST, _VALIDATION, shots])
+    test, valid, train = (_cut(own, *part) for part in pairwise(ends))
     return tasks.Domain(
         tasks.CLASSES,
-        _task("new", words, (train, valid), _cut(own, _TEST, bounds[-1])),
+        _task("new", words, train, valid, _cut(own, _TEST, ends[-1])),
         _data(test, words),
         priors,
-        _model(union, same_outputs=False),
-        [_data(classes, union) for _, classes in pool],
+        _model(everything, same_outputs=False),
+        [_data(classes, everything) for _, classes in pool],
         head=("head",),
     )
 
 
 def _task(
-    name: str,
-    words: Vocabulary,
-    parts: tuple[Classes, Classes],
-    described: Classes,
-    same_outputs: bool = True,
+    name: str, words: Words, train: Classes, valid: Classes, described: Classes, same: bool = True
 ) -> tasks.Task:
-    texts = [" ".join(one) for one in described[0] + described[1]]
-    labels = [0] * len(described[0]) + [1] * len(described[1])
-    train, valid = (_data(part, words) for part in parts)
-    return tasks.Task(name, _model(words, same_outputs), train, valid, (texts, labels))
+    texts = [" ".join(text) for text in sum(described, [])]
+    labels = np.repeat([0, 1], [*map(len, described)]).tolist()
+    parts = _data(train, words), _data(valid, words)
+    return tasks.Task(name, _model(words, same), *parts, (texts, labels))
 
 
-def _vocabulary(classes: Classes) -> Vocabulary:
-    return Vocabulary.of(classes[0] + classes[1], _WORDS)
+def _model(words: Words, same_outputs: bool) -> tasks.Model:
+    return tasks.Model(partial(MeanOfWords, len(words)), {"words.weight": words}, same_outputs)
 
 
-def _model(words: Vocabulary, same_outputs: bool) -> tasks.Model:
-    network = partial(MeanOfWords, len(words.items))
-    return tasks.Model(network, {"words.weight": words.items}, same_outputs)
-
-
-def _data(classes: Classes, words: Vocabulary) -> tasks.Data:
-    labels = torch.repeat_interleave(torch.arange(2), torch.tensor([*map(len, classes)]))
-    return tasks.Data(words.encode(classes[0] + classes[1], _LENGTH), labels)
+def _data(classes: Classes, words: Words) -> tasks.Data:
+    labels = torch.from_numpy(np.repeat([0, 1], [*map(len, classes)]))
+    return tasks.Data(encode(sum(classes, []), words, _LENGTH), labels)
 
 
 def _cut(classes: Classes, start: int, stop: int) -> Classes:
-    return classes[0][start:stop], classes[1][start:stop]
+    return [one[start:stop] for one in classes]
 
 
 def _shuffled(classes: Classes, rng: np.random.Generator) -> Classes:
-    first, second = ([one[i] for i in rng.permutation(len(one))] for one in classes)
-    return first, second
+    return [[one[i] for i in rng.permutation(len(one))] for one in classes]
 
 
 @cache
 def _read(folder: Path, corpus: _Corpus) -> Classes:
-    found: Classes = ([], [])
+    found: Classes = [[], []]
     with zipfile.ZipFile(folder / f"{corpus.archive}.zip") as archive:
         for name in sorted(name for name in archive.namelist() if corpus.files in name):
             lines = archive.read(name).decode("latin-1").splitlines()

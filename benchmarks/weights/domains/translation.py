@@ -5,8 +5,6 @@ The model is a small convolutional translator with attention, after Gehring et a
 its own sentences, so rows of tables go by language and word. Sentences are different in all tasks.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from functools import partial
 import gzip
@@ -16,15 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import nn
-from torch import Tensor
-import torch.nn.functional as F
 
 from benchmarks.weights import tasks
-from benchmarks.weights.domains.text import split_words
-from benchmarks.weights.domains.text import Vocabulary
+from benchmarks.weights.domains import text
 
-
-__all__ = ["FOLDER", "make"]
 
 FOLDER = "multi30k/data/task1/raw"
 
@@ -38,7 +31,7 @@ _DESCRIBED = 1000  # Pairs that a prior task's meta-features are taken of.
 
 Sentence = list[tuple[str, str]]  # Language and word.
 Pairs = tuple[list[Sentence], list[Sentence]]  # The translations with marks of begin and end.
-Words = tuple[Vocabulary, ...]  # Of both sides.
+Words = tuple[text.Words, ...]  # Of both sides.
 
 
 class Translator(nn.Module):
@@ -54,23 +47,21 @@ class Translator(nn.Module):
         self.hidden = nn.Linear(2 * _WIDTH, _WIDTH)
         self.head = nn.Linear(_WIDTH, n_target)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         given, begun = x[:, :_LENGTH], x[:, _LENGTH:]
         words = self.source(given)
         words = words + torch.relu(self.encode(words.mT).mT)
         state = self.target(begun)
-        state = state + torch.relu(self.decode(F.pad(state.mT, (2, 0))).mT)
+        state = state + torch.relu(self.decode(nn.functional.pad(state.mT, (2, 0))).mT)
         attention = self.ask(state) @ words.mT / _WIDTH**0.5
         seen = attention.masked_fill((given == tasks.PADDING)[:, None], -1e9).softmax(-1) @ words
-        logits: Tensor = self.head(torch.relu(self.hidden(torch.cat([state, seen], -1))))
+        logits: torch.Tensor = self.head(torch.relu(self.hidden(torch.cat([state, seen], -1))))
         return logits
 
 
 def make(folder: Path, n_pairs: int, seed: int) -> tasks.Domain:
-    """Make the new task of a pair of languages after five studies of other pairs.
-
-    Two of them share its source language, two its target language.
-    """
+    """Make the new task of a pair of languages, after studies of five others."""
+    # Two of them share its source language, two its target language.
     rng = np.random.default_rng([seed, 5])
     a, b, c, d = (_LANGUAGES[i] for i in rng.permutation(4))
     directions = [(a, c), (a, d), (c, b), (d, b), (c, d)]
@@ -80,7 +71,7 @@ def make(folder: Path, n_pairs: int, seed: int) -> tasks.Domain:
     own = _pairs(folder, a, b, rest[: _TEST + _VALIDATION + n_pairs])
     valid, train = slice(_TEST, _TEST + _VALIDATION), slice(_TEST + _VALIDATION, None)
     prior_parts = slice(_PRIOR_TRAIN), slice(_PRIOR_TRAIN, None), slice(_DESCRIBED)
-    union = tuple(map(Vocabulary.union, zip(*map(_words, earlier), strict=True)))
+    union = tuple(map(text.union, zip(*map(_words, earlier), strict=True)))
     names = ("-".join(languages) for languages in directions)
     return tasks.Domain(
         tasks.TOKENS,
@@ -97,34 +88,30 @@ def make(folder: Path, n_pairs: int, seed: int) -> tasks.Domain:
 def _task(name: str, pairs: Pairs, train: slice, valid: slice, described: slice) -> tasks.Task:
     words = _words(pairs)
     examples = _examples(pairs, words)
-    sides = (
-        [
-            " ".join(word for _, word in sentence if word not in _MARKS)
-            for sentence in side[described]
-        ]
-        for side in pairs
-    )
-    texts = [*zip(*sides, strict=True)]
+    texts = [
+        tuple(" ".join(word for _, word in side if word not in _MARKS) for side in pair)
+        for pair in [*zip(*pairs, strict=True)][described]
+    ]
     parts = examples.rows(train), examples.rows(valid)
     return tasks.Task(name, _model(words), *parts, (texts, None))
 
 
 def _model(words: Words) -> tasks.Model:
-    source, target = (side.items for side in words)
+    source, target = words
     rows = dict.fromkeys(("target.weight", "head.weight", "head.bias"), target)
     network = partial(Translator, len(source), len(target))
     return tasks.Model(network, {"source.weight": source, **rows})
 
 
 def _examples(pairs: Pairs, words: Words) -> tasks.Data:
-    sources = words[0].encode(pairs[0], _LENGTH)
-    targets = words[1].encode(pairs[1], _LENGTH + 1)
+    sources = text.encode(pairs[0], words[0], _LENGTH)
+    targets = text.encode(pairs[1], words[1], _LENGTH + 1)
     return tasks.Data(torch.cat([sources, targets[:, :-1]], dim=1), targets[:, 1:])
 
 
 def _words(pairs: Pairs) -> Words:
     marks = pairs[1][0][0], pairs[1][0][-1]
-    return Vocabulary.of(pairs[0], _WORDS), Vocabulary.of(pairs[1], _WORDS, extra=marks)
+    return text.vocabulary(pairs[0], _WORDS), text.vocabulary(pairs[1], _WORDS, extra=marks)
 
 
 def _pairs(folder: Path, one: str, other: str, rows: NDArray[np.int64]) -> Pairs:
@@ -139,4 +126,4 @@ def _pairs(folder: Path, one: str, other: str, rows: NDArray[np.int64]) -> Pairs
 @cache
 def _lines(folder: Path, language: str) -> list[list[str]]:
     with gzip.open(folder / f"train.{language}.gz", "rt", encoding="utf-8") as stream:
-        return [split_words(line) for line in stream]
+        return [text.split_words(line) for line in stream]

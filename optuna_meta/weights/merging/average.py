@@ -101,7 +101,9 @@ def shares_of(weights: Sequence[float] | None, n: int, what: str) -> list[float]
             finite, or all are 0.
     """
     shares = [1.0] * n if weights is None else [float(weight) for weight in weights]
-    if n == 0 or len(shares) != n:
+    if n == 0:
+        raise ValueError(f"Wanted {what}, one at least, got none.")
+    if len(shares) != n:
         raise ValueError(
             f"Wanted {what} and a weight for each, got {n} {what} and {len(shares)} weights."
         )

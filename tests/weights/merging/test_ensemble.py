@@ -75,7 +75,7 @@ def test_models_of_weight_zero_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("n", "weights", "space", "message"),
     [
-        (0, None, "value", "models and a weight for each, got 0"),
+        (0, None, "value", "models, one at least, got none"),
         (2, [1.0], "value", "got 2 models and 1 weights"),
         (2, [1.0, -1.0], "value", "not negative"),
         (2, None, "logits", "space must be 'probability' or 'value'"),
