@@ -35,7 +35,6 @@ from optuna_meta.space.conditions import parents_first
 from optuna_meta.space.conditions import translated
 from optuna_meta.space.search_space import Space
 from optuna_meta.suggest.candidate_list import CandidateList
-from optuna_meta.suggest.request import MOST_AHEAD
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.surrogate.fitted import FittedPrior
 
@@ -119,7 +118,6 @@ class TargetStudy:
             space.rows([plan for t in running if (plan := _plan_of(t))]),
             space.row(self.fixed_params),
             _conditions(fitted, space, in_space, proven),
-            ahead=sum(_comes_before(t, self.number) for t in running),
             constraint_values=observed.constraint_values,
             measured=observed.measured,
             failed=state.rows(space, [key_of(t) for t in failed], [t.params for t in failed]),
@@ -217,14 +215,6 @@ def _alive(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     ended = np.array([t.number for t in trials if t.state.is_finished()])
     most = max(_LEAST_OVERTAKEN, _OVERTAKEN * len(running))
     return [t for t in running if np.sum(ended > t.number) < most]
-
-
-def _comes_before(trial: FrozenTrial, number: int) -> bool:
-    """Tell whether a slightly older trial's configuration is not known yet.
-
-    One that has been without for long belongs to a worker that has died.
-    """
-    return number - MOST_AHEAD <= trial.number < number and not _plan_of(trial)
 
 
 def _expected(

@@ -15,9 +15,8 @@ from optuna_meta.space.conditions import Condition
 from optuna_meta.space.search_space import Space
 
 
-__all__ = ["LEAST_TRUST", "MOST_AHEAD", "SOURCES", "SuggestRequest", "Suggestion"]
+__all__ = ["LEAST_TRUST", "SOURCES", "SuggestRequest", "Suggestion"]
 
-MOST_AHEAD = 8  # Workers that a suggestion leaves the best rows to: each costs another search.
 LEAST_TRUST = 0.1  # Below it the priors have lost: nine to one against them.
 SOURCES = (
     "prior studies",
@@ -39,7 +38,6 @@ class SuggestRequest:
         pending: Running trials.  # (p, D)
         fixed: Cells that are already fixed, NaN for the others.  # (D,)
         conditions: Which dimensions exist under which others.
-        ahead: Running trials whose configuration is not known yet.
         constraint_values: The trials' constraint values, NaN where one reports none.  # (n, J)
         outcomes: The K objectives, then the J constraints.
         candidates: The only rows that may be suggested; ``None`` for all.  # (C, D)
@@ -58,7 +56,6 @@ class SuggestRequest:
     pending: Array  # (p, D)
     fixed: Array  # (D,)
     conditions: tuple[Condition, ...] = ()
-    ahead: int = 0
     constraint_values: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (n, J)
     outcomes: tuple[Outcome, ...] = (Outcome(),)
     candidates: Array | None = None  # (C, D)
@@ -67,13 +64,6 @@ class SuggestRequest:
     measured: NDArray[np.bool_] | None = None  # (n,)
     whole: NDArray[np.bool_] | None = None  # (n,)
     failed: Array | None = None  # (f, D)
-
-    def after(self, suggestion: Suggestion) -> SuggestRequest:
-        """Return the request when another trial has been given a suggestion."""
-        tried = self.tried.copy()
-        if self.candidates is not None:
-            tried[suggestion.candidate] = True
-        return replace(self, pending=np.vstack([self.pending, suggestion.row]), tried=tried)
 
     @property
     def is_whole(self) -> NDArray[np.bool_]:

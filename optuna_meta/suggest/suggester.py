@@ -33,7 +33,6 @@ from optuna_meta.suggest.pool import candidate_pool
 from optuna_meta.suggest.pool import Pool
 from optuna_meta.suggest.pool import prior_pool
 from optuna_meta.suggest.pool import SMALL
-from optuna_meta.suggest.request import MOST_AHEAD
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -96,21 +95,12 @@ class Suggester:
         return self._models[outcome]
 
     def suggest(self, request: SuggestRequest, rng: np.random.Generator) -> Suggestion:
-        """Choose the best candidate; in a space with unseen rows, one of those.
-
-        Workers that ask at the same moment would all get the same answer: each leaves the best
-        ones to the trials ahead of it.
-        """
+        """Choose the best candidate; in a space with unseen rows, one of those."""
         if not request.space.dimensions:  # Nothing has been asked for yet that anyone knows of.
             nothing = np.zeros(len(self.fitted.study_names))
             models = [self.model(o) for o in request.outcomes if not o.is_constraint]
             trust = float(np.mean([model.trust for model in models]))
             return Suggestion(np.zeros(0), len(request.rows), trust, nothing, nothing, nothing)
-        for _ in range(min(request.ahead, MOST_AHEAD)):
-            request = request.after(self._best(request, rng))
-        return self._best(request, rng)
-
-    def _best(self, request: SuggestRequest, rng: np.random.Generator) -> Suggestion:
         pool = self._pool(request, rng)
         acquisition, inputs = self._acquisition(thinned(request), pool)
         row, place = search(acquisition, request, pool, inputs, rng)

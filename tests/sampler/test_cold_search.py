@@ -6,6 +6,7 @@ import math
 import random
 
 import optuna
+from optuna.trial import TrialState
 import pytest
 
 from tests.toys import bowl
@@ -74,3 +75,15 @@ def test_workers_with_plans_do_not_slow_the_search() -> None:
     assert len(configurations) == 40
     rates = [math.log10(trial.params["rate"]) for trial, _ in running]
     assert len(set(rates)) == len(rates)
+
+
+def test_workers_that_have_no_plan_yet_do_not_slow_the_search() -> None:
+    """Nobody leaves the best to nobody."""
+    study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
+    for _ in range(30):
+        others = [study._storage.create_new_trial(study._study_id) for _ in range(3)]
+        trial = study.ask()
+        study.tell(trial, bowl()(trial))
+        for other in others:
+            study._storage.set_trial_state_values(other, TrialState.FAIL)
+    assert study.best_value < 1e-4

@@ -57,7 +57,7 @@ def params_of_rows(request: SuggestRequest, rows: np.ndarray[Any, Any]) -> list[
 def test_before_any_trial_the_prior_space_stands_in() -> None:
     request = request_of(optuna.create_study())
     assert request.space.names == ("kind", "rate", "width")
-    assert len(request.rows) == len(request.pending) == request.ahead == 0
+    assert len(request.rows) == len(request.pending) == 0
 
 
 def test_finished_trials_are_rows_with_lower_better_values() -> None:
@@ -96,7 +96,7 @@ def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
         planned._trial_id, PLAN_KEY, {"rate": 0.1, "width": 0.2, "kind": "b"}
     )
     planned.suggest_float("width", 0.0, 1.0)
-    unknown = study.ask()
+    unknown = study.ask()  # What it will run nobody knows yet.
     request = request_of(study, number=unknown.number + 1)
     first, second = params_of_rows(request, request.pending)
     assert first == {n: pytest.approx(v) for n, v in study.trials[2].params.items()}
@@ -105,8 +105,6 @@ def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
         "width": pytest.approx(planned.params["width"]),
         "kind": "b",
     }
-    assert request.ahead == 1
-    assert request_of(study, number=unknown.number).ahead == 0
 
 
 def test_failed_trials_are_told_apart() -> None:
