@@ -1,12 +1,8 @@
-"""The tidy file of results: a row for each trial of each job, and beside it how it was made.
+"""The file of results, a row for each trial of each job; beside it how it was made.
 
-Next to ``NAME.csv`` lie ``NAME.origin.json``, with commands and settings, and
-``NAME.skipped.csv``, with the jobs that their methods cannot serve. ``NAME.csv.xz`` is the same
-file, packed by ``python -m benchmarks.arena --merge``: where ``NAME.csv`` is missing, a run goes
-on from it.
+``NAME.origin.json`` has commands and settings, ``NAME.skipped.csv`` the jobs that their methods
+cannot serve. A run goes on from ``NAME.csv.xz``, too, which ``--merge`` packs.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -16,23 +12,18 @@ import lzma
 from pathlib import Path
 from typing import Any
 from typing import NamedTuple
+from typing import Self
 
 import pandas as pd
 
 
 _PACKED = ".xz"
-_DIGITS = {  # of each number of a row where a file is packed
-    "value": 6,
-    "regret_so_far": 5,
-    "cpu_seconds_of_suggestion": 2,
-    "cpu_seconds_of_setup": 3,
-}
+_DIGITS = {"value": 6, "regret_so_far": 5}  # of each number of a row where a file is packed
+_DIGITS |= {"cpu_seconds_of_suggestion": 2, "cpu_seconds_of_setup": 3}
 _SAME = ("prior_trials", "max_priors")  # settings that must agree in a merge; versions are noted
 
 
 class Job(NamedTuple):
-    """What identifies a run: one method on one task."""
-
     suite: str
     family: str
     task: str
@@ -42,8 +33,6 @@ class Job(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One trial of a job."""
-
     trial: int  # from 1, in the order in which trials finish
     value: float  # of the first objective, without noise; nan of a pruned trial
     regret_so_far: float
@@ -57,18 +46,14 @@ COLUMNS = [*JOB, *Row._fields]
 
 
 class Budget(NamedTuple):
-    """Trials of a study, by suite: ``50,lcbench=100`` on the command line."""
-
     trials: int
     exceptions: Mapping[str, int]
 
     def of(self, suite: str) -> int:
-        """Return the trials in a suite."""
         return self.exceptions.get(suite, self.trials)
 
     @classmethod
-    def parse(cls, text: str) -> Budget:
-        """Read what ``str`` writes."""
+    def parse(cls, text: str) -> Self:
         first, *others = text.split(",")
         pairs = [other.split("=") for other in others]
         return cls(int(first), {suite: int(trials) for suite, trials in pairs})
@@ -79,18 +64,15 @@ class Budget(NamedTuple):
 
 
 def append_rows(path: Path, job: Job, rows: Sequence[Row]) -> None:
-    """Add the rows of a finished job to the file, made where it is missing."""
     _append(path, pd.DataFrame([(*job, *row) for row in rows], columns=COLUMNS))
 
 
 def append_skip(path: Path, job: Job, reason: str) -> None:
-    """Note that a method cannot serve a job, which so is done."""
     skips = beside(path, ".skipped.csv")
     _append(skips, pd.DataFrame([(*job, reason)], columns=[*JOB, "reason"]))
 
 
 def read_skips(path: Path) -> pd.DataFrame:
-    """Read the jobs that their methods cannot serve, with the reason."""
     skips = beside(path, ".skipped.csv")
     if not skips.exists():
         return pd.DataFrame(columns=[*JOB, "reason"])
@@ -98,11 +80,7 @@ def read_skips(path: Path) -> pd.DataFrame:
 
 
 def finished_jobs(path: Path, trials: Budget) -> set[Job]:
-    """Return the jobs with all their trials in the file, and those skipped.
-
-    A job whose rows were cut short by an interruption is removed, so that it can be run again. A
-    packed file is unpacked first.
-    """
+    """Return the jobs complete in the file and those skipped; remove those that were cut short."""
     packed = path.with_name(path.name + _PACKED)
     source = path if path.exists() or not packed.exists() else packed
     done = jobs_in(read_skips(path))
@@ -116,7 +94,6 @@ def finished_jobs(path: Path, trials: Budget) -> set[Job]:
 
 
 def jobs_in(rows: pd.DataFrame) -> set[Job]:
-    """Return the jobs of rows that were read, each once."""
     jobs = rows[JOB].drop_duplicates().itertuples(index=False, name=None)
     return {Job(*job)._replace(seed=int(job[3])) for job in jobs}
 
@@ -128,14 +105,12 @@ def read_rows(path: Path) -> pd.DataFrame:
     complete = text[: text.rfind("\n") + 1]  # the last line may have been cut short
     rows = pd.read_csv(io.StringIO(complete), dtype=str, keep_default_na=False)
     if list(rows) != COLUMNS:
-        raise ValueError(
-            f"Expected columns {', '.join(COLUMNS)} in {path.name}; got {', '.join(rows)}."
-        )
+        wanted, got = ", ".join(COLUMNS), ", ".join(rows)
+        raise ValueError(f"Expected columns {wanted} in {path.name}; got {got}.")
     return rows
 
 
 def write_rows(path: Path, rows: pd.DataFrame) -> None:
-    """Replace a file, packed or not, at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name("partial-" + path.name)
     rows.to_csv(partial, index=False, lineterminator="\n")
@@ -143,11 +118,7 @@ def write_rows(path: Path, rows: pd.DataFrame) -> None:
 
 
 def record_origin(path: Path, command: str, settings: Mapping[str, Any]) -> None:
-    """Note beside the file which command added to it.
-
-    Raises:
-        ValueError: The rows that are there were made with other settings.
-    """
+    """Note beside the file which command added to it; its settings must be those of its rows."""
     has_rows = path.exists() or path.with_name(path.name + _PACKED).exists()
     origin = read_origin(path) if has_rows else {}
     noted = origin.get("settings", {})
@@ -175,17 +146,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def merge(output: Path, files: Sequence[Path], trials: Budget) -> tuple[int, int]:
-    """Write the complete jobs of all files into one; of a job that several have, the last's.
-
-    A job's trials beyond the budget are left out: what a method does does not depend on how many
-    trials are to come. Where the output is packed, numbers are rounded, and values of trials that
-    did not improve are left out: small enough to be shared, so that others can add to it.
-
-    Returns how many jobs were written, and how many had too few trials.
-
-    Raises:
-        ValueError: The files were made with other numbers of prior studies or prior trials.
-    """
+    """Write the complete jobs of all files, of each the last; count them and those too short."""
     origin = _merged_origin(files, trials)
     rows = pd.concat([read_rows(path).assign(file=i) for i, path in enumerate(files)])
     rows = rows[rows["file"] == rows.groupby(JOB)["file"].transform("max")][COLUMNS]
@@ -204,7 +165,6 @@ def merge(output: Path, files: Sequence[Path], trials: Budget) -> tuple[int, int
 
 
 def _merged_origin(files: Sequence[Path], trials: Budget) -> dict[str, Any]:
-    """Return commands and settings; those that differ from the first file's are noted."""
     first, *_ = origins = [read_origin(path) for path in files]
     settings = {**first.get("settings", {}), "trials": str(trials)}
     commands, notes = [], []
@@ -226,9 +186,8 @@ def _merged_origin(files: Sequence[Path], trials: Budget) -> dict[str, Any]:
 
 def _rounded(rows: pd.DataFrame) -> pd.DataFrame:
     same = [*JOB, "regret_so_far"]
-    rows = rows.assign(
-        value=rows["value"].mask((rows[same] == rows[same].shift()).all(axis=1), "")
-    )
+    is_same = (rows[same] == rows[same].shift()).all(axis=1)
+    rows = rows.assign(value=rows["value"].mask(is_same, ""))
     for column, digits in _DIGITS.items():
         shape = f"{{:.{digits}g}}".format
         rows[column] = [shape(float(text)) if text else "" for text in rows[column]]

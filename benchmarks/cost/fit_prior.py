@@ -1,12 +1,7 @@
-"""Time reading and fitting prior studies, in CPU seconds.
+"""Time reading and fitting prior studies, in CPU seconds, after all imports.
 
-Each number of studies has a database and a process of its own, on one core. Imports come first and
-are not timed. The studies are those of :mod:`.suggestion`; Optuna takes milliseconds to write a
-trial, so that of many studies the first are written by Optuna and the others are copies of their
-rows with values of their own.
+Each number of studies has a database and a process of its own; most studies are copied rows.
 """
-
-from __future__ import annotations
 
 import argparse
 from contextlib import closing
@@ -18,12 +13,10 @@ import tempfile
 
 import optuna
 
-from benchmarks.arena.jobs import be_quiet
+from benchmarks import commands
+from benchmarks.commands import be_quiet
 from benchmarks.cost.suggestion import random_study
 from benchmarks.cost.suggestion import suggest
-from benchmarks.cost.timing import MIB
-from benchmarks.cost.timing import timed
-from benchmarks.pool import run_or_raise
 from benchmarks.report.markdown import table
 
 
@@ -49,22 +42,19 @@ _COPY = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--studies", type=int, nargs="+", default=[1, 20, 100])
     parser.add_argument("--trials", type=int, default=100, help="of each study")
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the table."""
     works = [(n, args.trials) for n in args.studies]
     # One after another, each in a process of its own: peak memory is a process's.
-    lines = [line for work in works for _, line in run_or_raise(measure_fit, [work], 1)]
+    lines = [line for work in works for _, line in commands.run_or_raise(measure_fit, [work], 1)]
     print(f"CPU seconds, and MiB of memory; prior studies of {args.trials} trials\n")
     print(table(_HEAD, lines))
 
 
 def measure_fit(work: tuple[int, int]) -> list[str]:
-    """Write studies, then time each step from reading to the first suggestion."""
     be_quiet()
     from optuna_meta import fit_prior
     from optuna_meta import FittedPrior
@@ -75,15 +65,15 @@ def measure_fit(work: tuple[int, int]) -> list[str]:
         url, saved = f"sqlite:///{folder}/studies.db", Path(folder, "fitted")
         write_studies(Path(folder, "studies.db"), *work)
         fit_prior(Prior.from_storage(url, ["bowl-0"]))  # imports, first calls
-        prior, read = timed(lambda: Prior.from_storage(url))
+        prior, read = commands.timed(lambda: Prior.from_storage(url))
         memory = f"{_peak_memory():.0f}"
-        fitted, fit = timed(lambda: fit_prior(prior))
+        fitted, fit = commands.timed(lambda: fit_prior(prior))
         memory += f", {_peak_memory():.0f}"
-        _, save = timed(lambda: fitted.save(saved))
-        loaded, load = timed(lambda: FittedPrior.load(saved))
-        size = saved.stat().st_size / MIB
+        _, save = commands.timed(lambda: fitted.save(saved))
+        loaded, load = commands.timed(lambda: FittedPrior.load(saved))
+        size = saved.stat().st_size / commands.MIB
     study = optuna.create_study(sampler=MetaSampler(prior_studies=loaded, seed=0))
-    _, first = timed(lambda: suggest(study.ask()))
+    _, first = commands.timed(lambda: suggest(study.ask()))
     times = [f"{read.cpu:.2f}", f"{fit.cpu:.2f}", f"{fit.cpu / read.cpu:.2f}", memory]
     times += [f"{save.cpu:.2f}", f"{load.cpu:.2f}", f"{size:.1f}", f"{first.cpu:.2f}"]
     return [str(len(fitted)), *times]
@@ -106,4 +96,4 @@ def write_studies(path: Path, n_studies: int, n_trials: int) -> None:
 
 def _peak_memory() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / MIB if sys.platform == "darwin" else peak / 1024.0
+    return peak / commands.MIB if sys.platform == "darwin" else peak / 1024.0

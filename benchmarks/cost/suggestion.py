@@ -1,41 +1,24 @@
 """Time suggestions on a mixed space, in CPU milliseconds.
 
-All samplers are timed in one process on one core. The prior studies are random trials of related
-synthetic tasks: quadratic bowls whose minima lie near each other.
+All in one process on one core; the prior studies are random trials of bowls with near minima.
 """
-
-from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 import statistics
 from typing import Any
-from typing import NamedTuple
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler
-from optuna.samplers import GPSampler
 from optuna.samplers import RandomSampler
-from optuna.samplers import TPESampler
 
-from benchmarks.arena.jobs import be_quiet
-from benchmarks.cost.timing import timed
-from benchmarks.pool import run_or_raise
+from benchmarks import commands
+from benchmarks.methods.methods import METHODS
 from benchmarks.report.markdown import table
 
 
 N_TIMED = 11  # suggestions, of which the median counts
 _NEW = 10_000  # seed of the new study's task, no prior study's
-
-
-class Timing(NamedTuple):
-    """A line of the tables."""
-
-    sampler: str
-    n_priors: int
-    setup_seconds: float  # CPU, before the first trial
-    suggestion_ms: float  # CPU, median
 
 
 def suggest(trial: optuna.Trial) -> Any:
@@ -55,21 +38,18 @@ def suggest(trial: optuna.Trial) -> Any:
 
 
 def bowl(seed: int, row: Any) -> float:
-    """Return the weighted squared distance of a row (8,) from the optimum of a synthetic task."""
     rng = np.random.default_rng(seed)
     optimum = np.clip(0.6 + 0.15 * rng.standard_normal(8), 0.0, 1.0)
     return float(np.exp(0.3 * rng.standard_normal(8)) @ (row - optimum) ** 2)
 
 
 def random_study(seed: int, n_trials: int) -> optuna.Study:
-    """Return a study ``bowl-{seed}`` of random trials."""
     study = optuna.create_study(study_name=f"bowl-{seed}", sampler=RandomSampler(seed=seed))
     study.optimize(lambda trial: bowl(seed, suggest(trial)), n_trials=n_trials)
     return study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--priors", type=int, default=20, help="for the comparison of samplers")
     parser.add_argument("--growth", type=int, nargs="*", default=[1, 20, 100, 300])
     parser.add_argument("--prior-trials", type=int, default=100, help="of each prior study")
@@ -77,39 +57,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print a comparison of samplers, and ours by the number of prior studies."""
-    ((_, timings),) = run_or_raise(measure, [args], n_processes=1)
+    ((_, (compared, grown)),) = commands.run_or_raise(measure, [args], n_processes=1)
     print(
         f"CPU time of a suggestion: median of {N_TIMED} around trial {args.trial}, 8 parameters, "
         f"{args.priors} prior studies of {args.prior_trials} trials\n"
     )
-    tpe = timings[0].suggestion_ms
-    lines = [
-        [t.sampler, f"{t.suggestion_ms:.1f}", f"{t.suggestion_ms / tpe:.2f}"] for t in timings[:3]
-    ]
+    tpe = compared["TPESampler"][1]
+    lines = [[name, f"{ms:.1f}", f"{ms / tpe:.2f}"] for name, (_, ms) in compared.items()]
     print(table(["sampler", "ms", "times TPE's"], lines))
     print("\nMetaSampler by number of prior studies\n")
-    lines = [
-        [str(t.n_priors), f"{t.suggestion_ms:.1f}", f"{t.setup_seconds:.2f}"] for t in timings[3:]
-    ]
+    lines = [[str(n), f"{ms:.1f}", f"{setup:.2f}"] for n, (setup, ms) in grown.items()]
     print(table(["priors", "ms", "s to fit, once"], lines))
 
 
-def measure(args: argparse.Namespace) -> list[Timing]:
-    """Time three samplers, then ours with each other number of prior studies."""
-    be_quiet()
+def measure(args: argparse.Namespace) -> tuple[dict[str, Any], dict[int, Any]]:
+    commands.be_quiet()
     most = max(args.priors, *args.growth, 1)
     priors = [random_study(seed, args.prior_trials) for seed in range(most)]
-    time_sampler("MetaSampler", priors[:1], 2 * N_TIMED)  # imports and first calls do not count
-    samplers = ("TPESampler", "GPSampler", "MetaSampler")
-    timings = [time_sampler(name, priors[: args.priors], args.trial) for name in samplers]
-    return timings + [time_sampler("MetaSampler", priors[:n], args.trial) for n in args.growth]
+    time_sampler("meta", priors[:1], 2 * N_TIMED)  # imports and first calls do not count
+    names = {"TPESampler": "tpe", "GPSampler": "gp", "MetaSampler": "meta"}
+    used = priors[: args.priors]
+    compared = {shown: time_sampler(name, used, args.trial) for shown, name in names.items()}
+    return compared, {n: time_sampler("meta", priors[:n], args.trial) for n in args.growth}
 
 
-def time_sampler(name: str, priors: Sequence[optuna.Study], trial: int) -> Timing:
-    """Time suggestions around a trial; those before are random."""
-    sampler, setup = timed(lambda: _sampler(name, priors))
-    study = optuna.create_study(sampler=sampler)
+def time_sampler(method: str, priors: Sequence[optuna.Study], trial: int) -> tuple[float, float]:
+    """Return CPU seconds before the first trial, and milliseconds around one after random ones."""
+    built, setup = commands.timed(lambda: METHODS[method].build(priors, 0))
+    study = optuna.create_study(sampler=built.sampler)
     study.add_trials(random_study(_NEW, max(0, trial - 1 - N_TIMED // 2)).trials)
 
     def suggestion() -> tuple[optuna.Trial, float]:
@@ -118,19 +93,7 @@ def time_sampler(name: str, priors: Sequence[optuna.Study], trial: int) -> Timin
 
     seconds = []
     for _ in range(N_TIMED):
-        (asked, value), cost = timed(suggestion)
+        (asked, value), cost = commands.timed(suggestion)
         seconds.append(cost.cpu)
         study.tell(asked, value)
-    return Timing(name, len(priors), setup.cpu, 1000 * statistics.median(seconds))
-
-
-def _sampler(name: str, priors: Sequence[optuna.Study]) -> BaseSampler:
-    if name == "TPESampler":
-        return TPESampler(seed=0)
-    if name == "GPSampler":
-        return GPSampler(seed=0, warn_independent_sampling=False)
-    from optuna_meta import fit_prior
-    from optuna_meta import MetaSampler
-    from optuna_meta import Prior
-
-    return MetaSampler(prior_studies=fit_prior(Prior.from_studies(list(priors))), seed=0)
+    return setup.cpu, 1000 * statistics.median(seconds)

@@ -1,7 +1,5 @@
 """Show the meta-features of real images, texts and interactions, and how long each group takes."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Mapping
 from functools import partial
@@ -10,33 +8,25 @@ from pathlib import Path
 from typing import Any
 from typing import NamedTuple
 
-from benchmarks.cost.timing import timed
+from benchmarks.commands import timed
 from benchmarks.report.markdown import table
-from benchmarks.tasks.raw_data import RAW_DATA
+from benchmarks.tasks.drawn import RAW_DATA
 from optuna_meta.features.image.image import image_meta_features
 from optuna_meta.features.interactions.interactions import interaction_meta_features
 from optuna_meta.features.text.pairs import pair_meta_features
 from optuna_meta.features.text.text import text_meta_features
 
 
-GROUPS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
-    "image": (
-        image_meta_features,
-        ("simple", "statistical", "spectral", "intrinsic", "landmarking"),
-    ),
-    "text": (text_meta_features, ("simple", "length", "vocabulary", "landmarking")),
-    "pair": (pair_meta_features, ("simple", "length", "vocabulary", "alignment")),
-    "interaction": (
-        interaction_meta_features,
-        ("simple", "popularity", "ratings", "times", "landmarking"),
-    ),
+GROUPS: Mapping[str, tuple[Any, str]] = {
+    "image": (image_meta_features, "simple statistical spectral intrinsic landmarking"),
+    "text": (text_meta_features, "simple length vocabulary landmarking"),
+    "pair": (pair_meta_features, "simple length vocabulary alignment"),
+    "interaction": (interaction_meta_features, "simple popularity ratings times landmarking"),
 }
 _UNLABELLED = ("pair", "interaction")
 
 
 class Described(NamedTuple):
-    """What was found of a data set."""
-
     features: Mapping[str, float]
     first: float  # seconds of the first call, with imports that no earlier data set needed
     again: float  # seconds of the second call
@@ -44,12 +34,10 @@ class Described(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--data", type=Path, required=True, help="folder of fashion_mnist/ etc.")
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print a table of seconds for all data sets, and one of features for each kind."""
     found: dict[str, dict[str, Described]] = {kind: {} for kind in GROUPS}
     lines = []
     for name, raw in RAW_DATA.items():
@@ -68,12 +56,11 @@ def main(args: argparse.Namespace) -> None:
 
 
 def describe(kind: str, data: Any, labels: Any) -> Described:
-    """Return the meta-features of a data set, and the time that they take."""
     function, groups = GROUPS[kind]
     extract = partial(function, data, *(() if kind in _UNLABELLED else (labels,)))
     features, first = timed(extract)
     _, again = timed(extract)
-    seconds = {group: timed(partial(extract, groups=[group]))[1].wall for group in groups}
+    seconds = {group: timed(partial(extract, groups=[group]))[1].wall for group in groups.split()}
     return Described(features, first.wall, again.wall, seconds)
 
 

@@ -1,21 +1,14 @@
 """Put extracted meta-features to use on training runs.
 
-Leaves one data set that ``benchmarks.tasks train`` has trained out: each other one has a study of
-50 TPE trials, from which the new study of ``MetaSampler`` learns. Prints the regret of
+Leaves out one data set of ``benchmarks.tasks train``: each other one has a study of 50 TPE trials,
+from which the new study of ``MetaSampler`` learns. Prints the regret of all prior studies without
+meta-features (``none``), with those that ``extract_meta_features`` finds (``learned``), with those
+of other data sets (``permuted``), and of only the few prior studies ``nearest`` in them, by
+Euclidean distance after each feature is scaled to unit variance (Feurer et al., 2015).
 
-* ``none``: all prior studies, no meta-features;
-* ``learned``: the same with those that ``extract_meta_features`` finds, weighed by the sampler;
-* ``permuted``: those of other data sets, drawn anew for each target and replicate;
-* ``nearest``: no features, and of the prior studies only the few that are nearest in them, by
-  Euclidean distance after each feature is scaled to unit variance (Feurer et al., 2015).
-
-Regret is 0 at the best of the grid and 1 at its median, and is given in points of what is measured
-as well, as some medians are close to the best. Differences are paired: replicates of a
-data set are averaged first, and standard errors are over data sets. (They are no independent
-sample, as each is a prior of the others.)
+Regret is 0 at the best of the grid and 1 at its median. Differences are paired; replicates of a
+data set are averaged first, and standard errors are over data sets.
 """
-
-from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
@@ -26,20 +19,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.arena.jobs import be_quiet
-from benchmarks.arena.trials import run_trials
+from benchmarks.arena.runs import run_trials
+from benchmarks.commands import be_quiet
+from benchmarks.commands import run_or_raise
 from benchmarks.methods.methods import METHODS
-from benchmarks.pool import run_or_raise
 from benchmarks.report.markdown import table
 from benchmarks.report.summary import estimate
 from benchmarks.report.summary import score
-from benchmarks.tasks.grids import GRIDS
-from benchmarks.tasks.priors import make_study
-from benchmarks.tasks.priors import meta_features
-from benchmarks.tasks.priors import prior_studies
-from benchmarks.tasks.priors import PriorSettings
-from benchmarks.tasks.priors import stable_seed
-from benchmarks.tasks.task import Family
+from benchmarks.tasks import regimes
+from benchmarks.tasks.base import Family
+from benchmarks.tasks.train import GRIDS
 from benchmarks.tasks.train import trained_family
 
 
@@ -51,14 +40,11 @@ _EARLY = 3  # trials whose mean is shown, too
 
 
 class Replicate(NamedTuple):
-    """A data set to leave out."""
-
     task: str
     seed: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--cache", type=Path, required=True, help="folder of the values")
     parser.add_argument("--kind", choices=list(GRIDS), default="svm")
     parser.add_argument("--seeds", type=int, default=3, help="replicates of each data set")
@@ -68,40 +54,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the tables; what is finished so far where it is interrupted."""
     family = trained_family(args.cache, args.kind)
     jobs = [Replicate(name, seed) for seed in range(args.seeds) for name in family.targets]
     found: list[pd.DataFrame] = []
     work = functools.partial(run_replicate, args.cache, args.kind, args.trials, args.prior_trials)
-    try:
-        for job, regrets in run_or_raise(work, jobs, args.jobs):
-            found.append(regrets)
-            print(f"{len(found)} of {len(jobs)}: {job.task}, {job.seed}", flush=True)
-    except KeyboardInterrupt:
-        print("Interrupted.")
-    if found:
-        rows = pd.concat(found)
-        gaps = {name: family.load(name).gap() for name in rows["task"].unique()}
-        print(report(rows, gaps, GRIDS[args.kind].unit))
+    for job, regrets in run_or_raise(work, jobs, args.jobs):
+        found.append(regrets)
+        print(f"{len(found)} of {len(jobs)}: {job.task}, {job.seed}", flush=True)
+    gaps = {name: family.load(name).gap() for name in family.targets}
+    print(report(pd.concat(found), gaps, GRIDS[args.kind].unit))
 
 
 def run_replicate(
     cache: Path, kind: str, trials: int, prior_trials: int, replicate: Replicate
 ) -> pd.DataFrame:
-    """Return the regret so far of each arm, a row a trial."""
     be_quiet()
-    settings = PriorSettings(prior_trials, limit=100, cache=cache)
+    settings = regimes.PriorSettings(prior_trials, limit=100, cache=cache)
     family = trained_family(cache, kind)
-    rows = [
-        (*replicate, arm, trial, regret)
-        for arm in ARMS
-        for trial, regret in enumerate(_run(family, settings, arm, trials, *replicate), start=1)
-    ]
+    rows = []
+    for arm in ARMS:
+        regrets = _run(family, settings, arm, trials, *replicate)
+        rows += [(*replicate, arm, trial, regret) for trial, regret in enumerate(regrets, start=1)]
     return pd.DataFrame(rows, columns=[*Replicate._fields, "arm", "trial", "regret"])
 
 
 def report(rows: pd.DataFrame, gaps: Mapping[str, float], unit: str) -> str:
-    """Return mean regrets, and their differences to those without features, in Markdown."""
     points = rows.assign(regret=rows["regret"] * 100.0 * rows["task"].map(gaps))
     n_replicates = rows.groupby(["task", "seed"]).ngroups
     return f"""{rows["task"].nunique()} data sets, {n_replicates} replicates in all.
@@ -125,17 +102,17 @@ def nearest(features: Mapping[str, Mapping[str, float]], target: str, n: int) ->
 
 
 def _run(
-    family: Family, settings: PriorSettings, arm: str, trials: int, task: str, seed: int
+    family: Family, settings: regimes.PriorSettings, arm: str, trials: int, task: str, seed: int
 ) -> list[float]:
     regime = _REGIMES.get(arm, "base")
     if arm == "nearest":
-        features = meta_features(family, task, "features", seed, settings.limit)
+        features = regimes.meta_features(family, task, "features", seed, settings.limit)
         names = nearest(features, task, _N_NEAREST)
-        priors = tuple(make_study(family, name, "tpe", seed, settings) for name in names)
+        priors = tuple(regimes.make_study(family, name, "tpe", seed, settings) for name in names)
     else:
-        priors = prior_studies(family, task, regime, seed, settings)
-    known = meta_features(family, task, regime, seed, settings.limit)
-    built = METHODS["meta"].build(priors, stable_seed("run", family.name, task, seed))
+        priors = regimes.prior_studies(family, task, regime, seed, settings)
+    known = regimes.meta_features(family, task, regime, seed, settings.limit)
+    built = METHODS["meta"].build(priors, regimes.stable_seed("run", family.name, task, seed))
     rows = run_trials(family.load(task), built, trials, features=known.get(task))
     return [row.regret_so_far for row in rows]
 

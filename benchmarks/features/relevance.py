@@ -1,15 +1,9 @@
 """Tell what meta-features are worth at the first trial, by the way they weigh prior studies.
 
-Leave one data set out: of every data set with known meta-features, the prior studies are 20 others
-(50 TPE trials each), and the first trial is the known configuration that their weighted mean
-expects to be best. Only the weights differ: the same for all, the nearest studies alone, half of
-the weight by a Gaussian of the distance of all features, and weights learned from the prior
-studies (``optuna_meta.features.similarity``); each with the data sets' own features and with those
-of others. *By the target itself* is no method but a limit: the five studies that agree best with
-the target's own.
+Leaves one data set out: the prior studies are 20 others (50 TPE trials each), and the first trial
+is the known configuration that their weighted mean expects to be best. Only the weights differ.
+*By the target itself* is no method but a limit: the five studies that agree best with its own.
 """
-
-from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
@@ -26,12 +20,10 @@ import pandas as pd
 
 from benchmarks.report.markdown import table
 from benchmarks.report.summary import estimate
-from benchmarks.tasks.priors import make_study
-from benchmarks.tasks.priors import PriorSettings
-from benchmarks.tasks.priors import stable_seed
+from benchmarks.tasks import regimes
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Family
 from benchmarks.tasks.suites import load_suite
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Family
 from optuna_meta import fit_prior
 from optuna_meta import Prior
 from optuna_meta.features.similarity import learned_similarity
@@ -62,10 +54,6 @@ class World:
 Weighting = Callable[[World, NDArray[np.int64], int], Array]
 
 
-def _uniform(world: World, priors: NDArray[np.int64], target: int) -> Array:
-    return np.full(len(priors), 1.0 / len(priors))
-
-
 def _nearest(n: int) -> Weighting:
     return lambda world, priors, target: _leading(-_distances(world, priors, target), n)
 
@@ -73,8 +61,7 @@ def _nearest(n: int) -> Weighting:
 def _gaussian(world: World, priors: NDArray[np.int64], target: int) -> Array:
     squared = _distances(world, priors, target)
     closeness = np.exp(-squared / np.median(squared))
-    weights: Array = 0.5 / len(priors) + 0.5 * closeness / closeness.sum()
-    return weights
+    return np.asarray(0.5 / len(priors) + 0.5 * closeness / closeness.sum())
 
 
 def _learned(world: World, priors: NDArray[np.int64], target: int) -> Array:
@@ -92,7 +79,7 @@ def _by_the_target(world: World, priors: NDArray[np.int64], target: int) -> Arra
 
 
 WEIGHTINGS: Mapping[str, Weighting] = {
-    "no features": _uniform,
+    "no features": lambda world, priors, target: np.full(len(priors), 1.0 / len(priors)),
     "nearest 1": _nearest(1),
     "nearest 3": _nearest(3),
     "fixed soft weights": _gaussian,
@@ -111,19 +98,15 @@ def _leading(values: Array, n: int) -> Array:
 def _distances(world: World, priors: NDArray[np.int64], target: int) -> Array:
     """Return the mean squared difference (t,) of the normal scores of the features' ranks."""
     values = pd.DataFrame([world.features[t] for t in (*priors, target)])
-    scores = values.apply(
-        lambda v: pd.Series(rank_normal(v.dropna().to_numpy()), v.dropna().index)
-    )
+    scores = values.apply(lambda v: pd.Series(rank_normal(v.dropna()), v.dropna().index))
     squared = (scores.iloc[:-1] - scores.iloc[-1]) ** 2
-    distances: Array = squared.mean(axis=1).fillna(0.0).to_numpy()
-    return distances
+    return np.asarray(squared.mean(axis=1).fillna(0.0))
 
 
 def read_world(family: Family, names: Sequence[str], seed: int, cache: Path) -> World:
-    """Return the studies of data sets, made or read, and their best configurations everywhere."""
     assert family.features is not None
-    settings = PriorSettings(_PRIOR_TRIALS, _N_PRIORS, cache)
-    studies = [make_study(family, name, "tpe", seed, settings) for name in names]
+    settings = regimes.PriorSettings(_PRIOR_TRIALS, _N_PRIORS, cache)
+    studies = [regimes.make_study(family, name, "tpe", seed, settings) for name in names]
     fitted = fit_prior(Prior.from_studies(studies))
     best, owners = [], []
     for t, study in enumerate(studies):
@@ -138,7 +121,6 @@ def read_world(family: Family, names: Sequence[str], seed: int, cache: Path) -> 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("benchmarks/cache"))
     parser.add_argument("--suite", action="append", choices=_SUITES)
@@ -147,7 +129,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print a table for each suite."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for suite in args.suite or _SUITES:
         (family,) = load_suite(suite, args.data)
@@ -184,11 +165,11 @@ def _regrets(world: World, seed: int, permuted: bool) -> pd.DataFrame:
     """Return the regret at trial 1, a row a data set, a column a weighting."""
     n = len(world.features)
     if permuted:
-        rng = np.random.default_rng(stable_seed("features", "permuted", "all", seed))
+        rng = np.random.default_rng(regimes.stable_seed("features", "permuted", "all", seed))
         world = replace(world, features=[world.features[t] for t in rng.permutation(n)])
     rows = []
     for target in range(n):
-        rng = np.random.default_rng(stable_seed("features", "draw", str(target), seed))
+        rng = np.random.default_rng(regimes.stable_seed("features", "draw", str(target), seed))
         priors = np.sort(rng.permutation(np.delete(np.arange(n), target))[:_N_PRIORS])
         weights = {name: weigh(world, priors, target) for name, weigh in WEIGHTINGS.items()}
         rows.append({k: world.first_regret(target, priors, w) for k, w in weights.items()})

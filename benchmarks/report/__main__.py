@@ -3,8 +3,6 @@
 Next to the file, packed or not, come ``FILE.md`` and the figures.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -12,26 +10,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.arena.results import beside
-from benchmarks.arena.results import read_origin
-from benchmarks.arena.results import read_skips
+from benchmarks.arena import results
+from benchmarks.report import markdown
 from benchmarks.report.figure import draw
 from benchmarks.report.figure import draw_by_cost
-from benchmarks.report.markdown import ordered
-from benchmarks.report.markdown import table
-from benchmarks.report.sections import against_base
-from benchmarks.report.sections import against_gp
-from benchmarks.report.sections import base_sections
-from benchmarks.report.sections import objectives_section
-from benchmarks.report.sections import partial_section
-from benchmarks.report.sections import pruned_section
-from benchmarks.report.sections import regime_section
 from benchmarks.report.summary import in_regime
 from benchmarks.report.summary import read_results
+from benchmarks.tasks.base import OBJECTIVES_SUITES
+from benchmarks.tasks.base import PRUNED_SUITE
 from benchmarks.tasks.regimes import REGIMES
 from benchmarks.tasks.regimes import SHARED
-from benchmarks.tasks.task import OBJECTIVES_SUITES
-from benchmarks.tasks.task import PRUNED_SUITE
 
 
 _INTRODUCTION = """\
@@ -50,97 +38,79 @@ prior studies too. Only trials that were not pruned count for regret."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the report and the figures next to each file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     for path in parser.parse_args(argv).files:
-        beside(path, ".md").write_text(report(path))
+        results.beside(path, ".md").write_text(report(path))
         single, objectives, pruned = _kinds(read_results(path))
         part = in_regime(single, _regimes(single)[0])
-        for rows, suffix, drawn in (
-            (part, ".png", draw),
-            (objectives, "-objectives.png", draw),
-            (pruned, "-pruned.png", draw_by_cost),
-        ):
+        figures = [(part, ".png", draw), (objectives, "-objectives.png", draw)]
+        for rows, suffix, drawn in [*figures, (pruned, "-pruned.png", draw_by_cost)]:
             if len(rows):
-                drawn(rows, ordered(rows["method"]), beside(path, suffix))
+                drawn(rows, markdown.ordered(rows["method"]), results.beside(path, suffix))
 
 
 def report(path: Path) -> str:
-    """Return the tables of a file of results, in Markdown."""
     rows = read_results(path)
     single, objectives, pruned = _kinds(rows)
     first, *others = regimes = _regimes(single)
-    sections = [_head(path, rows), *_skips(path)]
+    parts = [_head(path, rows), *_skips(path)]
     part = in_regime(single, first)
     if len(part):
-        sections += [f"## Regime: {first}", *base_sections(part), partial_section(single, first)]
+        parts += [f"## Regime: {first}", *markdown.base_sections(part)]
+        parts.append(markdown.partial_section(single, first))
     if others:
-        texts = [regime_section(in_regime(single, regime), regime) for regime in others]
-        sections += ["## Other regimes", *texts, against_base(single, others)]
-    if against := against_gp(single, regimes):
-        sections += ["## What priors cost at worst", against]
+        texts = [markdown.regime_section(in_regime(single, regime), regime) for regime in others]
+        parts += ["## Other regimes", *texts, markdown.against_base(single, others)]
+    if against := markdown.against_gp(single, regimes):
+        parts += ["## What priors cost at worst", against]
     if len(objectives):
-        sections += ["## Two objectives", _OBJECTIVES, *objectives_section(objectives)]
+        parts += ["## Two objectives", _OBJECTIVES, *markdown.objectives_section(objectives)]
     if len(pruned):
-        sections += ["## Pruning", _PRUNED, *pruned_section(pruned)]
-    sections += ["## Time", _time(rows)]
-    return "\n\n".join(section for section in sections if section) + "\n"
+        parts += ["## Pruning", _PRUNED, *markdown.pruned_section(pruned)]
+    parts += ["## Time", _time(rows)]
+    return "\n\n".join(section for section in parts if section) + "\n"
 
 
 def _kinds(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return rows with one objective; with two, and with pruning, in the base regime."""
-    has_several = rows["suite"].isin(OBJECTIVES_SUITES)
-    is_pruned = rows["suite"] == PRUNED_SUITE
-    return (
-        rows[~has_several & ~is_pruned],
-        in_regime(rows[has_several], "base"),
-        in_regime(rows[is_pruned], "base"),
-    )
+    two, pruned = rows["suite"].isin(OBJECTIVES_SUITES), rows["suite"] == PRUNED_SUITE
+    return rows[~two & ~pruned], in_regime(rows[two], "base"), in_regime(rows[pruned], "base")
 
 
 def _head(path: Path, rows: pd.DataFrame) -> str:
-    origin = read_origin(path)
+    origin = results.read_origin(path)
     settings = ", ".join(f"{key} {value}" for key, value in origin.get("settings", {}).items())
     notes = [f"Other settings: {'; '.join(origin['notes'])}."] if "notes" in origin else []
     commands = "\n".join(origin.get("commands", ["(not recorded)"]))
     n_tasks, n_seeds = rows.groupby(["family", "task"]).ngroups, rows["seed"].nunique()
-    sections = [
-        f"# {beside(path, '').name}",
-        f"Made by\n\n```\n{commands}\n```",
-        f"{n_tasks} tasks, {n_seeds} replicates each. Settings: {settings or 'unknown'}.",
-        *notes,
-        _INTRODUCTION,
-    ]
-    return "\n\n".join(sections)
+    text = f"{n_tasks} tasks, {n_seeds} replicates each. Settings: {settings or 'unknown'}."
+    made = f"# {results.beside(path, '').name}\n\nMade by\n\n```\n{commands}\n```"
+    return "\n\n".join([made, text, *notes, _INTRODUCTION])
 
 
 def _skips(path: Path) -> Iterator[str]:
-    """Yield what methods could not serve, a line for each method and reason."""
-    skipped = read_skips(path).groupby(["method", "reason"])
-    lines = [
-        [*key, *(", ".join(jobs[name].unique()) for name in ("family", "regime")), len(jobs)]
-        for key, jobs in skipped
-    ]
+    lines = []
+    for key, jobs in results.read_skips(path).groupby(["method", "reason"]):
+        where = [", ".join(jobs[name].unique()) for name in ("family", "regime")]
+        lines.append([*key, *where, len(jobs)])
     if lines:
         head = ["method", "reason", "families", "regimes", "runs"]
-        yield f"### What methods could not serve\n\n{table(head, lines)}"
+        yield f"### What methods could not serve\n\n{markdown.table(head, lines)}"
 
 
 def _time(rows: pd.DataFrame) -> str:
     columns = ["cpu_seconds_of_suggestion", "cpu_seconds_of_setup"]
     late = rows[rows["trial"] > rows.groupby("suite")["trial"].transform("max") * 2 / 3]
     medians = late.groupby("method")[columns].median() * 1000
-    lines = [
-        [method, *(f"{ms:.1f}" for ms in medians.loc[method])]
-        for method in ordered(rows["method"])
-    ]
+    methods = markdown.ordered(rows["method"])
+    lines = [[method, *(f"{ms:.1f}" for ms in medians.loc[method])] for method in methods]
     head = ["method", "CPU ms a suggestion", "CPU ms before the first trial"]
     setups = rows.loc[rows["trial"] == 1, columns[1]].sum()  # the same in each row of a run
     hours = (rows[columns[0]].sum() + setups) / 3600
     text = f"""Medians; suggestions in the last third of the trials, in all suites and regimes.
 All suggestions and setups together took {hours:.2f} hours of CPU time."""
-    return f"{text}\n\n{table(head, lines)}"
+    return f"{text}\n\n{markdown.table(head, lines)}"
 
 
 def _regimes(rows: pd.DataFrame) -> list[str]:

@@ -1,7 +1,5 @@
 """Figures of a file of results: regret against trials or costs, a panel a family."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 import io
 from pathlib import Path
@@ -10,11 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.report.summary import common
-from benchmarks.report.summary import rank_by_task
-from benchmarks.report.summary import regret_by_cost
-from benchmarks.report.summary import regret_by_task
-from benchmarks.report.summary import RUN
+from benchmarks.report import summary
 
 
 # Okabe and Ito's palette, distinct to colour-blind readers; the first is kept for our method.
@@ -29,19 +23,14 @@ _N_COSTS = 60
 
 
 def draw(rows: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
-    """Write the figure of regret against trials.
-
-    The first method is made to stand out. Of more than there are colours, those of the best mean
-    rank over all trials are shown.
-    """
-    _draw(regret_by_task(rows), rows, methods, "trials of the new study", path)
+    """Write regret against trials; the first method stands out, and the best in rank are shown."""
+    _draw(summary.regret_by_task(rows), rows, methods, "trials of the new study", path)
 
 
 def draw_by_cost(rows: pd.DataFrame, methods: Sequence[str], path: Path) -> None:
-    """Write the figure of regret against epochs."""
-    total = rows.groupby([*RUN, "method"])["cost"].sum().max()
+    total = rows.groupby([*summary.RUN, "method"])["cost"].sum().max()
     budgets = np.unique(np.linspace(0, total, _N_COSTS + 1)[1:].round()).tolist()
-    _draw(regret_by_cost(rows, budgets), rows, methods, "epochs", path)
+    _draw(summary.regret_by_cost(rows, budgets), rows, methods, "epochs", path)
 
 
 def _draw(
@@ -49,6 +38,7 @@ def _draw(
 ) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
     shown = _shown(rows, methods)
     families = list(dict.fromkeys(rows["family"]))
@@ -61,7 +51,7 @@ def _draw(
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    everywhere = set(common(rows)["method"])
+    everywhere = set(summary.common(rows)["method"])
     for axis, panel in zip(axes, panels, strict=False):
         part = by_task if panel == "all tasks" else by_task.xs(panel, drop_level=False)
         _panel(axis, part, shown, everywhere if panel == "all tasks" else set(shown))
@@ -77,23 +67,14 @@ def _draw(
     lines = [handles[name] for name in names]
     figure.legend(lines, names, loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(_TITLE, fontsize=10)
-    _save(figure, path)
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Write a PNG with few colours, a third of the size."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=_DPI)
-    buffer.seek(0)
+    figure.savefig(buffer := io.BytesIO(), dpi=_DPI)
     Image.open(buffer).convert("RGB").quantize(_N_COLOURS).save(path, optimize=True)
 
 
 def _shown(rows: pd.DataFrame, methods: Sequence[str]) -> list[str]:
     if len(methods) <= len(COLOURS):
         return list(methods)
-    ranks = rank_by_task(rows).mean(axis=1).groupby("method").mean()
+    ranks = summary.rank_by_task(rows).mean(axis=1).groupby("method").mean()
     best = ranks.drop(methods[0]).nsmallest(len(COLOURS) - 1).index
     return [name for name in methods if name == methods[0] or name in best]
 

@@ -1,10 +1,7 @@
 """Means, ranks and paired comparisons of a file of results.
 
-The unit is the task: replicates (seeds) of a task are averaged first, then tasks, each counting
-the same; standard errors are over tasks.
+Replicates (seeds) of a task are averaged first; standard errors are over tasks.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +21,6 @@ _DIGITS = 9  # beyond which two regrets are the same
 
 
 class Estimate(NamedTuple):
-    """A mean over tasks."""
-
     mean: float
     error: float  # its standard error; nan for a single task
 
@@ -36,14 +31,11 @@ class Estimate(NamedTuple):
 
     @property
     def signed(self) -> str:
-        """The text of a difference."""
         mean = f"{self.mean:+.4f}"
         return mean if np.isnan(self.error) else f"{mean} ± {self.error:.4f}"
 
 
 class Comparison(NamedTuple):
-    """One method against another, paired over tasks."""
-
     mean: float
     other_mean: float
     difference: Estimate  # below 0 where the first method is better
@@ -51,7 +43,6 @@ class Comparison(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Mean regret as a multiple of the other's."""
         return self.mean / self.other_mean if self.other_mean > 0 else float("nan")
 
 
@@ -76,12 +67,7 @@ def read_results(path: Path) -> pd.DataFrame:
 
 
 def in_regime(rows: pd.DataFrame, regime: str) -> pd.DataFrame:
-    """Return the rows of a regime, with those of methods that use no priors.
-
-    Methods that ran on few of a family's runs (tasks and seeds) are left out: see
-    ``partial_methods``. Of the others, only runs with all of the family's methods are kept, so
-    that an unfinished file compares like with like.
-    """
+    """Return a regime's rows of the runs that all methods have, but ``partial_methods``."""
     rows = _of_regime(rows, regime)
     few = pd.MultiIndex.from_tuples(partial_methods(rows, regime), names=["family", "method"])
     rows = rows[~pd.MultiIndex.from_frame(rows[["family", "method"]]).isin(few)]
@@ -90,17 +76,14 @@ def in_regime(rows: pd.DataFrame, regime: str) -> pd.DataFrame:
 
 
 def partial_methods(rows: pd.DataFrame, regime: str) -> list[tuple[str, str]]:
-    """Return families with methods that, by their limits or so far, ran on less than half of it.
-
-    A family's runs are those of the method that has most, of those that run in this regime alone:
-    what runs once for all regimes may have more replicates.
-    """
+    """Return families with methods that ran on less than half of the runs of what ran most."""
     runs = _of_regime(rows, regime)[[*RUN, "regime", "method"]].drop_duplicates()
     counts = runs.groupby(["family", "method"]).size()
     own = runs[runs["regime"] == regime].groupby(["family", "method"]).size()
     most = own.groupby("family").max().reindex(counts.index.get_level_values("family"))
     few = counts < most.to_numpy() / 2
-    return [key for key, is_few in few.items() if is_few or _is_partial(key[1])]
+    partial = [name for name, method in METHODS.items() if method.is_partial]
+    return [key for key, is_few in few.items() if is_few or key[1] in partial]
 
 
 def runs_with(rows: pd.DataFrame, regime: str, method: str, others: Sequence[str]) -> pd.DataFrame:
@@ -123,21 +106,15 @@ def regret_by_task(rows: pd.DataFrame, column: str = "regret_so_far") -> pd.Data
 
 
 def rank_by_task(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rank among the methods, 1 the best, in the same layout."""
     return regret_by_task(rows.assign(rank=ranks(rows)), "rank")
 
 
 def ranks(rows: pd.DataFrame) -> pd.Series:
-    """Return the rank of each row among those of its run and trial."""
     return rows.groupby([*RUN, "trial"])["regret_so_far"].rank(method="average")
 
 
 def regret_by_cost(rows: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame:
-    """Return the regret of the trials that a budget pays for, a column a budget.
-
-    A run that ended earlier keeps its last regret; one that has not finished a trial yet counts as
-    its first.
-    """
+    """Return the regret of what each budget pays for; of no trial, the first one's."""
     key = [*RUN, "method"]
     rows = rows.sort_values("trial")
     spent = rows.groupby(key)["cost"].cumsum()
@@ -150,7 +127,6 @@ def regret_by_cost(rows: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame
 
 
 def whole(by_task: pd.DataFrame, columns: Sequence[int]) -> list[int]:
-    """Return the columns that all tasks have."""
     return [c for c in columns if c in by_task.columns and by_task[c].notna().all()]
 
 
@@ -163,11 +139,7 @@ def compare(by_task: pd.DataFrame, method: str, column: int, other: str) -> Comp
 
 
 def verdict(ranks: pd.DataFrame, method: str, trial: int) -> str:
-    """Tell whether a method's mean rank is the best one, with its and the best other one's.
-
-    A tie is a mean rank worse than the best by no more than the standard error, over tasks, of
-    the paired difference.
-    """
+    """Tell whether a mean rank is the best; a tie is behind by one standard error at most."""
     by_method = ranks[trial].unstack("method")
     means = by_method.mean()
     best = means.drop(method).idxmin()
@@ -181,17 +153,11 @@ def verdict(ranks: pd.DataFrame, method: str, trial: int) -> str:
 
 def worst_decile(rows: pd.DataFrame, method: str, other: str, trial: int) -> tuple[float, float]:
     """Return the 90th percentile of both, over their common runs, of the regret at a trial."""
-    runs = rows[rows["trial"] == trial].pivot_table(
-        index=RUN, columns="method", values="regret_so_far"
-    )
-    worst = runs[[method, other]].dropna().quantile(0.9)
+    runs = rows[rows["trial"] == trial].set_index([*RUN, "method"])["regret_so_far"]
+    worst = runs.unstack("method")[[method, other]].dropna().quantile(0.9)
     return float(worst[method]), float(worst[other])
 
 
 def _of_regime(rows: pd.DataFrame, regime: str) -> pd.DataFrame:
     wanted = [regime] if changes_target(regime) else [regime, SHARED]
     return rows[rows["regime"].isin(wanted)]
-
-
-def _is_partial(name: str) -> bool:
-    return name in METHODS and METHODS[name].is_partial

@@ -28,10 +28,7 @@ to be better: two trained on shuffled targets, a dead network, and weights of ei
 ``steps`` says after what share of the steps that scratch took a start first reached the test score
 that scratch ended with, the median over seeds. ``gain`` is the mean difference of final scores,
 positive where better than scratch, with the standard error over seeds.
-
-Domains: ``digits``, ``fashion`` and ``disjoint`` (images), ``translation``, ``recommender``,
-``text``; see the modules of :mod:`benchmarks.weights.domains`. Those without data in FOLDER are
-left out.
+Domains without data in FOLDER are left out.
 """
 
 from collections.abc import Callable

@@ -15,9 +15,7 @@ and have what a trial starts from as a parameter. Then come studies of a new tas
 
 All but MetaSampler's are sampled by TPE, from the same seeds, so that the first trials differ in
 their start alone. The incumbent has the least validation loss, of images that neither choosing nor
-training sees; test images report. Training on earlier tasks is not counted. Domains: UCI digits
-after digits under other conditions, and with ``fashion_mnist`` in FOLDER four classes of
-Fashion-MNIST after other classes.
+training sees; test images report. Training on earlier tasks is not counted.
 """
 
 from collections.abc import Callable

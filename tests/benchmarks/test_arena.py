@@ -7,20 +7,19 @@ from optuna.samplers import RandomSampler
 import pandas as pd
 import pytest
 
-from benchmarks import pool
+from benchmarks import commands
 from benchmarks.arena import __main__ as arena
-from benchmarks.arena import jobs
-from benchmarks.arena import plans
 from benchmarks.arena import results
+from benchmarks.arena import runs
 from benchmarks.arena.results import Budget
 from benchmarks.arena.results import Job
 from benchmarks.arena.results import Row
-from benchmarks.arena.trials import run_trials
+from benchmarks.arena.runs import run_trials
 from benchmarks.methods import methods
-from benchmarks.methods.unpruned import BlindToPruned
+from benchmarks.methods.methods import BlindToPruned
+from benchmarks.tasks.base import PRUNED_SUITE
 from benchmarks.tasks.regimes import Conditions
 from benchmarks.tasks.regimes import REGIMES
-from benchmarks.tasks.task import PRUNED_SUITE
 from tests.benchmarks import toys
 
 
@@ -51,7 +50,7 @@ def command(tmp_path, monkeypatch):
 
     def start(argv, make=toys.bowl_task, suite=SUITE):
         families = (toys.toy_family(make, suite),)
-        for module in (arena, jobs):
+        for module in (arena, runs):
             monkeypatch.setattr(module, "load_suite", lambda suite, data: families)
         common = f"--jobs 0 --prior-trials 5 --max-priors 2 --cache {tmp_path} --suite {suite}"
         assert arena.main([*f"{common} --output {tmp_path}/r.csv {argv}".split()]) == 0
@@ -132,24 +131,24 @@ def test_the_plan_runs_whole_replicates_within_the_limits(monkeypatch, capsys):
     limits = methods.Limits(regimes=("base",), tasks=1, seeds=1)
     costly = methods.METHODS["portfolio-then-gp"]._replace(limits=limits)
     monkeypatch.setitem(methods.METHODS, "portfolio-then-gp", costly)
-    stage = plans.Stage((SUITE,), ("base", "negated"), ("tpe", "portfolio-then-gp"), seeds=2)
-    planned = plans.jobs_of([stage, stage], [toys.toy_family()], tasks=2)
+    stage = arena.Stage((SUITE,), ("base", "negated"), ("tpe", "portfolio-then-gp"), seeds=2)
+    planned = arena.jobs_of([stage, stage], [toys.toy_family()], tasks=2)
     assert [job.seed for job in planned] == [0] * 3 + [1] * 2
     (only,) = [job for job in planned if job.method == "portfolio-then-gp"]
     assert only == Job(SUITE, "toy", "3", 0, "base", "portfolio-then-gp")
-    assert {regime for stage in plans.PLANS["arena"] for regime in stage.regimes} == set(REGIMES)
+    assert {regime for stage in arena.PLANS["arena"] for regime in stage.regimes} == set(REGIMES)
     with pytest.raises(SystemExit):
         arena.main(["--methods", "tpe,magic"])
     assert "got magic" in capsys.readouterr().err
 
 
 def test_a_job_that_fails_does_not_stop_the_others():
-    outcomes = dict(pool.run_all(lambda x: 1 / x, [1, 0, 2], n_processes=0))
+    outcomes = dict(commands.run_all(lambda x: 1 / x, [1, 0, 2], n_processes=0))
     assert (outcomes[1], outcomes[2]) == (1.0, 0.5)
     assert isinstance(outcomes[0], ZeroDivisionError)
     with pytest.raises(RuntimeError, match="0 failed"):
-        list(pool.run_or_raise(lambda x: 1 / x, [1, 0], n_processes=0))
-    assert dict(pool.run_all(abs, [-1, -2], n_processes=1)) == {-1: 1, -2: 2}
+        list(commands.run_or_raise(lambda x: 1 / x, [1, 0], n_processes=0))
+    assert dict(commands.run_all(abs, [-1, -2], n_processes=1)) == {-1: 1, -2: 2}
 
 
 def rows_of(n, value=0.123456789):

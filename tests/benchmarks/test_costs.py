@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.commands import run_command
+from benchmarks import commands
 from benchmarks.cost import checkpoints
 from benchmarks.cost import features
 from benchmarks.cost import fit_prior
@@ -16,10 +16,9 @@ def lines(capsys, monkeypatch):
 
     def start(module, argv):
         alone = lambda function, jobs, n_processes: ((job, function(job)) for job in jobs)  # noqa: E731
-        if hasattr(module, "run_or_raise"):
-            monkeypatch.setattr(module, "run_or_raise", alone)
+        monkeypatch.setattr(commands, "run_or_raise", alone)
         name = module.__name__.rpartition(".")[-1]
-        run_command("benchmarks.cost", [module], [name, *argv.split()])
+        commands.run_command("benchmarks.cost", [name], [name, *argv.split()])
         text = capsys.readouterr().out
         return [line.strip("| ").split(" | ") for line in text.splitlines() if line[:1] == "|"]
 

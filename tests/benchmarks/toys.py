@@ -5,11 +5,11 @@ import functools
 
 import numpy as np
 
-from benchmarks.tasks.objectives import front_of
-from benchmarks.tasks.objectives import objectives_task
-from benchmarks.tasks.task import Family
-from benchmarks.tasks.task import Reference
-from benchmarks.tasks.task import single_task
+from benchmarks.tasks.base import Family
+from benchmarks.tasks.base import front_of
+from benchmarks.tasks.base import objectives_task
+from benchmarks.tasks.base import Reference
+from benchmarks.tasks.base import single_task
 from benchmarks.tasks.yahpo import EPOCHS
 
 

@@ -1,10 +1,4 @@
-"""A plain Gaussian process of numbers and categories, and expected improvement.
-
-Matern-5/2 with a length scale for each parameter; another choice is a distance of 1. Fitted by
-maximum a posteriori: weak priors keep it sane with few observations.
-"""
-
-from __future__ import annotations
+"""A Gaussian process (Matern-5/2, maximum a posteriori), and expected improvement."""
 
 from typing import NamedTuple
 
@@ -16,7 +10,7 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from benchmarks.tasks.task import Array
+from benchmarks.tasks.base import Array
 
 
 # Bounds, and mean and standard deviation of normal priors, of the logarithms of length scales (of
@@ -27,16 +21,12 @@ _WIDTHS = np.array([1.0, 1.0, 2.0])
 
 
 class Hyperparameters(NamedTuple):
-    """Of a GP whose observations have mean 0 and roughly variance 1."""
-
     scales: Array  # (width,) length scales
     signal: float  # variance
     noise: float  # variance
 
 
 class GP(NamedTuple):
-    """A GP after its observations."""
-
     X: Array  # (n, width)
     y: Array  # (n,)
     categorical: NDArray[np.bool_]  # (width,)
@@ -67,12 +57,9 @@ def fit_gp(X: Array, y: Array, categorical: NDArray[np.bool_]) -> GP:
     start = _repeated(_CENTRES, width)
     if len(y) < 2:
         return condition(X, y, categorical, _unpacked(start))
-    best = minimize(
-        *(_loss, start, (_distances(X, X, categorical), y - y.mean())),
-        jac=True,
-        bounds=_repeated(_BOUNDS, width),
-        options={"maxiter": 100},
-    )
+    data = (_distances(X, X, categorical), y - y.mean())
+    options = {"jac": True, "bounds": _repeated(_BOUNDS, width), "options": {"maxiter": 100}}
+    best = minimize(_loss, start, data, **options)
     return condition(X, y, categorical, _unpacked(best.x))
 
 
@@ -90,8 +77,7 @@ def condition(
 def expected_improvement(mean: Array, std: Array, best: float) -> Array:
     """Return by how much normal values (m,) are expected to be below the best one, (m,)."""
     gap = (best - mean) / std
-    improvement: Array = std * (gap * norm.cdf(gap) + norm.pdf(gap))
-    return improvement
+    return np.asarray(std * (gap * norm.cdf(gap) + norm.pdf(gap)))
 
 
 def _distances(A: Array, B: Array, categorical: NDArray[np.bool_]) -> Array:

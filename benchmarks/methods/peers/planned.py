@@ -1,7 +1,6 @@
 """What the peers share: prior studies as lists, and a sampler around what plans configurations."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
@@ -12,25 +11,18 @@ import logging
 import math
 from typing import Any
 from typing import NamedTuple
-from typing import Protocol
 import warnings
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler
-from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
-from optuna.trial import TrialState
 from scipy.stats import norm
 from scipy.stats import rankdata
 
 from benchmarks.methods.methods import Unsupported
-from benchmarks.methods.peers.space import Distributions
-from benchmarks.methods.peers.space import fitted
-from benchmarks.methods.peers.space import merge
-from benchmarks.methods.peers.space import Space
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Params
+from benchmarks.methods.peers import domain
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Params
 
 
 _N_RANDOM, _N_NEAR = 1000, 300  # candidates; as many as take milliseconds
@@ -45,22 +37,15 @@ class History(NamedTuple):
     """The finished trials of a study that have a finite value; lower losses are better."""
 
     configurations: list[dict[str, Any]]
-    spaces: list[Distributions]  # of each configuration
+    spaces: list[domain.Distributions]  # of each configuration
     losses: Array  # (n,)
 
     def best(self, size: int) -> list[dict[str, Any]]:
-        """Return its best configurations, the best first."""
         return [self.configurations[i] for i in np.argsort(self.losses, kind="stable")[:size]]
 
 
 def read_priors(studies: Sequence[optuna.Study], method: str | None = None) -> list[History]:
-    """Return the prior studies that have at least two usable trials.
-
-    A method that is named is nothing without any.
-
-    Raises:
-        Unsupported: A prior study has several objectives, or there is none for the method.
-    """
+    """Return prior studies with two usable trials at least; a method that is named needs one."""
     histories = [_read_study(study, study.get_trials(deepcopy=False)) for study in studies]
     histories = [history for history in histories if len(history.losses) > 1]
     if method and not histories:
@@ -74,49 +59,38 @@ def read_priors(studies: Sequence[optuna.Study], method: str | None = None) -> l
 def _read_study(study: optuna.Study, trials: Sequence[FrozenTrial]) -> History:
     """Return complete trials with a finite value; what failed or was pruned is left out."""
     if len(study.directions) > 1:
-        raise Unsupported(
-            f"Expected studies with one objective; {study.study_name!r} has "
-            f"{len(study.directions)}. Leave this method out of this suite."
-        )
+        text = f"{study.study_name!r} has {len(study.directions)}"
+        raise Unsupported(f"Expected one objective; {text}. Leave this method out of this suite.")
     sign = -1.0 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    complete = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
     used = [(t, t.value) for t in complete if t.value is not None and math.isfinite(t.value)]
-    return History(
-        configurations=[dict(trial.params) for trial, _ in used],
-        spaces=[trial.distributions for trial, _ in used],
-        losses=np.array([sign * value for _, value in used]),
-    )
+    losses = np.array([sign * value for _, value in used])
+    return History([dict(t.params) for t, _ in used], [t.distributions for t, _ in used], losses)
 
 
 def normal_scores(losses: Array) -> Array:
     """Return normal quantiles of the mid-ranks, (n,): comparable, and never infinite."""
-    scores: Array = norm.ppf((rankdata(losses) - 0.5) / max(len(losses), 1))
-    return scores
+    return np.asarray(norm.ppf((rankdata(losses) - 0.5) / max(len(losses), 1)))
 
 
 def capped(priors: Sequence[History]) -> list[History]:
-    """Return the part of the prior studies that costly peers use."""
-    return [_thinned(prior) for prior in priors[:MAX_SOURCES]]
-
-
-def _thinned(prior: History) -> History:
-    order = np.argsort(prior.losses, kind="stable")
-    places = np.linspace(0, len(order) - 1, min(MAX_TRIALS, len(order))).round().astype(int)
-    kept = np.sort(order[places])
-    configurations, spaces = ([field[i] for i in kept] for field in prior[:2])
-    return History(configurations, spaces, prior.losses[kept])
+    thinned = []
+    for configurations, spaces, losses in priors[:MAX_SOURCES]:
+        order = np.argsort(losses, kind="stable")
+        places = np.linspace(0, len(order) - 1, min(MAX_TRIALS, len(order))).round().astype(int)
+        kept = np.sort(order[places])
+        picked = [configurations[i] for i in kept], [spaces[i] for i in kept]
+        thinned.append(History(*picked, losses[kept]))
+    return thinned
 
 
 class Target(NamedTuple):
-    """The new study when a configuration is asked for."""
-
-    space: Space  # the target's parameters where it has shown them, else the prior studies'
-    shown: Distributions  # what the target itself has shown
+    space: domain.Space  # the target's parameters where it has shown them, else the prior studies'
+    shown: domain.Distributions  # what the target itself has shown
     history: History
     taken: list[dict[str, Any]]  # configurations of all other trials, also failed and running
 
     def is_taken(self, candidates: Sequence[Params]) -> list[bool]:
-        """Return whether a trial has a candidate's values of all that the target has shown."""
         taken = {self._key(other) for other in self.taken}
         return [self._key(candidate) in taken for candidate in candidates]
 
@@ -135,28 +109,18 @@ class Target(NamedTuple):
         return tuple((n, repr(params[n])) for n in sorted(self.shown) if n in params)
 
 
-class Planner(Protocol):
-    """What a peer does: choose a configuration."""
-
-    def suggest(self, target: Target, rng: np.random.Generator) -> Params:
-        """Return the configuration to try next."""
-        ...
+Plan = Callable[[Target, np.random.Generator], Params]  # to the configuration to try next
 
 
-class PlannedSampler(BaseSampler):
-    """Optuna's sampler protocol around a planner.
+class PlannedSampler(optuna.samplers.BaseSampler):
+    """A sampler around a planner. Before the first trial its space is the prior studies'."""
 
-    Optuna tells a sampler what a study's parameters are only when they are asked for. So the
-    space of the first trial is that of the prior studies; values that the target does not allow
-    are moved to the nearest ones. A parameter that the plan lacks is drawn at random.
-    """
-
-    def __init__(self, planner: Planner, priors: Sequence[History], seed: int) -> None:
-        self._planner = planner
-        self._prior_space = merge(space for prior in priors for space in prior.spaces)
+    def __init__(self, plan: Plan, priors: Sequence[History], seed: int) -> None:
+        self._plan = plan
+        self._prior_space = domain.merge(space for prior in priors for space in prior.spaces)
         self._prior_params = [params for prior in priors for params in prior.configurations]
         self._rng = np.random.default_rng(seed)
-        self._random = RandomSampler(seed=seed % 2**32)
+        self._random = optuna.samplers.RandomSampler(seed=seed % 2**32)
         self._plans: dict[tuple[str, int], Params] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
@@ -164,7 +128,6 @@ class PlannedSampler(BaseSampler):
         return {}
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
-        """Return nothing."""
         return {}
 
     def sample_independent(
@@ -173,33 +136,26 @@ class PlannedSampler(BaseSampler):
         """Return the plan's value, moved into the range that is asked for."""
         key = (study.study_name, trial.number)
         if key not in self._plans:
-            target = self.target(study, trial)
+            target = self._target(study, trial)
             known = bool(target.space.distributions)
-            self._plans[key] = self._planner.suggest(target, self._rng) if known else {}
+            self._plans[key] = self._plan(target, self._rng) if known else {}
         plan = self._plans[key]
-        if param_name in plan and (value := fitted(plan[param_name], param_distribution)):
+        if param_name in plan and (value := domain.fitted(plan[param_name], param_distribution)):
             return value[0]
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: optuna.Study, trial: FrozenTrial, *args: Any) -> None:
-        """Forget the trial's plan."""
         self._plans.pop((study.study_name, trial.number), None)
 
-    def target(self, study: optuna.Study, trial: FrozenTrial) -> Target:
-        """Return what is known of the new study but the trial."""
+    def _target(self, study: optuna.Study, trial: FrozenTrial) -> Target:
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
-        shown = merge(t.distributions for t in trials)
+        shown = domain.merge(t.distributions for t in trials)
         taken = [t.params for t in trials if t.params]
-        space = Space({**self._prior_space, **shown}, [*self._prior_params, *taken])
+        space = domain.Space({**self._prior_space, **shown}, [*self._prior_params, *taken])
         return Target(space, shown, _read_study(study, trials), taken)
 
 
 def require(module: str) -> Any:
-    """Import a module of an optional package, such as ``"syne_tune.config_space"``.
-
-    Raises:
-        Unsupported: The package is not installed.
-    """
     package = module.partition(".")[0]
     if importlib.util.find_spec(package) is None:
         raise Unsupported(
@@ -220,11 +176,8 @@ def quiet_and_seeded(seed: int) -> Iterator[None]:
     np.random.seed(seed % 2**32)
     logging.disable(logging.ERROR)
     try:
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            torch.random.fork_rng(devices=[]),
-            warnings.catch_warnings(),
-        ):
+        silence, forked = contextlib.redirect_stdout(io.StringIO()), torch.random.fork_rng([])
+        with silence, forked, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.manual_seed(seed)
             yield

@@ -1,17 +1,10 @@
 """RGPE: a ranking-weighted ensemble of Gaussian processes (Feurer, Letham, Hutter and Bakshy,
 Practical Transfer Learning for Bayesian Optimization, 2022, arXiv:1802.02219).
 
-One GP for each prior study, fitted once, and one for the target, fitted at each trial. A GP's
-weight is the share of bootstrap samples of the target's trials whose order it predicts best; the
-target's own GP competes by its leave-one-out predictions. Against weight dilution, a prior study
-whose median loss is above the 95th percentile of the target's own losses is left out. As in the
-paper, weights are equal while the target has fewer than three trials.
-
-Values are normal scores of ranks in each study, which several scales and outliers need.
-Candidates: random ones, the best ones of each prior study, and neighbours of the best so far.
+A GP's weight is the share of bootstrap samples of the target's trials whose order it predicts
+best, the target's own by its leave-one-out predictions. A prior study whose median loss is above
+the 95th percentile of the target's own is left out. Values are normal scores of ranks.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,19 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import optuna
 
-from benchmarks.methods.peers.gp import expected_improvement
-from benchmarks.methods.peers.gp import fit_gp
-from benchmarks.methods.peers.gp import GP
-from benchmarks.methods.peers.planned import History
-from benchmarks.methods.peers.planned import normal_scores
-from benchmarks.methods.peers.planned import PlannedSampler
-from benchmarks.methods.peers.planned import read_priors
-from benchmarks.methods.peers.planned import Target
-from benchmarks.methods.peers.space import Distributions
-from benchmarks.methods.peers.space import Encoder
-from benchmarks.methods.peers.space import merge
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Params
+from benchmarks.methods.peers import domain
+from benchmarks.methods.peers import gp
+from benchmarks.methods.peers import planned
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Params
 
 
 _N_BOOTSTRAP = 500  # a weight's standard error is at most .022
@@ -39,16 +24,14 @@ _LEAST = 3  # trials of the target that say anything on ranks
 _GUARD = 95  # percentile of the target's losses that a prior study's median must not exceed
 
 
-def build(studies: Sequence[optuna.Study], seed: int) -> PlannedSampler:
+def build(studies: Sequence[optuna.Study], seed: int) -> planned.PlannedSampler:
     """Return the sampler; without prior studies it is a plain GP."""
-    priors = read_priors(studies)
-    return PlannedSampler(_Planner(priors), priors, seed)
+    priors = planned.read_priors(studies)
+    return planned.PlannedSampler(_Planner(priors).suggest, priors, seed)
 
 
 class Ensemble(NamedTuple):
-    """Weighted GPs, the target's own last."""
-
-    models: list[GP]
+    models: list[gp.GP]
     weights: Array  # (models,)
 
     def predict(self, X: Array) -> tuple[Array, Array]:
@@ -68,15 +51,11 @@ def ranking_weights(losses: Array) -> Array:
     kept[-1] = True
     wins = (kept[:, None] & (losses == losses[kept].min(axis=0))).astype(float)
     wins[:-1, wins[-1] > 0] = 0.0  # the target's own model wins ties
-    weights: Array = np.mean(wins / wins.sum(axis=0), axis=1)
-    return weights
+    return np.asarray(np.mean(wins / wins.sum(axis=0), axis=1))
 
 
 def bootstrap_losses(predictions: Array, y: Array, rng: np.random.Generator) -> Array:
-    """Return how many pairs (models, samples) are misranked in bootstrap samples of n trials.
-
-    Models predict the values y (n,) as predictions (models, n).
-    """
+    """Return how many pairs of y (n,) are misranked in bootstrap samples, (models, samples)."""
     n = len(y)
     truth = y[:, None] < y[None, :]
     counts = rng.multinomial(n, np.full(n, 1.0 / n), size=_N_BOOTSTRAP).astype(float)
@@ -85,12 +64,12 @@ def bootstrap_losses(predictions: Array, y: Array, rng: np.random.Generator) -> 
 
 
 class _Planner:
-    def __init__(self, priors: Sequence[History]) -> None:
+    def __init__(self, priors: Sequence[planned.History]) -> None:
         self._priors = priors
-        self._space = merge(space for prior in priors for space in prior.spaces)
+        self._space = domain.merge(space for prior in priors for space in prior.spaces)
         self._fit_priors({})
 
-    def suggest(self, target: Target, rng: np.random.Generator) -> Params:
+    def suggest(self, target: planned.Target, rng: np.random.Generator) -> Params:
         if self._encoder.distributions != {**target.space.distributions, **self._space}:
             self._fit_priors(target.space.distributions)
         pool = target.candidates(self._priors, rng)
@@ -98,18 +77,18 @@ class _Planner:
         mean, std = ensemble.predict(self._encoder.rows(pool))
         seen = self._encoder.rows(target.history.configurations)
         best = ensemble.predict(seen)[0].min() if len(seen) else mean.min()
-        return pool[int(np.argmax(expected_improvement(mean, std, best)))]
+        return pool[int(np.argmax(gp.expected_improvement(mean, std, best)))]
 
-    def _fit_priors(self, known: Distributions) -> None:
+    def _fit_priors(self, known: domain.Distributions) -> None:
         """Fit the prior studies' models: once, or again where the target has new parameters."""
-        self._encoder = Encoder({**known, **self._space})
+        self._encoder = domain.Encoder({**known, **self._space})
         self._models = [self._fit(prior) for prior in self._priors]
 
-    def _fit(self, history: History) -> GP:
+    def _fit(self, history: planned.History) -> gp.GP:
         rows = self._encoder.rows(history.configurations)
-        return fit_gp(rows, normal_scores(history.losses), self._encoder.categorical)
+        return gp.fit_gp(rows, planned.normal_scores(history.losses), self._encoder.categorical)
 
-    def _ensemble(self, target: Target, rng: np.random.Generator) -> Ensemble:
+    def _ensemble(self, target: planned.Target, rng: np.random.Generator) -> Ensemble:
         own = self._fit(target.history)
         models = [*self._models, own]
         if len(own.y) < _LEAST:

@@ -1,8 +1,6 @@
 """Images: UCI digits after digits under other conditions, and Fashion-MNIST after other classes.
 
-``disjoint`` are five of the digits after studies of the other five, each of which numbers its
-classes in an order of its own. They have little to give: on so small images any five classes are
-learned as fast from scratch.
+``disjoint`` are five of the digits after studies of the other five, numbered in other orders.
 """
 
 from collections import OrderedDict

@@ -1,7 +1,6 @@
 """Recommendation (MovieLens 100k): new users' ratings after studies of other groups of users.
 
-Matrix factorisation with biases. Each task has films and users of its own, so rows go by film, and
-users stay with their task.
+Matrix factorisation with biases. Rows go by film, and users stay with their task.
 """
 
 from functools import cache

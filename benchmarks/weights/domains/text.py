@@ -1,8 +1,7 @@
 """Text: whether a sentence about a film is praise, after studies of four other kinds of text.
 
 Those are reviews of films in full, short opinions on products, plots against opinions, and
-questions; outputs mean the same in the first two. All are part of NLTK's data. Each task has the
-words that are most frequent in its own texts, so rows go by word.
+questions; outputs mean the same in the first two. Each task has words of its own: rows go by word.
 """
 
 from collections import Counter

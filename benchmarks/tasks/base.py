@@ -1,7 +1,5 @@
 """A task, which a study optimises, and a family of related tasks, priors to each other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -37,16 +35,12 @@ class Reference(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a trial came to."""
-
     values: tuple[float, ...] | None  # one an objective; None of a pruned trial
     cost: float = 1.0  # in the suite's unit: epochs where trials can be pruned, else trials
 
 
 @dataclass(frozen=True)
 class Task:
-    """A function with a known optimum."""
-
     name: str  # of the data set behind it
     directions: tuple[Direction, ...]  # one an objective
     suggest: Suggest  # draws the parameters of a trial, define-by-run
@@ -56,13 +50,11 @@ class Task:
     epochs: tuple[int, ...] = ()  # at which values are reported to the median pruner, if any
 
     def create_study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
-        """Return an empty study of the task."""
         pruner = optuna.pruners.MedianPruner() if self.epochs else optuna.pruners.NopPruner()
         directions = list(self.directions)
         return optuna.create_study(directions=directions, sampler=sampler, pruner=pruner)
 
     def run(self, trial: optuna.Trial, params: Params) -> Outcome:
-        """Evaluate a trial, or train until the end or until the pruner stops it."""
         values = self.evaluate(params)
         if not self.epochs:
             return Outcome(values)
@@ -71,10 +63,6 @@ class Task:
             if epoch < self.epochs[-1] and trial.should_prune():
                 return Outcome(None, cost=epoch)
         return Outcome((values[-1],), cost=self.epochs[-1])
-
-    def regret_so_far(self, outcomes: Sequence[Outcome]) -> float:
-        """Return the regret of all trials that were not pruned."""
-        return self.regret([o.values for o in outcomes if o.values is not None])
 
 
 def single_task(
@@ -98,8 +86,6 @@ def single_task(
 
 @dataclass(frozen=True)
 class Family:
-    """Related tasks, some of which are optimised while others hold earlier studies."""
-
     suite: str  # name on the command line
     name: str
     targets: tuple[str, ...]  # names of the tasks to optimise
@@ -108,5 +94,57 @@ class Family:
     features: Callable[[str], Mapping[str, float]] | None = None  # of a data set; empty if unknown
 
     def priors_of(self, target: str) -> tuple[str, ...]:
-        """Return the names of all sources but the target itself."""
         return tuple(name for name in self.sources if name != target)
+
+
+class Front(NamedTuple):
+    point: tuple[float, float]  # the reference point, in losses
+    best: float  # hypervolume
+
+
+def objectives_task(
+    name: str,
+    suggest: Suggest,
+    evaluate: Callable[[Params], tuple[float, ...]],
+    front: Callable[[], Front],
+) -> Task:
+    """Return a task with a score to maximise and a time to minimise, the values of evaluate."""
+    known = functools.cache(front)
+
+    def regret(values: Sequence[tuple[float, ...]]) -> float:
+        Y = np.array(values, dtype=float).reshape(-1, 2)
+        return max(0.0, 1.0 - hypervolume(losses(Y), known().point) / known().best)
+
+    def gap() -> float:
+        raise ValueError(f"Task {name!r} has two objectives, without a common unit: no noise.")
+
+    return Task(name, ("maximize", "minimize"), suggest, evaluate, regret, gap)
+
+
+def losses(Y: Array) -> Array:
+    """Return the losses, (n, 2), of scores and times, (n, 2)."""
+    return np.stack([-Y[:, 0], np.log(Y[:, 1])], axis=1)
+
+
+def front_of(Y: Array, more: Array | None = None) -> Front:
+    """Return reference point of scores and times Y (n, 2), and hypervolume with more (m, 2)."""
+    L = losses(Y)
+    point = (float(np.median(L[:, 0])), float(L[:, 1].max()))
+    known = L if more is None else np.concatenate([L, losses(more)])
+    return Front(point, hypervolume(known, point))
+
+
+def non_dominated(L: Array) -> NDArray[np.intp]:
+    """Return the indices of the losses, (n, 2), that no other ones dominate, by the first loss."""
+    order = np.lexsort((L[:, 1], L[:, 0]))
+    second = L[order, 1]
+    lowest = np.minimum.accumulate(np.concatenate([[np.inf], second[:-1]]))
+    return np.asarray(order[second < lowest])
+
+
+def hypervolume(L: Array, point: Sequence[float]) -> float:
+    """Return the area that losses, (n, 2), dominate up to a reference point."""
+    L = L[(point > L).all(axis=1)]
+    front = L[non_dominated(L)]  # from left to right, and so from top to bottom
+    tops = np.concatenate([[point[1]], front[:-1, 1]])
+    return float(((point[0] - front[:, 0]) * (tops - front[:, 1])).sum())

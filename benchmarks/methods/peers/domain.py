@@ -1,7 +1,5 @@
 """Search spaces of several studies, brought together, drawn from, and turned into rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -13,8 +11,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
-from benchmarks.tasks.task import Array
-from benchmarks.tasks.task import Params
+from benchmarks.tasks.base import Array
+from benchmarks.tasks.base import Params
 
 
 Distributions = Mapping[str, BaseDistribution]
@@ -25,30 +23,21 @@ _CHANGES = 2.0  # parameters changed at a step, on average
 _NOTHING = object()  # None may be a choice
 
 
-def choice_key(choice: Any) -> str:
-    """Return what tells choices apart: 1, 1.0 and True are equal for Python, yet different."""
-    return repr(choice)
-
-
 def choice_keys(distribution: CategoricalDistribution) -> dict[str, Any]:
-    """Return the choices by their keys."""
-    return {choice_key(choice): choice for choice in distribution.choices}
+    """Return choices by what tells them apart: 1, 1.0 and True are equal, yet different."""
+    return {repr(choice): choice for choice in distribution.choices}
 
 
 def fit(params: Params, distributions: Distributions) -> dict[str, Any]:
     """Return the nearest allowed values, without choices that are unknown or no parameter."""
-    return {
-        name: allowed[0]
-        for name, value in params.items()
-        if name in distributions and (allowed := fitted(value, distributions[name]))
-    }
+    near = {n: fitted(v, distributions[n]) for n, v in params.items() if n in distributions}
+    return {name: value for name, found in near.items() for value in found}
 
 
 def fitted(value: Any, distribution: BaseDistribution) -> tuple[Any, ...]:
     """Return the nearest allowed value, alone in a tuple; an empty tuple where there is none."""
     if isinstance(distribution, CategoricalDistribution):
-        keys = choice_keys(distribution)
-        return (keys[choice_key(value)],) if choice_key(value) in keys else ()
+        return tuple(c for key, c in choice_keys(distribution).items() if key == repr(value))
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         return ()
     assert isinstance(distribution, FloatDistribution | IntDistribution)
@@ -60,11 +49,7 @@ def fitted(value: Any, distribution: BaseDistribution) -> tuple[Any, ...]:
 
 
 def merge(spaces: Iterable[Distributions]) -> dict[str, BaseDistribution]:
-    """Return the widest range and all choices of each parameter.
-
-    A parameter that is a number here and a category there means different things, so it is left
-    out.
-    """
+    """Return widest ranges and all choices, without what is a number here, a category there."""
     by_name: dict[str, list[BaseDistribution]] = {}
     for space in spaces:
         for name, distribution in space.items():
@@ -91,10 +76,7 @@ def _merged(different: Sequence[BaseDistribution]) -> BaseDistribution | None:
 
 
 class Encoder:
-    """Configurations -> rows: numbers to [0, 1] of their range, choices to their index.
-
-    Ranges set the scale only: numbers outside are allowed.
-    """
+    """Turns numbers into [0, 1] of their range (or beyond), choices into their index."""
 
     def __init__(self, distributions: Distributions) -> None:
         self.distributions = dict(distributions)
@@ -119,12 +101,7 @@ class Encoder:
 
 
 class Space:
-    """Where configurations are drawn from.
-
-    A parameter counts as inactive beside a choice that was seen, but never together with it.
-
-    Which they are is learned from configurations that were seen.
-    """
+    """Where configurations are drawn; inactive beside a choice is what was never seen with it."""
 
     def __init__(self, distributions: Distributions, configurations: Iterable[Params]) -> None:
         self.distributions = dict(distributions)
@@ -132,11 +109,10 @@ class Space:
         for params in configurations:
             for name in params:
                 if isinstance(self.distributions.get(name), CategoricalDistribution):
-                    key = (name, choice_key(params[name]))
+                    key = (name, repr(params[name]))
                     self._seen.setdefault(key, set()).update(params)
 
     def random(self, n: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-        """Draw configurations."""
         return [self.active(params) for params in self._drawn(n, rng)]
 
     def neighbours(
@@ -160,14 +136,14 @@ class Space:
 
     def active(self, params: Params) -> dict[str, Any]:
         """Return a configuration without what is inactive in it."""
-        keys = [(name, choice_key(value)) for name, value in params.items()]
+        keys = [(name, repr(value)) for name, value in params.items()]
         beside = [self._seen[key] for key in keys if key in self._seen]
         return {name: v for name, v in params.items() if all(name in names for names in beside)}
 
     def _drawn(self, n: int, rng: np.random.Generator) -> list[dict[str, Any]]:
         columns = [_draw(d, n, rng) for d in self.distributions.values()]
-        names = list(self.distributions)
-        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+        rows = zip(*columns, strict=True)
+        return [dict(zip(self.distributions, row, strict=True)) for row in rows]
 
     def _moved(self, base: Params, fresh: Params, mask: Any, size: float) -> dict[str, Any]:
         result = dict(fresh)
@@ -190,29 +166,21 @@ class FlatSpace:
         """Return all parameters: the middle or first value of what a configuration lacks."""
         known = fit(params, self.distributions)
         result = {}
-        for name, distribution in self.distributions.items():
-            if isinstance(distribution, CategoricalDistribution):
-                result[name] = choice_key(known.get(name, distribution.choices[0]))
+        for name, d in self.distributions.items():
+            if isinstance(d, CategoricalDistribution):
+                result[name] = repr(known.get(name, d.choices[0]))
             else:
-                result[name] = known[name] if name in known else _middle(distribution)
+                result[name] = known[name] if name in known else _value(0.5, d)
         return result
 
     def params(self, config: Params) -> dict[str, Any]:
         """Return the configuration behind a flat one, in plain Python values."""
-        result: dict[str, Any] = {}
-        for name, distribution in self.distributions.items():
-            value = config[name]
-            if isinstance(distribution, CategoricalDistribution):
-                result[name] = choice_keys(distribution)[value]
-            else:
-                result[name] = value.item() if isinstance(value, np.generic) else value
-        return result
-
-
-def _middle(distribution: BaseDistribution) -> Any:
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    low, high = distribution.low, distribution.high
-    return fitted((low * high) ** 0.5 if distribution.log else (low + high) / 2, distribution)[0]
+        return {
+            name: choice_keys(d)[config[name]]
+            if isinstance(d, CategoricalDistribution)
+            else np.asarray(config[name]).item()
+            for name, d in self.distributions.items()
+        }
 
 
 def _draw(distribution: BaseDistribution, n: int, rng: np.random.Generator) -> list[Any]:
@@ -224,7 +192,7 @@ def _draw(distribution: BaseDistribution, n: int, rng: np.random.Generator) -> l
 def _cells(values: Sequence[Any], distribution: BaseDistribution) -> Array:
     if isinstance(distribution, CategoricalDistribution):
         index = {key: i for i, key in enumerate(choice_keys(distribution))}
-        return np.array([index.get(choice_key(value), -1) for value in values], dtype=float)
+        return np.array([index.get(repr(value), -1) for value in values], dtype=float)
     low, high, log = _range(distribution)
     usable = [not isinstance(v, bool) and isinstance(v, int | float) for v in values]
     numbers = np.array([float(v) if u else low for v, u in zip(values, usable, strict=True)])

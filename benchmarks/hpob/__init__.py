@@ -1,1 +1,0 @@
-"""HPO-B's files, run and reported."""
