@@ -7,6 +7,7 @@ step that it shares with complete trials, among their final values; never better
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Hashable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from optuna_meta.outcomes.transforms import finite_values
 __all__ = [
     "constraint_keys",
     "fingerprint_of",
+    "has_failed",
     "FINISHED",
     "key_of",
     "objectives",
@@ -125,12 +127,16 @@ def fingerprint_of(trials: Sequence[FrozenTrial]) -> str:
     return f"{trials[0].number}@{trials[0].datetime_start.timestamp():.6f}"
 
 
+def has_failed(trial: FrozenTrial) -> bool:
+    """Tell whether the trial has ended and says of its configuration only that it is no good."""
+    if not trial.params:
+        return False
+    silent = trial.state == TrialState.PRUNED and not _curve(trial, 1.0)
+    return silent or trial.state == TrialState.FAIL
+
+
 def observe(
-    trials: Sequence[FrozenTrial],
-    directions: Sequence[StudyDirection],
-    keys: Sequence[str] = (),
-    *,
-    failures: bool = False,
+    trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], keys: Sequence[str] = ()
 ) -> Observations:
     """Return the observations of a study's trials.
 
@@ -138,8 +144,6 @@ def observe(
         trials: Trials of any state.
         directions: The study's, one for each objective.
         keys: The constraints to read.
-        failures: Whether trials that ended without any value rank last, in place of being left
-            out: a study that goes on must not go on failing in the same place.
     """
     signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
     complete = [t for t in trials if t.state == TrialState.COMPLETE and _has_values(t)]
@@ -147,8 +151,6 @@ def observe(
     known = {t.number: row for t, row in zip(complete, finals, strict=True)}
     if len(signs) == 1:  # Optuna prunes studies of one objective only.
         known |= _likely_values(trials, complete, finals[:, 0], float(signs[0]))
-    if failures:
-        known |= {t.number: np.full(len(signs), np.inf) for t in trials if _has_failed(t)}
     kept = sorted((t for t in trials if t.number in known), key=lambda t: t.number)
     values = np.array([known[t.number] for t in kept]).reshape(len(kept), len(signs))
     return Observations(
@@ -185,22 +187,20 @@ def _likely_values(
     trials: Sequence[FrozenTrial], complete: Sequence[FrozenTrial], finals: Array, sign: float
 ) -> dict[int, Array]:
     """Return the likely final value, (1,), of each pruned trial by its number."""
-    pruned = [t for t in trials if t.state == TrialState.PRUNED and _curve(t, sign)]
-    if not pruned:
+    cut = [(t.number, _curve(t, sign)) for t in trials if t.state == TrialState.PRUNED]
+    cut = [(number, curve) for number, curve in cut if curve]
+    if not cut:
         return {}
     curves = [(_curve(t, sign), float(v)) for t, v in zip(complete, finals, strict=True)]
-    one_measure = _is_one_measure(curves)
-    return {
-        t.number: np.array([_likely_final(_curve(t, sign), curves, one_measure)]) for t in pruned
-    }
-
-
-def _has_failed(trial: FrozenTrial) -> bool:
-    """Tell whether the trial has ended and says of its configuration only that it is no good."""
-    if not trial.params:
-        return False
-    silent = trial.state == TrialState.PRUNED and not _curve(trial, 1.0)
-    return silent or trial.state == TrialState.FAIL
+    peers, one_measure = _sorted_peers(curves), _is_one_measure(curves)
+    middle = float(np.median(finals)) if len(finals) else -math.inf
+    found = {}
+    for number, curve in cut:
+        likely = _likely_final(curve, peers, middle)
+        # Where nothing is to compare with, nor what it is a value of: no better than its curve.
+        bounded = one_measure or peers.keys().isdisjoint(curve)
+        found[number] = np.array([max(likely, min(curve.values())) if bounded else likely])
+    return found
 
 
 def _has_values(trial: FrozenTrial) -> bool:
@@ -217,28 +217,31 @@ def _curve(trial: FrozenTrial, sign: float) -> dict[int, float]:
     }
 
 
-def _likely_final(
-    curve: Mapping[int, float],
+def _sorted_peers(
     complete: Sequence[tuple[Mapping[int, float], float]],
-    one_measure: bool,
+) -> dict[int, tuple[list[float], list[float]]]:
+    """Sort, by step, the values and the finals of the complete trials that reported there."""
+    by_step: dict[int, list[tuple[float, float]]] = {}
+    for curve, final in complete:
+        for step, value in curve.items():
+            by_step.setdefault(step, []).append((value, final))
+    return {
+        step: (sorted(value for value, _ in pairs), sorted(final for _, final in pairs))
+        for step, pairs in by_step.items()
+    }
+
+
+def _likely_final(
+    curve: Mapping[int, float], peers: Mapping[int, tuple[list[float], list[float]]], middle: float
 ) -> float:
     """Return the final value (lower is better) that a pruned trial's curve makes likely."""
-    best = min(curve.values())
     for step in sorted(curve, reverse=True):
-        peers = [(c[step], final) for c, final in complete if step in c]
-        if peers:
-            likely = _same_quantile(curve[step], peers)
-            return max(likely, best) if one_measure else likely
-    finals = [final for _, final in complete]
-    # Nothing to compare with: a pruner stops what is worse than the middle.
-    return max(float(np.median(finals)), best) if finals else best
-
-
-def _same_quantile(value: float, peers: Sequence[tuple[float, float]]) -> float:
-    at_step, finals = np.array(peers).T
-    better = int(np.sum(at_step < value))
-    # With k better peers at this step it ranked k-th from the best (from 0): so does its final.
-    return float(np.sort(finals)[min(better, len(finals) - 1)])
+        if step in peers:
+            values, finals = peers[step]
+            # With k better peers at this step it ranked k-th from the best (from 0): so does its
+            # final.
+            return finals[min(bisect_left(values, curve[step]), len(finals) - 1)]
+    return middle  # Nothing to compare with: a pruner stops what is worse than the middle.
 
 
 def _is_one_measure(complete: Sequence[tuple[Mapping[int, float], float]]) -> bool:

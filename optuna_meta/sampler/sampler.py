@@ -181,6 +181,9 @@ class MetaSampler(BaseSampler):
             plan = self._renewed(study, trial, param_name, param_distribution, plan)
         value = servable(param_distribution, plan.params.get(param_name, NOTHING))
         if value is not NOTHING:
+            # What is served is what was foreseen, also where it is the nearest of a grid.
+            served = replace(plan, params={**plan.params, param_name: value})
+            self._state(study).plans[trial.number] = served
             return value
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 

@@ -17,6 +17,8 @@ from typing import TypeVar
 
 import numpy as np
 from optuna.distributions import BaseDistribution
+from optuna.distributions import FloatDistribution
+from optuna.distributions import IntDistribution
 from optuna.search_space import intersection_search_space
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
@@ -94,14 +96,20 @@ class Plan:
     renewed: frozenset[str] = frozenset()
 
     def holds(self, name: str, distribution: BaseDistribution, params: Mapping[str, Any]) -> bool:
-        """Tell whether it has a value in the asked range, and foresaw the parameters so far."""
+        """Tell whether it has a value in the asked range, and foresaw the parameters so far.
+
+        The nearest one of a grid is as good: to plan anew for each parameter takes its time.
+        """
         kept = (
             choice_key(self.params[n]) == choice_key(params[n]) for n in params if n in self.params
         )
         value = self.params.get(name, NOTHING)
-        if value is NOTHING or not contains(distribution, value) or not all(kept):
+        found = NOTHING if value is NOTHING else nearest(distribution, value)
+        if found is NOTHING or not all(kept):
             return False
-        return nearest(distribution, value) is not NOTHING  # To Optuna, True lies in [0, 1].
+        if isinstance(distribution, FloatDistribution | IntDistribution):
+            return bool(distribution.low <= value <= distribution.high)
+        return contains(distribution, value)
 
 
 class StudyState:

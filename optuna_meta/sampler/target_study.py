@@ -23,6 +23,7 @@ from optuna_meta._optuna import study_trials
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import constraint_keys
 from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.outcomes.observations import has_failed
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.observations import Outcome
@@ -34,7 +35,6 @@ from optuna_meta.space.conditions import parents_first
 from optuna_meta.space.conditions import translated
 from optuna_meta.space.search_space import Space
 from optuna_meta.suggest.candidate_list import CandidateList
-from optuna_meta.suggest.request import MOST_AHEAD
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.surrogate.fitted import FittedPrior
 
@@ -54,6 +54,9 @@ __all__ = [
 ]
 
 PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be asked for.
+# Later trials that end while one runs: of equal speed, as many as others run; of one that takes
+# so many times longer nobody knows whether it lives.
+_OVERTAKEN, _LEAST_OVERTAKEN = 5, 10
 
 
 @dataclass(frozen=True)
@@ -92,28 +95,33 @@ class TargetStudy:
             state: What was read of the target before.
         """
         others = [t for t in self.trials if t.number != self.number]
-        running = [t for t in others if t.state == TrialState.RUNNING]
+        running = _alive(others)
         finished = [t for t in others if t.state in FINISHED]
         keys = _constraints(finished, fitted)
-        observed = observe(others, self.directions, keys, failures=True)
+        observed = observe(others, self.directions, keys)
+        failed = [t for t in others if has_failed(t)]
         # A trial that failed half-way lacks parameters for no reason of the space's.
         whole = [t for t in finished if t.values or t.intermediate_values]
-        whole_trials = [key_of(t) for t in whole], [t.params for t in whole]
+        whole_keys = [key_of(t) for t in whole]
+        whole_trials = whole_keys, [t.params for t in whole]
         known, changing = _distributions(others)
         in_cube = state.rows(fitted.space, *whole_trials)
         expected = _expected(fitted, in_cube, {**known, **self.search_space})
         lasting = {n: d for n, d in known.items() if n not in changing} | dict(self.search_space)
         space, choices, candidates = self._space(expected, known, lasting)
+        read_whole = set(whole_keys)
+        in_space, proven = state.rows(space, *whole_trials), _proven(whole, space)
         return SuggestRequest(
             space,
             state.rows(space, observed.keys, observed.params),
             observed.values,
             space.rows([plan for t in running if (plan := _plan_of(t))]),
             space.row(self.fixed_params),
-            _conditions(fitted, space, state.rows(space, *whole_trials)),
-            ahead=sum(_comes_before(t, self.number) for t in running),
+            _conditions(fitted, space, in_space, proven),
             constraint_values=observed.constraint_values,
             measured=observed.measured,
+            failed=state.rows(space, [key_of(t) for t in failed], [t.params for t in failed]),
+            whole=np.array([key in read_whole for key in observed.keys], dtype=bool),
             outcomes=(*self.objectives, *map(Outcome.constraint, keys)),
             candidates=candidates,
             choices=choices,
@@ -198,12 +206,15 @@ def _plan_of(trial: FrozenTrial) -> Mapping[str, Any]:
     return {**trial.system_attrs.get(PLAN_KEY, {}), **given_params(trial)}
 
 
-def _comes_before(trial: FrozenTrial, number: int) -> bool:
-    """Tell whether a slightly older trial's configuration is not known yet.
+def _alive(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Find the running trials, without those that so many later ones have overtaken.
 
-    One that has been without for long belongs to a worker that has died.
+    Their workers have died, or are so slow that their configurations may as well be tried again.
     """
-    return number - MOST_AHEAD <= trial.number < number and not _plan_of(trial)
+    running = [t for t in trials if t.state == TrialState.RUNNING]
+    ended = np.array([t.number for t in trials if t.state.is_finished()])
+    most = max(_LEAST_OVERTAKEN, _OVERTAKEN * len(running))
+    return [t for t in running if np.sum(ended > t.number) < most]
 
 
 def _expected(
@@ -234,10 +245,20 @@ def _constraints(finished: Sequence[FrozenTrial], fitted: FittedPrior) -> tuple[
     return tuple(sorted({outcome.name for outcome in outcomes if outcome.is_constraint}))
 
 
-def _conditions(fitted: FittedPrior, space: Space, rows: Array) -> tuple[Condition, ...]:
+def _proven(trials: Sequence[FrozenTrial], space: Space) -> NDArray[np.bool_]:
+    """Tell which dimensions are conditional: some trial had a plan for them in vain.  # (D,)"""
+    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    plans = [t.system_attrs.get(PLAN_KEY, {}).keys() - t.params.keys() for t in complete]
+    unasked = {name for names in plans for name in names}
+    return np.array([name in unasked for name in space.names], dtype=bool)
+
+
+def _conditions(
+    fitted: FittedPrior, space: Space, rows: Array, proven: NDArray[np.bool_]
+) -> tuple[Condition, ...]:
     """Return the priors' conditions that no trial (n, D) contradicts, and the trials' own."""
     known = translated(fitted.conditions, fitted.space, space)
     kept = [condition for condition in known if obeyed(condition, rows)]
     settled = {condition.child for condition in kept}
-    own = [c for c in learn_conditions([rows], space) if c.child not in settled]
+    own = [c for c in learn_conditions([rows], space, proven) if c.child not in settled]
     return parents_first([*kept, *own])

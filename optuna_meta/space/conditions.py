@@ -3,7 +3,8 @@
 Optuna's spaces are defined by running the objective: nothing declares that ``momentum`` exists
 only where ``optimizer`` is ``sgd``. Trials show it: a parameter that some trials of a study lack
 is conditional, and its parent is the parameter whose value always decides. Few trials show that
-of any parameter: it must be unlikely that parameters missing at random would look like it.
+of any parameter: it must be unlikely that parameters missing at random would look like it, or
+proven that the parameter is conditional, as by a trial that could have asked for it.
 """
 
 from __future__ import annotations
@@ -60,12 +61,15 @@ class Condition:
         return np.asarray(known & np.array(self.active)[distances.argmin(axis=1)])
 
 
-def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition, ...]:
+def learn_conditions(
+    studies: Sequence[Array], space: Space, proven: NDArray[np.bool_] | None = None
+) -> tuple[Condition, ...]:
     """Learn the conditions that all trials of all studies obey, parents before children.
 
     Args:
         studies: Rows (n, D) of each study; what a study never tuned says nothing.
         space: Their space.
+        proven: Dimensions that are conditional for certain.  # (D,)
     """
     known = [rows for rows in studies if len(rows)]
     if not known:
@@ -76,7 +80,8 @@ def learn_conditions(studies: Sequence[Array], space: Space) -> tuple[Condition,
     found = []
     for child in range(len(space.dimensions)):
         if np.isnan(rows[tuned[:, child], child]).any():
-            found.append(_condition_of(child, rows, tuned, space))
+            is_proven = proven is not None and bool(proven[child])
+            found.append(_condition_of(child, rows, tuned, space, is_proven))
     return parents_first([condition for condition in found if condition is not None])
 
 
@@ -125,26 +130,27 @@ def apply_conditions(rows: Array, conditions: Sequence[Condition]) -> Array:
 
 
 def _condition_of(
-    child: int, rows: Array, tuned: NDArray[np.bool_], space: Space
+    child: int, rows: Array, tuned: NDArray[np.bool_], space: Space, is_proven: bool
 ) -> Condition | None:
     """Return the condition on the likeliest parent: one often active, of few values."""
-    options: list[tuple[float, int, Condition]] = []
+    options: list[tuple[tuple[float, ...], Condition]] = []
     for parent, dimension in enumerate(space.dimensions):
         is_candidate = dimension.is_categorical or dimension.size <= _MOST_PARENT_VALUES
         if parent == child or not is_candidate:
             continue
         known = tuned[:, child] & tuned[:, parent]
         cells, active = rows[known, parent], ~np.isnan(rows[known, child])
-        condition = _condition(child, parent, cells, active, not dimension.is_categorical)
-        if condition is not None:
-            options.append((float(np.isnan(cells).mean()), len(condition.cells), condition))
-    return min(options, key=lambda option: option[:2])[2] if options else None
+        condition, chance = _condition(child, parent, cells, active, not dimension.is_categorical)
+        if condition is not None and (is_proven or chance <= _BY_CHANCE):
+            absent, n_cells = float(np.isnan(cells).mean()), len(condition.cells)
+            options.append(((chance if is_proven else 0.0, absent, n_cells), condition))
+    return min(options, key=lambda option: option[0])[1] if options else None
 
 
 def _condition(
     child: int, parent: int, cells: Array, active: NDArray[np.bool_], ordered: bool
-) -> Condition | None:
-    """Return the condition, if the parent's value decides without exception and not by chance.
+) -> tuple[Condition | None, float]:
+    """Return the condition, if the parent's value decides without exception, and its chance.
 
     Args:
         child: Index of the conditional dimension.
@@ -155,16 +161,14 @@ def _condition(
     """
     present = ~np.isnan(cells)
     if active.all() or active[~present].any() or present.sum() <= active.sum():
-        return None
+        return None, 1.0
     values, inverse, counts = np.unique(cells[present], return_inverse=True, return_counts=True)
     n_active = np.bincount(inverse, weights=active[present])
     if ((n_active > 0) & (n_active < counts)).any():
-        return None
-    if _chance(counts.tolist(), int(n_active.sum())) > _BY_CHANCE:
-        return None
-    return Condition(
-        child, parent, tuple(values.tolist()), tuple((n_active > 0).tolist()), ordered
-    )
+        return None, 1.0
+    is_active = tuple((n_active > 0).tolist())
+    condition = Condition(child, parent, tuple(values.tolist()), is_active, ordered)
+    return condition, _chance(counts.tolist(), int(n_active.sum()))
 
 
 def _chance(counts: Sequence[int], n_active: int) -> float:

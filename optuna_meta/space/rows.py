@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +15,16 @@ from optuna_meta.space.search_space import Space
 
 __all__ = [
     "apart",
+    "different",
     "enumerated",
     "fixed",
     "is_unseen",
     "neighbours",
     "positions",
+    "repeats_of",
     "row_keys",
     "squared_distances",
     "uniform",
-    "unseen",
-    "unseen_keys",
 ]
 
 FINEST, COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
@@ -107,21 +106,30 @@ def _reflected(cells: Array) -> Array:
 _ROUNDING = 1e-13  # Of squared distances.
 
 
-def unseen(rows: Array, seen: Array, *, or_all: bool = True) -> NDArray[np.int64]:
-    """Find rows (n, D), each different one once, that are not in ``seen`` (m, D), by index.
+def repeats_of(trials: Array) -> Callable[[Array], NDArray[np.bool_]]:
+    """Return what tells which rows (M, D) agree with one of the trials (n, D) in all that it has.
 
-    Where all of them are in ``seen``, all different ones if ``or_all``, else none.
+    A finished trial never asked for what it lacks, whatever its configuration has there: a row
+    that agrees with it in the rest would be the same trial once more.
     """
-    return unseen_keys(row_keys(rows), set(row_keys(seen)), or_all=or_all)
+    has = ~np.isnan(trials)
+    # A trial without parameters of this space says nothing.
+    kinds = [asked for asked in np.unique(has, axis=0) if asked.any()]
+    keys = [set(row_keys(trials[(has == asked).all(axis=1)][:, asked])) for asked in kinds]
+
+    def repeats(rows: Array) -> NDArray[np.bool_]:
+        found = np.zeros(len(rows), dtype=bool)
+        for asked, known in zip(kinds, keys, strict=True):
+            found |= np.array([key in known for key in row_keys(rows[:, asked])], dtype=bool)
+        return found
+
+    return repeats
 
 
-def unseen_keys(
-    keys: Sequence[bytes], seen: Set[bytes], *, or_all: bool = True
-) -> NDArray[np.int64]:
-    """Return the same for rows of which the keys are known."""
-    first = {key: i for i, key in reversed(list(enumerate(keys)))}
-    fresh = sorted(i for key, i in first.items() if key not in seen)
-    return np.array(fresh if fresh or not or_all else sorted(first.values()), dtype=np.int64)
+def different(rows: Array) -> NDArray[np.int64]:
+    """Find the first of each kind of equal rows (n, D), by index."""
+    first = {key: i for i, key in reversed(list(enumerate(row_keys(rows))))}
+    return np.array(sorted(first.values()), dtype=np.int64)
 
 
 def row_keys(rows: Array) -> list[bytes]:
@@ -136,17 +144,18 @@ def positions(rows: Array, others: Array) -> NDArray[np.int64]:
     return np.array([known.get(key, -1) for key in row_keys(rows)], dtype=np.int64)
 
 
-def apart(rows: Array, others: Array, space: Space, radius: float | Array) -> NDArray[np.bool_]:
-    """Tell which rows (n, D) are farther than ``radius`` from every other one (m, D).  # (n,)
+def apart(rows: Array, others: Array, radii: Array, space: Space) -> NDArray[np.bool_]:
+    """Tell which rows (n, D) are farther than its radius from every other one (m, D).  # (n,)
 
     Args:
         rows: The rows.
         others: The others.
-        space: The space of both.
-        radius: One for all, or one for each of the others.  # (m,)
+        radii: Of the others.  # (m,)
+        space: The space of all.
     """
-    beyond = squared_distances(rows, others, space) - np.square(radius)
-    return np.asarray(beyond.min(axis=1, initial=np.inf) > 0.0)
+    beyond = squared_distances(rows, others, space) - np.square(radii)
+    far: NDArray[np.bool_] = beyond.min(axis=1, initial=np.inf) > 0.0
+    return far
 
 
 def squared_distances(rows: Array, others: Array, space: Space) -> Array:

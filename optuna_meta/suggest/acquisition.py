@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,11 +140,13 @@ class AcquisitionFunction:
         posteriors: The K objectives and then the J constraints, each after the target's trials.
         n_objectives: K.
         feasible: Which of the trials are feasible.  # (n,)
+        pending: Running trials, which are believed to come to what is expected of them.  # (p, D)
     """
 
     posteriors: tuple[OutcomePosterior, ...]
     n_objectives: int
     feasible: NDArray[np.bool_]
+    pending: Array  # (p, D)
 
     @property
     def asks_priors(self) -> bool:
@@ -164,15 +167,32 @@ class AcquisitionFunction:
         else:
             p = objectives[0]
             incumbents = self._feasible_incumbents(p) if constraints else p.incumbents
+            incumbents = np.minimum(incumbents, self._believed[0].min(axis=1, initial=np.inf))
             score = mixture_score(p.means, p.deviations, incumbents, p.weights)
         for p in constraints:
             score = score + log_feasibility(p.means, p.deviations, p.weights)
         return score
 
+    @cached_property
+    def _believed(self) -> list[Array]:
+        """What each objective's components expect of the q likely feasible pending trials.
+
+        Believed, a running trial leaves as much to gain around it as if it had finished; it bars
+        nothing, so that the trial of a worker that has died does no harm.  # (H, q)
+        """
+        predictions = [p.model.predict(p.inputs(self.pending)) for p in self.posteriors]
+        constraints = predictions[self.n_objectives :]
+        likely = np.ones(len(self.pending), dtype=bool)
+        for p in constraints:
+            likely &= p.weights @ p.means <= 0.0
+        return [p.means[:, likely] for p in predictions[: self.n_objectives]]
+
     def _hypervolume(self, objectives: Sequence[Predictions]) -> Array:
         means, deviations = np.array([p.moments() for p in objectives]).transpose(1, 2, 0)
         known = np.column_stack([p.weights @ p.fitted for p in objectives])  # (n, K)
-        reached = known[self.feasible]
+        believed = zip(objectives, self._believed, strict=True)
+        pending = np.column_stack([p.weights @ means for p, means in believed])  # (q, K)
+        reached = np.vstack([known[self.feasible], pending])
         front = reached[is_on_front(reached)]
         rays = directions(len(objectives))
         return log_hypervolume_improvement(means, deviations, front, _reference(known), rays)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
-from functools import cached_property
 
 import numpy as np
 
@@ -13,11 +12,11 @@ from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.space.conditions import apply_conditions
+from optuna_meta.space.rows import different
 from optuna_meta.space.rows import enumerated
 from optuna_meta.space.rows import fixed
 from optuna_meta.space.rows import is_unseen
 from optuna_meta.space.rows import positions
-from optuna_meta.space.rows import row_keys
 from optuna_meta.space.rows import uniform
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
@@ -52,11 +51,6 @@ class Pool:
     n_remembered: int
     Z: dict[Outcome, Array] = field(default_factory=dict)
 
-    @cached_property
-    def keys(self) -> list[bytes]:
-        """What tells the candidates apart."""
-        return row_keys(self.rows)
-
     def inputs(self, model: TransferModel, posterior: OutcomePosterior) -> Inputs:
         """Assemble what a posterior's model reads of the candidates, each study asked once."""
         if model.outcome not in self.Z:
@@ -84,7 +78,8 @@ def prior_pool(prior: Prior, request: SuggestRequest, rng: np.random.Generator) 
     remembered = np.where(unknown, uniform(len(remembered), space, rng), remembered)
     rows = fixed(np.vstack([space.snap(remembered), spread]), request.fixed)
     rows = apply_conditions(rows, request.conditions)
-    return Pool(rows, design(rows, space), len(remembered))
+    kept = different(rows)
+    return Pool(rows[kept], design(rows[kept], space), int(np.sum(kept < len(remembered))))
 
 
 def candidate_pool(request: SuggestRequest, candidates: Array) -> Pool:

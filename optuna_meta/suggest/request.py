@@ -15,9 +15,8 @@ from optuna_meta.space.conditions import Condition
 from optuna_meta.space.search_space import Space
 
 
-__all__ = ["LEAST_TRUST", "MOST_AHEAD", "SOURCES", "SuggestRequest", "Suggestion"]
+__all__ = ["LEAST_TRUST", "SOURCES", "SuggestRequest", "Suggestion"]
 
-MOST_AHEAD = 8  # Workers that a suggestion leaves the best rows to: each costs another search.
 LEAST_TRUST = 0.1  # Below it the priors have lost: nine to one against them.
 SOURCES = (
     "prior studies",
@@ -39,7 +38,6 @@ class SuggestRequest:
         pending: Running trials.  # (p, D)
         fixed: Cells that are already fixed, NaN for the others.  # (D,)
         conditions: Which dimensions exist under which others.
-        ahead: Running trials whose configuration is not known yet.
         constraint_values: The trials' constraint values, NaN where one reports none.  # (n, J)
         outcomes: The K objectives, then the J constraints.
         candidates: The only rows that may be suggested; ``None`` for all.  # (C, D)
@@ -47,6 +45,9 @@ class SuggestRequest:
         tried: Which of the candidates an earlier trial has run or will run.  # (C,)
         measured: Which values trials came to, and not only what is likely of them; all if
             ``None``.  # (n,)
+        whole: Which trials asked for all parameters that they would ever ask for, and did not
+            fail half-way; all if ``None``.  # (n,)
+        failed: Trials that ended without a value; none if ``None``.  # (f, D)
     """
 
     space: Space
@@ -55,20 +56,19 @@ class SuggestRequest:
     pending: Array  # (p, D)
     fixed: Array  # (D,)
     conditions: tuple[Condition, ...] = ()
-    ahead: int = 0
     constraint_values: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (n, J)
     outcomes: tuple[Outcome, ...] = (Outcome(),)
     candidates: Array | None = None  # (C, D)
     choices: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # (C,)
     tried: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))  # (C,)
     measured: NDArray[np.bool_] | None = None  # (n,)
+    whole: NDArray[np.bool_] | None = None  # (n,)
+    failed: Array | None = None  # (f, D)
 
-    def after(self, suggestion: Suggestion) -> SuggestRequest:
-        """Return the request when another trial has been given a suggestion."""
-        tried = self.tried.copy()
-        if self.candidates is not None:
-            tried[suggestion.candidate] = True
-        return replace(self, pending=np.vstack([self.pending, suggestion.row]), tried=tried)
+    @property
+    def is_whole(self) -> NDArray[np.bool_]:
+        """Which trials did not fail half-way.  # (n,)"""
+        return np.ones(len(self.rows), dtype=bool) if self.whole is None else self.whole
 
     def of_trials(self, kept: NDArray[np.int64]) -> SuggestRequest:
         """Return the request with some of the finished trials, by their indices (t,)."""
@@ -78,6 +78,7 @@ class SuggestRequest:
             values=self.values[kept],
             constraint_values=self.constraint_values[kept],
             measured=None if self.measured is None else self.measured[kept],
+            whole=None if self.whole is None else self.whole[kept],
         )
 
     def of_measured(self) -> SuggestRequest:

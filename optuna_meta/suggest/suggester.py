@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import MutableMapping
 from collections.abc import Sequence
@@ -10,7 +11,6 @@ import copy
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,8 @@ from optuna_meta.space.conditions import apply_conditions
 from optuna_meta.space.rows import apart
 from optuna_meta.space.rows import fixed
 from optuna_meta.space.rows import neighbours
+from optuna_meta.space.rows import repeats_of
 from optuna_meta.space.rows import row_keys
-from optuna_meta.space.rows import unseen
-from optuna_meta.space.rows import unseen_keys
 from optuna_meta.suggest.acquisition import AcquisitionFunction
 from optuna_meta.suggest.novelty import log_novelty
 from optuna_meta.suggest.novelty import persistence
@@ -34,7 +33,6 @@ from optuna_meta.suggest.pool import candidate_pool
 from optuna_meta.suggest.pool import Pool
 from optuna_meta.suggest.pool import prior_pool
 from optuna_meta.suggest.pool import SMALL
-from optuna_meta.suggest.request import MOST_AHEAD
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -46,9 +44,8 @@ from optuna_meta.surrogate.transfer_model import TransferModel
 
 __all__ = ["Suggester", "search", "thinned"]
 
-# Rows to keep away from (m, D), and how far, one for all or (m,).
-Zones: TypeAlias = tuple[tuple[Array, float | Array], ...]
-
+FAILURE = Outcome.constraint("optuna_meta:failure")  # At most 0 where a trial comes to a value.
+_UNTRIED = 2  # Successes that are taken for granted.
 _FEW = 8  # Prior studies: without one of so few the others' reliability is another.
 _MOST_TRIALS = 200  # Of the target, in the model: its price grows with their cube.
 _THINNED_EVERY = 20  # Trials: what the first of them tell is learned once, not at each trial.
@@ -56,7 +53,6 @@ _LOCAL = 80  # Rows of one round of local search: as many again as are worth a q
 _LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
 _STEPS = ((0.01, 0.3), (0.01, 0.3), (0.01, 0.3), (0.002, 0.03))  # Of its rounds, in ranges.
 _STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
-_APART = 0.05  # Of a range, for each root of the dimensions: between running trials.
 
 
 @dataclass
@@ -99,21 +95,12 @@ class Suggester:
         return self._models[outcome]
 
     def suggest(self, request: SuggestRequest, rng: np.random.Generator) -> Suggestion:
-        """Choose the best candidate; in a space with unseen rows, one of those.
-
-        Workers that ask at the same moment would all get the same answer: each leaves the best
-        ones to the trials ahead of it.
-        """
+        """Choose the best candidate; in a space with unseen rows, one of those."""
         if not request.space.dimensions:  # Nothing has been asked for yet that anyone knows of.
             nothing = np.zeros(len(self.fitted.study_names))
             models = [self.model(o) for o in request.outcomes if not o.is_constraint]
             trust = float(np.mean([model.trust for model in models]))
             return Suggestion(np.zeros(0), len(request.rows), trust, nothing, nothing, nothing)
-        for _ in range(min(request.ahead, MOST_AHEAD)):
-            request = request.after(self._best(request, rng))
-        return self._best(request, rng)
-
-    def _best(self, request: SuggestRequest, rng: np.random.Generator) -> Suggestion:
         pool = self._pool(request, rng)
         acquisition, inputs = self._acquisition(thinned(request), pool)
         row, place = search(acquisition, request, pool, inputs, rng)
@@ -125,17 +112,15 @@ class Suggester:
     ) -> tuple[AcquisitionFunction, list[Inputs]]:
         """Return the acquisition after the request's trials, and the pool's inputs for it."""
         posteriors, inputs = [], []
-        columns = np.hstack([request.values, request.constraint_values]).T
-        for outcome, values in zip(request.outcomes, columns, strict=True):
-            model, known = self.model(outcome), ~np.isnan(values)
-            rows, values = request.rows[known], values[known]
+        for outcome, rows, values in _observations(request):
+            model = self.model(outcome)
             posterior = model.condition(request.space, rows, values, request.pending)
             inputs.append(pool.inputs(model, posterior))
             if not outcome.is_constraint:
                 posterior = posterior.probing_if_due(inputs[-1])
             posteriors.append(posterior)
         n_objectives, valid = request.values.shape[1], feasible(request.constraint_values)
-        return AcquisitionFunction(tuple(posteriors), n_objectives, valid), inputs
+        return AcquisitionFunction(tuple(posteriors), n_objectives, valid, request.pending), inputs
 
     def _suggestion(
         self,
@@ -192,9 +177,9 @@ def search(
     Returns:
         The row (D,), and where in the pool it is, or -1 where it is not there.
     """
-    space, zones, novelty = request.space, _zones(request), _novelty(request)
-    seen = np.vstack([request.rows, request.pending])
-    fresh = _fresh(request, seen, pool, zones)
+    space, flat, novelty = request.space, _flat(request), _novelty(request)
+    is_seen = _seen(request)
+    fresh = _fresh(request, pool, is_seen, flat)
     rows = pool.rows[fresh]
     scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
     is_local = len(request.rows) and space.size > SMALL and request.candidates is None
@@ -205,9 +190,8 @@ def search(
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
         local = fixed(neighbours(starts, n_local, space, rng, steps), request.fixed)
         local = apply_conditions(local, request.conditions)
-        local = local[unseen(local, seen, or_all=False)]
-        for others, radius in zones:
-            local = local[apart(local, others, space, radius)]
+        local = local[~is_seen(local)]
+        local = local[apart(local, *flat, space)]
         if not len(local):
             break
         rows = np.vstack([rows, local])
@@ -215,6 +199,27 @@ def search(
         scores = np.concatenate([scores, found])
     best = int(np.argmax(scores))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1
+
+
+def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Array]]:
+    """Yield each outcome with the trials (n, D) that report it, and their values (n,).
+
+    Where trials have failed, that none does is a constraint more. Pre-emption strikes good
+    configurations as often as others, and then the values tell nothing but noise; out of memory
+    strikes always in the same place. A success with the configuration of a failure overrules it.
+    """
+    columns = np.hstack([request.values, request.constraint_values]).T
+    for outcome, values in zip(request.outcomes, columns, strict=True):
+        known = ~np.isnan(values)
+        yield outcome, request.rows[known], values[known]
+    if request.failed is not None and len(request.failed):
+        again = repeats_of(request.rows)(request.failed)
+        failed = request.failed[~again][-_MOST_TRIALS:]
+        # A configuration of nothing is far from all: what has not been tried is likely to work.
+        nothing = np.full((_UNTRIED, request.rows.shape[1]), np.nan)
+        rows = np.vstack([request.rows, nothing, failed])
+        values = np.where(np.arange(len(rows)) < len(rows) - len(failed), -1.0, 1.0)
+        yield FAILURE, rows, values
 
 
 def thinned(request: SuggestRequest) -> SuggestRequest:
@@ -234,33 +239,48 @@ def thinned(request: SuggestRequest) -> SuggestRequest:
     return request.of_trials(np.append(spread, np.arange(settled, n)))
 
 
-def _fresh(request: SuggestRequest, seen: Array, pool: Pool, zones: Zones) -> NDArray[np.int64]:
+def _seen(request: SuggestRequest) -> Callable[[Array], NDArray[np.bool_]]:
+    """Return what tells which rows (M, D) a trial has run or is about to run."""
+    failed = request.rows[:0] if request.failed is None else request.failed
+    halves = [request.rows[~request.is_whole], request.pending, failed]
+    known, repeats = set(row_keys(np.vstack(halves))), repeats_of(request.rows[request.is_whole])
+
+    def is_seen(rows: Array) -> NDArray[np.bool_]:
+        exactly = [key in known for key in row_keys(rows)] if known else [False] * len(rows)
+        return np.asarray(repeats(rows) | np.array(exactly, dtype=bool))
+
+    return is_seen
+
+
+def _fresh(
+    request: SuggestRequest,
+    pool: Pool,
+    is_seen: Callable[[Array], NDArray[np.bool_]],
+    flat: tuple[Array, Array],
+) -> NDArray[np.int64]:
     """Find the rows of the pool that may be suggested, by index."""
     if request.candidates is None:
-        fresh = unseen_keys(pool.keys, set(row_keys(seen)))
+        fresh = np.flatnonzero(~is_seen(pool.rows))
+        fresh = fresh if len(fresh) else np.arange(len(pool.rows))
     else:
         fresh = np.flatnonzero(~request.tried | request.tried.all())
     if len(request.rows) == 0 and (fresh < pool.n_remembered).any():
         # Before any trial a configuration that a prior study has tried is safer than a new one.
         fresh = fresh[fresh < pool.n_remembered]
-    for rows, radius in zones:
-        away = apart(pool.rows[fresh], rows, request.space, radius)
-        fresh = fresh[away] if away.any() else fresh
-    return fresh
+    away = apart(pool.rows[fresh], *flat, request.space)
+    return fresh[away] if away.any() else fresh
 
 
-def _zones(request: SuggestRequest) -> Zones:
-    """List rows to keep away from, and how far: running trials, then known plateaus.
+def _flat(request: SuggestRequest) -> tuple[Array, Array]:
+    """List rows (m, D) around which a plateau is known, and how far it goes (m,).
 
-    The values of running trials unknown, they do not tell the model to look elsewhere. On a
-    plateau, such as the nearest point of a grid makes, there is nothing to find either.
+    On a plateau, such as the nearest point of a grid makes, there is nothing to find.
     """
-    space, known = request.space, request.of_measured()
-    zones: Zones = ((request.pending, _APART * np.sqrt(len(space.dimensions))),)
+    known = thinned(request).of_measured()
     if _is_varied(known.values):
-        return zones
-    radii = plateaus(known.rows, known.values, space)
-    return (*zones, (known.rows[radii > 0.0], radii[radii > 0.0]))
+        return known.rows[:0], np.zeros(0)
+    radii = plateaus(known.rows, known.values, request.space)
+    return known.rows[radii > 0.0], radii[radii > 0.0]
 
 
 def _novelty(request: SuggestRequest) -> Callable[[Array], Array]:

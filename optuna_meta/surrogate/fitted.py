@@ -180,6 +180,8 @@ def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedP
     # Torch takes a second to import, and whoever loads a fitted prior needs none of it.
     from optuna_meta.surrogate.base_fit import fit_prior_gps
 
+    # Of many studies an even spread is asked: which, must not depend on the storage's order.
+    prior = replace(prior, tasks=tuple(sorted(prior.tasks, key=lambda task: task.name)))
     data = _padded(prior)
     parameters = fit_prior_gps(data, device)
     return FittedPrior(prior, parameters, condition_prior_gps(parameters, data))

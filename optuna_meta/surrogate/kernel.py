@@ -141,8 +141,8 @@ def target_precisions(X: Array, y: Array, owners: NDArray[np.int64], initial: Ar
     """
     if len(y) < _LEAST_TRIALS or np.ptp(y) == 0.0:
         return initial
-    columns = (X[:, None, :] - X[None, :, :]) ** 2
-    squared = np.stack([columns[:, :, owners == d].sum(-1) for d in range(len(initial))])
+    by_dimension = (X[:, owners == d] for d in range(len(initial)))
+    squared = np.stack([squared_distances(columns, columns) for columns in by_dimension])
     start = np.append(np.log(initial), _TYPICAL_LOG_NOISE)
     centre, spread = start.copy(), np.append(np.full(len(initial), _SPREAD), _NOISE_SPREAD)
 

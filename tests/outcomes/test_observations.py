@@ -80,8 +80,8 @@ def test_failed_and_unfinished_trials_are_left_out() -> None:
 
 def test_only_complete_trials_came_to_their_values() -> None:
     trials = [*COMPLETE, pruned(6, {1: 0.65}), trial(7, state=TrialState.FAIL), trial(8, 0.3)]
-    observed = observe(trials, [DOWN], failures=True)
-    assert observed.measured.tolist() == [True] * 5 + [False, False, True]
+    observed = observe(trials, [DOWN])
+    assert observed.measured.tolist() == [True] * 5 + [False, True]
 
 
 @pytest.mark.parametrize("worst", [math.inf, -math.inf])

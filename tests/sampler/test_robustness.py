@@ -223,8 +223,11 @@ def test_an_error_in_planning_costs_only_the_transfer(
     assert "a bug" in logged.messages[0]
 
 
-def failures_of(sampler: MetaSampler, how: BaseException) -> int:
-    """How many of 20 trials hit a region in which every trial fails, where the priors are best."""
+def failures_of(sampler: MetaSampler, how: BaseException) -> tuple[int, float]:
+    """How many of 20 trials hit a region where the priors are best and every trial fails.
+
+    And the best value: at the border of that region it is .04.
+    """
 
     def fragile(trial: optuna.Trial) -> float:
         value = bowl()(trial)
@@ -234,14 +237,39 @@ def failures_of(sampler: MetaSampler, how: BaseException) -> int:
 
     study = optuna.create_study(sampler=sampler)
     study.optimize(fragile, n_trials=20, catch=ArithmeticError)
-    return sum(trial.state != TrialState.COMPLETE for trial in study.trials)
+    return sum(trial.state != TrialState.COMPLETE for trial in study.trials), study.best_value
 
 
 @pytest.mark.parametrize("how", [ArithmeticError(), optuna.TrialPruned()], ids=["fail", "prune"])
 def test_a_region_that_fails_is_left(how: BaseException) -> None:
-    """Failed trials, and pruned ones that reported nothing, count as the worst."""
-    assert failures_of(meta_sampler(bowl_prior()), how) <= 10
-    assert failures_of(MetaSampler(seed=0), how) <= 10
+    """Failed trials, and pruned ones that reported nothing, tell where there are more."""
+    for sampler in (meta_sampler(bowl_prior()), MetaSampler(seed=0)):
+        n_failures, best = failures_of(sampler, how)
+        assert n_failures <= 14 and best < 0.06
+
+
+def best_of_25(sampler: MetaSampler, rate: float, retried: bool) -> float:
+    """The best of 25 complete trials where others fail at random."""
+    study, rng = optuna.create_study(sampler=sampler), np.random.default_rng(0)
+    while len(study.get_trials(states=(TrialState.COMPLETE,))) < 25:
+        trial = study.ask()
+        value = bowl()(trial)
+        if rng.random() < rate:
+            study.tell(trial, state=TrialState.FAIL)
+            if retried:
+                study.enqueue_trial(trial.params)
+        else:
+            study.tell(trial, value)
+    return study.best_value
+
+
+@pytest.mark.parametrize("retried", [False, True])
+def test_failures_that_have_nothing_to_do_with_the_configuration_cost_little(
+    retried: bool,
+) -> None:
+    """As when machines are taken away."""
+    for prior in (bowl_prior(), None):
+        assert best_of_25(MetaSampler(prior_studies=prior, seed=0), 0.3, retried) < 1e-3
 
 
 def test_the_largest_float_blinds_nobody() -> None:
@@ -339,3 +367,14 @@ def test_storage_reads_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(study._storage, "get_all_trials", counted)
     study.optimize(bowl(), n_trials=1)
     assert len(calls) <= 4  # To infer the space, to plan, to look for clashes; Optuna's own.
+
+
+def test_the_order_in_which_prior_studies_are_read_is_immaterial() -> None:
+    """Also of more studies than a suggestion asks."""
+    centres = [0.37 * i % 1.0 for i in range(40)]
+    studies = [run(bowl(c), 4, seed=i, study_name=f"{i}") for i, c in enumerate(centres)]
+    orders = [studies, studies[::-1], studies[17:] + studies[:17]]
+    found = [
+        [t.params for t in run(bowl(), 5, sampler=meta_sampler(order)).trials] for order in orders
+    ]
+    assert found[0] == found[1] == found[2]

@@ -57,7 +57,7 @@ def params_of_rows(request: SuggestRequest, rows: np.ndarray[Any, Any]) -> list[
 def test_before_any_trial_the_prior_space_stands_in() -> None:
     request = request_of(optuna.create_study())
     assert request.space.names == ("kind", "rate", "width")
-    assert len(request.rows) == len(request.pending) == request.ahead == 0
+    assert len(request.rows) == len(request.pending) == 0
 
 
 def test_finished_trials_are_rows_with_lower_better_values() -> None:
@@ -96,7 +96,7 @@ def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
         planned._trial_id, PLAN_KEY, {"rate": 0.1, "width": 0.2, "kind": "b"}
     )
     planned.suggest_float("width", 0.0, 1.0)
-    unknown = study.ask()
+    unknown = study.ask()  # What it will run nobody knows yet.
     request = request_of(study, number=unknown.number + 1)
     first, second = params_of_rows(request, request.pending)
     assert first == {n: pytest.approx(v) for n, v in study.trials[2].params.items()}
@@ -105,19 +105,43 @@ def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
         "width": pytest.approx(planned.params["width"]),
         "kind": "b",
     }
-    assert request.ahead == 1
-    assert request_of(study, number=unknown.number).ahead == 0
 
 
-def test_failed_trials_rank_last() -> None:
+def test_failed_trials_are_told_apart() -> None:
     study = run(bowl(), 2)
     study.tell(study.ask(SPACE), state=TrialState.FAIL)
     with pytest.warns(match="nan is not acceptable"):
         study.tell(study.ask(SPACE), float("nan"))
+    study.tell(study.ask(SPACE), state=TrialState.PRUNED)  # It reported nothing.
     request = request_of(study)
-    assert len(request.values) == 4
-    assert (request.values[2:] == request.values[:2].max()).all()
-    assert len(request.pending) == 0
+    assert len(request.values) == 2 and len(request.pending) == 0
+    assert request.failed is not None
+    for params, trial in zip(
+        params_of_rows(request, request.failed), study.trials[2:], strict=True
+    ):
+        assert params == {n: pytest.approx(v) for n, v in trial.params.items()}
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_parameter_that_was_planned_in_vain_is_conditional(planned: bool) -> None:
+    """Two trials are few; only the plan says that the second could have asked for it."""
+    kind, only_a = CategoricalDistribution(["a", "b"]), FloatDistribution(0.0, 1.0)
+    both, one = {"kind": kind, "only a": only_a}, {"kind": kind}
+    plan = {"kind": "b", "only a": 0.3} if planned else {"kind": "b"}
+    study = optuna.create_study()
+    study.add_trial(create_trial(params={"kind": "a", "only a": 0.2}, distributions=both, value=1))
+    study.add_trial(
+        create_trial(
+            params={"kind": "b"}, distributions=one, value=1, system_attrs={PLAN_KEY: plan}
+        )
+    )
+    request = request_of(study, fit_prior(Prior()))
+    if not planned:
+        assert request.conditions == ()
+        return
+    (condition,) = request.conditions
+    assert request.space.names[condition.child] == "only a"
+    assert condition.holds(np.array([0.0, 1.0])).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e308, -1e308])

@@ -13,12 +13,13 @@ from optuna_meta._optuna import contains
 from optuna_meta._typing import Array
 from optuna_meta.space.dimension import UNSEEN
 from optuna_meta.space.rows import apart
+from optuna_meta.space.rows import different
 from optuna_meta.space.rows import enumerated
 from optuna_meta.space.rows import fixed
 from optuna_meta.space.rows import neighbours
+from optuna_meta.space.rows import repeats_of
 from optuna_meta.space.rows import squared_distances
 from optuna_meta.space.rows import uniform
-from optuna_meta.space.rows import unseen
 from optuna_meta.space.search_space import Space
 
 
@@ -128,42 +129,43 @@ def test_fixed_cells_overrule() -> None:
     np.testing.assert_array_equal(fixed(rows, np.array([np.nan, 0.9])), [[0.1, 0.9], [0.3, 0.9]])
 
 
-def brute_force(rows: Array, seen: Array) -> list[int]:
-    def key(row: Array) -> tuple[float, ...]:
-        return tuple(-9.0 if np.isnan(c) else round(float(c), 7) + 0.0 for c in row)
+def brute_force(rows: Array, trials: Array) -> list[bool]:
+    """Whether a row agrees with a trial in all that the trial has."""
 
-    known = {key(row) for row in seen}
-    first: dict[tuple[float, ...], int] = {}
-    for i, row in enumerate(rows):
-        first.setdefault(key(row), i)
-    return [i for k, i in first.items() if k not in known] or list(first.values())
+    def agrees(row: Array, trial: Array) -> bool:
+        has = ~np.isnan(trial)
+        return bool(has.any() and (np.abs(row[has] - trial[has]) < 1e-7).all())
+
+    return [any(agrees(row, trial) for trial in trials) for row in rows]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_unseen_agrees_with_brute_force(seed: int) -> None:
+def test_repeats_agree_with_brute_force(seed: int) -> None:
     random = np.random.default_rng(seed)
     cells = np.array([np.nan, -0.0, 0.0, 0.5, 1.0, UNSEEN])
-    rows, seen = cells[random.integers(6, size=(60, 2))], cells[random.integers(6, size=(9, 2))]
-    assert unseen(rows, seen).tolist() == brute_force(rows, seen)
-    assert unseen(rows, rows).tolist() == brute_force(rows, rows)
+    rows, trials = cells[random.integers(6, size=(60, 3))], cells[random.integers(6, size=(9, 3))]
+    assert repeats_of(trials)(rows).tolist() == brute_force(rows, trials)
+    assert not repeats_of(trials[:0])(rows).any() and len(repeats_of(trials)(rows[:0])) == 0
+
+
+def test_a_trial_without_parameters_repeats_nothing() -> None:
+    nothing = np.full((1, 2), np.nan)
+    assert repeats_of(nothing)(np.zeros((1, 2))).tolist() == [False]
 
 
 def test_rounding_makes_no_configuration_new() -> None:
     rows = np.array([[0.1 + 0.2], [0.3], [0.4]])
-    assert unseen(rows, np.array([[0.3]])).tolist() == [2]
-    assert unseen(rows, np.zeros((0, 1))).tolist() == [0, 2]
-    assert unseen(np.zeros((0, 1)), rows).tolist() == []
+    assert repeats_of(np.array([[0.3]]))(rows).tolist() == [True, True, False]
+    assert different(rows).tolist() == [0, 2] and len(different(rows[:0])) == 0
 
 
 def test_rows_keep_their_distance_from_each_of_the_others() -> None:
     rows = uniform(200, SPACE, np.random.default_rng(0))
     others = uniform(4, SPACE, np.random.default_rng(1))
     radii = np.array([0.0, 0.6, 1.0, 1.4])
-    each = [apart(rows, other[None], SPACE, r) for other, r in zip(others, radii, strict=True)]
-    np.testing.assert_array_equal(apart(rows, others, SPACE, radii), np.all(each, axis=0))
-    np.testing.assert_array_equal(
-        apart(rows, others, SPACE, 0.6), apart(rows, others, SPACE, np.full(4, 0.6))
-    )
+    each = [apart(rows, others[[k]], radii[[k]], SPACE) for k in range(4)]
+    np.testing.assert_array_equal(apart(rows, others, radii, SPACE), np.all(each, axis=0))
+    assert apart(rows, others[:0], radii[:0], SPACE).all()
 
 
 def test_distances_are_the_sum_over_dimensions() -> None:

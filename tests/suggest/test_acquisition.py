@@ -173,7 +173,7 @@ def test_of_one_objective_the_score_is_the_mixtures(n: int) -> None:
     posterior = conditioned(ROWS[:n, 1])
     p = posterior.model.predict(posterior.inputs(AT))
     expected = mixture_score(p.means, p.deviations, p.incumbents, p.weights)
-    acquisition = AcquisitionFunction((posterior,), 1, np.ones(n, dtype=bool))
+    acquisition = AcquisitionFunction((posterior,), 1, np.ones(n, dtype=bool), NO_ROWS)
     np.testing.assert_allclose(scores(acquisition), expected, rtol=1e-9, atol=1e-9)
 
 
@@ -181,7 +181,7 @@ def test_a_constraint_adds_the_log_probability_of_feasibility() -> None:
     limit = conditioned(ROWS[:, 1] - 0.5, Outcome.constraint("x"))
     p = limit.model.predict(limit.inputs(AT))
     aim, feasible = conditioned(ROWS[:, 2]), ROWS[:, 1] <= 0.5
-    with_it = scores(AcquisitionFunction((aim, limit), 1, feasible))
+    with_it = scores(AcquisitionFunction((aim, limit), 1, feasible, NO_ROWS))
     # The incumbent is the best of the feasible trials, not of all.
     q = aim.model.predict(aim.inputs(AT))
     incumbents = q.fitted[:, feasible].min(axis=1)
@@ -193,7 +193,7 @@ def test_a_constraint_adds_the_log_probability_of_feasibility() -> None:
 def test_while_nothing_is_feasible_feasibility_decides() -> None:
     limit = conditioned(ROWS[:, 1] + 0.1, Outcome.constraint("x"))
     found = scores(
-        AcquisitionFunction((conditioned(ROWS[:, 2]), limit), 1, np.zeros(8, dtype=bool))
+        AcquisitionFunction((conditioned(ROWS[:, 2]), limit), 1, np.zeros(8, dtype=bool), NO_ROWS)
     )
     assert AT[np.argsort(-found)[:3], 1].max() < np.median(AT[:, 1])
 
@@ -201,15 +201,15 @@ def test_while_nothing_is_feasible_feasibility_decides() -> None:
 @pytest.mark.parametrize("n", [0, 1, 2, 8])
 def test_equal_objectives_are_improved_like_one(n: int) -> None:
     posterior = conditioned(ROWS[:n, 1])
-    both = scores(AcquisitionFunction((posterior, posterior), 2, np.ones(n, dtype=bool)))
-    one = scores(AcquisitionFunction((posterior,), 1, np.ones(n, dtype=bool)))
+    both = scores(AcquisitionFunction((posterior, posterior), 2, np.ones(n, dtype=bool), NO_ROWS))
+    one = scores(AcquisitionFunction((posterior,), 1, np.ones(n, dtype=bool), NO_ROWS))
     assert np.isfinite(both).all()
     assert np.corrcoef(np.argsort(np.argsort(both)), np.argsort(np.argsort(one)))[0, 1] > 0.8
 
 
 def test_priors_that_have_lost_are_not_asked_about_candidates() -> None:
     cold = conditioned(ROWS[:, 1], Outcome.constraint("unheard of"))
-    acquisition = AcquisitionFunction((cold,), 1, np.ones(8, dtype=bool))
+    acquisition = AcquisitionFunction((cold,), 1, np.ones(8, dtype=bool), NO_ROWS)
     assert not acquisition.asks_priors and acquisition.inputs(AT)[0].Z.shape == (12, 0)
     as_expected = conditioned(bowl_prior().predict(ROWS).mean(axis=1))
-    assert AcquisitionFunction((cold, as_expected), 2, np.ones(8, dtype=bool)).asks_priors
+    assert AcquisitionFunction((cold, as_expected), 2, np.ones(8, dtype=bool), NO_ROWS).asks_priors

@@ -176,7 +176,7 @@ def test_a_study_without_a_parameter_does_not_depend_on_it() -> None:
     some = prior((8, 8))
     rows = some.tasks[1].rows.copy()
     rows[:, :2] = np.nan
-    fitted = fit_prior(Prior(SPACE, (some.tasks[0], Task("less", rows, some.tasks[1].values))))
+    fitted = fit_prior(Prior(SPACE, (some.tasks[0], Task("without", rows, some.tasks[1].values))))
     tuned = np.array([[True, True, True], [False, False, True]])
     np.testing.assert_array_equal(fitted.parameters.precisions > 0.0, tuned)
     assert np.isfinite(fitted.parameters.precisions).all()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,7 +66,8 @@ def test_more_studies_of_a_kind_are_surer() -> None:
 
 def test_studies_of_noise_among_good_ones_weigh_next_to_nothing() -> None:
     good, noise = prior(5, 30), prior(4, 30, shuffled=True, seed=1)
-    mixed = reliability_of(fit_prior(Prior(SPACE, good.prior.tasks + noise.prior.tasks)))
+    others = tuple(replace(task, name=f"u{task.name}") for task in noise.prior.tasks)
+    mixed = reliability_of(fit_prior(Prior(SPACE, good.prior.tasks + others)))
     assert mixed.signal[:5].min() > 0.95 and mixed.signal[5:].max() < 0.5
     weights = signal_weights(mixed)
     assert weights[:5].sum() > 0.8 and weights.sum() == pytest.approx(1.0)
