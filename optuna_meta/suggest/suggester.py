@@ -21,6 +21,7 @@ from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.outcomes.pareto import feasible
 from optuna_meta.space.conditions import apply_conditions
 from optuna_meta.space.rows import apart
+from optuna_meta.space.rows import different
 from optuna_meta.space.rows import fixed
 from optuna_meta.space.rows import neighbours
 from optuna_meta.space.rows import repeats_of
@@ -190,6 +191,7 @@ def search(
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
         local = fixed(neighbours(starts, n_local, space, rng, steps), request.fixed)
         local = apply_conditions(local, request.conditions)
+        local = local[different(local)]  # Else the next round starts from one row four times.
         local = local[~is_seen(local)]
         local = local[apart(local, *flat, space)]
         if not len(local):

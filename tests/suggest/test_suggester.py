@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 import time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from optuna_meta.space.conditions import Condition
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.rows import apart
 from optuna_meta.space.rows import enumerated
+from optuna_meta.space.rows import neighbours
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
@@ -105,6 +107,21 @@ def test_local_search_repeats_nothing_either(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(suggester_module, "SMALL", 1)
     everything = enumerated(SMALL)
     assert as_set(run(suggester(SMALL), SMALL, len(everything))) == as_set(everything)
+
+
+def test_local_search_starts_from_different_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = Space(tuple(Dimension(f"x{d}", 0.0, 1.0, step=0.125) for d in range(4)))
+    trials, starts = run(suggester(grid), grid, 10), []
+
+    def recorded(rows: Array, *more: Any) -> Array:
+        starts.append(rows[:4])
+        return neighbours(rows, *more)
+
+    monkeypatch.setattr(suggester_module, "neighbours", recorded)
+    suggester(grid).suggest(request(grid, trials), rng())
+    assert len(starts) > 1
+    # A neighbour may be a row of an earlier round once more, but not of its own.
+    assert min(len(as_set(rows)) for rows in starts) >= 3
 
 
 def test_running_trials_count_as_seen() -> None:
