@@ -8,6 +8,10 @@ import logging
 import optuna
 import pytest
 
+from optuna_meta.surrogate import transfer_model
+from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.reliability import Reliability
+
 
 pytest.register_assert_rewrite("optuna.testing.pytest_samplers")
 
@@ -39,6 +43,20 @@ def logged(request: pytest.FixtureRequest) -> Iterator[_Records]:
     logger.removeHandler(handler)
     failed = [m for m in handler.messages if "failed" in m]
     assert request.node.get_closest_marker("plan_may_fail") or not failed, failed
+
+
+@pytest.fixture
+def weighings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many studies each computation of what prior studies say of each other was of."""
+    sizes: list[int] = []
+    reliability_of = transfer_model.reliability_of
+
+    def counted(fitted: FittedPrior) -> Reliability:
+        sizes.append(len(fitted))
+        return reliability_of(fitted)
+
+    monkeypatch.setattr(transfer_model, "reliability_of", counted)
+    return sizes
 
 
 def pytest_configure(config: pytest.Config) -> None:

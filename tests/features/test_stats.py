@@ -8,15 +8,6 @@ from optuna_meta.features import stats
 from optuna_meta.features.stats import standardise
 
 
-@pytest.fixture
-def numbers() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    columns = rng.standard_normal((200, 5)) @ rng.standard_normal((5, 5))
-    columns[:, 0] = np.exp(columns[:, 0])
-    columns[rng.random(columns.shape) < 0.1] = np.nan
-    return columns
-
-
 def test_standard_columns_have_mean_0_and_deviation_1(numbers: np.ndarray) -> None:
     z = standardise(numbers)
     np.testing.assert_allclose(np.nanmean(z, axis=0), 0, atol=1e-12)

@@ -23,8 +23,6 @@ from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import record_meta_features
 from optuna_meta.suggest.pool import Pool
-from optuna_meta.surrogate import transfer_model as model_module
-from optuna_meta.surrogate.reliability import Reliability
 from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import meta_sampler
@@ -312,24 +310,16 @@ def test_the_pools_of_a_studys_suggester_are_few() -> None:
 
 
 def test_studies_in_turn_share_what_the_prior_studies_say_of_each_other(
-    monkeypatch: pytest.MonkeyPatch,
+    weighings: list[int],
 ) -> None:
     """More of them than a sampler keeps trials of; also after pickling."""
-    asked: list[int] = []
-    reliability_of = model_module.reliability_of
-
-    def counted(fitted: FittedPrior) -> Reliability:
-        asked.append(len(fitted))
-        return reliability_of(fitted)
-
-    monkeypatch.setattr(model_module, "reliability_of", counted)
     sampler = meta_sampler(bowl_prior())
     studies = [optuna.create_study(sampler=sampler) for _ in range(6)]
     for study in studies * 2:
         study.optimize(bowl(), n_trials=1)
     studies[0].sampler = pickle.loads(pickle.dumps(sampler))
     studies[0].optimize(bowl(), n_trials=1)
-    assert asked == [5]
+    assert weighings == [5]
 
 
 @pytest.mark.parametrize("n_before", [0, 3])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -196,6 +198,35 @@ def test_while_nothing_is_feasible_feasibility_decides() -> None:
         AcquisitionFunction((conditioned(ROWS[:, 2]), limit), 1, np.zeros(8, dtype=bool), NO_ROWS)
     )
     assert AT[np.argsort(-found)[:3], 1].max() < np.median(AT[:, 1])
+
+
+def believing(posteriors: tuple[OutcomePosterior, ...], n_objectives: int) -> np.ndarray:
+    """Scores while the row that promises most is running."""
+    asked = AcquisitionFunction(posteriors, n_objectives, np.ones(8, dtype=bool), NO_ROWS)
+    return scores(replace(asked, pending=AT[[np.argmax(scores(asked))]]))
+
+
+def test_what_a_running_trial_promises_is_the_incumbent() -> None:
+    posterior = conditioned(ROWS[:, 1])
+    p = posterior.model.predict(posterior.inputs(AT))
+    promised = mixture_score(p.means, p.deviations, p.incumbents, p.weights).argmax()
+    incumbents = np.minimum(p.incumbents, p.means[:, promised])
+    assert (incumbents < p.incumbents).any()
+    expected = mixture_score(p.means, p.deviations, incumbents, p.weights)
+    np.testing.assert_allclose(believing((posterior,), 1), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_running_trial_that_is_likely_infeasible_promises_nothing() -> None:
+    aim, limit = conditioned(ROWS[:, 1]), conditioned(np.full(8, 2.0), Outcome.constraint("x"))
+    alone = AcquisitionFunction((aim, limit), 1, np.ones(8, dtype=bool), NO_ROWS)
+    np.testing.assert_array_equal(believing((aim, limit), 1), scores(alone))
+
+
+def test_running_trials_are_on_the_front() -> None:
+    pair = (conditioned(ROWS[:, 1]), conditioned(ROWS[:, 2]))
+    alone = scores(AcquisitionFunction(pair, 2, np.ones(8, dtype=bool), NO_ROWS))
+    promised, believed = alone.argmax(), believing(pair, 2)
+    assert (believed <= alone + 1e-9).all() and believed[promised] < alone[promised] - 0.1
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 8])

@@ -25,9 +25,7 @@ from optuna_meta.suggest.suggester import Suggester
 from optuna_meta.surrogate import transfer_model as model_module
 from optuna_meta.surrogate.components import Arm
 from optuna_meta.surrogate.fitted import fit_prior
-from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.kernel import Scales
-from optuna_meta.surrogate.reliability import Reliability
 from optuna_meta.surrogate.transfer_model import is_untested
 from optuna_meta.surrogate.transfer_model import OutcomePosterior
 
@@ -447,20 +445,10 @@ def test_a_suggester_without_a_study_is_as_if_it_had_never_been_there(n_tasks: i
     assert without.trust == pytest.approx(fresh.trust, abs=0.05)
 
 
-def test_many_studies_are_asked_once_what_they_say_of_each_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[int] = []
-    reliability_of = model_module.reliability_of
-
-    def counted(fitted: FittedPrior) -> Reliability:
-        asked.append(len(fitted))
-        return reliability_of(fitted)
-
-    monkeypatch.setattr(model_module, "reliability_of", counted)
+def test_many_studies_are_asked_once_what_they_say_of_each_other(weighings: list[int]) -> None:
     rows = CUBE.snap(rng(5).random((4, 3)))
     whole = suggester(n_tasks=12)
     whole.suggest(request(CUBE, rows=rows), rng())
     for name in ("t0", "t11"):
         whole.without(name).suggest(request(CUBE, rows=rows), rng())
-    assert asked == [12]
+    assert weighings == [12]

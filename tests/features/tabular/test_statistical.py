@@ -10,15 +10,6 @@ from optuna_meta.features.stats import standardise
 from optuna_meta.features.tabular import statistical
 
 
-@pytest.fixture
-def numbers() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    columns = rng.standard_normal((200, 5)) @ rng.standard_normal((5, 5))
-    columns[:, 0] = np.exp(columns[:, 0])
-    columns[rng.random(columns.shape) < 0.1] = np.nan
-    return columns
-
-
 def test_correlations_are_those_of_numpy(numbers: np.ndarray) -> None:
     complete = numbers[~np.isnan(numbers).any(axis=1)]
     expected = np.abs(np.corrcoef(complete.T)[np.triu_indices(5, 1)])
