@@ -5,7 +5,6 @@ are random ones of a bowl, and so are those of the prior studies.
 """
 
 import argparse
-from collections.abc import Callable
 from collections.abc import Mapping
 import resource
 import statistics
@@ -119,7 +118,7 @@ def measure_first(n_parameters: int) -> str:
     fitted = _fitted(kind, 5)
     milliseconds = []
     for low in (0.05, 0.04, 0.03):
-        asked = {name: FloatDistribution(low, 0.95, step=0.3) for name in names}
+        asked = {name: FloatDistribution(low, low + 0.9, step=0.3) for name in names}
         study = optuna.create_study(sampler=_sampler(fitted))
         _, cost = commands.timed(lambda: suggest(study.ask(), asked))  # noqa: B023
         milliseconds.append(1000.0 * cost.cpu)
@@ -154,9 +153,7 @@ def new_study(kind: Kind, n_trials: int, sampler: BaseSampler, seed: int = _NEW)
     """Make a study of random trials."""
     rng = np.random.default_rng(seed)
     directions = ["minimize"] * kind.n_objectives
-    study = optuna.create_study(
-        study_name=f"bowl-{seed}", sampler=sampler, directions=directions
-    )
+    study = optuna.create_study(study_name=f"bowl-{seed}", sampler=sampler, directions=directions)
     study.add_trials([_random_trial(kind, rng, number) for number in range(n_trials)])
     return study
 
