@@ -22,6 +22,7 @@ from optuna_meta.space.dimension import choice_key
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.dimension import UNSEEN
+from optuna_meta.space.scale import unit_of
 
 
 __all__ = ["Space", "translate_cells"]
@@ -116,16 +117,33 @@ def _merged_by_name(dimensions: Iterable[Dimension]) -> dict[str, Dimension]:
 def _merged(dimensions: Sequence[Dimension]) -> Dimension:
     categorical = sum(d.is_categorical for d in dimensions)
     if 2 * categorical > len(dimensions):
-        return _merged_choices([d for d in dimensions if d.is_categorical])
+        return _merged_choices([d for d in dimensions if d.choices is not None])
     numeric = [d for d in dimensions if not d.is_categorical]
+    lists = [d for d in numeric if d.choices is not None]
+    if not lists:
+        return _merged_ranges(numeric)
+    wide = [d for d in numeric if d.choices is None and d.low < d.high]
+    listed = [n for d in numeric if d not in wide for n in d.choices or (d.value(0.0),)]
+    whole = Dimension.of_numbers(numeric[0].name, listed)
+    return _merged_ranges([*wide, whole]) if wide else whole
+
+
+def _merged_ranges(numeric: Sequence[Dimension]) -> Dimension:
     if any(d.log for d in numeric):
         # A single value such as 0, "it was off", does not make the others' scale linear.
         numeric = [d for d in numeric if d.low < d.high or d.low > 0]
     low, high = min(d.low for d in numeric), max(d.high for d in numeric)
-    log = any(d.log for d in numeric) and low > 0
     integer = all(d.integer for d in numeric)
+    unit = 0.0
+    if low <= 0 and all(d.low > 0 or d.choices for d in numeric):
+        # Nor does a zero on a list: a logarithm through it keeps the others' scale.
+        edges = [edge for d in numeric for edge in d.choices or (d.low, d.high)]
+        unit = unit_of(np.array(sorted(map(as_number, edges))))
+    log = any(d.log for d in numeric) and (low > 0 or unit > 0)
     step = _common_step(numeric, integer, log)
-    return Dimension(numeric[0].name, low, high, log=log, step=step, integer=integer)
+    return Dimension(
+        numeric[0].name, low, high, log=log, step=step, integer=integer, unit=unit * log
+    )
 
 
 def _common_step(dimensions: Sequence[Dimension], integer: bool, log: bool) -> float:
@@ -154,7 +172,7 @@ def translate_cells(cells: Array, source: Dimension, target: Dimension) -> Array
     """Translate cells (n,) of one dimension into another, by value."""
     if source == target and not source.integer and _same_choices(source, target):
         return cells
-    if source.choices is not None:
+    if source.choices is not None and source.is_categorical:
         # One slot more: the index -1 of an unseen choice reads the last one.
         unseen = UNSEEN if target.is_categorical else math.nan
         table = np.append(target.encode(source.choices), unseen)
@@ -164,7 +182,7 @@ def translate_cells(cells: Array, source: Dimension, target: Dimension) -> Array
     numbers = source.numbers(cells)
     if source.integer:
         numbers = np.round(numbers)
-    if target.choices is None:
+    if target.choices is None or target.ordered:
         return target.cells(numbers)
     # A number that was encoded and decoded differs from the choice by rounding.
     choices = np.array([as_number(choice) for choice in target.choices])
