@@ -9,6 +9,7 @@ list of choices, or a range, has the same value in the same place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Hashable
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -31,7 +32,16 @@ from optuna_meta.space.scale import scaled
 from optuna_meta.space.scale import unscaled
 
 
-__all__ = ["Dimension", "NOTHING", "UNSEEN", "as_number", "choice_key", "nearest", "plain"]
+__all__ = [
+    "Dimension",
+    "NOTHING",
+    "UNSEEN",
+    "as_number",
+    "choice_key",
+    "different",
+    "nearest",
+    "plain",
+]
 
 UNSEEN = -1.0  # The cell of a choice that the dimension does not know.
 NOTHING = object()
@@ -54,6 +64,16 @@ def choice_key(value: Any) -> tuple[str, Any]:
     if value is None or isinstance(value, str):
         return (type(value).__name__, value)
     return ("other", json.dumps(value, default=repr, sort_keys=True))
+
+
+def different(
+    choices: Iterable[Any], identity: Callable[[Any], Hashable] = choice_key
+) -> tuple[Any, ...]:
+    """Return the choices in order, of equal ones the first, as Optuna does."""
+    first: dict[Hashable, Any] = {}
+    for choice in choices:
+        first.setdefault(identity(choice), choice)
+    return tuple(first.values())
 
 
 def as_number(value: Any) -> float:
@@ -125,33 +145,31 @@ class Dimension:
 
     @classmethod
     def choosing(cls, name: str, choices: Sequence[Any]) -> Dimension:
-        """Return the dimension of choices: ordered where all are numbers that cells tell apart.
-
-        Of equal choices the first one counts, as for Optuna.
-        """
-        different = tuple({choice_key(c): c for c in reversed(choices)}.values())[::-1]
+        """Return the dimension of choices: ordered where all are numbers that cells tell apart."""
+        choices = different(choices)
         # Neither truth values nor members of an enumeration, which are names.
-        are_numbers = all(type(plain(choice)) in (int, float) for choice in different)
-        if are_numbers and all(math.isfinite(as_number(choice)) for choice in different):
-            found = cls.of_numbers(name, different)
-            if found.size == len(different) and (np.diff(found.ladder) > _TOLD_APART).all():
+        are_numbers = all(type(plain(choice)) in (int, float) for choice in choices)
+        if are_numbers and all(math.isfinite(as_number(choice)) for choice in choices):
+            found = cls.of_numbers(name, choices)
+            if found.size == len(choices) and (np.diff(found.ladder) > _TOLD_APART).all():
                 return found
-        return cls(name, choices=different)
+        return cls(name, choices=choices)
 
     @classmethod
     def of_numbers(cls, name: str, choices: Iterable[Any]) -> Dimension:
         """Return the dimension of finite numbers to choose from, on the scale that they show."""
-        first = {as_number(choice): choice for choice in reversed([*choices])}
-        log, unit = scale_of(np.array(sorted(first)))
-        integer = all(isinstance(plain(choice), int) for choice in first.values())
-        given = tuple(first.values())[::-1]
-        return cls(name, min(first), max(first), log, 0.0, integer, given, ordered=True, unit=unit)
+        choices = different(choices, as_number)
+        numbers = sorted(map(as_number, choices))
+        log, unit = scale_of(np.array(numbers))
+        integer = all(isinstance(plain(choice), int) for choice in choices)
+        edges = numbers[0], numbers[-1]
+        return cls(name, *edges, log, 0.0, integer, choices, ordered=True, unit=unit)
 
     @classmethod
     def spanning(cls, name: str, values: Sequence[Any]) -> Dimension:
         """Return the linear range, or the choices, of a parameter's values."""
         if any(not isinstance(v, int | float) or isinstance(v, bool) for v in values):
-            return cls(name, choices=tuple({choice_key(v): v for v in values}.values()))
+            return cls(name, choices=different(values))
         integer = all(isinstance(v, int) for v in values)
         return cls(name, min(values), max(values), integer=integer, step=1.0 * integer)
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import replace
 import math
 from typing import Any
 
@@ -18,7 +17,7 @@ from optuna.distributions import BaseDistribution
 
 from optuna_meta._typing import Array
 from optuna_meta.space.dimension import as_number
-from optuna_meta.space.dimension import choice_key
+from optuna_meta.space.dimension import different
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.dimension import UNSEEN
@@ -161,31 +160,28 @@ def _common_step(dimensions: Sequence[Dimension], integer: bool, log: bool) -> f
 
 
 def _merged_choices(dimensions: Sequence[Dimension]) -> Dimension:
-    choices: dict[tuple[str, Any], Any] = {}
-    for dimension in dimensions:
-        for choice in dimension.choices or ():
-            choices.setdefault(choice_key(choice), choice)
-    return replace(dimensions[0], choices=tuple(choices.values()))
+    choices = different(choice for d in dimensions for choice in d.choices or ())
+    return Dimension(dimensions[0].name, choices=choices)
 
 
 def translate_cells(cells: Array, source: Dimension, target: Dimension) -> Array:
     """Translate cells (n,) of one dimension into another, by value."""
     if source == target and not source.integer and _same_choices(source, target):
         return cells
-    if source.choices is not None and source.is_categorical:
+    if source.is_categorical:
         # One slot more: the index -1 of an unseen choice reads the last one.
         unseen = UNSEEN if target.is_categorical else math.nan
-        table = np.append(target.encode(source.choices), unseen)
+        table = np.append(target.encode(source.choices or ()), unseen)
         present = ~np.isnan(cells)
         index = np.where(present, cells, 0).astype(int)
         return np.where(present, table[index], np.nan)
     numbers = source.numbers(cells)
     if source.integer:
         numbers = np.round(numbers)
-    if target.choices is None or target.ordered:
+    if not target.is_categorical:
         return target.cells(numbers)
     # A number that was encoded and decoded differs from the choice by rounding.
-    choices = np.array([as_number(choice) for choice in target.choices])
+    choices = np.array([as_number(choice) for choice in target.choices or ()])
     same = np.isclose(numbers[:, None], choices, rtol=1e-9, atol=0.0)
     found = np.where(same.any(axis=1), same.argmax(axis=1), UNSEEN)
     return np.where(np.isnan(cells), np.nan, found)
