@@ -103,13 +103,12 @@ class Corpus(NamedTuple):
 
     def suggest_choices(self, trial: optuna.Trial) -> dict[str, Any]:
         """Ask as the tables' authors did: each parameter is one of this corpus's own numbers."""
-        columns = zip(_NAMES, map(np.unique, self.X.T), strict=True)
-        numbers = {name: x.tolist() for name, x in columns}
+        kinds = {"learning_rate": float}
         return {
             name: trial.suggest_categorical(
-                name, known if name == "learning_rate" else [int(x) for x in known]
+                name, np.unique(numbers).astype(kinds.get(name, int)).tolist()
             )
-            for name, known in numbers.items()
+            for name, numbers in zip(_NAMES, self.X.T, strict=True)
         }
 
     def evaluate(self, params: base.Params) -> tuple[float, ...]:

@@ -74,7 +74,8 @@ class MetaSampler(BaseSampler):
     which every finished trial of it corrects. A mixture with a cold arm, which knows nothing of
     the prior studies, is weighed by the evidence: it leaves priors behind that mislead, and is
     all there is without any. Prior studies may differ in ranges, scales, choices and parameters;
-    what they share by name and value is used.
+    what they share by name and value is used. A categorical whose choices are all numbers is an
+    ordered number, of which its own choices are served: other lists and ranges share its scale.
 
     Each objective and each constraint of the study (``trial.set_constraint``) is learned from the
     prior studies that have it too: objectives are the same where their metric names are, else

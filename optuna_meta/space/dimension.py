@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from functools import lru_cache
 import json
 import math
 from typing import Any
@@ -146,14 +147,10 @@ class Dimension:
     @classmethod
     def choosing(cls, name: str, choices: Sequence[Any]) -> Dimension:
         """Return the dimension of choices: ordered where all are numbers that cells tell apart."""
-        choices = different(choices)
         # Neither truth values nor members of an enumeration, which are names.
-        are_numbers = all(type(plain(choice)) in (int, float) for choice in choices)
-        if are_numbers and all(math.isfinite(as_number(choice)) for choice in choices):
-            found = cls.of_numbers(name, choices)
-            if found.size == len(choices) and (np.diff(found.ladder) > _TOLD_APART).all():
-                return found
-        return cls(name, choices=choices)
+        if all(type(plain(choice)) in (int, float) for choice in choices):
+            return _choosing_numbers(name, tuple(choices), tuple(map(type, choices)))
+        return cls(name, choices=different(choices))
 
     @classmethod
     def of_numbers(cls, name: str, choices: Iterable[Any]) -> Dimension:
@@ -282,12 +279,23 @@ class Dimension:
         return float(scaled(np.array(number), self.log, self.unit))
 
 
+@lru_cache(maxsize=1000)  # Every trial asks for each of its parameters several times.
+def _choosing_numbers(name: str, choices: tuple[Any, ...], _: tuple[type, ...]) -> Dimension:
+    """Return the dimension of numbers; their types tell apart what is equal, as 1 and 1.0."""
+    choices = different(choices)
+    if all(math.isfinite(as_number(choice)) for choice in choices):
+        found = Dimension.of_numbers(name, choices)
+        if found.size == len(choices) and (np.diff(found.ladder) > _TOLD_APART).all():
+            return found
+    return Dimension(name, choices=choices)
+
+
 def nearest(distribution: BaseDistribution, value: Any) -> Any:
     """Return the value of a distribution that is nearest to an external value.
 
     Returns:
-        A Python scalar or choice; ``NOTHING`` where none corresponds (a choice that the
-        distribution lacks, or no number for a numeric distribution).
+        A Python scalar or choice; ``NOTHING`` where none corresponds (a category that the
+        distribution lacks, or no number for numbers).
     """
     dimension = Dimension.from_distribution("", distribution)
     if dimension.choices is not None:

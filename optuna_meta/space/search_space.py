@@ -128,21 +128,19 @@ def _merged(dimensions: Sequence[Dimension]) -> Dimension:
 
 
 def _merged_ranges(numeric: Sequence[Dimension]) -> Dimension:
-    if any(d.log for d in numeric):
+    log, unit = any(d.log for d in numeric), 0.0
+    if log:
         # A single value such as 0, "it was off", does not make the others' scale linear.
         numeric = [d for d in numeric if d.low < d.high or d.low > 0]
     low, high = min(d.low for d in numeric), max(d.high for d in numeric)
+    if log and all(d.low > 0 or d.choices for d in numeric) and low <= 0:
+        # Nor does one on a list: the logarithm goes through zero.
+        numbers = [number for d in numeric for number in d.choices or (d.low, d.high)]
+        unit = unit_of(np.array([as_number(number) for number in numbers]))
+    log = log and (low > 0 or unit > 0)
     integer = all(d.integer for d in numeric)
-    unit = 0.0
-    if low <= 0 and all(d.low > 0 or d.choices for d in numeric):
-        # Nor does a zero on a list: a logarithm through it keeps the others' scale.
-        edges = [edge for d in numeric for edge in d.choices or (d.low, d.high)]
-        unit = unit_of(np.array(sorted(map(as_number, edges))))
-    log = any(d.log for d in numeric) and (low > 0 or unit > 0)
     step = _common_step(numeric, integer, log)
-    return Dimension(
-        numeric[0].name, low, high, log=log, step=step, integer=integer, unit=unit * log
-    )
+    return Dimension(numeric[0].name, low, high, log, step, integer, unit=unit)
 
 
 def _common_step(dimensions: Sequence[Dimension], integer: bool, log: bool) -> float:
