@@ -19,6 +19,7 @@ from optuna_meta.suggest.expected_improvement import log_expected_improvement
 from optuna_meta.suggest.hypervolume import Boxes
 from optuna_meta.suggest.hypervolume import free_boxes
 from optuna_meta.suggest.hypervolume import log_hypervolume_improvement
+from optuna_meta.suggest.portfolio import log_portfolio_improvement
 from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import Predictions
 from optuna_meta.surrogate.transfer_model import OutcomePosterior
@@ -28,6 +29,7 @@ __all__ = ["AcquisitionFunction", "log_feasibility", "mixture_score"]
 
 _LEAST = 1e-300  # Logarithms stay finite.
 _DEVIATION_WORSE = 1.0  # Than average, before any trial.
+_TIE = np.log(1e-6)  # Of a share: it decides among candidates that gain under no prior study.
 _MARGIN = 0.1  # Of the trials' extent, from the worst value to the reference point.
 
 
@@ -77,6 +79,11 @@ class AcquisitionFunction:
         """Whether any score depends on what the prior studies expect."""
         return any(posterior.model.asks_priors() for posterior in self.posteriors)
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a candidate counts by what it gains if the target is like one prior study."""
+        return self.n_objectives == 1 and self.posteriors[0].is_undecided
+
     def inputs(self, rows: Array) -> list[Inputs]:
         """Assemble what the model of each outcome reads of rows (M, D)."""
         return [posterior.inputs(rows) for posterior in self.posteriors]
@@ -94,9 +101,19 @@ class AcquisitionFunction:
             incumbents = self._feasible_incumbents(p) if constraints else p.incumbents
             incumbents = np.minimum(incumbents, self._believed[0].min(axis=1, initial=np.inf))
             score = mixture_score(p.means, p.deviations, incumbents, p.weights)
+            if self.is_undecided:
+                score = np.logaddexp(self._portfolio(inputs[0]), score + _TIE)
         for p in constraints:
             score = score + log_feasibility(p.means, p.deviations, p.weights)
         return score
+
+    def _portfolio(self, candidates: Inputs) -> Array:
+        """Score M candidates by what they gain if the target is like one prior study.  # (M,)"""
+        model = self.posteriors[0].full
+        counts = np.ones(len(model.observed.Z), dtype=bool)
+        counts[: model.n_trials] = self.feasible | ~self.feasible.any()
+        reached = model.observed.Z[counts]
+        return log_portfolio_improvement(candidates.Z, reached, model.task_weights)
 
     @cached_property
     def _running(self) -> list[Predictions]:
