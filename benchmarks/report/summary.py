@@ -128,7 +128,21 @@ def regret_by_cost(rows: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame
 
 
 def whole(by_task: pd.DataFrame, columns: Sequence[int]) -> list[int]:
-    return [c for c in columns if c in by_task.columns and by_task[c].notna().all()]
+    """Return the columns that most rows have: others would be of a few tasks of many trials."""
+    return [c for c in columns if c in by_task.columns and by_task[c].notna().mean() > 0.5]
+
+
+def beyond_half(rows: pd.DataFrame, columns: Sequence[int]) -> list[tuple[str, int, int, int]]:
+    """Return family, trial, and how many of how many tasks end before, by half of their table."""
+    known = regret_by_task(rows).groupby(["family", "task"]).max().notna().groupby("family")
+    ran = rows.groupby("family", sort=False)["trial"].max()
+    counts, sizes = known.sum(), known.size()
+    return [
+        (family, trial, int(sizes[family] - counts.loc[family, trial]), int(sizes[family]))
+        for family in ran.index
+        for trial in columns
+        if trial <= ran[family] and counts.loc[family, trial] < sizes[family]
+    ]
 
 
 def compare(by_task: pd.DataFrame, method: str, column: int, other: str) -> Comparison:

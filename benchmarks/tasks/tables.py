@@ -74,7 +74,7 @@ class Column(NamedTuple):
         return trial.suggest_float(name, self.low, self.high, log=self.is_log)
 
     def cells(self, values: Sequence[Any]) -> base.Array:
-        """Scale numbers to [0, 1] of the range, choices to their index; NaN where there is none."""
+        """Scale numbers to [0, 1] of the range, choices to their index; NaN if there is none."""
         if self.choices:
             places = [np.nan if v is None else self.choices.index(v) for v in values]
             return np.array(places, dtype=float)
@@ -159,7 +159,10 @@ def table_family(suite: str, folder: Path) -> base.Family:
 
 def _plain(record: Mapping[str, Any], outcome: str) -> dict[str, list[Row]]:
     columns, place = record["columns"], record["columns"].index(outcome)
-    lists = {n: entry["rows"] if isinstance(entry, dict) else entry for n, entry in record["tasks"].items()}
+    lists = {
+        n: entry["rows"] if isinstance(entry, dict) else entry
+        for n, entry in record["tasks"].items()
+    }
     return {
         name: [Row(dict(zip(columns[:place], r[:place], strict=True)), r[place]) for r in rows]
         for name, rows in lists.items()
