@@ -15,8 +15,8 @@ from torch import Tensor
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.candidate import Candidate
-from optuna_meta.weights.state_dict import all_finite
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.tensors import all_finite
 from optuna_meta.weights.torch_tools import evaluating
 from optuna_meta.weights.warm_start.initialize import initialize
 from optuna_meta.weights.warm_start.report import InitReport
