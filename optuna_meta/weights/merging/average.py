@@ -31,8 +31,8 @@ from optuna_meta.weights.merging.align import align
 from optuna_meta.weights.state_dict import differences
 from optuna_meta.weights.state_dict import opened
 from optuna_meta.weights.state_dict import Source
-from optuna_meta.weights.state_dict import State
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.tensors import State
 from optuna_meta.weights.torch_tools import device_of
 
 

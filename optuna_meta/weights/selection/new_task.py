@@ -8,15 +8,16 @@ from functools import partial
 import math
 from typing import NamedTuple
 
-from optuna.artifacts.exceptions import ArtifactNotFound
 import torch
 from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.candidate import Candidate
-from optuna_meta.weights.state_dict import all_finite
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.store.artifacts import UNREADABLE
+from optuna_meta.weights.tensors import all_finite
+from optuna_meta.weights.tensors import not_finite
 from optuna_meta.weights.torch_tools import evaluating
 from optuna_meta.weights.warm_start.initialize import initialize
 from optuna_meta.weights.warm_start.report import InitReport
@@ -41,7 +42,8 @@ class NewTask:
         score: What the result is judged by in the end, such as the accuracy, of the same: higher
             is better, and finite. By default minus the loss.
         start: Puts a checkpoint into a model; by default :func:`initialize`, which copies what
-            fits. Pass ``functools.partial(initialize, least=0.0, head=...)`` for its options.
+            fits. Pass ``functools.partial(initialize, least=0.0, partial="skip", head=...)`` for
+            its options.
         features: A model's features of inputs (n, d), for LogME; by default what its last linear
             layer is given.
         least: The share of a model's parameters that must be copied, of those that are to be,
@@ -54,7 +56,9 @@ class NewTask:
     labels: Tensor
     loss: Callable[[Tensor, Tensor], Tensor]
     score: Callable[[Tensor, Tensor], float] | None = None
-    start: Callable[[nn.Module, Checkpoint], object] = partial(initialize, least=0.0)
+    start: Callable[[nn.Module, Checkpoint], object] = partial(
+        initialize, least=0.0, partial="skip"
+    )
     features: Callable[[nn.Module, Tensor], Tensor] | None = None
     least: float = 0.5  # as of initialize: less than half is another architecture
 
@@ -108,12 +112,11 @@ def preview_of(candidate: Candidate, target: NewTask) -> Preview | str:
     """Return the candidate's model before any training, or why it cannot be a source."""
     try:
         checkpoint = candidate.load()
-    except (ArtifactNotFound, ValueError) as error:
+    except UNREADABLE as error:
         return str(error)
-    for name, tensor in checkpoint.state.items():
-        if not all_finite(tensor):
-            return f"it diverged: {name} is not finite"
     model = target.model(None)
+    if diverged := not_finite(checkpoint.state, state_of(model.state_dict())):
+        return f"it diverged: {diverged[0]} is not finite"
     try:
         share = _share(model, checkpoint, target.start(model, checkpoint))
     # A start of the user's own, such as load_state_dict, may raise the other two.
