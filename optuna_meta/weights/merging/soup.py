@@ -20,6 +20,9 @@ import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta.weights.batches import batches_of
+from optuna_meta.weights.batches import Loss
+from optuna_meta.weights.batches import own_loss
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.merging.average import average
 from optuna_meta.weights.state_dict import opened
@@ -32,8 +35,6 @@ from optuna_meta.weights.torch_tools import on_device
 
 
 __all__ = ["greedy_soup", "learn_weights", "Soup"]
-
-Predict = Callable[..., Any]
 
 
 class Soup(NamedTuple):
@@ -87,7 +88,7 @@ def learn_weights(
     model: nn.Module,
     checkpoints: Sequence[Source],
     batches: Iterable[Any],
-    loss: Callable[[Predict, Any], Tensor],
+    loss: Loss = own_loss,
     *,
     steps: int = 50,
     lr: float = 0.2,
@@ -101,8 +102,9 @@ def learn_weights(
     Args:
         model: A model of their architecture; its weights do not matter and are kept.
         checkpoints: Checkpoints or state dicts.
-        batches: Validation data, small enough to be gone through at each step.
-        loss: The loss of a batch, given what predicts and the batch.
+        batches: Validation data, small enough to be gone through at each step: batches, a
+            ``DataLoader`` or a data set.
+        loss: The loss of a batch, given what predicts and the batch; by default the model's own.
         steps: How many steps of Adam.
         lr: Its learning rate.
         device: Where to compute; where the model is if None.
@@ -117,7 +119,7 @@ def learn_weights(
     buffers = {name for name, _ in model.named_buffers()}
     with evaluating(model, device) as place:
         states = [_floating(state_of(checkpoint), place) for checkpoint in checkpoints]
-        data = [on_device(batch, place) for batch in batches]
+        data = [on_device(batch, place) for batch in batches_of(batches)]
         logits = torch.zeros(len(states), device=place, requires_grad=True)
         optimiser = torch.optim.Adam([logits], lr=lr)
         for _ in range(steps):

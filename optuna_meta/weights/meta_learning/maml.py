@@ -20,9 +20,10 @@ import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta.weights.batches import Loss
+from optuna_meta.weights.batches import own_loss
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.meta_learning.loop import InnerLoop
-from optuna_meta.weights.meta_learning.loop import Loss
 from optuna_meta.weights.meta_learning.loop import MetaTraining
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.state_dict import matching
@@ -37,7 +38,7 @@ Parameters = Mapping[str, Tensor]
 def maml_init(
     model: nn.Module,
     tasks: Sequence[Iterable[Any]],
-    loss: Loss,
+    loss: Loss = own_loss,
     *,
     adapted: Sequence[str] = ("*",),
     context: Sequence[str] = (),
@@ -52,7 +53,8 @@ def maml_init(
     Args:
         model: The start; it stays as it is.
         tasks: Each yields batches again and again: one to adapt on, one to be good on, and so on.
-        loss: Of what predicts, which is called like the model, and a batch; a scalar.
+        loss: Of what predicts, which is called like the model, and a batch; a scalar. By default
+            the model's own.
         adapted: Patterns of the parameters that the inner steps change.
         context: Patterns of those that only the inner steps change, and no others then (CAVIA).
             They are where each task starts, 0 for example, and are returned as they are.
@@ -76,7 +78,12 @@ def maml_init(
 
 
 def adapt(
-    model: nn.Module, checkpoint: Checkpoint, batch: Any, loss: Loss, *, steps: int | None = None
+    model: nn.Module,
+    checkpoint: Checkpoint,
+    batch: Any,
+    loss: Loss = own_loss,
+    *,
+    steps: int | None = None,
 ) -> None:
     """Do on the model, in place, the inner steps for which an initialisation was learned.
 
@@ -84,7 +91,7 @@ def adapt(
         model: A model that has the checkpoint's weights.
         checkpoint: What :func:`maml_init` returned.
         batch: The new task's data, where the model is.
-        loss: Of what predicts and a batch.
+        loss: Of what predicts and a batch; by default the model's own.
         steps: How many; as many as it was learned for if None.
 
     Raises:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import optuna
 import torch
-from torch import nn
-from torch import Tensor
 
 from optuna_meta._optuna import study_user_attrs
 from optuna_meta._typing import Array
@@ -20,9 +18,8 @@ from optuna_meta.features.record import read_meta_features
 from optuna_meta.features.similarity import nearness
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.new_task import NewTask
-from optuna_meta.weights.selection.new_task import predict
-from optuna_meta.weights.selection.new_task import Preview
-from optuna_meta.weights.selection.new_task import preview_of
+from optuna_meta.weights.selection.preview import Preview
+from optuna_meta.weights.selection.preview import preview_of
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import compare
 from optuna_meta.weights.selection.short_training import ShortTraining
@@ -102,22 +99,30 @@ def by_fit(preview: Preview, target: NewTask) -> float:
 
 def by_loss(preview: Preview, target: NewTask) -> float:
     """Return minus its loss before any training; a dead network's can be the lowest."""
-    return -target.loss(preview.outputs, target.labels).item()
+    return -preview.loss
 
 
 def by_logme(preview: Preview, target: NewTask) -> float:
     """Return LogME of its features; NaN where it does not apply, as to sequences of classes."""
-    features = (target.features or _last_features)(preview.model, target.inputs)
-    is_sequence = target.labels.ndim > 1 and not target.labels.is_floating_point()
-    if features.numel() == 0 or is_sequence or not torch.isfinite(features).all():
+    features, labels = target.features_of(preview.model), target.all_labels()
+    if labels is None or features.numel() == 0 or len(features) != len(labels):
         return float("nan")
-    return logme(features.double().cpu().numpy(), target.labels.cpu().numpy())
+    is_sequence = labels.ndim > 1 and not labels.is_floating_point()
+    if is_sequence or not torch.isfinite(features).all():
+        return float("nan")
+    return logme(features.double().cpu().numpy(), labels.cpu().numpy())
 
 
 def by_leep(preview: Preview, target: NewTask) -> float:
-    """Return LEEP of its predictions as a classifier whose outputs are logits (n, Z)."""
+    """Return LEEP of its predictions as a classifier whose outputs are logits (n, Z).
+
+    It is NaN where labels are not known, and of sequences, which it does not apply to.
+    """
+    labels = target.all_labels()
+    if labels is None or labels.ndim != 1 or preview.outputs.ndim != 2:
+        return float("nan")
     probabilities = torch.softmax(preview.outputs.double(), dim=-1)
-    return leep(probabilities.cpu().numpy(), target.labels.cpu().numpy())
+    return leep(probabilities.cpu().numpy(), labels.cpu().numpy())
 
 
 @dataclass(frozen=True)
@@ -249,14 +254,3 @@ def _note(verdict: Verdict) -> str:
         return f"{whose} training ended in a dead or diverged model"
     gain = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"
     return gain if verdict.is_better else f"{gain}: not better by a standard error"
-
-
-def _last_features(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Return what the model's last linear layer is given; empty where there is none.  # (n, d)"""
-    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not linear:
-        return inputs.new_empty(len(inputs), 0)
-    given: list[Tensor] = []
-    with linear[-1].register_forward_pre_hook(lambda _, args: given.append(args[0].detach())):
-        predict(model, inputs)
-    return torch.cat([rows.reshape(len(rows), -1) for rows in given])

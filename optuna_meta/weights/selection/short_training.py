@@ -14,7 +14,6 @@ from torch import Tensor
 from optuna_meta._typing import Array
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.new_task import NewTask
-from optuna_meta.weights.selection.new_task import predict
 from optuna_meta.weights.selection.new_task import unhealthy
 from optuna_meta.weights.torch_tools import own_randomness
 from optuna_meta.weights.torch_tools import seed_all
@@ -100,7 +99,7 @@ class Attempt:
     @property
     def n_folds(self) -> int:
         """As many as wanted, or as there are examples."""
-        return min(self._training.folds, len(self._target.inputs))
+        return min(self._training.folds, self._target.n_examples)
 
     def misses(self, divisions: int) -> Array:
         """Return what is missed on each held-out fold of each division.  # (divisions * folds, 2)
@@ -130,17 +129,17 @@ class Attempt:
     def _trained(self, rate: float, division: int, held_out: int) -> Array:
         target, training = self._target, self._training
         seed = self._seed + division * training.folds
-        order = _shuffled(len(target.inputs), torch.Generator("cpu").manual_seed(seed))
+        order = _shuffled(target.n_examples, torch.Generator("cpu").manual_seed(seed))
         folds = order.tensor_split(self.n_folds)
         rest = torch.cat([fold for i, fold in enumerate(folds) if i != held_out])
-        fold = folds[held_out].to(target.inputs.device)
+        fold = folds[held_out]
         seed += held_out
         with own_randomness(seed):
             model = target.model(self._start)
             seed_all(seed)  # For dropout, whatever the start has drawn.
             course = np.array(self._train(model, rest, fold, rate, seed))
-        if unhealthy(predict(model, target.inputs)):
-            return np.full_like(course, np.inf)
+            if unhealthy(target.judged(model, target.every()).outputs):
+                return np.full_like(course, np.inf)
         return np.where(np.isfinite(course), course, np.inf)
 
     def _train(
@@ -151,16 +150,14 @@ class Attempt:
         generator = torch.Generator("cpu").manual_seed(seed)
         optimizer = torch.optim.Adam(model.parameters(), lr=rate)
         checks = {round(share * training.steps) for share in _CHECKS}
-        inputs, labels = target.inputs[fold], target.labels[fold]
         course = []
         model.train()
         for step in range(training.steps + 1):
             if step in checks:
-                course.append(target.miss(predict(model, inputs), labels))
+                course.append(target.judged(model, fold)[:2])
             if step < training.steps:
                 drawn = _shuffled(len(rows), generator)[: training.batch_size]
-                batch = rows[drawn].to(target.inputs.device)
-                loss = target.loss(model(target.inputs[batch]), target.labels[batch])
+                loss = target.training_loss(model, rows[drawn])
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
