@@ -14,6 +14,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import inspect
 from typing import Any
 from typing import Literal
 
@@ -41,6 +42,7 @@ Space = Literal["probability", "value"]
 EnsembleLoss = Callable[[Tensor, Tensor], Tensor]
 
 _LEAST_PROBABILITY = 1e-12  # What is held impossible and happens costs 28, and no infinity.
+_IGNORED = -100  # As torch's cross entropy ignores it.
 _LEAST_WEIGHT = 1e-4  # Less is what the descent leaves of 0.
 
 
@@ -131,7 +133,7 @@ def predict_all(
     for model in models if data else ():
         with torch.no_grad(), evaluating(model, device) as place:
             moved = (on_device(inputs, place) for inputs, _ in data)
-            outputs = [main_output(called(model, inputs)).cpu() for inputs in moved]
+            outputs = [main_output(_predicted(model, inputs)).cpu() for inputs in moved]
         if space == "probability":
             outputs = [output.softmax(dim).movedim(dim, -1) for output in outputs]
         predictions.append(torch.cat(outputs))
@@ -147,6 +149,7 @@ def ensemble_loss(mixed: Tensor, labels: Tensor) -> Tensor:
         mixed: Probabilities of shape (n, classes) for labels that are whole numbers, else values.
         labels: Classes of shape (n,), for which the loss is the negative logarithm of their
             probability, or values of the predictions' shape, for which it is the squared error.
+            Classes of -100 do not count, as in torch.
 
     Raises:
         ValueError: If the shapes do not belong together.
@@ -158,6 +161,8 @@ def ensemble_loss(mixed: Tensor, labels: Tensor) -> Tensor:
                 f"{tuple(labels.shape)}. Give both one shape."
             )
         return (mixed - labels).square().mean()
+    counted = labels != _IGNORED
+    mixed, labels = mixed[counted], labels[counted]
     probability = mixed.gather(-1, labels.long()[..., None])
     return -probability.clamp_min(_LEAST_PROBABILITY).log().mean()
 
@@ -236,8 +241,19 @@ def simplex_weights(
     return tuple((weights / weights.sum()).tolist())
 
 
+def _predicted(model: nn.Module, inputs: Any) -> Any:
+    """Return what a model predicts, without what it does not take, such as labels, by name."""
+    if isinstance(inputs, Mapping):
+        known = inspect.signature(model.forward).parameters.values()
+        if all(p.kind != p.VAR_KEYWORD for p in known):
+            inputs = {n: part for n, part in inputs.items() if n in {p.name for p in known}}
+    return called(model, inputs)
+
+
 def _labelled(batch: Any) -> tuple[Any, Tensor]:
+    """Return inputs and labels of a batch; among the inputs by name the labels stay."""
     inputs, labels = split_labels(batch)
+    inputs = batch if isinstance(batch, Mapping) else inputs
     if not isinstance(labels, Tensor):
         raise ValueError(
             f"Wanted batches with labels, got {type(batch).__name__} without: pass tuples of "

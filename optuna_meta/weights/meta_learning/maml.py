@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,6 +20,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch import Tensor
+from torch.nn.attention import sdpa_kernel
+from torch.nn.attention import SDPBackend
 
 from optuna_meta.weights.batches import Loss
 from optuna_meta.weights.batches import own_loss
@@ -134,8 +137,10 @@ def meta_loss(
         inner: The steps.
         first_order: Whether to take the inner gradients as constant.
     """
-    fast = _after_steps(model, parameters, adapted, support, loss, inner, first_order)
-    return loss(partial(call_with, model, fast), query)
+    # Of torch's kernels of attention, only the plain one has second derivatives.
+    with nullcontext() if first_order else sdpa_kernel(SDPBackend.MATH):
+        fast = _after_steps(model, parameters, adapted, support, loss, inner, first_order)
+        return loss(partial(call_with, model, fast), query)
 
 
 def _after_steps(
