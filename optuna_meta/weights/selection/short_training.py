@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +26,7 @@ __all__ = ["Attempt", "compare", "ShortTraining", "Verdict"]
 
 # Shares of the steps at which a training is judged; close at first, where most is learned.
 _CHECKS = (0.0, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
+_LEAST_STEPS = 20  # In fewer, nearly anything that was trained before is ahead of scratch.
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,22 @@ class ShortTraining:
                 "At least two folds, a rate, and a step, an example and a division are wanted, "
                 f"got {self}."
             )
+
+    @property
+    def cost(self) -> int:
+        """Steps that a start takes at most, unless a rate kills its model on some fold."""
+        return self.steps * (len(self.rates) - 1 + self.folds * self.divisions)
+
+    def cheaper(self) -> Iterator[ShortTraining]:
+        """Yield ones that take ever fewer steps, but enough to be ahead by more than chance."""
+        one = replace(self, divisions=1)
+        yield one
+        one = replace(one, rates=[self.rates[len(self.rates) // 2]])
+        yield one
+        for steps in range(one.steps, _LEAST_STEPS - 1, -_LEAST_STEPS // 2):
+            yield replace(one, steps=steps)
+        for folds in range(one.folds - 1, 1, -1):
+            yield replace(one, steps=min(one.steps, _LEAST_STEPS), folds=folds)
 
 
 class Verdict(NamedTuple):
@@ -87,11 +107,18 @@ class Attempt:
         start: A checkpoint; ``None`` is scratch.
         short_training: How it is tried.
         seed: Of all random numbers.
+        on_steps: Told how many steps have been taken, after each training.
     """
 
     def __init__(
-        self, target: NewTask, start: Checkpoint | None, short_training: ShortTraining, seed: int
+        self,
+        target: NewTask,
+        start: Checkpoint | None,
+        short_training: ShortTraining,
+        seed: int,
+        on_steps: Callable[[int], object] = lambda steps: None,
     ) -> None:
+        self._on_steps = on_steps
         self._target, self._start, self._seed = target, start, int(seed)
         self._training = short_training
         self._courses: dict[tuple[float, int, int], Array] = {}
@@ -124,6 +151,7 @@ class Attempt:
         key = rate, division, held_out
         if key not in self._courses:
             self._courses[key] = self._trained(*key)
+            self._on_steps(self._training.steps)
         return self._courses[key]
 
     def _trained(self, rate: float, division: int, held_out: int) -> Array:
