@@ -73,7 +73,7 @@ class LightningCallback(Callback):
     ) -> None:
         self._tracked = TrackedTrial(trial, store, monitor, start, start_by, tags, trainable_only)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._random: dict[str, Any] | None = None
+        self._resumed: dict[str, Any] = {}
         self._caught: dict[str, Any] | None = None
 
     def resume(self, module: LightningModule) -> str | None:
@@ -83,10 +83,10 @@ class LightningCallback(Callback):
             A file for ``trainer.fit(..., ckpt_path=...)``, which is removed once it has been read;
             ``None`` where there is nothing to go on from.
         """
-        parts: dict[str, Any] = {_PART: None, "random": None}
+        parts: dict[str, Any] = {_PART: None, "random": None, "metrics": None}
         if self._tracked.resume(module, parts) is None:
             return None
-        self._folder, self._random = tempfile.TemporaryDirectory(), parts["random"]
+        self._folder, self._resumed = tempfile.TemporaryDirectory(), parts
         path = Path(self._folder.name) / "resume.ckpt"
         torch.save({**parts[_PART], "state_dict": module.state_dict()}, path)
         return str(path)
@@ -98,17 +98,25 @@ class LightningCallback(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the random numbers that come next in the training that goes on."""
-        if self._folder is not None and self._random is not None:
-            RandomState().load_state_dict(self._random)
-            self._folder.cleanup()
-            self._folder = None
+        if self._folder is None:
+            return
+        for config in trainer.lr_scheduler_configs:
+            # Lightning steps these after it saves, and not again when it goes on.
+            if config.reduce_on_plateau and config.interval == "epoch":
+                if trainer.current_epoch % config.frequency == 0:
+                    metric = self._resumed["metrics"].get(config.monitor)
+                    pl_module.lr_scheduler_step(config.scheduler, metric)
+        RandomState().load_state_dict(self._resumed["random"])
+        self._folder.cleanup()
+        self._folder = None
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, report and prune."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        parts = {_PART: self._state_of(trainer), "random": RandomState().state_dict()}
-        metrics = trainer.callback_metrics
+        metrics = dict(trainer.callback_metrics)
+        random = RandomState().state_dict()
+        parts = {_PART: self._state_of(trainer), "random": random, "metrics": metrics}
         self._tracked.keep(pl_module, metrics, trainer.global_step, parts, trainer.current_epoch)
 
     def on_save_checkpoint(

@@ -28,8 +28,8 @@ from optuna_meta.weights.merging.average import average
 from optuna_meta.weights.state_dict import opened
 from optuna_meta.weights.state_dict import plain_name
 from optuna_meta.weights.state_dict import Source
-from optuna_meta.weights.state_dict import State
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.tensors import State
 from optuna_meta.weights.torch_tools import call_with
 from optuna_meta.weights.torch_tools import evaluating
 from optuna_meta.weights.torch_tools import on_device

@@ -22,7 +22,7 @@ from optuna_meta.weights.batches import main_output
 from optuna_meta.weights.batches import own_loss
 from optuna_meta.weights.batches import tensors_in
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.state_dict import all_finite
+from optuna_meta.weights.tensors import all_finite
 from optuna_meta.weights.torch_tools import device_of
 from optuna_meta.weights.torch_tools import evaluating
 from optuna_meta.weights.torch_tools import on_device

@@ -13,8 +13,8 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.new_task import unhealthy
-from optuna_meta.weights.state_dict import all_finite
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.tensors import all_finite
 from optuna_meta.weights.warm_start.report import InitReport
 
 

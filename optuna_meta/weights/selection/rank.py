@@ -264,10 +264,9 @@ def rank_checkpoints(
     steps = 0
     if not isinstance(strategy, ShortlistThenTrain):
         starts = [Ranked(candidate, table[i, 0]) for i, candidate in enumerate(usable)]
-    elif planned_steps is None or (fitting := strategy.within(planned_steps)):
-        strategy = strategy if planned_steps is None else fitting
-        with _Progress(strategy.cost if usable else 0, show_progress_bar) as progress:
-            starts = _tried(usable, table, target, strategy, seed, progress)
+    elif fitting := strategy if planned_steps is None else strategy.within(planned_steps):
+        with _Progress(fitting.cost if usable else 0, show_progress_bar) as progress:
+            starts = _tried(usable, table, target, fitting, seed, progress)
         steps = progress.steps
     else:
         note = f"no start was tried: {strategy.share:.0%} of {planned_steps} steps are too few"

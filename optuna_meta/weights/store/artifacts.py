@@ -22,9 +22,9 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 import torch
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.checkpoint.checkpoint import metadata_of
 from optuna_meta.weights.checkpoint.checkpoint import read_checkpoint
 from optuna_meta.weights.checkpoint.checkpoint import write_checkpoint
+from optuna_meta.weights.checkpoint.metadata import metadata_of
 from optuna_meta.weights.checkpoint.tensor_file import TensorReader
 from optuna_meta.weights.store.record import Blob
 from optuna_meta.weights.store.record import CheckpointRecord
@@ -143,5 +143,5 @@ def _name_of(checkpoint: Checkpoint) -> str:
     """Return a name to know the file by when it is downloaded."""
     about = checkpoint.metadata
     step = "" if about.step is None else f"-step{about.step}"
-    study = re.sub(r"[^\w.-]+", "_", about.study)[:60]
+    study = re.sub(r"[^\w.-]+", "_", about.study).encode()[:100].decode(errors="ignore")
     return f"{study}-trial{about.trial}{step}-{uuid.uuid4().hex[:8]}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import MutableMapping
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,13 +21,15 @@ from optuna.exceptions import UpdateFinishedTrialError
 import torch
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
+from optuna_meta.weights.checkpoint.plain import as_value
+from optuna_meta.weights.checkpoint.plain import whole_number
 from optuna_meta.weights.checkpoint.tensor_file import Header
 from optuna_meta.weights.store.artifacts import ArtifactStore
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.record import attributes_of
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.record import read_records
-from optuna_meta.weights.store.resume import Parts
+from optuna_meta.weights.store.resume import named_parts
 from optuna_meta.weights.store.resume import put_back
 from optuna_meta.weights.store.resume import resumable
 from optuna_meta.weights.store.resume import Stateful
@@ -99,6 +103,9 @@ class CheckpointStore:
         tags: Sequence[str] = (),
         optimizer: Stateful | None = None,
         scheduler: Stateful | None = None,
+        state: MutableMapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        trainable_only: bool = False,
     ) -> CheckpointRecord:
         """Save a model inside the objective, also before it raises ``TrialPruned``.
 
@@ -111,6 +118,12 @@ class CheckpointStore:
             tags: Words to know it by.
             optimizer: Whose state :meth:`resume` needs; only that of the last checkpoint is kept.
             scheduler: As ``optimizer``.
+            state: Whatever else the training goes on with, by name: what has a ``state_dict()``
+                (an average of the weights, a gradient scaler, :class:`RandomState`), generators of
+                random numbers, and plain values such as the best loss so far.
+            extra: Anything that JSON holds, to be read from ``load(record).metadata.extra``.
+            trainable_only: Whether to leave out what is frozen, as
+                :meth:`Checkpoint.from_model` does: an adapter of PEFT is saved alone.
 
         Raises:
             ValueError: The trial is finished, the model cannot be saved, or ``value`` is given
@@ -118,16 +131,17 @@ class CheckpointStore:
         """
         _require_one_objective(trial.study, value)
         if not isinstance(model, Checkpoint):
-            model = Checkpoint.from_model(model, copy=False)
+            model = Checkpoint.from_model(model, copy=False, trainable_only=trainable_only)
         about: dict[str, Any] = {
             "study": trial.study.study_name,
             "trial": trial.number,
-            "value": None if value is None else float(value),
-            "step": step,
-            "tags": tuple(tags),
+            "value": None if value is None else as_value(value),
+            "step": None if step is None else whole_number(step),
+            "tags": tuple(map(str, tags)),
         }
-        metadata = replace(model.metadata, params=trial.params, **about)
-        parts = _parts(optimizer, scheduler)
+        notes = {**model.metadata.extra, **(extra or {})}
+        metadata = replace(model.metadata, params=trial.params, extra=notes, **about)
+        parts = named_parts(optimizer, scheduler, state)
         training = training_checkpoint(parts, metadata) if parts else None
         try:
             record = CheckpointRecord(
@@ -180,6 +194,7 @@ class CheckpointStore:
         model: torch.nn.Module,
         optimizer: Stateful | None = None,
         scheduler: Stateful | None = None,
+        state: MutableMapping[str, Any] | None = None,
     ) -> CheckpointRecord | None:
         """Put a trial where the one that it continues had stopped.
 
@@ -191,15 +206,18 @@ class CheckpointStore:
             model: Its model, built anew.
             optimizer: Its optimizer, built anew.
             scheduler: Its learning rate scheduler, built anew.
+            state: As :meth:`save` was given it, built anew: what has a state gets it back, and
+                plain values are replaced by those saved.
 
         Returns:
             The checkpoint that was put back, or ``None`` where there is none to go on from; then
             nothing was changed. Damaged and missing ones are passed over with a warning.
 
         Raises:
-            ValueError: The model, or the optimizer, is not the one that the checkpoint is of.
+            ValueError: The model, the optimizer or another part is not the one that the
+                checkpoint is of.
         """
-        parts = _parts(optimizer, scheduler)
+        parts = named_parts(optimizer, scheduler, state)
         for record in resumable(trial):
             if parts and record.training is None:
                 continue
@@ -210,7 +228,7 @@ class CheckpointStore:
                 reason = f"Trial {trial.number} does not go on from it: {error}"
                 warnings.warn(reason, stacklevel=2)
             else:
-                put_back(model, weights, parts, training if parts else None)
+                put_back(model, weights, parts, training if parts else None, state)
                 return record
         return None
 
@@ -262,8 +280,3 @@ def _require_one_objective(study: Study, value: float | None) -> None:
             f"Study {study.study_name!r} has {len(study.directions)} objectives, so that value= "
             "cannot rank its checkpoints: leave it out, the trial's final values do."
         )
-
-
-def _parts(optimizer: Stateful | None, scheduler: Stateful | None) -> Parts:
-    parts = {"optimizer": optimizer, "scheduler": scheduler}
-    return {name: part for name, part in parts.items() if part is not None}

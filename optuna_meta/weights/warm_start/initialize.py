@@ -23,15 +23,18 @@ from torch.nn.parameter import is_lazy
 
 from optuna_meta.weights.checkpoint.lineage import maker_of
 from optuna_meta.weights.checkpoint.lineage import origins_of
-from optuna_meta.weights.state_dict import all_finite
-from optuna_meta.weights.state_dict import describe
+from optuna_meta.weights.checkpoint.trainable import is_trainable_only
+from optuna_meta.weights.checkpoint.trainable import under_own_names
 from optuna_meta.weights.state_dict import matches
 from optuna_meta.weights.state_dict import opened
 from optuna_meta.weights.state_dict import plain_name
-from optuna_meta.weights.state_dict import same_kind
 from optuna_meta.weights.state_dict import Source
-from optuna_meta.weights.state_dict import State
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.tensors import all_finite
+from optuna_meta.weights.tensors import describe
+from optuna_meta.weights.tensors import require_tied
+from optuna_meta.weights.tensors import same_kind
+from optuna_meta.weights.tensors import State
 from optuna_meta.weights.warm_start.embedding_rows import common_rows
 from optuna_meta.weights.warm_start.embedding_rows import EmbeddingRows
 from optuna_meta.weights.warm_start.report import InitReport
@@ -104,8 +107,11 @@ def initialize(
     if partial not in _PARTIAL:
         raise ValueError(f"partial must be one of {_PARTIAL}, got {partial!r}.")
     checkpoint = opened(checkpoint)  # A candidate is read once.
-    source = _renamed(state_of(checkpoint), rename or {})
-    plan = _plan(model, source, partial, [exclude, head], rows or {})
+    source, frozen = state_of(checkpoint), list[str]()
+    if is_trainable_only(checkpoint):
+        source, frozen = under_own_names(model, source)
+    source = _renamed(source, rename or {})
+    plan = _plan(model, source, partial, [exclude, head, frozen], rows or {})
     report = _report(model, checkpoint, plan)
     _check(plan, report, partial, least)
     with torch.no_grad():
@@ -135,7 +141,7 @@ def _plan(
         elif not given:
             plan.missing += names
         else:
-            _check_tied(given, source)
+            require_tied(given, source)
             _place(plan, _Copy(given[0], source[given[0]], own[given[0]]), partial, rows)
     _leave_half_lazy(plan, model)
     return plan
@@ -164,16 +170,6 @@ def _place(plan: _Plan, whole: _Copy, partial: str, rows: Rows) -> None:
         plan.overlapped.append(mismatch)
     else:
         plan.mismatched.append(mismatch)
-
-
-def _check_tied(names: list[str], source: State) -> None:
-    first = source[names[0]]
-    for name in names[1:]:
-        if source[name] is not first and not torch.equal(source[name], first):
-            raise ValueError(
-                f"{names[0]!r} and {name!r} are one tensor in the model and two that differ in "
-                f"the checkpoint. Rename one of them away, or exclude both."
-            )
 
 
 def _leave_half_lazy(plan: _Plan, model: nn.Module) -> None:
