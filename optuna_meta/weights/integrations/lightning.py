@@ -92,21 +92,22 @@ class LightningCallback(Callback):
         return str(path)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start from the checkpoint, unless the training goes on."""
+        """Start from the checkpoint, or draw the random numbers that come next."""
         if self._folder is None:
             self._tracked.begin(pl_module)
+        else:  # The next thing that draws any is the loader: a trial validation leaves no trace.
+            RandomState().load_state_dict(self._resumed["random"])
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the random numbers that come next in the training that goes on."""
+        """Do what Lightning leaves out when it goes on."""
         if self._folder is None:
             return
         for config in trainer.lr_scheduler_configs:
-            # Lightning steps these after it saves, and not again when it goes on.
+            # It steps these after the end of the epoch, where it was saved.
             if config.reduce_on_plateau and config.interval == "epoch":
                 if trainer.current_epoch % config.frequency == 0:
                     metric = self._resumed["metrics"].get(config.monitor)
                     pl_module.lr_scheduler_step(config.scheduler, metric)
-        RandomState().load_state_dict(self._resumed["random"])
         self._folder.cleanup()
         self._folder = None
 
