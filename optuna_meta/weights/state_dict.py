@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from copy import deepcopy
 from fnmatch import fnmatchcase
 from typing import Any
 from typing import Protocol
@@ -20,12 +21,15 @@ from optuna_meta.weights.tensors import State
 
 __all__ = [
     "differences",
+    "HasState",
     "is_extra_state",
     "matches",
     "matching",
     "opened",
     "parted",
     "plain_name",
+    "require_matching",
+    "set_extra_state",
     "Source",
     "state_of",
 ]
@@ -160,6 +164,20 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(plain, p) or fnmatchcase(plain, f"{p}.*") for p in patterns)
 
 
+def require_matching(names: Iterable[str], patterns: Iterable[str], what: str = "name") -> None:
+    """Require that each pattern matches something, for a mistyped one would do nothing.
+
+    Raises:
+        ValueError: One does not.
+    """
+    known = list(names)
+    if isinstance(patterns, str):
+        matches("", patterns)
+    if idle := [p for p in patterns if not any(matches(name, [p]) for name in known)]:
+        shown = ", ".join(map(plain_name, known[:8]))
+        raise ValueError(f"No {what} matches {idle}. The model has {shown}.")
+
+
 def matching(model: nn.Module, patterns: Iterable[str], *, trainable: bool = False) -> list[str]:
     """Return the names of a model's parameters that match, wrappers left aside.
 
@@ -169,13 +187,14 @@ def matching(model: nn.Module, patterns: Iterable[str], *, trainable: bool = Fal
         trainable: Whether to leave out those that are frozen.
 
     Raises:
-        ValueError: If none matches.
+        ValueError: If a pattern matches none, or there is no pattern.
     """
     names = [n for n, p in model.named_parameters() if p.requires_grad or not trainable]
+    kind = "trainable parameter" if trainable else "parameter"
+    require_matching(names, patterns, kind)
     if found := [name for name in names if matches(name, patterns)]:
         return found
-    kind = "trainable parameter" if trainable else "parameter"
-    raise ValueError(f"No {kind} matches {[*patterns]}. The model has {', '.join(names[:8])}.")
+    raise ValueError(f"No {kind} matches {[*patterns]}: name some.")
 
 
 def differences(a: State, b: Mapping[str, Tensor]) -> Iterator[tuple[str, str, str]]:
@@ -184,3 +203,34 @@ def differences(a: State, b: Mapping[str, Tensor]) -> Iterator[tuple[str, str, s
         in_a, in_b = (describe(state[name]) if name in state else "absent" for state in (a, b))
         if in_a != in_b:
             yield name, in_a, in_b
+
+
+def set_extra_state(
+    model: nn.Module, extra_state: Mapping[str, Any], left_out: Iterable[str] = ()
+) -> None:
+    """Give a model's modules the extra state of their names, all or none of them.
+
+    Args:
+        model: The model.
+        extra_state: By plain name, as :func:`parted` returns it.
+        left_out: Patterns of names to leave alone.
+
+    Raises:
+        ValueError: A module refuses its own.
+    """
+    before: list[tuple[nn.Module, Any]] = []
+    for name, module in model.named_modules():
+        plain = plain_name(f"{name}.{_EXTRA_STATE}".lstrip("."))
+        if plain not in extra_state or matches(plain, left_out):
+            continue
+        if type(module).set_extra_state is nn.Module.set_extra_state:
+            continue
+        try:
+            before.append((module, deepcopy(module.get_extra_state())))
+            module.set_extra_state(deepcopy(extra_state[plain]))
+        except Exception as error:
+            for changed, state in reversed(before):
+                changed.set_extra_state(state)
+            raise ValueError(
+                f"{name or 'The model'!r} refuses its extra state: {error}"
+            ) from error

@@ -84,29 +84,30 @@ def all_finite(tensor: Tensor) -> bool:
     return bool(torch.isfinite(_values(tensor)).all())
 
 
-def adds_infinity(values: Tensor, own: Tensor) -> bool:
+def adds_infinity(values: Tensor, own: Tensor, place: Any = ...) -> bool:
     """Tell whether values become NaN or infinite in a tensor that is not, there, the same.
 
     Args:
         values: What is to be copied, also of a wider dtype.  # (...)
-        own: The fresh tensor that they replace, or that part of it; of a mask, infinite too.
-            # (...)
+        own: The fresh tensor that they go into; a mask may be infinite.  # (...)
+        place: Index of the values in it; all of it by default.
     """
     new = _values(values.to(own.dtype))
     bad = ~torch.isfinite(new)
     if not bad.any():
         return False
-    old = _values(own.full_tensor() if _is_distributed(own) else own)  # type: ignore[attr-defined]
-    if is_lazy(own) or old.shape != new.shape:
+    if is_lazy(own):
         return True
-    old = old.to(new.device)[bad]
-    return not bool(((new[bad] == old) | (new[bad].isnan() & old.isnan())).all())
+    whole = own.full_tensor() if _is_distributed(own) else own  # type: ignore[attr-defined]
+    old = _values(whole if place is ... else whole[place])
+    if old.shape != new.shape:
+        return True
+    old, new = old.to(new.device)[bad], new[bad]
+    return not bool(((new == old) | (new.isnan() & old.isnan())).all())
 
 
 def _values(tensor: Tensor) -> Tensor:
     """Return the numbers that a tensor stores, of a dtype that torch can ask."""
-    if is_lazy(tensor):
-        return torch.empty(0)
     tensor = tensor.detach()
     if tensor.layout == torch.sparse_coo:
         tensor = tensor.coalesce()

@@ -71,8 +71,8 @@ class NewTask:
             is better, and finite. By default minus the loss. Without ``labels``, the mean of that
             of batches counts.
         start: Puts a checkpoint into a model; by default :func:`initialize`, which copies what
-            fits. Pass ``functools.partial(initialize, least=0.0, head=...)`` for its options, and
-            name a head whose outputs mean something else here.
+            fits. Pass ``functools.partial(initialize, least=0.0, partial="skip", head=...)`` for
+            its options, and name a head whose outputs mean something else here.
         features: A model's features of inputs (n, d), for LogME; by default what its last linear
             layer is given, averaged over positions.
         least: The share of a model's parameters that must be copied, of those that are to be,
@@ -89,7 +89,9 @@ class NewTask:
     labels: Tensor | None = None
     loss: Callable[..., Tensor] = own_loss
     score: Callable[..., float] | None = None
-    start: Callable[[nn.Module, Checkpoint], object] = partial(initialize, least=0.0)
+    start: Callable[[nn.Module, Checkpoint], object] = partial(
+        initialize, least=0.0, partial="skip"
+    )
     features: Callable[[nn.Module, Any], Tensor] | None = None
     least: float = 0.5  # as of initialize: less than half is another architecture
     device: str | torch.device | None = None

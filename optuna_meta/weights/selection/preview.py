@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from optuna.artifacts.exceptions import ArtifactNotFound
-import torch
 from torch import nn
 from torch import Tensor
 
@@ -14,7 +12,8 @@ from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.new_task import unhealthy
 from optuna_meta.weights.state_dict import state_of
-from optuna_meta.weights.tensors import all_finite
+from optuna_meta.weights.store.artifacts import UNREADABLE
+from optuna_meta.weights.tensors import adds_infinity
 from optuna_meta.weights.warm_start.report import InitReport
 
 
@@ -35,12 +34,13 @@ def preview_of(candidate: Candidate, target: NewTask) -> Preview | str:
     """Return the candidate's model before any training, or why it cannot be a source."""
     try:
         checkpoint = candidate.load()
-    except (ArtifactNotFound, ValueError) as error:
+    except UNREADABLE as error:
         return str(error)
     model = target.model(None)
-    own = state_of({n: t for n, t in model.state_dict().items() if isinstance(t, Tensor)})
+    fresh = state_of(model.state_dict())
     for name, tensor in checkpoint.state.items():
-        if not all_finite(tensor) and not _is_as_built(tensor, own.get(name)):
+        same = name in fresh and fresh[name].shape == tensor.shape
+        if same and adds_infinity(tensor, fresh[name]):  # A mask is infinite in both.
             return f"it diverged: {name} is not finite"
     try:
         share = _share(model, checkpoint, target.start(model, checkpoint))
@@ -51,17 +51,6 @@ def preview_of(candidate: Candidate, target: NewTask) -> Preview | str:
         return f"another architecture: {share:.0%} of the parameters fit"
     found = target.judged(model, target.every())
     return unhealthy(found.outputs) or Preview(candidate, model, share, found.outputs, found.loss)
-
-
-def _is_as_built(tensor: Tensor, own: Tensor | None) -> bool:
-    """Tell whether a tensor has the NaN and infinities of a fresh model's only, as a mask has."""
-    if own is None or own.shape != tensor.shape:
-        return False
-    theirs, ours = tensor.float(), own.to(tensor.device).float()
-    odd = ~torch.isfinite(theirs)
-    return torch.equal(theirs[odd].nan_to_num(0.0), ours[odd].nan_to_num(0.0)) and bool(
-        (~torch.isfinite(ours[odd])).all()
-    )
 
 
 def _share(model: nn.Module, checkpoint: Checkpoint, report: object) -> float:

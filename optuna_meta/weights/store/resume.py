@@ -25,6 +25,8 @@ from optuna_meta.weights.checkpoint.trainable import under_own_names
 from optuna_meta.weights.state_dict import differences
 from optuna_meta.weights.state_dict import is_extra_state
 from optuna_meta.weights.state_dict import plain_name
+from optuna_meta.weights.state_dict import set_extra_state
+from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.retention import inherited
 from optuna_meta.weights.store.retention import pruned_artifacts
@@ -65,10 +67,11 @@ def named_parts(
     return {**parts, **(state or {})}
 
 
-def resumable(trial: optuna.Trial) -> list[CheckpointRecord]:
+def resumable(trial: optuna.Trial, artifacts: CheckpointArtifacts) -> list[CheckpointRecord]:
     """Return the records that a running trial may go on from, the last first."""
-    trials, pruned = trial.study.get_trials(deepcopy=False), pruned_artifacts(trial.study)
-    records = inherited(trials[trial.number], trials)
+    trials = trial.study.get_trials(deepcopy=False)
+    pruned = pruned_artifacts(trial.study, artifacts)
+    records = inherited(trials[trial.number], trials, artifacts)
     return [record for record in reversed(records) if record.weights.artifact_id not in pruned]
 
 
@@ -164,17 +167,12 @@ def _require_same_parts(parts: Parts, kinds: Mapping[str, str]) -> None:
 
 def _put_back_extra(model: torch.nn.Module, own: dict[str, Any], weights: Checkpoint) -> None:
     """Put back the extra state of modules, and the count of an AveragedModel."""
-    modules = {
-        plain_name(f"{name}._extra_state".lstrip(".")): module
-        for name, module in model.named_modules()
-    }
+    set_extra_state(model, weights.extra_state)
     for name, value in own.items():
         if name not in weights.extra_state:
             text = f"{name!r} starts anew, for the checkpoint could not hold it."
             warnings.warn(text, stacklevel=4)
-        elif is_extra_state(name):
-            modules[name].set_extra_state(weights.extra_state[name])
-        else:
+        elif not is_extra_state(name):
             assign(value, weights.extra_state[name])
 
 
