@@ -93,9 +93,9 @@ def _shifted(cells: Array, shift: Array, dimension: Dimension) -> Array:
     """Shift cells (n,); those of choices by their rank, for gaps between them may be wide."""
     if dimension.choices is None:
         return _reflected(cells + shift)
-    ranks = np.linspace(0.0, 1.0, len(dimension.choices))
-    places = _reflected(ranks[dimension.rungs(cells)] + shift)
-    return np.asarray(np.interp(places, ranks, dimension.ladder))
+    last = len(dimension.choices) - 1
+    places = _reflected(dimension.rungs(cells) / max(last, 1) + shift)
+    return np.asarray(dimension.ladder[np.round(places * last).astype(np.int64)])
 
 
 def _reflected(cells: Array) -> Array:
