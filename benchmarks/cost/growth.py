@@ -98,7 +98,7 @@ def measure_choices(n_choices: int) -> str:
     """Tell time and memory of a cold suggestion where two parameters have very many choices."""
     commands.be_quiet()
     choices = tuple(f"v{i}" for i in range(n_choices))
-    space = {"x": FloatDistribution(0.0, 1.0)}
+    space: dict[str, BaseDistribution] = {"x": FloatDistribution(0.0, 1.0)}
     space |= {name: CategoricalDistribution(choices) for name in ("one", "other")}
     time_in_turn([_sampler(None)], CASES["rounded values"], 30)  # imports and first calls
     before = _peak_mib()
@@ -152,7 +152,7 @@ def suggest(trial: optuna.Trial, space: Mapping[str, BaseDistribution]) -> optun
 def new_study(kind: Kind, n_trials: int, sampler: BaseSampler, seed: int = _NEW) -> optuna.Study:
     """Make a study of random trials."""
     rng = np.random.default_rng(seed)
-    directions = ["minimize"] * kind.n_objectives
+    directions = [optuna.study.StudyDirection.MINIMIZE] * kind.n_objectives
     study = optuna.create_study(study_name=f"bowl-{seed}", sampler=sampler, directions=directions)
     study.add_trials([_random_trial(kind, rng, number) for number in range(n_trials)])
     return study

@@ -128,8 +128,8 @@ class _Ranges:
 
     def __init__(self, other: _Ranges | None = None) -> None:
         known: Mapping[str, tuple[int, BaseDistribution]] = other.latest if other else {}
-        self.latest = dict(known)
-        self.changing = set(other.changing) if other else set()
+        self.latest: dict[str, tuple[int, BaseDistribution]] = dict(known)
+        self.changing: set[str] = set(other.changing) if other else set()
 
     def add(self, trial: FrozenTrial) -> None:
         for name, distribution in trial.distributions.items():

@@ -95,7 +95,7 @@ def _log_improvement(means: Array, deviations: Array, boxes: Boxes) -> Array:
         lower, upper = gains[:, boxes.lower[:, k]], gains[:, boxes.upper[:, k]]
         with np.errstate(divide="ignore"):
             parts += upper + np.log1p(-np.exp(np.minimum(lower - upper, 0.0)))
-    return np.maximum(np.logaddexp.reduce(parts, axis=1), _LOWEST)
+    return np.asarray(np.maximum(np.logaddexp.reduce(parts, axis=1), _LOWEST))
 
 
 def _divided(front: Array, reference: Array, most: int) -> list[_Box]:
