@@ -95,7 +95,9 @@ class Family:
     sources: tuple[str, ...]  # of those that can serve as priors
     load: Callable[[str], Task]
     features: Callable[[str], Mapping[str, float]] | None = None  # of a data set; empty if unknown
-    group: Callable[[str], str] = lambda name: ""  # Only tasks of one group are priors of each other.
+    group: Callable[[str], str] = lambda name: (
+        ""
+    )  # Only tasks of one group are priors of each other.
 
     def priors_of(self, target: str) -> tuple[str, ...]:
         group = self.group(target)

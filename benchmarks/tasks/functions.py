@@ -78,7 +78,9 @@ def mixed(params: base.Params, shift: base.Array) -> float:
         return float(0.15 + share + depth**2 + 0.3 * n**2)
     rate = np.log10(params["rate"]) / 5 + 0.6 + shift[2]
     layers = (params["layers"] - 3) / 6
-    return float(share + 6.0 * (rate + 0.3 * layers) ** 2 + layers**2 + 0.3 * (not params["scaled"]))
+    return float(
+        share + 6.0 * (rate + 0.3 * layers) ** 2 + layers**2 + 0.3 * (not params["scaled"])
+    )
 
 
 def function_families() -> tuple[base.Family, ...]:

@@ -159,7 +159,10 @@ def table_family(suite: str, folder: Path) -> base.Family:
 
 def _plain(record: Mapping[str, Any], outcome: str) -> dict[str, list[Row]]:
     columns, place = record["columns"], record["columns"].index(outcome)
-    lists = {n: entry["rows"] if isinstance(entry, dict) else entry for n, entry in record["tasks"].items()}
+    lists = {
+        n: entry["rows"] if isinstance(entry, dict) else entry
+        for n, entry in record["tasks"].items()
+    }
     return {
         name: [Row(dict(zip(columns[:place], r[:place], strict=True)), r[place]) for r in rows]
         for name, rows in lists.items()
