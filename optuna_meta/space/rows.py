@@ -15,6 +15,7 @@ from optuna_meta.space.search_space import Space
 
 __all__ = [
     "apart",
+    "beyond",
     "different",
     "enumerated",
     "fixed",
@@ -157,6 +158,13 @@ def apart(rows: Array, others: Array, radii: Array, space: Space) -> NDArray[np.
     beyond = squared_distances(rows, others, space) - np.square(radii)
     far: NDArray[np.bool_] = beyond.min(axis=1, initial=np.inf) > 0.0
     return far
+
+
+def beyond(rows: Array, space: Space) -> Array:
+    """Measure how far outside of the space rows (n, D) lie: 0 inside, else in ranges.  # (n,)"""
+    numeric = rows[:, [not d.is_categorical for d in space.dimensions]]
+    outside = np.maximum(np.maximum(-numeric, numeric - 1.0), 0.0)
+    return np.asarray(np.nan_to_num(outside).max(axis=1, initial=0.0))
 
 
 def squared_distances(rows: Array, others: Array, space: Space) -> Array:

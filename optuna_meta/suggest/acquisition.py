@@ -65,7 +65,8 @@ class AcquisitionFunction:
     Args:
         posteriors: The K objectives and then the J constraints, each after the target's trials.
         n_objectives: K.
-        feasible: Which of the trials are feasible.  # (n,)
+        feasible: Which of the trials could be suggested: they are feasible, and in the space.
+            # (n,)
         pending: Running trials, which are believed to come to what is expected of them.  # (p, D)
     """
 
@@ -98,7 +99,9 @@ class AcquisitionFunction:
             score = log_hypervolume_improvement(means, deviations, self._free)
         else:
             p = objectives[0]
-            incumbents = self._feasible_incumbents(p) if constraints else p.incumbents
+            incumbents = p.incumbents
+            if constraints or not self.feasible.all():
+                incumbents = self._feasible_incumbents(p)
             incumbents = np.minimum(incumbents, self._believed[0].min(axis=1, initial=np.inf))
             score = mixture_score(p.means, p.deviations, incumbents, p.weights)
             if self.is_undecided:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.conditions import Condition
+from optuna_meta.space.rows import beyond
 from optuna_meta.space.search_space import Space
 
 
@@ -24,6 +25,8 @@ SOURCES = (
     "cold start",
     "test of the prior studies",
 )
+_ROUNDING = 1e-9  # Of cells.
+_REACH = 1.0  # Ranges: a function's values that far from its range tell nothing of those in it.
 _NOTHING = 1e-9  # A contribution that rounding alone makes.
 
 
@@ -69,6 +72,16 @@ class SuggestRequest:
     def is_whole(self) -> NDArray[np.bool_]:
         """Which trials did not fail half-way.  # (n,)"""
         return np.ones(len(self.rows), dtype=bool) if self.whole is None else self.whole
+
+    @property
+    def is_inside(self) -> NDArray[np.bool_]:
+        """Which trials lie in the space; one that was enqueued may have other values.  # (n,)"""
+        return np.asarray(beyond(self.rows, self.space) <= _ROUNDING)
+
+    def within_reach(self) -> SuggestRequest:
+        """Return the request without trials so far outside that they say nothing of the space."""
+        near = beyond(self.rows, self.space) <= _REACH
+        return self if near.all() else self.of_trials(np.flatnonzero(near))
 
     def of_trials(self, kept: NDArray[np.int64]) -> SuggestRequest:
         """Return the request with some of the finished trials, by their indices (t,)."""

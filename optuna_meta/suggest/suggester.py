@@ -102,9 +102,9 @@ class Suggester:
             models = [self.model(o) for o in request.outcomes if not o.is_constraint]
             trust = float(np.mean([model.trust for model in models]))
             return Suggestion(np.zeros(0), len(request.rows), trust, nothing, nothing, nothing)
-        pool = self._pool(request, rng)
-        acquisition, inputs = self._acquisition(thinned(request), pool)
-        row, place = search(acquisition, request, pool, inputs, rng)
+        pool, reachable = self._pool(request, rng), request.within_reach()
+        acquisition, inputs = self._acquisition(thinned(reachable), pool)
+        row, place = search(acquisition, reachable, pool, inputs, rng)
         suggestion = self._suggestion(row, request, acquisition, inputs)
         return suggestion if request.candidates is None else replace(suggestion, candidate=place)
 
@@ -120,7 +120,8 @@ class Suggester:
             if not outcome.is_constraint:
                 posterior = posterior.probing_if_due(inputs[-1])
             posteriors.append(posterior)
-        n_objectives, valid = request.values.shape[1], feasible(request.constraint_values)
+        n_objectives = request.values.shape[1]
+        valid = feasible(request.constraint_values) & request.is_inside
         return AcquisitionFunction(tuple(posteriors), n_objectives, valid, request.pending), inputs
 
     def _suggestion(
@@ -185,7 +186,8 @@ def search(
     rows = pool.rows[fresh]
     scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
     is_local = not is_tried and space.size > SMALL and request.candidates is None
-    trials = request.rows[best_first(request.values, request.constraint_values)]
+    order = best_first(request.values, request.constraint_values)
+    trials = request.rows[order[request.is_inside[order]]]
     trials = trials[: _STARTS * request.values.shape[1]]
     n_local = _LOCAL if acquisition.asks_priors else _LOCAL_ALONE
     for steps in _STEPS if is_local else ():

@@ -13,6 +13,7 @@ from optuna_meta._optuna import contains
 from optuna_meta._typing import Array
 from optuna_meta.space.dimension import UNSEEN
 from optuna_meta.space.rows import apart
+from optuna_meta.space.rows import beyond
 from optuna_meta.space.rows import different
 from optuna_meta.space.rows import enumerated
 from optuna_meta.space.rows import fixed
@@ -204,3 +205,12 @@ def test_distances_are_the_sum_over_dimensions() -> None:
     found = squared_distances(rows, rows[:12], SPACE)
     np.testing.assert_allclose(found, expected, atol=1e-12)
     assert (np.diag(found) == 0.0).all()
+
+
+def test_rows_lie_beyond_by_the_dimension_that_is_farthest_out() -> None:
+    space = Space.from_distributions(
+        {"c": CategoricalDistribution("ab"), **dict.fromkeys("xy", FloatDistribution(0, 2))}
+    )
+    rows = np.array([[0.0, 0.0, 1.0], [UNSEEN, 0.5, np.nan], [1.0, 1.5, -0.25], [1.0, 3.0, 0.5]])
+    assert beyond(rows, space).tolist() == [0.0, 0.0, 0.5, 2.0]
+    assert beyond(rows[:, :0], Space()).tolist() == [0.0] * 4

@@ -206,6 +206,33 @@ def test_a_pending_trial_is_believed_to_come_to_what_is_expected_of_it() -> None
     assert np.linalg.norm(after - known) < 0.5
 
 
+@pytest.mark.parametrize("made", [CUBE_SUGGESTER, Suggester(fit_prior(Prior(CUBE)))])
+def test_a_trial_far_out_of_range_changes_nothing(made: Suggester) -> None:
+    """Whether it came to the best or to the worst: what it says is not said of the range."""
+    inside = neighbours(np.full((1, 3), 0.5), 6, CUBE, rng())
+    made.suggest(request(CUBE, inside), rng())  # The pool is drawn once.
+    expected = made.suggest(request(CUBE, inside), rng()).row
+    for far in (2.5, -3.0, 1e6):
+        rows = np.vstack([inside[:2], [[0.5, far, 0.0]], inside[2:]])
+        for value in (1e9, -5.0):
+            asked = request(CUBE, rows, values=np.insert(bowl(inside), 2, value))
+            np.testing.assert_array_equal(made.suggest(asked, rng()).row, expected)
+
+
+@pytest.mark.parametrize("made", [CUBE_SUGGESTER, Suggester(fit_prior(Prior(CUBE)))])
+def test_a_trial_just_out_of_range_is_no_incumbent_but_says_where_it_was(made: Suggester) -> None:
+    inside = neighbours(np.full((1, 3), 0.5), 9, CUBE, rng())
+    for value, where in ((-0.5, 1.0), (0.7, 0.4)):  # The one value that all would like to beat.
+        rows, values = np.vstack([inside, [[0.4, 1.1, 0.0]]]), np.append(bowl(inside), value)
+        for _ in range(4):
+            row = made.suggest(request(CUBE, rows, values=values), rng()).row
+            gain = 1.2 * np.exp(-((row[1] - 1.1) ** 2) / 0.02) if value < 0.0 else 0.0
+            rows = np.vstack([rows, row])
+            values = np.append(values, bowl(row[None]) - gain)
+        best = rows[10:][np.argmin(values[10:])]
+        assert abs(best[1] - where) < 0.15
+
+
 def test_equal_generators_get_equal_suggestions() -> None:
     fitted = CUBE_SUGGESTER.fitted
     first, second = (run(Suggester(fitted), CUBE, 5) for _ in range(2))
