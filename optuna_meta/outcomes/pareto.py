@@ -12,14 +12,27 @@ from optuna_meta.outcomes.transforms import warp_constraint
 __all__ = ["best_first", "feasible", "is_on_front", "n_dominators"]
 
 
+_BITS = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16)
+_ONES = _BITS.sum(axis=1, dtype=np.uint8)  # Of each 16 bits.
+
+
 def n_dominators(values: Array) -> NDArray[np.int64]:
-    """Count the rows of values (n, K), lower is better, that dominate each.  # (n,)"""
-    no_worse = np.ones((len(values), len(values)), dtype=bool)
-    better = np.zeros_like(no_worse)
-    for column in values.T:  # One by one: numpy is slow at reducing a short last axis.
-        no_worse &= column[:, None] <= column
-        better |= column[:, None] < column
-    return np.asarray((no_worse & better).sum(axis=0))
+    """Count the rows of values (n, K), lower is better, that dominate each.  # (n,)
+
+    Sets of rows are bits: of thousands of rows all pairs take some milliseconds.
+    """
+    n = len(values)
+    no_worse = np.full((n, (n + 63) // 64), -1, dtype=np.int64)
+    for column in values.T:
+        order = np.argsort(column, kind="stable")
+        so_far = np.zeros((n, 8 * no_worse.shape[1]), dtype=np.uint8)
+        so_far[np.arange(n), order // 8] = 1 << (order % 8)
+        sets = so_far.view(np.int64)
+        np.bitwise_or.accumulate(sets, axis=0, out=sets)
+        no_worse &= sets[np.searchsorted(column[order], column, side="right") - 1]
+    _, inverse, n_equal = np.unique(values, axis=0, return_inverse=True, return_counts=True)
+    counts = _ONES[no_worse.view(np.uint16)].sum(axis=1, dtype=np.int64)
+    return np.asarray(counts - n_equal[inverse.ravel()])
 
 
 def is_on_front(values: Array) -> NDArray[np.bool_]:

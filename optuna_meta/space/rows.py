@@ -106,6 +106,7 @@ def _reflected(cells: Array) -> Array:
 
 
 _ROUNDING = 1e-13  # Of squared distances.
+_NONE = -2.0  # In place of the cell of an absent choice.
 
 
 def repeats_of(trials: Array) -> Callable[[Array], NDArray[np.bool_]]:
@@ -116,7 +117,8 @@ def repeats_of(trials: Array) -> Callable[[Array], NDArray[np.bool_]]:
     """
     has = ~np.isnan(trials)
     # A trial without parameters of this space says nothing.
-    kinds = [asked for asked in np.unique(has, axis=0) if asked.any()]
+    patterns = {row.tobytes(): row for row in has} if len(has) else {}
+    kinds = [asked for asked in patterns.values() if asked.any()]
     keys = [set(row_keys(trials[(has == asked).all(axis=1)][:, asked])) for asked in kinds]
 
     def repeats(rows: Array) -> NDArray[np.bool_]:
@@ -136,8 +138,11 @@ def different(rows: Array) -> NDArray[np.int64]:
 
 def row_keys(rows: Array) -> list[bytes]:
     """Return a comparable value per row (n, D); cells that differ by rounding are the same."""
-    rounded = np.round(np.nan_to_num(rows, nan=-9.0), 7) + 0.0
-    return [row.tobytes() for row in rounded]
+    if not rows.size:
+        return [b""] * len(rows)
+    rounded = np.ascontiguousarray(np.round(np.where(np.isnan(rows), -9.0, rows), 7) + 0.0)
+    keys: list[bytes] = rounded.view(f"V{rounded.itemsize * rows.shape[1]}").ravel().tolist()
+    return keys
 
 
 def positions(rows: Array, others: Array) -> NDArray[np.int64]:
@@ -155,8 +160,8 @@ def apart(rows: Array, others: Array, radii: Array, space: Space) -> NDArray[np.
         radii: Of the others.  # (m,)
         space: The space of all.
     """
-    beyond = squared_distances(rows, others, space) - np.square(radii)
-    far: NDArray[np.bool_] = beyond.min(axis=1, initial=np.inf) > 0.0
+    outside = squared_distances(rows, others, space) - np.square(radii)
+    far: NDArray[np.bool_] = outside.min(axis=1, initial=np.inf) > 0.0
     return far
 
 
@@ -180,13 +185,18 @@ def squared_distances(rows: Array, others: Array, space: Space) -> Array:
     squared = np.zeros((len(rows), len(others)))
     categorical = np.array([d.is_categorical for d in space.dimensions], dtype=bool)
     for d in np.flatnonzero(categorical):
-        a, b = rows[:, None, d], others[None, :, d]
-        squared += (a != b) & ~(np.isnan(a) & np.isnan(b))
+        a, b = (np.where(np.isnan(cells), _NONE, cells) for cells in (rows[:, d], others[:, d]))
+        squared += a[:, None] != b
     a, b = rows[:, ~categorical], others[:, ~categorical]
-    here, there = (~np.isnan(a)).astype(float), (~np.isnan(b)).astype(float)
-    a, b = np.nan_to_num(a), np.nan_to_num(b)
-    squared += (a * a) @ there.T + here @ (b * b).T - 2.0 * (a @ b.T)
-    squared += here @ (1.0 - there).T + (1.0 - here) @ there.T
+    here, there = ~np.isnan(a), ~np.isnan(b)
+    a, b = np.where(here, a, 0.0), np.where(there, b, 0.0)
+    squared -= 2.0 * (a @ b.T)
+    if here.all() and there.all():
+        squared += (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)
+    else:
+        here, there = here.astype(float), there.astype(float)
+        squared += (a * a) @ there.T + here @ (b * b).T
+        squared += here @ (1.0 - there).T + (1.0 - here) @ there.T
     squared[squared < _ROUNDING] = 0.0
     return squared
 

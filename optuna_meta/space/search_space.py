@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 import math
 from typing import Any
 
@@ -56,12 +57,12 @@ class Space:
         merged = _merged_by_name([d for study in studies for d in study.values()])
         return cls(tuple(merged[name] for name in sorted(merged)))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the dimensions."""
         return tuple(dimension.name for dimension in self.dimensions)
 
-    @property
+    @cached_property
     def size(self) -> float:
         """Number of different rows if every parameter is active; ``inf`` for a continuum."""
         return math.prod(dimension.size for dimension in self.dimensions)
@@ -94,9 +95,9 @@ class Space:
     def translate(self, rows: Array, source: Space) -> Array:
         """Translate rows (n, D') of another space into this one (n, D), by name and value."""
         target = np.full((len(rows), len(self.dimensions)), np.nan)
+        places = {name: j for j, name in enumerate(source.names)}
         for i, dimension in enumerate(self.dimensions):
-            if dimension.name in source.names:
-                j = source.index(dimension.name)
+            if (j := places.get(dimension.name)) is not None:
                 target[:, i] = translate_cells(rows[:, j], source.dimensions[j], dimension)
         return target
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.rows import beyond
 from optuna_meta.space.search_space import Space
+from optuna_meta.surrogate.fitted import representative
 
 
-__all__ = ["LEAST_TRUST", "SOURCES", "SuggestRequest", "Suggestion"]
+__all__ = ["LEAST_TRUST", "MOST_TRIALS", "SOURCES", "SuggestRequest", "Suggestion"]
 
 LEAST_TRUST = 0.1  # Below it the priors have lost: nine to one against them.
 SOURCES = (
@@ -25,6 +28,8 @@ SOURCES = (
     "cold start",
     "test of the prior studies",
 )
+MOST_TRIALS = 200  # Of the target, in a model: its price grows with their cube.
+_THINNED_EVERY = 20  # Trials: what the first of them tell is learned once, not at each trial.
 _ROUNDING = 1e-9  # Of cells.
 _REACH = 1.0  # Ranges: a function's values that far from its range tell nothing of those in it.
 _NOTHING = 1e-9  # A contribution that rounding alone makes.
@@ -82,6 +87,23 @@ class SuggestRequest:
         """Return the request without trials so far outside that they say nothing of the space."""
         near = beyond(self.rows, self.space) <= _REACH
         return self if near.all() else self.of_trials(np.flatnonzero(near))
+
+    @cached_property
+    def thinned(self) -> SuggestRequest:
+        """The request with the trials that the models learn from.
+
+        Of many, the latest and representative ones of those before, which stay the same for some
+        trials.
+        """
+        n = len(self.rows)
+        if n <= MOST_TRIALS:
+            return self
+        settled = n - n % _THINNED_EVERY
+        order = best_first(self.values[:settled], self.constraint_values[:settled])
+        places = np.empty(settled)
+        places[order] = np.arange(settled)
+        spread = representative(places, MOST_TRIALS - _THINNED_EVERY)
+        return self.of_trials(np.append(spread, np.arange(settled, n)))
 
     def of_trials(self, kept: NDArray[np.int64]) -> SuggestRequest:
         """Return the request with some of the finished trials, by their indices (t,)."""

@@ -34,22 +34,20 @@ from optuna_meta.suggest.pool import candidate_pool
 from optuna_meta.suggest.pool import Pool
 from optuna_meta.suggest.pool import prior_pool
 from optuna_meta.suggest.pool import SMALL
+from optuna_meta.suggest.request import MOST_TRIALS
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.surrogate.fitted import FittedPrior
-from optuna_meta.surrogate.fitted import representative
 from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.transfer_model import transfer_model
 from optuna_meta.surrogate.transfer_model import TransferModel
 
 
-__all__ = ["Suggester", "search", "thinned"]
+__all__ = ["Suggester", "search"]
 
 FAILURE = Outcome.constraint("optuna_meta:failure")  # At most 0 where a trial comes to a value.
 _UNTRIED = 2  # Successes that are taken for granted.
 _FEW = 8  # Prior studies: without one of so few the others' reliability is another.
-_MOST_TRIALS = 200  # Of the target, in the model: its price grows with their cube.
-_THINNED_EVERY = 20  # Trials: what the first of them tell is learned once, not at each trial.
 _LOCAL = 80  # Rows of one round of local search: as many again as are worth a question.
 _LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
 _STEPS = ((0.01, 0.3), (0.01, 0.3), (0.01, 0.3), (0.002, 0.03))  # Of its rounds, in ranges.
@@ -103,7 +101,7 @@ class Suggester:
             trust = float(np.mean([model.trust for model in models]))
             return Suggestion(np.zeros(0), len(request.rows), trust, nothing, nothing, nothing)
         pool, reachable = self._pool(request, rng), request.within_reach()
-        acquisition, inputs = self._acquisition(thinned(reachable), pool)
+        acquisition, inputs = self._acquisition(reachable.thinned, pool)
         row, place = search(acquisition, reachable, pool, inputs, rng)
         suggestion = self._suggestion(row, request, acquisition, inputs)
         return suggestion if request.candidates is None else replace(suggestion, candidate=place)
@@ -186,9 +184,9 @@ def search(
     rows = pool.rows[fresh]
     scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
     is_local = not is_tried and space.size > SMALL and request.candidates is None
-    order = best_first(request.values, request.constraint_values)
-    trials = request.rows[order[request.is_inside[order]]]
-    trials = trials[: _STARTS * request.values.shape[1]]
+    inside = np.flatnonzero(request.is_inside)
+    order = best_first(request.values[inside], request.constraint_values[inside])
+    trials = request.rows[inside[order[: _STARTS * request.values.shape[1]]]]
     n_local = _LOCAL if acquisition.asks_priors else _LOCAL_ALONE
     for steps in _STEPS if is_local else ():
         starts = np.vstack([rows[np.argsort(-scores, kind="stable")[:4]], trials])
@@ -219,29 +217,12 @@ def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Arr
         yield outcome, request.rows[known], values[known]
     if request.failed is not None and len(request.failed):
         again = repeats_of(request.rows)(request.failed)
-        failed = request.failed[~again][-_MOST_TRIALS:]
+        failed = request.failed[~again][-MOST_TRIALS:]
         # A configuration of nothing is far from all: what has not been tried is likely to work.
         nothing = np.full((_UNTRIED, request.rows.shape[1]), np.nan)
         rows = np.vstack([request.rows, nothing, failed])
         values = np.where(np.arange(len(rows)) < len(rows) - len(failed), -1.0, 1.0)
         yield FAILURE, rows, values
-
-
-def thinned(request: SuggestRequest) -> SuggestRequest:
-    """Keep the trials that the models learn from.
-
-    Of many, the latest and representative ones of those before, which stay the same for some
-    trials.
-    """
-    n = len(request.rows)
-    if n <= _MOST_TRIALS:
-        return request
-    settled = n - n % _THINNED_EVERY
-    order = best_first(request.values[:settled], request.constraint_values[:settled])
-    places = np.empty(settled)
-    places[order] = np.arange(settled)
-    spread = representative(places, _MOST_TRIALS - _THINNED_EVERY)
-    return request.of_trials(np.append(spread, np.arange(settled, n)))
 
 
 def _seen(request: SuggestRequest) -> Callable[[Array], NDArray[np.bool_]]:
@@ -284,7 +265,7 @@ def _flat(request: SuggestRequest) -> tuple[Array, Array]:
 
     On a plateau, such as the nearest point of a grid makes, there is nothing to find.
     """
-    known = thinned(request).of_measured()
+    known = request.thinned.of_measured()
     if _is_varied(known.values):
         return known.rows[:0], np.zeros(0)
     radii = plateaus(known.rows, known.values, request.space)
@@ -293,7 +274,7 @@ def _flat(request: SuggestRequest) -> tuple[Array, Array]:
 
 def _novelty(request: SuggestRequest) -> Callable[[Array], Array]:
     """Return what to add to the scores of rows (M, D), lest one be a known value once more."""
-    known, space = thinned(request).of_measured(), request.space
+    known, space = request.thinned.of_measured(), request.space
     scale = 0.0
     if request.candidates is None and not _is_varied(known.values):
         scale = persistence(known.rows, known.values, space)

@@ -80,7 +80,8 @@ def reliability_of(fitted: FittedPrior) -> Reliability:
     alike = np.ones(len(few))
     signal = np.array([1.0 - _given(p, alike, t).noise for t, p in enumerate(whole)])
     some = min(_SOME_TRIALS * len(fitted.space.dimensions), _MOST_TRIALS)
-    begun = [_as_target(few, t, precisions, some) for t in tasks]
+    is_whole = some == _MOST_TRIALS
+    begun = whole if is_whole else [_as_target(few, t, precisions, some) for t in tasks]
     informed = np.array([_given(p, signal, t).trust for t, p in enumerate(begun)])
     if n_tasks == 1:
         informed = np.array([_UNINFORMED])

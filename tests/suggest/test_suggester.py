@@ -431,8 +431,7 @@ def test_of_many_trials_the_first_tell_the_same_for_some_time() -> None:
     rows = rng().random((239, 3)).round(3)
     rows[:, 2] = rows[:, 2].round()
     learned = [
-        suggester_module.thinned(request(CUBE, rows=rows[:n], values=rng(1).random(n))).rows
-        for n in (220, 221, 239)
+        request(CUBE, rows=rows[:n], values=rng(1).random(n)).thinned.rows for n in (220, 221, 239)
     ]
     assert [len(kept) for kept in learned] == [180, 181, 199]
     for kept in learned[1:]:
