@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import nn
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.candidate import Candidate
@@ -39,7 +40,8 @@ def preview_of(candidate: Candidate, target: NewTask) -> Preview | str:
     model = target.model(None)
     fresh = state_of(model.state_dict())
     for name, tensor in checkpoint.state.items():
-        same = name in fresh and fresh[name].shape == tensor.shape
+        own = fresh.get(name)
+        same = own is not None and not is_lazy(own) and own.shape == tensor.shape
         if same and adds_infinity(tensor, fresh[name]):  # A mask is infinite in both.
             return f"it diverged: {name} is not finite"
     try:
