@@ -47,6 +47,7 @@ from optuna_meta.weights.store.verify import Finding
 from optuna_meta.weights.store.verify import Verification
 from optuna_meta.weights.warm_start.embedding_rows import EmbeddingRows
 from optuna_meta.weights.warm_start.initialize import initialize
+from optuna_meta.weights.warm_start.position_grid import PositionGrid
 from optuna_meta.weights.warm_start.report import InitReport
 from optuna_meta.weights.warm_start.report import record_lineage
 
@@ -67,6 +68,7 @@ __all__ = [
     "Nearest",
     "NewTask",
     "OuterLoop",
+    "PositionGrid",
     "RandomState",
     "Ranked",
     "Ranking",

@@ -22,6 +22,7 @@ __all__ = [
     "assign",
     "copied",
     "describe",
+    "not_finite",
     "plain_tensors",
     "require_tied",
     "same_kind",
@@ -94,6 +95,8 @@ def adds_infinity(values: Tensor, own: Tensor, place: Any = ...) -> bool:
     """
     new = _values(values.to(own.dtype))
     bad = ~torch.isfinite(new)
+    if own.dtype.is_floating_point and own.dtype.itemsize == 1:  # Torch cuts what is beyond.
+        bad |= _values(values).abs() > torch.finfo(own.dtype).max
     if not bad.any():
         return False
     if is_lazy(own):
@@ -104,6 +107,16 @@ def adds_infinity(values: Tensor, own: Tensor, place: Any = ...) -> bool:
         return True
     old, new = old.to(new.device)[bad], new[bad]
     return not bool(((new == old) | (new.isnan() & old.isnan())).all())
+
+
+def not_finite(state: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> list[str]:
+    """Return which tensors of a state are not finite where those of a fresh model are.
+
+    What has another name or shape there is no concern of that model's.
+    """
+    known = {name: tensor for name, tensor in fresh.items() if not is_lazy(tensor)}
+    shared = [n for n, tensor in state.items() if n in known and tensor.shape == known[n].shape]
+    return [name for name in shared if adds_infinity(state[name], known[name])]
 
 
 def _values(tensor: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ from optuna_meta.weights.meta_learning.loop import InnerLoop
 from optuna_meta.weights.meta_learning.loop import MetaTraining
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.state_dict import matching
+from optuna_meta.weights.state_dict import plain_name
 from optuna_meta.weights.torch_tools import call_with
 
 
@@ -77,7 +78,8 @@ def maml_init(
     training = MetaTraining(model, tasks, device, seed)
     _learn(training, learned, outer, task_loss)
     made_by = "cavia" if context else "first-order maml" if first_order else "maml"
-    return training.checkpoint(made_by, inner=inner, outer=outer, adapted=names)
+    plain = [plain_name(name) for name in names]
+    return training.checkpoint(made_by, inner=inner, outer=outer, adapted=plain)
 
 
 def adapt(
@@ -98,7 +100,7 @@ def adapt(
         steps: How many; as many as it was learned for if None.
 
     Raises:
-        ValueError: If the checkpoint is of another origin.
+        ValueError: If the checkpoint is of another origin, or the model has other names.
     """
     extra = checkpoint.metadata.extra
     if "adapted" not in extra:
@@ -108,7 +110,11 @@ def adapt(
         )
     inner = InnerLoop(**extra["inner"])
     inner = replace(inner, steps=steps or inner.steps)
-    own, names = dict(model.named_parameters()), extra["adapted"]
+    own = dict(model.named_parameters())
+    known = {plain_name(name): name for name in own}
+    if unknown := [name for name in extra["adapted"] if name not in known]:
+        raise ValueError(f"The model has none of {unknown[:5]}, which the inner steps change.")
+    names = [known[name] for name in extra["adapted"]]
     fast = _after_steps(model, own, names, batch, loss, inner, first_order=True)
     with torch.no_grad():
         for name in names:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from torch import nn
 from torch import Tensor
-from torch.nn.parameter import is_lazy
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.candidate import Candidate
@@ -14,7 +13,7 @@ from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.new_task import unhealthy
 from optuna_meta.weights.state_dict import state_of
 from optuna_meta.weights.store.artifacts import UNREADABLE
-from optuna_meta.weights.tensors import adds_infinity
+from optuna_meta.weights.tensors import not_finite
 from optuna_meta.weights.warm_start.report import InitReport
 
 
@@ -38,12 +37,8 @@ def preview_of(candidate: Candidate, target: NewTask) -> Preview | str:
     except UNREADABLE as error:
         return str(error)
     model = target.model(None)
-    fresh = state_of(model.state_dict())
-    for name, tensor in checkpoint.state.items():
-        own = fresh.get(name)
-        same = own is not None and not is_lazy(own) and own.shape == tensor.shape
-        if same and adds_infinity(tensor, fresh[name]):  # A mask is infinite in both.
-            return f"it diverged: {name} is not finite"
+    if diverged := not_finite(checkpoint.state, state_of(model.state_dict())):
+        return f"it diverged: {diverged[0]} is not finite"
     try:
         share = _share(model, checkpoint, target.start(model, checkpoint))
     # A start of the user's own, such as load_state_dict, may raise the other two.

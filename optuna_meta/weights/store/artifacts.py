@@ -136,6 +136,17 @@ class CheckpointArtifacts:
             return written._replace(problems=(*written.problems, error))
         return written._replace(records=[*earlier, *written.records], in_file=tuple(earlier))
 
+    def reads_all(self, user_attrs: Any) -> bool:
+        """Tell whether the file with a trial's earlier records, if there is one, can be read."""
+        written = parse_records(user_attrs)
+        if written.earlier is None or written.owner is None:
+            return True
+        try:
+            self._index(written.earlier, written.owner)
+        except UNREADABLE:
+            return False
+        return True
+
     def _index(self, blob: Blob, owner: Owner) -> list[CheckpointRecord]:
         if blob not in self._indexes:
             index = self.get(CheckpointRecord(*owner, weights=blob), blob, "cpu")

@@ -48,6 +48,8 @@ def collect_garbage(
         asked = ((study_system_attrs(other), other.get_trials(deepcopy=False)) for other in others)
         needed: set[str] = set()
         for system_attrs, trials in chain(other_studies(study), asked):
+            if not all(artifacts.reads_all(trial.user_attrs) for trial in trials):
+                return  # What such a one needs is unknown.
             needed |= _needed(system_attrs, trials, artifacts)
         stays = {a for a in garbage if a in needed or not artifacts.remove(a)}
         ended -= {garbage[artifact_id].number for artifact_id in stays}

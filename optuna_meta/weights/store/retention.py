@@ -140,7 +140,9 @@ def prune(study: Study, artifacts: CheckpointArtifacts, top_k: int) -> list[Chec
     stay = to_be_resumed(trials, trials, artifacts)
     beyond = [s for s in beyond_top_k(study, kept, top_k, stay) if _is_over(s)]
     gone = {s.record.weights.artifact_id for s in beyond}
-    left: dict[int, list[str]] = {t.number: [] for t in trials if t.state.is_finished()}
+    # Of what cannot be read now, nothing is decided: it may be there again later.
+    ended = [t for t in trials if t.state.is_finished() and artifacts.reads_all(t.user_attrs)]
+    left: dict[int, list[str]] = {trial.number: [] for trial in ended}
     for record, trial in kept:
         if trial.number in left and record.weights.artifact_id not in gone:
             left[trial.number].append(record.weights.artifact_id)

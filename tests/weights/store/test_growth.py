@@ -173,3 +173,22 @@ def test_the_last_weights_of_the_best_trial_stay(tmp_path: Path, top_k: int) -> 
     assert len(files_of(tmp_path)) == len(kept)
     store.prune(study)
     assert {(record.trial, record.step) for record in store.records(study)} == kept
+
+
+def test_a_list_that_cannot_be_read_for_a_while_costs_nothing(tmp_path: Path) -> None:
+    study, store = optuna.create_study(), store_in(tmp_path)
+    trial = study.ask()
+    for step in range(40):
+        store.save(trial, linear(step), value=1 / (1 + step), step=step)
+    study.tell(trial, 0.0)
+    index = tmp_path / study.trials[0].user_attrs["optuna_meta:checkpoints"]["earlier"][0]
+    index.rename(tmp_path / "away")
+    best = store_in(tmp_path, save_top_k=1)
+    with pytest.warns(UserWarning, match="left out, for their list cannot be read"):
+        best.prune(study)
+    assert len(files_of(tmp_path)) == 41
+    (tmp_path / "away").rename(index)
+    assert len(best.records(study)) == 40
+    best.prune(study)
+    assert [record.step for record in best.records(study)] == [39]
+    assert len(files_of(tmp_path)) == 2
