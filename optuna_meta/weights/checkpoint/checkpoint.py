@@ -184,7 +184,8 @@ def _flat_extra_state(checkpoint: Checkpoint) -> tuple[dict[str, Any], State]:
     start = "_extra_state"
     while any(taken.startswith(start) for taken in checkpoint.state):
         start = f"_{start}"
-    trees, inside = {}, {}
+    trees: dict[str, Any] = {}
+    inside: State = {}
     for name, value in checkpoint.extra_state.items():
         try:
             trees[name], tensors = flatten(value, f"{start}.{name}")

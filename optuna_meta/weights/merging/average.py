@@ -29,6 +29,7 @@ from optuna_meta.weights.checkpoint.lineage import Origin
 from optuna_meta.weights.checkpoint.lineage import origins_of
 from optuna_meta.weights.merging.align import align
 from optuna_meta.weights.state_dict import differences
+from optuna_meta.weights.state_dict import is_extra_state
 from optuna_meta.weights.state_dict import opened
 from optuna_meta.weights.state_dict import Source
 from optuna_meta.weights.state_dict import state_of
@@ -81,11 +82,12 @@ def average(
                 state = align(align_by, state, mean.value())
             elif not allow_independent and mean.total:
                 _refuse_independent(cosine_similarity(state, mean.sums), len(used))
-            mean.add(state, share)
+            mean.add(state, share, source.extra_state if isinstance(source, Checkpoint) else {})
             del state
         del checkpoint, source  # Before the next one is loaded.
     shares_used = shares_of(used if weights is None else weights, len(used), "checkpoints")
-    return Checkpoint(mean.value(), mixed_metadata(origins, shares_used, "average"))
+    about = mixed_metadata(origins, shares_used, "average")
+    return Checkpoint(mean.value(), about, mean.extra_state)
 
 
 def shares_of(weights: Sequence[float] | None, n: int, what: str) -> list[float]:
@@ -118,7 +120,8 @@ def shares_of(weights: Sequence[float] | None, n: int, what: str) -> list[float]
 def cosine_similarity(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
     """Return the cosine between two models' weights, in [-1, 1].
 
-    Vectors such as biases and scales do not count: they are alike in all models.
+    Vectors such as biases and scales do not count, for they are alike in all models, nor does what
+    is not finite, such as a mask.
     """
     product = square_a = square_b = 0.0
     for name, tensor in a.items():
@@ -132,7 +135,8 @@ def cosine_similarity(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float
 
 
 def _flat(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", torch.float64).ravel()
+    numbers = tensor.detach().to("cpu", torch.float64).ravel()
+    return torch.where(numbers.isfinite(), numbers, 0.0)
 
 
 def refresh_statistics(
@@ -154,6 +158,7 @@ class _Mean:
     def __init__(self) -> None:
         self.sums: State = {}
         self.total = 0.0
+        self.extra_state: Mapping[str, Any] = {}
         self._heaviest = 0.0
         self._first: State = {}  # Without values.
         self._others: State = {}
@@ -167,9 +172,11 @@ class _Mean:
                 f"and {other} in another. Average those that are alike."
             )
 
-    def add(self, state: State, share: float) -> None:
-        """Add a state with its share."""
+    def add(self, state: State, share: float, extra_state: Mapping[str, Any]) -> None:
+        """Add a state with its share; what has no mean is that of the heaviest."""
         heavier = share > self._heaviest
+        if heavier:
+            self.extra_state = {n: part for n, part in extra_state.items() if is_extra_state(n)}
         self._heaviest = max(share, self._heaviest)
         self.total += share
         for name, tensor in state.items():

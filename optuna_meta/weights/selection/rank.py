@@ -29,6 +29,7 @@ from optuna_meta.weights.selection.short_training import ShortTraining
 from optuna_meta.weights.selection.short_training import Verdict
 from optuna_meta.weights.selection.transferability import leep
 from optuna_meta.weights.selection.transferability import logme
+from optuna_meta.weights.store.artifacts import UNREADABLE
 from optuna_meta.weights.torch_tools import own_randomness
 
 
@@ -226,21 +227,27 @@ def _tried(
     shortlist = list(dict.fromkeys(orders.ravel().tolist()))[: strategy.shortlist]
     training = strategy.short_training
     scratch = Attempt(target, None, training, seed)
-    verdicts = [
-        compare(Attempt(target, usable[i].load(), training, seed), scratch, training.divisions)
-        for i in shortlist
-    ]
-    used = max((verdict.divisions for verdict in verdicts), default=1)
+    verdicts: dict[int, Verdict] = {}
+    lost: list[Ranked] = []
+    for i in shortlist:
+        try:
+            start = usable[i].load()
+        except UNREADABLE as error:  # It was there a moment ago.
+            lost.append(Ranked(usable[i], float("nan"), str(error)))
+        else:
+            attempt = Attempt(target, start, training, seed)
+            verdicts[i] = compare(attempt, scratch, training.divisions)
+    used = max((verdict.divisions for verdict in verdicts.values()), default=1)
     starts = [Ranked(None, -float(scratch.misses(used)[:, 0].mean()))]
     behind, ahead = np.nextafter(starts[0].score, [-np.inf, np.inf]).tolist()
     # Starts of equal scores stay in the order of their losses.
-    for i, verdict in sorted(zip(shortlist, verdicts, strict=True), key=lambda p: p[1].loss):
+    for i, verdict in sorted(verdicts.items(), key=lambda pair: pair[1].loss):
         # A better one may have scratch's score, where the loss has decided; any other comes just
         # behind scratch, however close or even ahead within the error.
         score = max(verdict.score, ahead) if verdict.is_better else min(verdict.score, behind)
         starts.append(Ranked(usable[i], score, _note(verdict)))
     left = [candidate for i, candidate in enumerate(usable) if i not in shortlist]
-    return [*starts, *(Ranked(c, float("nan"), "not on the shortlist") for c in left)]
+    return [*starts, *lost, *(Ranked(c, float("nan"), "not on the shortlist") for c in left)]
 
 
 def _note(verdict: Verdict) -> str:
