@@ -66,7 +66,7 @@ def orphaned_artifacts(study: Study, artifacts: CheckpointArtifacts) -> dict[str
     trials = study.get_trials(deepcopy=False)
     stored = stored_in(trials, artifacts, study.study_name)
     recorded = {blob.artifact_id for s in stored for blob in s.record.blobs}
-    orphans = {}
+    orphans: dict[str, FrozenTrial] = {}
     for trial in trials:
         _, earlier, _, problems, _ = parse_records(trial.user_attrs)
         note = unrecorded_of(trial.user_attrs, Owner(study.study_name, trial.number))
@@ -83,7 +83,7 @@ def _garbage(
     """Return the files that the study has no need of, and the trial that saved each."""
     trials, given_up = study.get_trials(deepcopy=False), given_up_by(study)
     stored = stored_in(trials, artifacts, study.study_name)
-    found = {}
+    found: dict[str, FrozenTrial] = {}
     for each in stored:
         record, trial = each
         # A study of another name may have saved some, perhaps in another storage.
