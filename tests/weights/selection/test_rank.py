@@ -432,6 +432,27 @@ def test_what_a_start_of_ones_own_raises_is_told(tmp_path: Path) -> None:
     assert note.startswith("Error") and len(note.splitlines()) == 1
 
 
+def test_trials_of_any_architecture_take_what_they_share_with_the_chosen_start(
+    tmp_path: Path,
+) -> None:
+    (found,) = candidates(tmp_path, ["good"])
+
+    def built(trial: optuna.trial.BaseTrial) -> nn.Sequential:
+        width = trial.suggest_int("width", 16, 64)
+        return nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
+
+    few = replace(target(), build=lambda: built(optuna.trial.FixedTrial({"width": 32})))
+    best = rank_checkpoints([found], few, strategy=QUICK).best
+    assert best is found
+    study = optuna.create_study()
+    shares = []
+    for width in (16, 32):
+        study.enqueue_trial({"width": width})
+        model = built(study.ask())
+        shares.append(initialize(model, best, partial="skip", least=0.0).share)
+    assert shares == [pytest.approx(10 / (16 * 75 + 10)), 1.0]
+
+
 def test_a_candidate_is_a_start_by_role(tmp_path: Path) -> None:
     (found,) = candidates(tmp_path, ["good"])
     study = optuna.create_study()
