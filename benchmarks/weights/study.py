@@ -6,9 +6,11 @@ and have what a trial starts from as a parameter. Then come studies of a new tas
 
 - ``scratch``: from a fresh initialisation, N steps a trial;
 - ``scratch, 3 x steps``: the same with three times the steps;
-- ``scratch, steps of choosing``: the same with the steps that choosing a source took, shared out;
+- ``scratch, steps of choosing``: the same with the steps that choosing a source took, shared out,
+  so that it takes as many steps in total as ``transferred``;
 - ``scratch by MetaSampler``: N steps, the earlier studies' hyperparameters known;
-- ``transferred``: N steps from what ``rank_checkpoints`` chose by the images to train on;
+- ``transferred``: N steps from what ``rank_checkpoints`` chose by the images to train on, for half
+  of the steps of all trials at most;
 - ``transferred by LogME``: N steps from what LogME chose, which takes no training;
 - ``role by TPE``, ``role by MetaSampler``: N steps, the start a parameter (``suggest_start``):
   scratch, best, nearest by meta-features, transferable (the default's choice) or average.
@@ -50,6 +52,7 @@ COLUMNS = (
     "source", "choosing_seconds", "choosing_steps",
 )  # fmt: skip
 AGAINST = "scratch, 3 x steps"
+EQUAL = "scratch, steps of choosing"
 
 _WORST = 20.0  # The loss of a trial that diverged, far above that of guessing.
 
@@ -130,7 +133,14 @@ class Lab(NamedTuple):
         task = new_task(self.domain, self.domain.new.train, self.seed, start)
 
         def best(strategy: Any) -> tuple[str, Weights]:
-            chosen = weights.rank_checkpoints(candidates, task, strategy=strategy, seed=self.seed)
+            chosen = weights.rank_checkpoints(
+                candidates,
+                task,
+                strategy=strategy,
+                planned_steps=self.plan.trials * self.plan.steps,
+                seed=self.seed,
+                show_progress_bar=False,
+            )
             found = chosen.best
             return ("", None) if found is None else (found.record.study, found.load())
 
@@ -165,7 +175,7 @@ class Lab(NamedTuple):
         chosen, none = by_role["transferable"], ("", 0.0, 0)  # For arms that need no choice.
         yield "scratch", n, tpe(), None, "scratch", none
         yield AGAINST, 3 * n, tpe(), None, "scratch", none
-        yield "scratch, steps of choosing", n + shared, tpe(), None, "scratch", none
+        yield EQUAL, n + shared, tpe(), None, "scratch", none
         yield "scratch by MetaSampler", n, meta(), None, "scratch", none
         yield "transferred", n, tpe(), lambda _: chosen, "transferable", choice
         yield "transferred by LogME", n, tpe(), lambda _: by_logme, "LogME", none

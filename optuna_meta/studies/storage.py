@@ -35,7 +35,7 @@ from optuna_meta.studies.task import RawStudy
 from optuna_meta.studies.task import unreadable
 
 
-__all__ = ["ParameterMapping", "read_storage", "read_studies"]
+__all__ = ["open_storage", "ParameterMapping", "read_storage", "read_studies"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def read_storage(
     mapping: ParameterMapping,
 ) -> Iterator[RawStudy]:
     """Read the chosen studies of a storage; see :meth:`optuna_meta.Prior.from_storage`."""
-    opened = _open(storage)
+    opened = open_storage(storage)
     frozen = {study.study_name: study for study in opened.get_all_studies()}
     wanted = [study_names] if isinstance(study_names, str) else study_names
     names = list(frozen) if wanted is None else list(dict.fromkeys(wanted))
@@ -151,7 +151,12 @@ def _meta_features(study: optuna.Study) -> dict[str, float]:
         return {}
 
 
-def _open(storage: str | BaseStorage) -> BaseStorage:
+def open_storage(storage: str | BaseStorage) -> BaseStorage:
+    """Return a storage, of its URL too.
+
+    Raises:
+        ValueError: The URL is a file's name, or that of an SQLite file that does not exist.
+    """
     if isinstance(storage, str):
         if os.path.isfile(storage) and not storage.endswith(".log"):
             raise ValueError(

@@ -28,13 +28,13 @@ from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.candidate import find_checkpoints
 from optuna_meta.weights.selection.candidate import STARTS
 from optuna_meta.weights.selection.candidate import suggest_start
+from optuna_meta.weights.selection.measures import by_fit
+from optuna_meta.weights.selection.measures import by_leep
+from optuna_meta.weights.selection.measures import by_logme
+from optuna_meta.weights.selection.measures import by_loss
+from optuna_meta.weights.selection.measures import by_score
+from optuna_meta.weights.selection.measures import Nearest
 from optuna_meta.weights.selection.new_task import NewTask
-from optuna_meta.weights.selection.rank import by_fit
-from optuna_meta.weights.selection.rank import by_leep
-from optuna_meta.weights.selection.rank import by_logme
-from optuna_meta.weights.selection.rank import by_loss
-from optuna_meta.weights.selection.rank import by_score
-from optuna_meta.weights.selection.rank import Nearest
 from optuna_meta.weights.selection.rank import rank_checkpoints
 from optuna_meta.weights.selection.rank import Ranked
 from optuna_meta.weights.selection.rank import Ranking
@@ -47,6 +47,7 @@ from optuna_meta.weights.store.verify import Finding
 from optuna_meta.weights.store.verify import Verification
 from optuna_meta.weights.warm_start.embedding_rows import EmbeddingRows
 from optuna_meta.weights.warm_start.initialize import initialize
+from optuna_meta.weights.warm_start.position_grid import PositionGrid
 from optuna_meta.weights.warm_start.report import InitReport
 from optuna_meta.weights.warm_start.report import record_lineage
 
@@ -67,6 +68,7 @@ __all__ = [
     "Nearest",
     "NewTask",
     "OuterLoop",
+    "PositionGrid",
     "RandomState",
     "Ranked",
     "Ranking",

@@ -53,7 +53,25 @@ def test_the_incumbent_is_chosen_by_validation() -> None:
     assert report.incumbents(table).loc[study.AGAINST].values.tolist() == [[0.5, 0.4], [0.7, 0.7]]
     gains = np.array([0.8 - 0.4, 0.8 - 0.7])
     error = gains.std(ddof=1) / np.sqrt(2)
-    assert f"| b | 30 | 0.800 ± 0.000 | +0.250 ± {error:.3f} | 2 of 2 |" in report.report(table)
+    assert f"| b | 30 | 0.800 ± 0.000 |  |  | +0.250 ± {error:.3f} | 2 of 2 |" in report.report(
+        table
+    )
+
+
+def test_the_gain_of_what_chose_is_over_scratch_with_the_steps_of_choosing() -> None:
+    rows = [
+        ("digits", 5, 0, arm, 0, steps, "", 1.0, accuracy, "", 0.0, choosing)
+        for arm, steps, accuracy, choosing in [
+            (study.AGAINST, 90, 0.1, 0),
+            ("scratch", 30, 0.2, 0),
+            (study.EQUAL, 45, 0.5, 0),
+            ("transferred", 30, 0.9, 180),
+            ("transferred by LogME", 30, 0.9, 0),
+        ]
+    ]
+    printed = report.report(pd.DataFrame(rows, columns=[*study.COLUMNS]))
+    assert "| transferred | 30 | 0.900 | +0.400 | 1 of 1 |" in printed
+    assert "| transferred by LogME | 30 | 0.900 | +0.700 | 1 of 1 |" in printed
 
 
 def test_the_smallest_run_prints_all_studies(

@@ -32,6 +32,7 @@ from optuna_meta.weights.checkpoint.trainable import is_trainable_only
 from optuna_meta.weights.checkpoint.trainable import NOTE
 from optuna_meta.weights.merging.align import align
 from optuna_meta.weights.state_dict import differences
+from optuna_meta.weights.state_dict import is_extra_state
 from optuna_meta.weights.state_dict import opened
 from optuna_meta.weights.state_dict import Source
 from optuna_meta.weights.state_dict import state_of
@@ -86,12 +87,14 @@ def average(
                 state = align(align_by, state, mean.value())
             elif not allow_independent and mean.total:
                 _refuse_independent(cosine_similarity(state, mean.sums), len(used))
-            mean.add(state, share)
+            mean.add(state, share, source.extra_state if isinstance(source, Checkpoint) else {})
             del state
         del checkpoint, source  # Before the next one is loaded.
     shares_used = shares_of(used if weights is None else weights, len(used), "checkpoints")
     metadata = mixed_metadata(origins, shares_used, "average")
-    return Checkpoint(mean.value(), replace(metadata, extra={**metadata.extra, **note}))
+    return Checkpoint(
+        mean.value(), replace(metadata, extra={**metadata.extra, **note}), mean.extra_state
+    )
 
 
 def shares_of(weights: Sequence[float] | None, n: int, what: str) -> list[float]:
@@ -124,7 +127,8 @@ def shares_of(weights: Sequence[float] | None, n: int, what: str) -> list[float]
 def cosine_similarity(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
     """Return the cosine between two models' weights, in [-1, 1].
 
-    Vectors such as biases and scales do not count: they are alike in all models.
+    Vectors such as biases and scales do not count, for they are alike in all models, nor does what
+    is not finite, such as a mask.
     """
     product = square_a = square_b = 0.0
     for name, tensor in a.items():
@@ -138,7 +142,8 @@ def cosine_similarity(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float
 
 
 def _flat(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", torch.float64).ravel()
+    numbers = tensor.detach().to("cpu", torch.float64).ravel()
+    return torch.where(numbers.isfinite(), numbers, 0.0)
 
 
 def refresh_statistics(
@@ -160,6 +165,7 @@ class _Mean:
     def __init__(self) -> None:
         self.sums: State = {}
         self.total = 0.0
+        self.extra_state: Mapping[str, Any] = {}
         self._heaviest = 0.0
         self._first: State = {}  # Without values.
         self._others: State = {}
@@ -173,9 +179,11 @@ class _Mean:
                 f"and {other} in another. Average those that are alike."
             )
 
-    def add(self, state: State, share: float) -> None:
-        """Add a state with its share."""
+    def add(self, state: State, share: float, extra_state: Mapping[str, Any]) -> None:
+        """Add a state with its share; what has no mean is that of the heaviest."""
         heavier = share > self._heaviest
+        if heavier:
+            self.extra_state = {n: part for n, part in extra_state.items() if is_extra_state(n)}
         self._heaviest = max(share, self._heaviest)
         self.total += share
         for name, tensor in state.items():

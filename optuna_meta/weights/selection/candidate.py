@@ -6,13 +6,17 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import optuna
 from optuna import Study
+from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
+from optuna_meta.studies.prior import Prior
+from optuna_meta.studies.storage import open_storage
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.retention import signs_of
@@ -45,7 +49,12 @@ class Candidate:
         return str(self.record)
 
 
-def find_checkpoints(prior_studies: Iterable[Study], store: CheckpointStore) -> list[Candidate]:
+def find_checkpoints(
+    prior_studies: Iterable[Study] | Study | Prior | str | BaseStorage,
+    store: CheckpointStore,
+    *,
+    storage: str | BaseStorage | None = None,
+) -> list[Candidate]:
     """Return the checkpoints of prior studies, those best within their study first.
 
     Those without a finite value are left out: their trials failed or diverged. A checkpoint that
@@ -53,22 +62,50 @@ def find_checkpoints(prior_studies: Iterable[Study], store: CheckpointStore) -> 
 
     Args:
         prior_studies: Other studies than the one that is to start from them: one that inherits
-            from itself compares runs of different length.
+            from itself compares runs of different length. Or a storage, by its URL too, for all
+            the studies in it; or a :class:`Prior`, for those of ``storage`` that it has.
         store: Where their checkpoints are.
+        storage: Where the studies of a :class:`Prior` are, which has their numbers alone.
 
     Raises:
-        ValueError: The prior studies are none.
+        ValueError: The prior studies are none, or a :class:`Prior` comes without a storage, or the
+            store is none.
     """
-    if not isinstance(prior_studies, Iterable):
+    if not isinstance(store, CheckpointStore):
         raise ValueError(
-            f"Prior studies must be a list of optuna.Study, got {type(prior_studies).__name__}: "
-            "load each with optuna.load_study."
+            f"Wanted a CheckpointStore, got {type(store).__name__}: pass CheckpointStore(folder)."
         )
     candidates: dict[str, Candidate] = {}
-    for study in prior_studies:
+    for study in _studies(prior_studies, storage):
         for candidate in _of_study(study, store):
             candidates.setdefault(candidate.record.weights.artifact_id, candidate)
     return sorted(candidates.values(), key=lambda candidate: -candidate.score)
+
+
+def _studies(prior_studies: Any, storage: str | BaseStorage | None) -> list[Study]:
+    """Return the studies, of whatever names them."""
+    if isinstance(prior_studies, str | BaseStorage):
+        opened = open_storage(prior_studies)
+        names = optuna.get_all_study_names(opened)
+        return [optuna.load_study(study_name=name, storage=opened) for name in names]
+    if isinstance(prior_studies, Prior):
+        if storage is None:
+            raise ValueError(
+                "A Prior has no checkpoints, only what trials came to: pass storage=, where its "
+                "studies are, or the studies."
+            )
+        known = {study.study_name: study for study in _studies(storage, None)}
+        return [known[name] for name in prior_studies.names if name in known]
+    if isinstance(prior_studies, Study):
+        return [prior_studies]
+    studies = list(prior_studies) if isinstance(prior_studies, Iterable) else [prior_studies]
+    for study in studies:
+        if not isinstance(study, Study):
+            raise ValueError(
+                "Wanted studies, a storage or its URL, or a Prior, got "
+                f"{type(study).__name__}: load a study with optuna.load_study."
+            )
+    return studies
 
 
 def _of_study(study: Study, store: CheckpointStore) -> list[Candidate]:

@@ -1,52 +1,32 @@
-"""Which checkpoint a new task starts from, if any: measures of candidates, and their ranking."""
+"""Which checkpoint a new task starts from, if any."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import optuna
-import torch
 from tqdm import tqdm
 
-from optuna_meta._optuna import study_user_attrs
 from optuna_meta._typing import Array
-from optuna_meta.features.record import clean_meta_features
-from optuna_meta.features.record import read_meta_features
-from optuna_meta.features.similarity import nearness
 from optuna_meta.weights.selection.candidate import Candidate
+from optuna_meta.weights.selection.measures import by_logme
+from optuna_meta.weights.selection.measures import by_loss
+from optuna_meta.weights.selection.measures import by_score
+from optuna_meta.weights.selection.measures import Measure
 from optuna_meta.weights.selection.new_task import NewTask
-from optuna_meta.weights.selection.preview import Preview
 from optuna_meta.weights.selection.preview import preview_of
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import compare
 from optuna_meta.weights.selection.short_training import ShortTraining
 from optuna_meta.weights.selection.short_training import Verdict
-from optuna_meta.weights.selection.transferability import leep
-from optuna_meta.weights.selection.transferability import logme
+from optuna_meta.weights.store.artifacts import UNREADABLE
 from optuna_meta.weights.torch_tools import own_randomness
 
 
-__all__ = [
-    "by_fit",
-    "by_leep",
-    "by_logme",
-    "by_loss",
-    "by_score",
-    "Measure",
-    "Nearest",
-    "rank_checkpoints",
-    "Ranked",
-    "Ranking",
-    "ShortlistThenTrain",
-]
-
-Measure = Callable[[Preview, NewTask], float]
+__all__ = ["rank_checkpoints", "Ranked", "Ranking", "ShortlistThenTrain"]
 
 
 @dataclass(frozen=True)
@@ -90,78 +70,6 @@ class Ranking:
             for name, start in zip(names, self.starts, strict=True)
         ]
         return "\n".join(lines)
-
-
-def by_score(preview: Preview, target: NewTask) -> float:
-    """Return how good it was within its own study."""
-    return preview.candidate.score
-
-
-def by_fit(preview: Preview, target: NewTask) -> float:
-    """Return the share of the model's parameters that the checkpoint has."""
-    return preview.share
-
-
-def by_loss(preview: Preview, target: NewTask) -> float:
-    """Return minus its loss before any training; a dead network's can be the lowest."""
-    return -preview.loss
-
-
-def by_logme(preview: Preview, target: NewTask) -> float:
-    """Return LogME of its features; NaN where it does not apply, as to sequences of classes."""
-    features, labels = target.features_of(preview.model), target.all_labels()
-    if labels is None or features.numel() == 0 or len(features) != len(labels):
-        return float("nan")
-    is_sequence = labels.ndim > 1 and not labels.is_floating_point()
-    if is_sequence or not torch.isfinite(features).all():
-        return float("nan")
-    return logme(features.double().cpu().numpy(), labels.cpu().numpy())
-
-
-def by_leep(preview: Preview, target: NewTask) -> float:
-    """Return LEEP of its predictions as a classifier whose outputs are logits (n, Z).
-
-    It is NaN where labels are not known, and of sequences, which it does not apply to.
-    """
-    labels = target.all_labels()
-    if labels is None or labels.ndim != 1 or preview.outputs.ndim != 2:
-        return float("nan")
-    probabilities = torch.softmax(preview.outputs.double(), dim=-1)
-    return leep(probabilities.cpu().numpy(), labels.cpu().numpy())
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """A measure for :func:`rank_checkpoints`: the weight of a candidate's study.
-
-    Args:
-        weights: By name of the study, such as what an explanation of the sampler reports; a
-            candidate of another study is not considered.
-    """
-
-    weights: Mapping[str, float]
-
-    @classmethod
-    def by_meta_features(
-        cls, prior_studies: Sequence[optuna.Study], meta_features: Mapping[str, float]
-    ) -> Nearest:
-        """Weigh prior studies by the distance of their meta-features.
-
-        Args:
-            prior_studies: With meta-features that ``record_meta_features`` put there; without,
-                a study weighs like an average one.
-            meta_features: The new task's.
-
-        Raises:
-            ValueError: A study's meta-features, or the new task's, are no named numbers.
-        """
-        known = [read_meta_features(study_user_attrs(study)) or {} for study in prior_studies]
-        weights = nearness(known, clean_meta_features(meta_features))
-        names = [study.study_name for study in prior_studies]
-        return cls(dict(zip(names, map(float, weights), strict=True)))
-
-    def __call__(self, preview: Preview, target: NewTask) -> float:
-        return self.weights.get(preview.candidate.record.study, float("nan"))
 
 
 @dataclass(frozen=True)
@@ -264,8 +172,10 @@ def rank_checkpoints(
     steps = 0
     if not isinstance(strategy, ShortlistThenTrain):
         starts = [Ranked(candidate, table[i, 0]) for i, candidate in enumerate(usable)]
+    elif not usable:
+        starts = [Ranked(None, 0.0, "there is no start to try")]
     elif fitting := strategy if planned_steps is None else strategy.within(planned_steps):
-        with _Progress(fitting.cost if usable else 0, show_progress_bar) as progress:
+        with _Progress(fitting.cost, show_progress_bar) as progress:
             starts = _tried(usable, table, target, fitting, seed, progress)
         steps = progress.steps
     else:
@@ -314,18 +224,26 @@ def _tried(
     training = strategy.short_training
     attempt = partial(Attempt, target, short_training=training, seed=seed, on_steps=progress.add)
     scratch = attempt(None)
-    verdicts = [compare(attempt(usable[i].load()), scratch, training.divisions) for i in shortlist]
-    used = max((verdict.divisions for verdict in verdicts), default=1)
+    verdicts: dict[int, Verdict] = {}
+    lost: list[Ranked] = []
+    for i in shortlist:
+        try:
+            start = usable[i].load()
+        except UNREADABLE as error:  # It was there a moment ago.
+            lost.append(Ranked(usable[i], float("nan"), str(error)))
+        else:
+            verdicts[i] = compare(attempt(start), scratch, training.divisions)
+    used = max((verdict.divisions for verdict in verdicts.values()), default=1)
     starts = [Ranked(None, -float(scratch.misses(used)[:, 0].mean()))]
     behind, ahead = np.nextafter(starts[0].score, [-np.inf, np.inf]).tolist()
     # Starts of equal scores stay in the order of their losses.
-    for i, verdict in sorted(zip(shortlist, verdicts, strict=True), key=lambda p: p[1].loss):
+    for i, verdict in sorted(verdicts.items(), key=lambda pair: pair[1].loss):
         # A better one may have scratch's score, where the loss has decided; any other comes just
         # behind scratch, however close or even ahead within the error.
         score = max(verdict.score, ahead) if verdict.is_better else min(verdict.score, behind)
         starts.append(Ranked(usable[i], score, _note(verdict)))
     left = [candidate for i, candidate in enumerate(usable) if i not in shortlist]
-    return [*starts, *(Ranked(c, float("nan"), "not on the shortlist") for c in left)]
+    return [*starts, *lost, *(Ranked(c, float("nan"), "not on the shortlist") for c in left)]
 
 
 def _note(verdict: Verdict) -> str:

@@ -48,6 +48,7 @@ from optuna_meta.weights.warm_start.embedding_rows import common_rows
 from optuna_meta.weights.warm_start.embedding_rows import EmbeddingRows
 from optuna_meta.weights.warm_start.lazy import lazy_shapes
 from optuna_meta.weights.warm_start.lazy import LazyShape
+from optuna_meta.weights.warm_start.position_grid import PositionGrid
 from optuna_meta.weights.warm_start.rename import Rename
 from optuna_meta.weights.warm_start.rename import renamed
 from optuna_meta.weights.warm_start.report import InitReport
@@ -56,7 +57,7 @@ from optuna_meta.weights.warm_start.report import Mismatch
 
 __all__ = ["initialize"]
 
-Rows = Mapping[str, EmbeddingRows]
+Rows = Mapping[str, EmbeddingRows | PositionGrid]
 
 Patterns = Sequence[Sequence[str]]
 
@@ -111,7 +112,8 @@ def initialize(
         head: Patterns of what belongs to the task's own outputs, left alone like ``exclude``.
             Leave it empty where outputs mean the same in both tasks.
         rows: What the rows of a tensor stand for, by the model's name of it: rows of the same item
-            are copied, such as embeddings of users or tokens that both tasks have.
+            are copied, such as embeddings of users or tokens that both tasks have; and those of a
+            :class:`PositionGrid` are interpolated where images have another size.
         least: The share of parameters, of those not left out, that must be copied.
 
     Returns:
@@ -186,8 +188,12 @@ def _place(
     mismatch = Mismatch(name, describe(values), describe(own))
     if not same_kind(values.dtype, own.dtype) or values.layout != own.layout:
         plan.mismatched.append(mismatch)
-    elif name in rows and values.shape[1:] == own.shape[1:]:
-        theirs, ours = common_rows(name, rows[name], len(values), len(own))
+    elif isinstance(stand_for := rows.get(name), PositionGrid):
+        resized = stand_for.fitted(name, values, own.shape)
+        plan.copies.append(_Copy(name, resized, own, (slice(None),)))
+        plan.overlapped.append(mismatch)
+    elif stand_for is not None and values.shape[1:] == own.shape[1:]:
+        theirs, ours = common_rows(name, stand_for, len(values), len(own))
         chosen = values[theirs.to(values.device)]
         plan.copies.append(_Copy(name, chosen, own, ours.to(own.device)))
         plan.overlapped.append(mismatch)

@@ -31,8 +31,11 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 class Module(lightning.LightningModule):  # type: ignore[misc]
-    def __init__(self, rate: float = 1e-2, stop_after: int | None = None) -> None:
+    def __init__(
+        self, rate: float = 1e-2, stop_after: int | None = None, plateau: bool = False
+    ) -> None:
         super().__init__()
+        self.plateau = plateau
         self.save_hyperparameters()
         self.net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5))
         self.head = nn.Linear(8, 1)
@@ -51,6 +54,14 @@ class Module(lightning.LightningModule):  # type: ignore[misc]
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.rate)
+        if self.plateau:  # Which is never content, and halves the rate each time.
+            scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimizer, factor=0.5, patience=0, threshold=1e9, threshold_mode="abs"
+            )
+            return {
+                "optimizer": optimizer,
+                "lr_scheduler": {"scheduler": scheduler, "monitor": "val_loss"},
+            }
         return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.7)]
 
 
@@ -75,19 +86,21 @@ def fit(module: Any, callback: Any, epochs: int = 4) -> Any:
     return trainer
 
 
-def test_a_resumed_training_equals_the_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("plateau", [False, True])
+def test_a_resumed_training_equals_the_uninterrupted_one(tmp_path: Path, plateau: bool) -> None:
     store, steps = store_in(tmp_path), []
 
     def objective(trial: optuna.Trial, stop: int | None) -> nn.Module:
         torch.manual_seed(0)
-        module = Module(trial.params["rate"], stop)
+        module = Module(trial.params["rate"], stop, plateau)
         torch.manual_seed(trial.number if stop is None else 0)
         trainer = fit(module, LightningCallback(trial, store))
         steps.append((trainer.global_step, trainer.optimizers[0].param_groups[0]["lr"]))
         return module
 
     whole, resumed, study = continued(objective, stop_after=2)
-    assert steps == [(12, pytest.approx(1e-2 * 0.7**4))] * 2
+    rate = 1e-2 * (0.5**3 if plateau else 0.7**4)  # The first value is always a gain.
+    assert steps == [(12, pytest.approx(rate))] * 2
     assert_equal(whole, resumed)
     assert sorted(study.trials[0].intermediate_values) == [0, 1]
     assert sorted(study.trials[1].intermediate_values) == [2, 3]

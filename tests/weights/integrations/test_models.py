@@ -32,6 +32,7 @@ from optuna_meta.weights import maml_init  # noqa: E402
 from optuna_meta.weights import NewTask  # noqa: E402
 from optuna_meta.weights import OuterLoop  # noqa: E402
 from optuna_meta.weights import parameter_groups  # noqa: E402
+from optuna_meta.weights import PositionGrid  # noqa: E402
 from optuna_meta.weights import predict_all  # noqa: E402
 from optuna_meta.weights import rank_checkpoints  # noqa: E402
 from optuna_meta.weights import reptile_init  # noqa: E402
@@ -160,6 +161,20 @@ def test_new_words_take_the_rows_of_the_words_they_are(kind: str) -> None:
     assert torch.equal(rows[:30], source.state_dict()[table][10:])
     if kind != "bert":
         assert torch.equal(model.state_dict()["lm_head.weight"], rows)
+
+
+def test_images_of_another_size_take_the_places_between(trained: tuple[str, nn.Module]) -> None:
+    kind, source = trained
+    if kind != "vit":
+        pytest.skip("has no images")
+    model, table = MODELS["vit"](image=32), "vit.embeddings.position_embeddings"
+    report = initialize(model, source.state_dict(), rows={table: PositionGrid()})
+    assert report.share == 1.0 and model.state_dict()[table].shape[1] == 1 + 8 * 8
+    batch = batch_for("vit")
+    larger = nn.functional.interpolate(batch["pixel_values"], scale_factor=2)
+    with torch.no_grad():
+        guessed = model.eval()(pixel_values=larger).logits.argmax(-1)
+    assert float((guessed == batch["labels"]).float().mean()) > 0.6  # A third by chance.
 
 
 def test_the_body_alone_goes_under_a_prefix() -> None:

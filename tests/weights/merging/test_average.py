@@ -164,3 +164,22 @@ def test_the_average_knows_its_sources() -> None:
     assert found == [("earlier", 0, 0.25), ("earlier", 2, 0.75)]
     again = average([mean, checkpoints[1]])
     assert [o.weight for o in origins_of(again)] == [0.125, 0.375, 0.5]
+
+
+def test_an_infinite_mask_neither_hides_nor_makes_independence() -> None:
+    mask = torch.triu(torch.full((8, 8), -torch.inf), 1)
+    generator = torch.Generator().manual_seed(0)
+    states = [{"w": torch.randn(8, 8, generator=generator), "mask": mask} for _ in range(2)]
+    assert abs(cosine_similarity(*states)) < 0.5
+    with pytest.raises(ValueError, match="looks independently trained"):
+        average(states)
+    near = {"w": states[0]["w"] + 0.01, "mask": mask}
+    assert torch.equal(average([states[0], near]).state["mask"], mask)
+
+
+def test_extra_state_is_that_of_the_heaviest() -> None:
+    parts = [
+        Checkpoint({"w": torch.ones(2, 2)}, extra_state={"a._extra_state": n, "n_averaged": n})
+        for n in (1, 2, 3)
+    ]
+    assert average(parts, [0.2, 0.5, 0.3]).extra_state == {"a._extra_state": 2}

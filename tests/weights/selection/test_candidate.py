@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 import time
+from typing import Any
 
 import numpy as np
 import optuna
 import pytest
 from torch import nn
 
+from optuna_meta import Prior
 from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights.selection.candidate import _score
@@ -72,6 +74,32 @@ def test_scores_of_many_trials_equal_the_definition_and_take_no_time() -> None:
     assert time.process_time() - began < 2.0  # Pairs of all the others would take minutes.
 
 
-def test_only_studies_have_checkpoints(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="list of optuna.Study, got Study"):
-        find_checkpoints(optuna.create_study(), store_in(tmp_path))  # type: ignore[arg-type]
+def test_studies_are_named_by_their_storage_or_a_prior(tmp_path: Path) -> None:
+    store, url = store_in(tmp_path), f"sqlite:///{tmp_path}/studies.db"
+    for name in ("a", "b"):
+        study = optuna.create_study(study_name=name, storage=url)
+        for place in range(2):
+            trial = study.ask()
+            trial.suggest_float("x", 0.0, 1.0)
+            store.save(trial, nn.Linear(1, 1), value=float(place))
+            study.tell(trial, float(place))
+    storage = optuna.storages.RDBStorage(url)
+    prior = Prior.from_storage(url, ["b"])
+    found = {
+        "url": find_checkpoints(url, store),
+        "storage": find_checkpoints(storage, store),
+        "prior": find_checkpoints(prior, store, storage=url),
+        "study": find_checkpoints(study, store),
+    }
+    names = {kind: sorted({c.record.study for c in each}) for kind, each in found.items()}
+    assert names == {"url": ["a", "b"], "storage": ["a", "b"], "prior": ["b"], "study": ["b"]}
+    with pytest.raises(ValueError, match="A Prior has no checkpoints.* pass storage="):
+        find_checkpoints(prior, store)
+
+
+@pytest.mark.parametrize("wrong", [[1], 3.5, ["a name"], [None]])
+def test_what_are_no_studies_is_told(wrong: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Wanted studies, a storage or its URL, or a Prior, got"):
+        find_checkpoints(wrong, store_in(tmp_path))
+    with pytest.raises(ValueError, match="Wanted a CheckpointStore, got PosixPath"):
+        find_checkpoints([], tmp_path)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -12,6 +13,8 @@ import pytest
 from sklearn.datasets import load_digits
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
+from torch.utils.data import TensorDataset
 
 from optuna_meta import record_meta_features
 from optuna_meta.weights import by_fit
@@ -58,6 +61,8 @@ def trained(kind: str) -> nn.Sequential:
     inputs, labels = (part[:1000] for part in digits())
     if kind == "random labels":
         labels = torch.randint(10, labels.shape)
+    if kind == "reversed labels":
+        labels = 9 - labels
     if kind == "inverted":
         inputs = 1.0 - inputs
     model = build()
@@ -91,6 +96,7 @@ def scaled() -> nn.Sequential:
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "good": lambda: trained("good"),
     "inverted": lambda: trained("inverted"),
+    "reversed labels": lambda: trained("reversed labels"),
     "random labels": lambda: trained("random labels"),
     "dead": dead,
     "diverged": diverged,
@@ -145,6 +151,94 @@ def test_scratch_wins_where_all_sources_are_poisoned(tmp_path: Path) -> None:
         ranking = rank_checkpoints(candidates(tmp_path / str(seed), kinds), target(), seed=seed)
         assert ranking.best is None
         assert len(ranking.starts) == 6
+
+
+@pytest.mark.parametrize("planned_steps", [None, 12 * 30])
+def test_what_has_learned_the_opposite_is_not_better(
+    planned_steps: int | None, tmp_path: Path
+) -> None:
+    """Of the labels, and of the inputs' scale."""
+    found = candidates(tmp_path, ["reversed labels", "inverted"])
+    assert rank_checkpoints(found, target(), planned_steps=planned_steps).best is None
+
+
+def test_choosing_costs_half_of_the_planned_steps_at_most_and_says_how_much(
+    tmp_path: Path,
+) -> None:
+    found = candidates(tmp_path, ["good", "inverted", "random labels", "scaled"])
+    chosen = []
+    for planned in (1, 100, 160, 360, 1000):
+        ranking = rank_checkpoints(found, target(), planned_steps=planned)
+        assert ranking.steps <= planned / 2
+        chosen.append(ranking.best and ranking.best.record.study)
+    assert chosen == [None, None, "good", "good", "good"]
+    told = rank_checkpoints(found, target(), planned_steps=100)
+    assert told.best is None and told.steps == 0
+    assert told.starts[0].note == "no start was tried: 50% of 100 steps are too few"
+    tenth = ShortlistThenTrain(share=0.1)
+    assert rank_checkpoints(found, target(), strategy=tenth, planned_steps=360).steps == 0
+    with pytest.raises(ValueError, match="planned_steps must be positive, got 0"):
+        rank_checkpoints(found, target(), planned_steps=0)
+    with pytest.raises(ValueError, match="share and shortlist must be positive"):
+        ShortlistThenTrain(share=0.0)
+
+
+def test_less_is_tried_the_less_it_may_cost() -> None:
+    full = ShortlistThenTrain()
+    costs = []
+    for planned in (10**6, 5000, 3000, 2000, 1000, 500, 300, 200, 160):
+        fitting = full.within(planned)
+        assert fitting is not None and fitting.cost <= planned / 2
+        assert fitting.short_training.steps >= 20  # In fewer, anything is ahead of scratch.
+        costs.append(fitting.cost)
+    assert costs[0] == full.cost == 5 * 60 * (3 + 3 + 4)
+    assert costs == sorted(costs, reverse=True) and len({*costs}) >= 6
+    assert full.within(100) is None
+
+
+def test_progress_is_shown_where_it_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = candidates(tmp_path, ["good"])
+    rank_checkpoints(found, target(), strategy=QUICK)
+    assert capsys.readouterr().err == ""
+    rank_checkpoints(found, target(), strategy=QUICK, show_progress_bar=True)
+    assert "Choosing a start" in capsys.readouterr().err
+
+
+def test_whole_examples_and_a_loss_of_what_predicts_lead_to_the_same(tmp_path: Path) -> None:
+    """As tensors, as a data set and as a loader with keywords."""
+    found = candidates(tmp_path, ["good", "inverted", "dead"])
+    few = target()
+
+    def loss(predict: Callable[..., torch.Tensor], batch: Any) -> torch.Tensor:
+        inputs, labels = batch.values() if isinstance(batch, dict) else batch
+        return nn.functional.cross_entropy(predict(inputs), labels)
+
+    examples = [{"x": x, "label": y} for x, y in zip(few.inputs, few.labels, strict=True)]
+    expected = rank_checkpoints(found, few, strategy=QUICK)
+    for data in (
+        (few.inputs, few.labels),
+        TensorDataset(few.inputs, few.labels),
+        DataLoader(examples, batch_size=7, shuffle=True),  # type: ignore[arg-type]
+    ):
+        same = rank_checkpoints(found, NewTask(build, data, loss=loss), strategy=QUICK)
+        for a, b in zip(expected.starts, same.starts, strict=True):
+            assert str(a.candidate) == str(b.candidate)
+            assert a.score == pytest.approx(b.score, nan_ok=True) and a.note[:9] == b.note[:9]
+    for measure in (by_logme, by_leep, by_loss):
+        best = rank_checkpoints(found, NewTask(build, data, loss=loss), strategy=measure).best
+        assert best is not None and best.record.study == "good"
+
+
+def test_a_loss_that_predicts_nothing_and_labels_without_a_loss_are_told(tmp_path: Path) -> None:
+    few = target()
+    found = candidates(tmp_path, ["good"])
+    silent = NewTask(build, (few.inputs, few.labels), loss=lambda predict, batch: torch.zeros(()))
+    with pytest.raises(ValueError, match="must call what predicts"):
+        rank_checkpoints(found, silent, strategy=by_loss)
+    with pytest.raises(ValueError, match="Wanted a loss of outputs and labels"):
+        NewTask(build, few.inputs, few.labels)
 
 
 def test_a_tie_goes_to_scratch(tmp_path: Path) -> None:
@@ -336,6 +430,27 @@ def test_what_a_start_of_ones_own_raises_is_told(tmp_path: Path) -> None:
     assert ranking.best is not None and ranking.best.record.study == "good"
     note = notes(ranking)["wider"]
     assert note.startswith("Error") and len(note.splitlines()) == 1
+
+
+def test_trials_of_any_architecture_take_what_they_share_with_the_chosen_start(
+    tmp_path: Path,
+) -> None:
+    (found,) = candidates(tmp_path, ["good"])
+
+    def built(trial: optuna.trial.BaseTrial) -> nn.Sequential:
+        width = trial.suggest_int("width", 16, 64)
+        return nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
+
+    few = replace(target(), build=lambda: built(optuna.trial.FixedTrial({"width": 32})))
+    best = rank_checkpoints([found], few, strategy=QUICK).best
+    assert best is found
+    study = optuna.create_study()
+    shares = []
+    for width in (16, 32):
+        study.enqueue_trial({"width": width})
+        model = built(study.ask())
+        shares.append(initialize(model, best, partial="skip", least=0.0).share)
+    assert shares == [pytest.approx(10 / (16 * 75 + 10)), 1.0]
 
 
 def test_a_candidate_is_a_start_by_role(tmp_path: Path) -> None:

@@ -34,30 +34,39 @@ def on_study(study: optuna.Study) -> dict[str, Any]:
     return study.user_attrs | study._storage.get_study_system_attrs(study._study_id)
 
 
-@pytest.fixture(params=["memory", "mysql"])
-def study(request: pytest.FixtureRequest) -> Iterator[optuna.Study]:
-    """A study of a long name, also in a database that holds little in one attribute."""
-    name = f"long {'語' * 150} {uuid.uuid4()}"
-    if request.param == "memory":
-        yield optuna.create_study(study_name=name)
-        return
+@pytest.fixture
+def in_mysql() -> Iterator[optuna.Study]:
+    """A study of a database that holds 65,535 bytes in one attribute."""
     pytest.importorskip("pymysql")
     try:
         storage = optuna.storages.RDBStorage(URL)
     except Exception as error:  # Each driver has errors of its own.
         pytest.skip(f"No MySQL at {URL}: {type(error).__name__}")
-    study = optuna.create_study(study_name=name, storage=storage)
-    yield study
+    name = f"checkpoints {uuid.uuid4()}"
+    yield optuna.create_study(study_name=name, storage=storage)
     optuna.delete_study(study_name=name, storage=storage)
     storage.engine.dispose()
+
+
+def test_a_database_that_holds_little_in_one_attribute_is_enough(
+    in_mysql: optuna.Study, tmp_path: Path
+) -> None:
+    store, model, trial = store_in(tmp_path), linear(), in_mysql.ask()
+    for step in range(30):
+        record = store.save(trial, model, step=step, tags=["x" * 3000])  # As much as 400 others.
+    in_mysql.tell(trial, 0.0)
+    (frozen,) = in_mysql.trials
+    assert written(frozen.user_attrs) + written(frozen.system_attrs) < MOST
+    assert sorted(r.step or 0 for r in store.records(in_mysql)) == [*range(30)]
+    assert store.verify(in_mysql).ok and store.load(record).metadata.step == 29
 
 
 @pytest.mark.parametrize("top_k", [None, 5, 60])
 @pytest.mark.parametrize("valued", [True, False])
 def test_hundreds_of_checkpoints_leave_small_attributes(
-    study: optuna.Study, tmp_path: Path, top_k: int | None, valued: bool
+    tmp_path: Path, top_k: int | None, valued: bool
 ) -> None:
-    n = 250 if "memory" in str(type(study._storage)).lower() else 120
+    n, study = 250, optuna.create_study(study_name=f"long {'語' * 500}")
     store, model, trial = store_in(tmp_path, save_top_k=top_k), linear(), study.ask()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     for step in range(n):

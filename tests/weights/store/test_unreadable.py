@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore
+from optuna.artifacts.exceptions import ArtifactNotFound
 import pytest
 import torch
 from torch import nn
@@ -183,3 +184,25 @@ def test_a_malicious_header_is_a_value_error(
     path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
     with pytest.raises(ValueError, match="damaged|truncated|no hash"):
         Checkpoint.load_file(path, require_hash=require_hash)
+
+
+def test_a_checkpoint_that_vanishes_while_it_is_ranked_is_passed_over(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path)
+    candidates = find_checkpoints([saved(store, [0.1, 0.2])], store)
+
+    class Vanishing:
+        """It is read once, and removed by another worker then."""
+
+        record, score, n = candidates[0].record, candidates[0].score, 0
+
+        def load(self) -> Checkpoint:
+            self.n += 1
+            if self.n > 1:
+                raise ArtifactNotFound("pruned meanwhile")
+            return candidates[0].load()
+
+    x = torch.randn(32, 3, generator=torch.Generator().manual_seed(0))
+    target = NewTask(linear, x, x.sum(1, keepdim=True), nn.functional.mse_loss)
+    ranking = rank_checkpoints([Vanishing(), candidates[1]], target)  # type: ignore[list-item]
+    assert [start.note for start in ranking.starts][-1] == "pruned meanwhile"
+    assert ranking.starts[0].candidate in (None, candidates[1])
