@@ -23,14 +23,18 @@ from optuna.storages import BaseStorage
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
+from optuna_meta._optuna import storage_mark
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.dataframe import read_frame
-from optuna_meta.studies.storage import ParameterMapping
+from optuna_meta.studies.mapping import ParameterMapping
+from optuna_meta.studies.packing import packed
+from optuna_meta.studies.storage import reached
 from optuna_meta.studies.storage import read_storage
 from optuna_meta.studies.storage import read_studies
+from optuna_meta.studies.storage import Selection
 from optuna_meta.studies.task import RawStudy
 from optuna_meta.studies.task import Task
 from optuna_meta.studies.task import usable
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Prior", "prior_from_header", "prior_header", "task_arrays"]
 
+_logger = optuna.logging.get_logger("optuna.meta")
 _FORMAT = "optuna_meta.prior"
 _VERSION = 1
 _LARGEST = 1e300  # A constraint violated without bound.
@@ -54,10 +59,12 @@ class Prior:
     Args:
         space: The union of the studies' search spaces.
         tasks: What the studies say: a task for each outcome of each study.
+        versions: By the origin of each study that was read, what differs once it has changed.
     """
 
     space: Space = field(default_factory=Space)
     tasks: tuple[Task, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -76,22 +83,37 @@ class Prior:
         *,
         rename: Mapping[str, str] | None = None,
         defaults: Mapping[str, Any] | None = None,
+        update: Prior | None = None,
+        patience: float = 30.0,
     ) -> Prior:
         """Read prior studies from a storage, each once.
 
+        A study that is broken is left out with a warning; a storage that does not answer is waited
+        for, and what it holds is never left out for that.
+
         Args:
-            storage: URL, or any Optuna storage object.
+            storage: URL, path of a journal or of an SQLite file, or any Optuna storage object.
             study_names: The studies to read; all by default.
             where: Called with each study before its trials are read (an object with
                 ``study_name``, ``directions`` and ``user_attrs``); true keeps the study.
             rename: New names of parameters by their old ones.
             defaults: Values that studies without these parameters (by their new names) ran with.
+            update: What was read before, with the same ``rename`` and ``defaults``: only new and
+                changed studies of this storage are read, those that it lacks now are forgotten,
+                and those of other storages stay. On a relational database no trial of an
+                unchanged study is read.
+            patience: Seconds that the storage may leave a question unanswered.
 
         Raises:
-            ValueError: The SQLite file or one of ``study_names`` does not exist.
+            ConnectionError: The storage was unreachable for longer than that.
+            ValueError: The file or one of ``study_names`` does not exist, or the file is damaged.
         """
         mapping = ParameterMapping(rename or {}, defaults or {})
-        return _encoded(read_storage(storage, study_names, where, mapping), mapping)
+        before = update or cls()
+        reached_storage = reached(storage, patience)
+        selection = Selection(study_names, where, before.versions, patience)
+        raw = read_storage(reached_storage, selection, mapping)
+        return _encoded(raw, mapping, before, storage_mark(reached_storage))
 
     @classmethod
     def from_studies(
@@ -181,9 +203,11 @@ def prior_header(prior: Prior) -> dict[str, Any]:
                 "meta_features": dict(t.meta_features),
                 "mark": t.fingerprint,
                 "measure": list(astuple(t.outcome)),  # The key that files have had from the first.
+                "origin": t.origin,
             }
             for t in prior.tasks
         ],
+        "versions": dict(prior.versions),
     }
 
 
@@ -201,10 +225,11 @@ def prior_from_header(header: Mapping[str, Any], arrays: Mapping[str, Array]) ->
             t["meta_features"],
             t["mark"],
             Outcome(*t.get("measure", ())),
+            t.get("origin", ""),
         )
         for i, t in enumerate(header["tasks"])
     )
-    return Prior(Space(dimensions), tasks)
+    return Prior(Space(dimensions), tasks, header.get("versions", {}))
 
 
 def _require_json(dimension: Dimension) -> None:
@@ -217,23 +242,68 @@ def _require_json(dimension: Dimension) -> None:
         ) from error
 
 
-def _encoded(raw: Iterable[RawStudy], mapping: ParameterMapping | None = None) -> Prior:
-    """Encode the studies that can serve, in the union of their spaces."""
-    studies = usable(raw)
-    if mapping:
+def _encoded(
+    raw: Iterable[RawStudy],
+    mapping: ParameterMapping | None = None,
+    before: Prior | None = None,
+    storage: str = "",
+) -> Prior:
+    """Encode the studies that can serve, in the union of their spaces.
+
+    Args:
+        raw: The studies that were found.
+        mapping: What their parameters became.
+        before: What was known before.
+        storage: Mark of the storage whose studies ``raw`` are, all of them.
+    """
+    found = [packed(study) for study in raw]
+    before = before or Prior()
+    same = {study.origin for study in found if study.is_unchanged}
+    gone = {study.name for study in found}  # Files of earlier versions know no origins.
+    kept = [
+        task
+        for task in before.tasks
+        if task.origin in same
+        or not (task.origin.startswith(f"{storage}#") if task.origin else task.name in gone)
+    ]
+    names = dict.fromkeys(task.name for task in kept)
+    studies = list(usable((s for s in found if not s.is_unchanged), names))
+    if mapping and not same:
         mapping.warn_of_unknown()
-    space = Space.union([study.dimensions for study in studies])
-    return Prior(space, tuple(task for study in studies for task in _tasks(study, space)))
+    space = before.space
+    if studies:
+        space = Space.union([*[space.dimensions] * len(names), *(s.dimensions for s in studies)])
+        kept = [replace(t, rows=space.translate(t.rows, before.space)) for t in kept]
+    read_now = {s.origin: s.version for s in found if s.origin and not s.is_unchanged}
+    others = {
+        origin: version
+        for origin, version in before.versions.items()
+        if origin in same or not origin.startswith(f"{storage}#")
+    }
+    tasks = (*kept, *(task for study in studies for task in _tasks(study, space)))
+    prior = Prior(space, tasks, others | read_now)
+    _logger.info(f"{len(found)} studies seen, {len(prior)} prior studies{_known(len(names))}.")
+    return prior
+
+
+def _known(n_names: int) -> str:
+    return f", {n_names} of them as they were read before" if n_names else ""
 
 
 def _tasks(study: RawStudy, space: Space) -> Iterator[Task]:
     """Make a task of each outcome of a study of which its trials have different values."""
-    rows = space.rows(study.observations.params)
+    rows = space.rows(list(study.observations.params))
     columns = np.hstack([study.observations.values, study.observations.constraint_values]).T
     for outcome, values in zip(study.outcomes, columns, strict=True):
         known = ~np.isnan(values)
         finite = np.clip(values[known], -_LARGEST, _LARGEST)
         if len(finite) and np.ptp(finite) > 0.0:
             yield Task(
-                study.name, rows[known], finite, study.meta_features, study.fingerprint, outcome
+                study.name,
+                rows if known.all() else rows[known],
+                finite,
+                study.meta_features,
+                study.fingerprint,
+                outcome,
+                study.origin,
             )
