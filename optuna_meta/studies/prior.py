@@ -273,6 +273,7 @@ def _encoded(
     space = before.space
     if studies:
         space = Space.union([*[space.dimensions] * len(names), *(s.dimensions for s in studies)])
+    if repr(space) != repr(before.space):
         kept = [replace(t, rows=space.translate(t.rows, before.space)) for t in kept]
     read_now = {s.origin: s.version for s in found if s.origin and not s.is_unchanged}
     others = {
