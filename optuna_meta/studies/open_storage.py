@@ -58,7 +58,7 @@ def _opened_file(path: str) -> BaseStorage:
         head = file.readline(4096)
     if head.startswith(_SQLITE_HEAD):
         return RDBStorage(f"sqlite:///{path}")
-    if not head or _operation(head):
+    if _operation(head):
         return _opened_journal(path)
     raise ValueError(
         f"{path!r} is neither an SQLite database nor an Optuna journal: name the file that "

@@ -67,16 +67,19 @@ def test_redis_is_read_by_the_call_that_is_named() -> None:
 
 
 def test_a_journal_damaged_in_a_line_names_file_and_line(journal: Path) -> None:
-    storage = JournalStorage(JournalFileBackend(str(journal)))
     lines = journal.read_bytes().splitlines(keepends=True)
     lines[3] = lines[3][:20] + b"\n"
     journal.write_bytes(b"".join(lines))
     with pytest.raises(ValueError, match="studies.log' is damaged in line 4, '.*: it was cut"):
         Prior.from_storage(str(journal))
+
+
+def test_a_journal_that_is_damaged_while_it_is_open_is_named_too(journal: Path) -> None:
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    n_lines = journal.read_bytes().count(b"\n")
     with journal.open("ab") as file:
-        file.write(b"\0\0\0\n" + lines[0])
-    message = "studies.log' is damaged in line 4"
-    with pytest.raises(ValueError, match=message):
+        file.write(b"\0\0\0\n{}\n")
+    with pytest.raises(ValueError, match=f"studies.log' is damaged in line {n_lines + 1}, "):
         Prior.from_storage(storage)
 
 
