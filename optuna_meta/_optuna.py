@@ -102,7 +102,7 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
     """Tell whether an external value lies in a distribution."""
     try:
         return distribution._contains(distribution.to_internal_repr(value))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return False
 
 

@@ -29,6 +29,9 @@ __all__ = ["Dimension", "NOTHING", "UNSEEN", "as_number", "choice_key", "nearest
 UNSEEN = -1.0  # The cell of a choice that the dimension does not know.
 NOTHING = object()
 _MAX_STEPS = 1_000_000  # A finer grid than this is a continuum for every purpose here.
+_FARTHEST = 1e9  # Cells beyond are as far away: squares of any number would overflow.
+_HUGE = 1e307  # Differences of larger floats may be infinite.
+_EXACT = 2**53  # Larger integers are no floats.
 
 
 def plain(value: Any) -> Any:
@@ -51,8 +54,12 @@ def choice_key(value: Any) -> tuple[str, Any]:
 def as_number(value: Any) -> float:
     """Return a number as a float; NaN for all else, truth values included."""
     value = plain(value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # An integer beyond all floats.
+        return math.nan
 
 
 @dataclass(frozen=True)
@@ -141,8 +148,8 @@ class Dimension:
             return len(self.choices)
         if self.step <= 0:
             return 1 if self.low == self.high else math.inf
-        n = math.floor((self.high - self.low) / self.step + 1e-8) + 1
-        return n if n <= _MAX_STEPS else math.inf
+        n_steps = (self.high - self.low) / self.step
+        return math.floor(n_steps + 1e-8) + 1 if n_steps < _MAX_STEPS else math.inf
 
     def encode(self, values: Sequence[Any]) -> Array:
         """Return cells (n,) of n external values; ``NOTHING`` stands for an absent parameter."""
@@ -161,28 +168,33 @@ class Dimension:
         number = float(self.numbers(np.array([cell]))[0])
         if not self.integer:
             return number
-        # Beyond 2 ** 53 the rounded float may leave a range that the cell does not.
-        inside = 0.0 <= cell <= 1.0
-        return int(min(max(round(number), self.low), self.high)) if inside else round(number)
+        if not 0.0 <= cell <= 1.0:
+            return round(number)
+        low, high, step = int(self.low), int(self.high), max(1, int(self.step))
+        if max(-low, high) > _EXACT and not self.log:
+            return low + step * round(float(cell) * ((high - low) // step))
+        return min(max(round(number), low), high)
 
     def cells(self, numbers: Array) -> Array:
         """Return the cells (n,) of numbers (n,), NaN for what has none."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = np.log(numbers) if self.log else numbers
-            cells = (scaled - self._scaled(self.low)) / (self.width or 1.0)
+        low, high = float(self.low), float(self.high)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            scaled = np.log(numbers) if self.log else numbers * self._unit
+            cells = (scaled - self._scaled(low)) / (self.width or 1.0)
         # The edges are exact, whichever way a logarithm is rounded.
-        edges = np.where(numbers == self.low, 0.0, np.where(numbers == self.high, 1.0, cells))
-        return np.where(np.isfinite(edges), edges, np.nan)
+        edges = np.where(numbers == low, 0.0, np.where(numbers == high, 1.0, cells))
+        return np.where(np.isfinite(scaled), np.clip(edges, -_FARTHEST, _FARTHEST), np.nan)
 
     def numbers(self, cells: Array) -> Array:
         """Return the numbers (n,) of cells (n,), in the range for a cell in [0, 1]."""
-        numbers = self._scaled(self.low) + cells * self.width
-        if self.log:
-            numbers = np.exp(np.minimum(numbers, 700.0))
+        low, high = float(self.low), float(self.high)
+        with np.errstate(over="ignore"):
+            numbers = self._scaled(low) + cells * self.width
+            numbers = np.exp(np.minimum(numbers, 700.0)) if self.log else numbers / self._unit
         inside = (cells >= 0.0) & (cells <= 1.0)
-        numbers = np.where(inside, np.clip(numbers, self.low, self.high), numbers)
+        numbers = np.where(inside, np.clip(numbers, low, high), numbers)
         # A cell of 1 must give ``high`` itself, not its rounded logarithm's exponential.
-        return np.where(cells == 0.0, self.low, np.where(cells == 1.0, self.high, numbers))
+        return np.where(cells == 0.0, low, np.where(cells == 1.0, high, numbers))
 
     def snap(self, cells: Array) -> Array:
         """Move cells (n,) to the nearest valid ones, in the range and on the grid, if any."""
@@ -191,12 +203,20 @@ class Dimension:
         inside = np.clip(cells, 0.0, 1.0)
         if self.step <= 0:
             return inside
-        last = math.floor((self.high - self.low) / self.step + 1e-8)
-        index = np.clip(np.round((self.numbers(inside) - self.low) / self.step), 0, last)
-        return self.cells(np.minimum(self.low + index * self.step, self.high))
+        n_steps = (self.high - self.low) / self.step
+        if n_steps > _EXACT:  # Floats are the coarser grid.
+            return inside
+        low, last = float(self.low), math.floor(n_steps + 1e-8)
+        index = np.clip(np.round((self.numbers(inside) - low) / self.step), 0, last)
+        return self.cells(np.minimum(low + index * self.step, float(self.high)))
+
+    @property
+    def _unit(self) -> float:
+        """What numbers are multiplied by: differences of the largest floats would overflow."""
+        return 0.25 if max(-self.low, self.high) > _HUGE else 1.0
 
     def _scaled(self, number: float) -> float:
-        return math.log(number) if self.log else number
+        return math.log(number) if self.log else float(number) * self._unit
 
 
 def nearest(distribution: BaseDistribution, value: Any) -> Any:
@@ -211,7 +231,7 @@ def nearest(distribution: BaseDistribution, value: Any) -> Any:
         cell = float(dimension.encode([value])[0])
         return NOTHING if cell == UNSEEN else dimension.value(cell)
     value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not math.isfinite(as_number(value)):
         return NOTHING
     inside = min(max(value, dimension.low), dimension.high)
     if not dimension.step:

@@ -46,6 +46,7 @@ __all__ = ["FittedPrior", "as_fitted", "fit_prior"]
 
 _FORMAT = "optuna_meta.fitted_prior"
 _VERSION = 1
+_WIDEST = 1e6  # Times one range may be as long as another; squares must not overflow.
 _BEST = 5  # A fifth of a study's trials say what is typical of its good configurations.
 
 
@@ -281,4 +282,5 @@ def _range_ratio(target: Dimension, cube: Dimension) -> float:
     """Return the length of the target's range in units of the cube's."""
     if target.is_categorical or cube.is_categorical or target.log != cube.log:
         return 1.0
-    return target.width / (cube.width or 1.0) or 1.0
+    ratio = target.width / (cube.width or 1.0) or 1.0
+    return min(max(ratio, 1.0 / _WIDEST), _WIDEST)
