@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import astuple
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
-import json
 from pathlib import Path
 from typing import Any
 from typing import TYPE_CHECKING
@@ -24,13 +22,14 @@ from optuna.storages import BaseStorage
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._optuna import storage_mark
-from optuna_meta._typing import Array
-from optuna_meta.outcomes.observations import Outcome
-from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.dataframe import read_frame
 from optuna_meta.studies.mapping import ParameterMapping
 from optuna_meta.studies.packing import packed
+from optuna_meta.studies.prior_file import prior_header
+from optuna_meta.studies.prior_file import prior_parts
+from optuna_meta.studies.prior_file import refused
+from optuna_meta.studies.prior_file import task_arrays
 from optuna_meta.studies.storage import reached
 from optuna_meta.studies.storage import read_storage
 from optuna_meta.studies.storage import read_studies
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Prior", "prior_from_header", "prior_header", "task_arrays"]
+__all__ = ["Prior"]
 
 _logger = optuna.logging.get_logger("optuna.meta")
 _FORMAT = "optuna_meta.prior"
@@ -168,78 +167,20 @@ class Prior:
 
     def save(self, path: str | Path) -> None:
         """Write the records to a file (safetensors; no pickle)."""
-        write_arrays(path, task_arrays(self), _FORMAT, _VERSION, prior_header(self))
+        header = prior_header(self.space, self.tasks, self.versions)
+        write_arrays(path, task_arrays(self.tasks), _FORMAT, _VERSION, header)
 
     @classmethod
     def load(cls, path: str | Path) -> Prior:
         """Read what :meth:`save` wrote.
 
         Raises:
+            FileNotFoundError: There is no such file.
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
-        return prior_from_header(header, arrays)
-
-
-def task_arrays(prior: Prior) -> dict[str, Array]:
-    """Name the arrays of a prior's tasks for a file."""
-    rows = {f"{i}.rows": task.rows for i, task in enumerate(prior.tasks)}
-    return rows | {f"{i}.values": task.values for i, task in enumerate(prior.tasks)}
-
-
-def prior_header(prior: Prior) -> dict[str, Any]:
-    """Return what of a prior is not arrays, as JSON values.
-
-    Raises:
-        ValueError: A choice is no JSON value, so that no file can hold it.
-    """
-    for dimension in prior.space.dimensions:
-        _require_json(dimension)
-    return {
-        "dimensions": [vars(d) for d in prior.space.dimensions],
-        "tasks": [
-            {
-                "name": t.name,
-                "meta_features": dict(t.meta_features),
-                "mark": t.fingerprint,
-                "measure": list(astuple(t.outcome)),  # The key that files have had from the first.
-                "origin": t.origin,
-            }
-            for t in prior.tasks
-        ],
-        "versions": dict(prior.versions),
-    }
-
-
-def prior_from_header(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Prior:
-    """Return the prior of a header and of the arrays ``{i}.rows`` and ``{i}.values``."""
-    dimensions = tuple(
-        Dimension(**{**d, "choices": None if d["choices"] is None else tuple(d["choices"])})
-        for d in header["dimensions"]
-    )
-    tasks = tuple(
-        Task(
-            t["name"],
-            arrays[f"{i}.rows"],
-            arrays[f"{i}.values"],
-            t["meta_features"],
-            t["mark"],
-            Outcome(*t.get("measure", ())),
-            t.get("origin", ""),
-        )
-        for i, t in enumerate(header["tasks"])
-    )
-    return Prior(Space(dimensions), tasks, header.get("versions", {}))
-
-
-def _require_json(dimension: Dimension) -> None:
-    try:
-        json.dumps(dimension.choices)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Parameter {dimension.name!r} has choices that no file can hold ({error}): "
-            "name them by None, bool, int, float or str."
-        ) from error
+        with refused(path):
+            return cls(*prior_parts(header, arrays))
 
 
 def _encoded(

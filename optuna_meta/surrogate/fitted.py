@@ -27,9 +27,10 @@ from optuna_meta.space.conditions import learn_conditions
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
-from optuna_meta.studies.prior import prior_from_header
-from optuna_meta.studies.prior import prior_header
-from optuna_meta.studies.prior import task_arrays
+from optuna_meta.studies.prior_file import prior_header
+from optuna_meta.studies.prior_file import prior_parts
+from optuna_meta.studies.prior_file import refused
+from optuna_meta.studies.prior_file import task_arrays
 from optuna_meta.surrogate.base_gps import condition_prior_gps
 from optuna_meta.surrogate.base_gps import GPParameters
 from optuna_meta.surrogate.base_gps import PriorGPs
@@ -171,20 +172,25 @@ class FittedPrior:
 
     def save(self, path: str | Path) -> None:
         """Write records and hyperparameters to a file (safetensors; no pickle)."""
-        arrays = vars(self.parameters) | task_arrays(self.prior)
-        write_arrays(path, arrays, _FORMAT, _VERSION, prior_header(self.prior))
+        prior = self.prior
+        arrays = vars(self.parameters) | task_arrays(prior.tasks)
+        header = prior_header(prior.space, prior.tasks, prior.versions)
+        write_arrays(path, arrays, _FORMAT, _VERSION, header)
 
     @classmethod
     def load(cls, path: str | Path) -> FittedPrior:
         """Read what :meth:`save` wrote.
 
         Raises:
+            FileNotFoundError: There is no such file.
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
-        prior = prior_from_header(header, arrays)
-        parameters = GPParameters(*(arrays[f.name] for f in fields(GPParameters)))
-        return cls(prior, parameters, condition_prior_gps(parameters, padded(prior)))
+        with refused(path):
+            prior = Prior(*prior_parts(header, arrays))
+            parameters = GPParameters(*(arrays[f.name] for f in fields(GPParameters)))
+            _check(parameters, len(prior.tasks), len(prior.space.dimensions))
+            return cls(prior, parameters, condition_prior_gps(parameters, padded(prior)))
 
 
 def fit_prior(
@@ -259,6 +265,16 @@ def as_fitted(
             f"got {kinds}; read a storage with Prior.from_storage(url)."
         )
     return fit_prior(Prior.from_studies(priors or ()), device)
+
+
+def _check(parameters: GPParameters, n_tasks: int, n_dims: int) -> None:
+    """Refuse hyperparameters that are not of so many tasks, or of no process."""
+    shapes = [array.shape for array in vars(parameters).values()]
+    if shapes != [(n_tasks, n_dims), (n_tasks,), (n_tasks,)]:
+        raise ValueError(f"hyperparameters {shapes} for {n_tasks} tasks of {n_dims} parameters")
+    sizes = np.column_stack([parameters.precisions + 1.0, parameters.amplitude, parameters.noise])
+    if not ((sizes > 0.0) & np.isfinite(sizes)).all():
+        raise ValueError("hyperparameters must be positive and finite")
 
 
 def _best(values: Array) -> NDArray[np.int64]:
