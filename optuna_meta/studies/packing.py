@@ -86,7 +86,6 @@ def packed(study: RawStudy) -> RawStudy:
     """Return a study without what only its reading needs, its configurations packed."""
     observations = replace(
         study.observations,
-        keys=(),
         params=PackedConfigurations.of(study.observations.params),
         distributions=(),
     )

@@ -22,6 +22,7 @@ from optuna.storages import BaseStorage
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._optuna import storage_mark
+from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.dataframe import read_frame
 from optuna_meta.studies.mapping import ParameterMapping
@@ -47,7 +48,7 @@ __all__ = ["Prior"]
 
 _logger = optuna.logging.get_logger("optuna.meta")
 _FORMAT = "optuna_meta.prior"
-_VERSION = 1
+_VERSION = 2
 _LARGEST = 1e300  # A constraint violated without bound.
 
 
@@ -180,7 +181,20 @@ class Prior:
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
         with refused(path):
-            return cls(*prior_parts(header, arrays))
+            return _with_ordered_numbers(cls(*prior_parts(header, arrays)))
+
+
+def _with_ordered_numbers(prior: Prior) -> Prior:
+    """Return a prior, perhaps of version 1, which knew numbers to choose from as categories."""
+    dimensions = [
+        Dimension.choosing(d.name, d.choices or ()) if d.is_categorical else d
+        for d in prior.space.dimensions
+    ]
+    space = Space(tuple(dimensions))
+    if space == prior.space:
+        return prior
+    tasks = [replace(t, rows=space.translate(t.rows, prior.space)) for t in prior.tasks]
+    return replace(prior, space=space, tasks=tuple(tasks))
 
 
 def _encoded(

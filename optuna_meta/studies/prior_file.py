@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
+from dataclasses import fields
 import json
 import os
 from pathlib import Path
@@ -40,10 +41,8 @@ def prior_header(
     Raises:
         ValueError: A choice is no JSON value, so that no file can hold it.
     """
-    for dimension in space.dimensions:
-        _require_json(dimension)
     return {
-        "dimensions": [vars(d) for d in space.dimensions],
+        "dimensions": [_dimension_header(d) for d in space.dimensions],
         "tasks": [
             {
                 "name": t.name,
@@ -119,7 +118,8 @@ def _text(value: Any) -> str:
     return value
 
 
-def _require_json(dimension: Dimension) -> None:
+def _dimension_header(dimension: Dimension) -> dict[str, Any]:
+    header = {f.name: getattr(dimension, f.name) for f in fields(dimension)}
     try:
         json.dumps(dimension.choices)
     except (TypeError, ValueError) as error:
@@ -127,3 +127,4 @@ def _require_json(dimension: Dimension) -> None:
             f"Parameter {dimension.name!r} has choices that no file can hold ({error}): "
             "name them by None, bool, int, float or str."
         ) from error
+    return header

@@ -119,9 +119,7 @@ def unchanged(name: str, origin: str) -> RawStudy:
     return RawStudy(name, _NOTHING, origin=origin, is_unchanged=True)
 
 
-_NOTHING = Observations(
-    (), (), (), np.zeros((0, 1)), np.zeros((0, 1)), np.zeros(0, dtype=np.bool_)
-)
+_NOTHING = Observations((), (), np.zeros((0, 1)), np.zeros((0, 1)), np.zeros(0, dtype=np.bool_))
 
 
 def usable(studies: Iterable[RawStudy], taken: Iterable[str] = ()) -> Iterator[RawStudy]:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["FittedPrior", "as_fitted", "fit_prior"]
 
 _FORMAT = "optuna_meta.fitted_prior"
-_VERSION = 1
+_VERSION = 2
 _WIDEST = 1e6  # Times one range may be as long as another; squares must not overflow.
 _BEST = 5  # A fifth of a study's trials say what is typical of its good configurations.
 
