@@ -12,9 +12,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Small matrices on many threads are slower than on one, and the tests bring their own processes.
-test lint smoke dist: export OMP_NUM_THREADS = 1
+test lint smoke dist fuzz versions: export OMP_NUM_THREADS = 1
 
-.PHONY: help demo test lint smoke dist clean
+.PHONY: help demo test lint smoke dist fuzz versions clean
 
 help:
 	@echo "make demo   tune a network with and without earlier studies (about two minutes)"
@@ -22,6 +22,8 @@ help:
 	@echo "make lint   check style and types"
 	@echo "make smoke  run the benchmark and the examples, each in its smallest form"
 	@echo "make dist   build the wheel and the sdist, check them, install and try them"
+	@echo "make fuzz   try 20,000 odd prior studies and targets (about half an hour)"
+	@echo "make versions  run the tests with the oldest and the newest requirements"
 	@echo "make clean  delete what these made; a second 'make demo' installs again"
 
 # Installs again only when the requirements have changed.
@@ -55,6 +57,13 @@ dist: $(STAMP)
 	$(BIN)/python -m build --no-isolation --outdir $(DIST)
 	$(BIN)/python -m twine check --strict $(DIST)/*
 	OPTUNA_META_DIST=$(DIST) $(BIN)/python -m pytest tests/test_packaging.py
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz --examples 20000
+
+# In environments of its own: what they had and said is added to tests/versions.log.
+versions: $(STAMP)
+	$(BIN)/python -m tests.versions
 
 clean:
 	rm -rf $(VENV) $(FOLDER) $(DIST) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -60,7 +60,13 @@ def read_arrays(
         ) from error
     if metadata.get("sha256") != _digest(arrays, metadata):
         raise ValueError(f"{os.fspath(path)!r} is damaged (wrong checksum): save it again.")
-    return arrays, json.loads(metadata["header"])
+    try:
+        header = json.loads(metadata["header"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"{os.fspath(path)!r} has no header: save it again.") from error
+    if not isinstance(header, dict):
+        raise ValueError(f"{os.fspath(path)!r} has no header of named values: save it again.")
+    return arrays, header
 
 
 def _check_kind(path: str | Path, metadata: Mapping[str, str], kind: str, version: int) -> None:

@@ -7,16 +7,27 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import suppress
+import hashlib
 import json
+import os
 from typing import Any
 from typing import TYPE_CHECKING
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import GrpcStorageProxy
+from optuna.storages import JournalStorage
+from optuna.storages import RDBStorage
+from optuna.storages.journal import JournalFileBackend
+import sqlalchemy
+import sqlalchemy.exc
 
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
     from optuna.trial import Trial
     from optuna.trial import TrialState
@@ -25,14 +36,22 @@ if TYPE_CHECKING:
 __all__ = [
     "ARTIFACT_PREFIX",
     "contains",
+    "database_of",
+    "ended_by_study",
     "enqueued_params",
+    "file_of",
     "list_artifact",
     "listed_artifacts",
     "metric_names",
+    "metric_names_in",
+    "origin_of",
     "other_studies",
+    "storage_mark",
     "set_study_system_attr",
     "set_trial_system_attr",
     "set_trial_user_attr",
+    "storage_of",
+    "study_id_of",
     "study_key",
     "study_system_attrs",
     "study_trials",
@@ -52,7 +71,12 @@ def study_user_attrs(study: Study) -> Mapping[str, Any]:
 
 def metric_names(study: Study) -> Sequence[str] | None:
     """Return the names of a study's objectives, if set; also under ``HyperbandPruner``."""
-    names: Sequence[str] | None = study_system_attrs(study).get("study:metric_names")
+    return metric_names_in(study_system_attrs(study))
+
+
+def metric_names_in(system_attrs: Mapping[str, Any]) -> Sequence[str] | None:
+    """Return the names of the objectives among the system attributes of a study, if set."""
+    names: Sequence[str] | None = system_attrs.get("study:metric_names")
     return names
 
 
@@ -86,7 +110,7 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
     """Tell whether an external value lies in a distribution."""
     try:
         return distribution._contains(distribution.to_internal_repr(value))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return False
 
 
@@ -130,3 +154,75 @@ def list_artifact(trial: Trial, artifact_id: str, filename: str, mimetype: str) 
     meta = {"artifact_id": artifact_id, "filename": filename, "mimetype": mimetype}
     text = json.dumps({**meta, "encoding": None})
     trial.storage.set_trial_system_attr(trial._trial_id, f"{ARTIFACT_PREFIX}{artifact_id}", text)
+
+
+def study_id_of(study: Any) -> int:
+    """Return the storage's number of a study, or of what ``get_all_studies`` tells of one."""
+    return int(study._study_id)
+
+
+def storage_of(study: Study) -> BaseStorage:
+    """Return the storage of a study."""
+    return study._storage
+
+
+def database_of(storage: BaseStorage) -> RDBStorage | None:
+    """Return the relational database behind a storage, beside Optuna's cache of it, if any."""
+    backend = getattr(storage, "_backend", storage)
+    return backend if isinstance(backend, RDBStorage) else None
+
+
+def file_of(storage: BaseStorage) -> str | None:
+    """Return the path of a journal's file, if the storage is one."""
+    backend = storage._backend if isinstance(storage, JournalStorage) else None
+    return os.path.abspath(backend._file_path) if isinstance(backend, JournalFileBackend) else None
+
+
+def ended_by_study(
+    database: RDBStorage, states: Sequence[TrialState]
+) -> dict[int, tuple[int, Any]] | None:
+    """Return by study, by its number, how many trials have these states and when the last ended.
+
+    In one statement, where the public interface reads the trials; ``None`` where the tables are
+    not those that this was written for. A study without such a trial has no entry.
+    """
+    names = ", ".join(f"'{state.name}'" for state in states)
+    statement = sqlalchemy.text(
+        "SELECT study_id, COUNT(*) AS n, MAX(datetime_complete) AS last FROM trials "
+        f"WHERE state IN ({names}) GROUP BY study_id"
+    ).columns(last=sqlalchemy.DateTime)
+    try:
+        with database.engine.connect() as connection:
+            rows = connection.execute(statement).all()
+    except sqlalchemy.exc.ProgrammingError:
+        return None
+    return {row.study_id: (row.n, row.last) for row in rows}
+
+
+_TOKENS: WeakKeyDictionary[BaseStorage, str] = WeakKeyDictionary()
+
+
+def storage_mark(storage: BaseStorage) -> str:
+    """Return a short hash that tells a storage from others, in every process that opens it.
+
+    Without user or password. One that has no address, as one in memory, is told by the object.
+    """
+    path = file_of(storage)
+    if database := database_of(storage):
+        url = database.engine.url
+        path = url.database if url.drivername.startswith("sqlite") else None
+        address = f"{url.get_backend_name()}://{url.host}:{url.port}/{url.database}"
+    elif isinstance(storage, GrpcStorageProxy):
+        address = f"grpc://{storage._host}:{storage._port}"
+    else:
+        address = ""
+    if path and path != ":memory:":
+        address = os.path.abspath(path.removeprefix("file:"))
+    elif path or not address or address.startswith("sqlite"):
+        address = _TOKENS.setdefault(database or storage, str(uuid4()))
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+def origin_of(study: Study) -> str:
+    """Return what names a study for good: its storage's mark and its number there."""
+    return f"{storage_mark(study._storage)}#{study._study_id}"

@@ -41,7 +41,7 @@ def logged(request: pytest.FixtureRequest) -> Iterator[_Records]:
     yield handler
     logger.setLevel(before)
     logger.removeHandler(handler)
-    failed = [m for m in handler.messages if "failed" in m]
+    failed = [m for m in handler.messages if "failed in study" in m]
     assert request.node.get_closest_marker("plan_may_fail") or not failed, failed
 
 

@@ -4,14 +4,17 @@ Each number of studies has a database and a process of its own; most studies are
 """
 
 import argparse
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 import resource
 import sqlite3
 import sys
 import tempfile
+from typing import Any
 
 import optuna
+import sqlalchemy
 
 from benchmarks import commands
 from benchmarks.commands import be_quiet
@@ -21,8 +24,9 @@ from benchmarks.report.markdown import table
 
 
 N_WRITTEN = 20  # studies that Optuna writes, as many as take seconds
-_HEAD = ["studies", "read", "fit", "fit / read", "peak memory when read, when fitted"]
-_HEAD += ["save", "load", "MiB of the file", "first suggestion"]
+_HEAD = ["studies", "bare reading", "read", "read / bare", "statements / bare", "read again"]
+_HEAD += ["fit", "(fit + save) / bare", "peak memory when read, when saved"]
+_HEAD += ["save", "load", "MiB of the file", "first suggestion", "second"]
 _OF_TRIALS = "WHERE trial_id IN (SELECT trial_id FROM trials WHERE study_id = :source)"
 # A study's rows under the ids of another; the ids of a study's trials are consecutive.
 _COPY = (
@@ -65,18 +69,48 @@ def measure_fit(work: tuple[int, int]) -> list[str]:
         url, saved = f"sqlite:///{folder}/studies.db", Path(folder, "fitted")
         write_studies(Path(folder, "studies.db"), *work)
         fit_prior(Prior.from_storage(url, ["bowl-0"]))  # imports, first calls
-        prior, read = commands.timed(lambda: Prior.from_storage(url))
+        (_, bare), n_bare = _counted(lambda: commands.timed(lambda: _read_bare(url)))
+        (prior, read), n_read = _counted(lambda: commands.timed(lambda: Prior.from_storage(url)))
         memory = f"{_peak_memory():.0f}"
         fitted, fit = commands.timed(lambda: fit_prior(prior))
-        memory += f", {_peak_memory():.0f}"
         _, save = commands.timed(lambda: fitted.save(saved))
+        memory += f", {_peak_memory():.0f}"
+        _, again = commands.timed(lambda: Prior.from_storage(url, update=prior))
         loaded, load = commands.timed(lambda: FittedPrior.load(saved))
         size = saved.stat().st_size / commands.MIB
     study = optuna.create_study(sampler=MetaSampler(prior_studies=loaded, seed=0))
-    _, first = commands.timed(lambda: suggest(study.ask()))
-    times = [f"{read.cpu:.2f}", f"{fit.cpu:.2f}", f"{fit.cpu / read.cpu:.2f}", memory]
-    times += [f"{save.cpu:.2f}", f"{load.cpu:.2f}", f"{size:.1f}", f"{first.cpu:.2f}"]
-    return [str(len(fitted)), *times]
+    asked, first = commands.timed(study.ask)
+    _, planned = commands.timed(lambda: suggest(asked))
+    study.tell(asked, 1.0)
+    _, second = commands.timed(lambda: suggest(study.ask()))
+    times = [f"{bare.cpu:.2f}", f"{read.cpu:.2f}", f"{read.cpu / bare.cpu:.2f}"]
+    times += [f"{n_read / n_bare:.2f}", f"{again.cpu:.2f}", f"{fit.cpu:.2f}"]
+    times += [f"{(fit.cpu + save.cpu) / bare.cpu:.3f}", memory, f"{save.cpu:.2f}"]
+    times += [f"{load.cpu:.2f}", f"{size:.1f}", f"{first.cpu + planned.cpu:.2f}"]
+    return [str(len(loaded)), *times, f"{second.cpu:.2f}"]
+
+
+def _read_bare(url: str) -> None:
+    """Read what Optuna gives of every study, and keep nothing."""
+    storage = optuna.storages.RDBStorage(url)
+    for study in storage.get_all_studies():
+        storage.get_all_trials(study._study_id, deepcopy=False)
+
+
+def _counted(call: Callable[[], Any]) -> tuple[Any, int]:
+    """Return what is returned, and how many SQL statements it took."""
+    count = 0
+
+    def add(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", add)
+    try:
+        result = call()
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", add)
+    return result, count
 
 
 def write_studies(path: Path, n_studies: int, n_trials: int) -> None:

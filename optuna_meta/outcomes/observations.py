@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from optuna_meta.outcomes.trial_table import TrialTable
 __all__ = [
     "constraint_keys",
     "fingerprint_of",
+    "is_of_study",
     "has_failed",
     "FINISHED",
     "key_of",
@@ -81,6 +85,7 @@ def constraint_keys(trials: Iterable[FrozenTrial]) -> tuple[str, ...]:
     return tuple(sorted({key for trial in trials for key in trial.constraints}))
 
 
+_SECOND = timedelta(seconds=1)
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -97,7 +102,7 @@ class Observations:
         measured: Which values trials came to, and not only what is likely of them.  # (n,)
     """
 
-    params: tuple[Mapping[str, Any], ...]
+    params: Sequence[Mapping[str, Any]]
     distributions: tuple[Mapping[str, BaseDistribution], ...]
     values: Array  # (n, K)
     constraint_values: Array  # (n, J)
@@ -113,10 +118,40 @@ def key_of(trial: FrozenTrial) -> Hashable:
 
 
 def fingerprint_of(trials: Sequence[FrozenTrial]) -> str:
-    """Return number and start of the first trial: the same wherever a study is read from."""
+    """Return number, start and content of the first trial, by which its study is known again.
+
+    The same wherever a study is read from; see :func:`is_of_study`.
+    """
     if not trials or trials[0].datetime_start is None:
         return ""
-    return f"{trials[0].number}@{trials[0].datetime_start.timestamp():.6f}"
+    first = trials[0]
+    content = [sorted((n, _rounded(v)) for n, v in first.params.items()), first.state.name]
+    content += [_rounded(value) for value in first.values or ()]
+    digest = hashlib.sha256(repr(content).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    return f"{first.number}@{first.datetime_start.isoformat()}#{digest}"
+
+
+def is_of_study(fingerprint: str, trials: Mapping[int, FrozenTrial]) -> bool:
+    """Tell whether a fingerprint is of one of a study's trials, by their number.
+
+    Contents must agree, and starts within a second: databases keep fractions of one, cut them off
+    or round them. Studies that were started in the same second are told apart by their contents.
+    """
+    number, _, mark = fingerprint.partition("@")
+    trial = trials.get(int(number)) if number.isdecimal() else None
+    if trial is None or trial.datetime_start is None:
+        return False
+    if "#" not in mark:  # As earlier versions wrote it: the start, to the microsecond.
+        return mark == f"{trial.datetime_start.timestamp():.6f}" and not mark.endswith(".000000")
+    start, _, content = mark.partition("#")
+    if fingerprint_of([trial]).partition("#")[2] != content:
+        return False
+    return abs(datetime.fromisoformat(start) - trial.datetime_start) <= _SECOND
+
+
+def _rounded(value: Any) -> str:
+    """Return a value's text: the last digits of a float may change in a storage."""
+    return f"{value:.12g}" if isinstance(value, float) else repr(value)
 
 
 def has_failed(trial: FrozenTrial) -> bool:

@@ -40,6 +40,7 @@ from optuna_meta.sampler.target_study import used_candidates
 from optuna_meta.sampler.target_study import was_taken
 from optuna_meta.sampler.target_study import withheld_params
 from optuna_meta.space.dimension import NOTHING
+from optuna_meta.space.dimension import plain
 from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.candidate_list import NoCandidateError
 from optuna_meta.suggest.candidate_list import read_candidates
@@ -185,7 +186,10 @@ class MetaSampler(BaseSampler):
             served = replace(plan, params={**plan.params, param_name: value})
             self._state(study).plans[trial.number] = served
             return value
-        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+        # Optuna's own gives a numpy scalar for some ranges.
+        return plain(
+            self._independent.sample_independent(study, trial, param_name, param_distribution)
+        )
 
     def explain(self, study: Study) -> Explanation:
         """Explain why the next suggestion will be what it is; change neither study nor sampler.

@@ -16,9 +16,11 @@ from optuna.distributions import IntDistribution
 from optuna.trial import FrozenTrial
 
 from optuna_meta._optuna import contains
+from optuna_meta._optuna import origin_of
 from optuna_meta._optuna import study_trials
 from optuna_meta.outcomes.observations import fingerprint_of
 from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.outcomes.observations import is_of_study
 from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.history import History
 from optuna_meta.space.dimension import choice_key
@@ -88,10 +90,17 @@ class StudyState:
             return ()
         fingerprint = fingerprint_of([first])  # A study made anew has the old one's name.
         if self._own[0] != fingerprint or not fingerprint:
-            tasks = [task for task in fitted.prior.tasks if task.fingerprint]
             # HyperbandPruner's wrapper shows some of the trials, perhaps not the first.
-            all_of_it = {fingerprint_of([trial]) for trial in study_trials(study, FINISHED)}
-            names = tuple(task.name for task in tasks if task.fingerprint in all_of_it)
+            all_of_it = {trial.number: trial for trial in study_trials(study, FINISHED)}
+            own = origin_of(study)
+            storage = own[: own.index("#") + 1]
+            names = tuple(
+                task.name
+                for task in fitted.prior.tasks
+                # Two studies of one storage are two, however equal.
+                if task.origin == own or not task.origin.startswith(storage)
+                if is_of_study(task.fingerprint, all_of_it)
+            )
             self._own = fingerprint, names
         return self._own[1]
 

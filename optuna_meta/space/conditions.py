@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from optuna_meta._typing import Array
 from optuna_meta.space.dimension import UNSEEN
@@ -173,8 +173,12 @@ def _condition(
 
 def _chance(counts: Sequence[int], n_active: int) -> float:
     """Return the probability that ``n_active`` random trials are all those of some values."""
-    ways = [1] + [0] * n_active  # Sets of values by the number of their trials.
+    ways = np.zeros(n_active + 1)  # Sets of values by the number of their trials.
+    ways[0] = 1.0
     for count in counts:
-        for total in range(n_active, count - 1, -1):
-            ways[total] += ways[total - count]
-    return ways[n_active] / math.comb(sum(counts), n_active)
+        if count <= n_active:
+            ways[count:] += ways[: n_active + 1 - count].copy()
+    # By logarithms: the number of sets of many trials has many digits.
+    n = sum(counts)
+    log_sets = gammaln(n + 1) - gammaln(n_active + 1) - gammaln(n - n_active + 1)
+    return float(np.exp(np.log(ways[n_active]) - log_sets))

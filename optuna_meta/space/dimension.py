@@ -47,6 +47,9 @@ __all__ = [
 UNSEEN = -1.0  # The cell of a choice that the dimension does not know.
 NOTHING = object()
 _MAX_STEPS = 1_000_000  # A finer grid than this is a continuum for every purpose here.
+_FARTHEST = 1e9  # Cells beyond are as far away: squares of any number would overflow.
+_HUGE = 1e307  # Differences of larger floats may be infinite.
+_EXACT = 2**53  # Larger integers are no floats.
 _TOLD_APART = 1e-6  # Nearer cells could be one value that was rounded.
 
 
@@ -197,8 +200,8 @@ class Dimension:
             return len(self.choices)
         if self.step <= 0:
             return 1 if self.low == self.high else math.inf
-        n = math.floor((self.high - self.low) / self.step + 1e-8) + 1
-        return n if n <= _MAX_STEPS else math.inf
+        n_steps = (self.high - self.low) / self.step
+        return math.floor(n_steps + 1e-8) + 1 if n_steps < _MAX_STEPS else math.inf
 
     @cached_property
     def ladder(self) -> Array:
@@ -234,27 +237,33 @@ class Dimension:
         number = float(self.numbers(np.array([cell]))[0])
         if not self.integer:
             return number
-        # Beyond 2 ** 53 the rounded float may leave a range that the cell does not.
-        inside = 0.0 <= cell <= 1.0
-        return int(min(max(round(number), self.low), self.high)) if inside else round(number)
+        if not 0.0 <= cell <= 1.0:
+            return round(number)
+        low, high, step = int(self.low), int(self.high), max(1, int(self.step))
+        if max(-low, high) > _EXACT and not self.log:
+            return low + step * round(float(cell) * ((high - low) // step))
+        return min(max(round(number), low), high)
 
     def cells(self, numbers: Array) -> Array:
         """Return the cells (n,) of numbers (n,), NaN for what has none."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            places = scaled(numbers, self.log, self.unit)
-            cells = (places - self._scaled(self.low)) / (self.width or 1.0)
+        low, high = float(self.low), float(self.high)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            places = scaled(numbers * self._factor, self.log, self.unit)
+            cells = (places - self._scaled(low)) / (self.width or 1.0)
         # The edges are exact, whichever way a logarithm is rounded.
-        edges = np.where(numbers == self.low, 0.0, np.where(numbers == self.high, 1.0, cells))
-        return np.where(np.isfinite(edges), edges, np.nan)
+        edges = np.where(numbers == low, 0.0, np.where(numbers == high, 1.0, cells))
+        return np.where(np.isfinite(places), np.clip(edges, -_FARTHEST, _FARTHEST), np.nan)
 
     def numbers(self, cells: Array) -> Array:
         """Return the numbers (n,) of cells (n,), in the range for a cell in [0, 1]."""
-        places = self._scaled(self.low) + cells * self.width
-        numbers = unscaled(places, self.log, self.unit)
+        low, high = float(self.low), float(self.high)
+        with np.errstate(over="ignore"):
+            places = self._scaled(low) + cells * self.width
+            numbers = unscaled(places, self.log, self.unit) / self._factor
         inside = (cells >= 0.0) & (cells <= 1.0)
-        numbers = np.where(inside, np.clip(numbers, self.low, self.high), numbers)
+        numbers = np.where(inside, np.clip(numbers, low, high), numbers)
         # A cell of 1 must give ``high`` itself, not its rounded logarithm's exponential.
-        return np.where(cells == 0.0, self.low, np.where(cells == 1.0, self.high, numbers))
+        return np.where(cells == 0.0, low, np.where(cells == 1.0, high, numbers))
 
     def snap(self, cells: Array) -> Array:
         """Move cells (n,) to the nearest valid ones, in the range and on the grid, if any."""
@@ -265,9 +274,12 @@ class Dimension:
             return np.where(np.isnan(cells), np.nan, self.ladder[self.rungs(inside)])
         if self.step <= 0:
             return inside
-        last = math.floor((self.high - self.low) / self.step + 1e-8)
-        index = np.clip(np.round((self.numbers(inside) - self.low) / self.step), 0, last)
-        return self.cells(np.minimum(self.low + index * self.step, self.high))
+        n_steps = (self.high - self.low) / self.step
+        if n_steps > _EXACT:  # Floats are the coarser grid.
+            return inside
+        low, last = float(self.low), math.floor(n_steps + 1e-8)
+        index = np.clip(np.round((self.numbers(inside) - low) / self.step), 0, last)
+        return self.cells(np.minimum(low + index * self.step, float(self.high)))
 
     def rungs(self, cells: Array) -> NDArray[np.int64]:
         """Return which cell of the ladder (size,) is nearest to each cell (n,), by its index."""
@@ -276,7 +288,12 @@ class Dimension:
     def _scaled(self, number: float) -> float:
         if self.log and not self.unit:
             return math.log(number)  # Not numpy's, which may round otherwise.
-        return float(scaled(np.array(number), self.log, self.unit))
+        return float(scaled(np.array(float(number) * self._factor), self.log, self.unit))
+
+    @property
+    def _factor(self) -> float:
+        """What numbers are multiplied by: differences of the largest floats would overflow."""
+        return 0.25 if max(-self.low, self.high) > _HUGE and not self.log else 1.0
 
 
 @lru_cache(maxsize=1000)  # Every trial asks for each of its parameters several times.

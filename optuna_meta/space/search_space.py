@@ -154,7 +154,8 @@ def _common_step(dimensions: Sequence[Dimension], integer: bool, log: bool) -> f
     step = wide[0].step
     if log or step <= 0 or {d.step for d in wide} != {step}:
         return 0.0
-    aligned = all(abs(shift / step - round(shift / step)) < 1e-8 for shift in shifts)
+    n_steps = [shift / step for shift in shifts]
+    aligned = all(math.isfinite(n) and abs(n - round(n)) < 1e-8 for n in n_steps)
     return step if aligned else 0.0
 
 

@@ -7,12 +7,9 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import astuple
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import fields
 from dataclasses import replace
-import json
 from pathlib import Path
 from typing import Any
 from typing import TYPE_CHECKING
@@ -24,14 +21,20 @@ from optuna.storages import BaseStorage
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
-from optuna_meta._typing import Array
-from optuna_meta.outcomes.observations import Outcome
+from optuna_meta._optuna import storage_mark
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.dataframe import read_frame
-from optuna_meta.studies.storage import ParameterMapping
+from optuna_meta.studies.mapping import ParameterMapping
+from optuna_meta.studies.packing import packed
+from optuna_meta.studies.prior_file import prior_header
+from optuna_meta.studies.prior_file import prior_parts
+from optuna_meta.studies.prior_file import refused
+from optuna_meta.studies.prior_file import task_arrays
+from optuna_meta.studies.storage import reached
 from optuna_meta.studies.storage import read_storage
 from optuna_meta.studies.storage import read_studies
+from optuna_meta.studies.storage import Selection
 from optuna_meta.studies.task import RawStudy
 from optuna_meta.studies.task import Task
 from optuna_meta.studies.task import usable
@@ -41,8 +44,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Prior", "prior_from_header", "prior_header", "task_arrays"]
+__all__ = ["Prior"]
 
+_logger = optuna.logging.get_logger("optuna.meta")
 _FORMAT = "optuna_meta.prior"
 _VERSION = 2
 _LARGEST = 1e300  # A constraint violated without bound.
@@ -55,10 +59,12 @@ class Prior:
     Args:
         space: The union of the studies' search spaces.
         tasks: What the studies say: a task for each outcome of each study.
+        versions: By the origin of each study that was read, what differs once it has changed.
     """
 
     space: Space = field(default_factory=Space)
     tasks: tuple[Task, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -77,22 +83,37 @@ class Prior:
         *,
         rename: Mapping[str, str] | None = None,
         defaults: Mapping[str, Any] | None = None,
+        update: Prior | None = None,
+        patience: float = 30.0,
     ) -> Prior:
         """Read prior studies from a storage, each once.
 
+        A study that is broken is left out with a warning; a storage that does not answer is waited
+        for, and what it holds is never left out for that.
+
         Args:
-            storage: URL, or any Optuna storage object.
+            storage: URL, path of a journal or of an SQLite file, or any Optuna storage object.
             study_names: The studies to read; all by default.
             where: Called with each study before its trials are read (an object with
                 ``study_name``, ``directions`` and ``user_attrs``); true keeps the study.
             rename: New names of parameters by their old ones.
             defaults: Values that studies without these parameters (by their new names) ran with.
+            update: What was read before, with the same ``rename`` and ``defaults``: only new and
+                changed studies of this storage are read, those that it lacks now are forgotten,
+                and those of other storages stay. On a relational database no trial of an
+                unchanged study is read.
+            patience: Seconds that the storage may leave a question unanswered.
 
         Raises:
-            ValueError: The SQLite file or one of ``study_names`` does not exist.
+            ConnectionError: The storage was unreachable for longer than that.
+            ValueError: The file or one of ``study_names`` does not exist, or the file is damaged.
         """
         mapping = ParameterMapping(rename or {}, defaults or {})
-        return _encoded(read_storage(storage, study_names, where, mapping), mapping)
+        before = update or cls()
+        reached_storage = reached(storage, patience)
+        selection = Selection(study_names, where, before.versions, patience)
+        raw = read_storage(reached_storage, selection, mapping)
+        return _encoded(raw, mapping, before, storage_mark(reached_storage))
 
     @classmethod
     def from_studies(
@@ -147,75 +168,20 @@ class Prior:
 
     def save(self, path: str | Path) -> None:
         """Write the records to a file (safetensors; no pickle)."""
-        write_arrays(path, task_arrays(self), _FORMAT, _VERSION, prior_header(self))
+        header = prior_header(self.space, self.tasks, self.versions)
+        write_arrays(path, task_arrays(self.tasks), _FORMAT, _VERSION, header)
 
     @classmethod
     def load(cls, path: str | Path) -> Prior:
         """Read what :meth:`save` wrote.
 
         Raises:
+            FileNotFoundError: There is no such file.
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
-        return _with_ordered_numbers(prior_from_header(header, arrays))
-
-
-def task_arrays(prior: Prior) -> dict[str, Array]:
-    """Name the arrays of a prior's tasks for a file."""
-    rows = {f"{i}.rows": task.rows for i, task in enumerate(prior.tasks)}
-    return rows | {f"{i}.values": task.values for i, task in enumerate(prior.tasks)}
-
-
-def prior_header(prior: Prior) -> dict[str, Any]:
-    """Return what of a prior is not arrays, as JSON values.
-
-    Raises:
-        ValueError: A choice is no JSON value, so that no file can hold it.
-    """
-    return {
-        "dimensions": [_dimension_header(d) for d in prior.space.dimensions],
-        "tasks": [
-            {
-                "name": t.name,
-                "meta_features": dict(t.meta_features),
-                "mark": t.fingerprint,
-                "measure": list(astuple(t.outcome)),  # The key that files have had from the first.
-            }
-            for t in prior.tasks
-        ],
-    }
-
-
-def prior_from_header(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Prior:
-    """Return the prior of a header and of the arrays ``{i}.rows`` and ``{i}.values``."""
-    dimensions = tuple(
-        Dimension(**{**d, "choices": None if d["choices"] is None else tuple(d["choices"])})
-        for d in header["dimensions"]
-    )
-    tasks = tuple(
-        Task(
-            t["name"],
-            arrays[f"{i}.rows"],
-            arrays[f"{i}.values"],
-            t["meta_features"],
-            t["mark"],
-            Outcome(*t.get("measure", ())),
-        )
-        for i, t in enumerate(header["tasks"])
-    )
-    return Prior(Space(dimensions), tasks)
-
-
-def _dimension_header(dimension: Dimension) -> dict[str, Any]:
-    header = {f.name: getattr(dimension, f.name) for f in fields(dimension)}
-    try:
-        json.dumps(dimension.choices)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Parameter {dimension.name!r} has choices that no file can hold ({error}): "
-            "name them by None, bool, int, float or str."
-        ) from error
-    return header
+        with refused(path):
+            return _with_ordered_numbers(cls(*prior_parts(header, arrays)))
 
 
 def _with_ordered_numbers(prior: Prior) -> Prior:
@@ -228,26 +194,72 @@ def _with_ordered_numbers(prior: Prior) -> Prior:
     if space == prior.space:
         return prior
     tasks = [replace(t, rows=space.translate(t.rows, prior.space)) for t in prior.tasks]
-    return Prior(space, tuple(tasks))
+    return replace(prior, space=space, tasks=tuple(tasks))
 
 
-def _encoded(raw: Iterable[RawStudy], mapping: ParameterMapping | None = None) -> Prior:
-    """Encode the studies that can serve, in the union of their spaces."""
-    studies = usable(raw)
-    if mapping:
+def _encoded(
+    raw: Iterable[RawStudy],
+    mapping: ParameterMapping | None = None,
+    before: Prior | None = None,
+    storage: str = "",
+) -> Prior:
+    """Encode the studies that can serve, in the union of their spaces.
+
+    Args:
+        raw: The studies that were found.
+        mapping: What their parameters became.
+        before: What was known before.
+        storage: Mark of the storage whose studies ``raw`` are, all of them.
+    """
+    found = [packed(study) for study in raw]
+    before = before or Prior()
+    same = {study.origin for study in found if study.is_unchanged}
+    gone = {study.name for study in found}  # Files of earlier versions know no origins.
+    kept = [
+        task
+        for task in before.tasks
+        if task.origin in same
+        or not (task.origin.startswith(f"{storage}#") if task.origin else task.name in gone)
+    ]
+    names = dict.fromkeys(task.name for task in kept)
+    studies = list(usable((s for s in found if not s.is_unchanged), names))
+    if mapping and not same:
         mapping.warn_of_unknown()
-    space = Space.union([study.dimensions for study in studies])
-    return Prior(space, tuple(task for study in studies for task in _tasks(study, space)))
+    space = before.space
+    if studies:
+        space = Space.union([*[space.dimensions] * len(names), *(s.dimensions for s in studies)])
+    if repr(space) != repr(before.space):
+        kept = [replace(t, rows=space.translate(t.rows, before.space)) for t in kept]
+    read_now = {s.origin: s.version for s in found if s.origin and not s.is_unchanged}
+    others = {
+        origin: version
+        for origin, version in before.versions.items()
+        if origin in same or not origin.startswith(f"{storage}#")
+    }
+    tasks = (*kept, *(task for study in studies for task in _tasks(study, space)))
+    prior = Prior(space, tasks, others | read_now)
+    _logger.info(f"{len(found)} studies seen, {len(prior)} prior studies{_known(len(names))}.")
+    return prior
+
+
+def _known(n_names: int) -> str:
+    return f", {n_names} of them as they were read before" if n_names else ""
 
 
 def _tasks(study: RawStudy, space: Space) -> Iterator[Task]:
     """Make a task of each outcome of a study of which its trials have different values."""
-    rows = space.rows(study.observations.params)
+    rows = space.rows(list(study.observations.params))
     columns = np.hstack([study.observations.values, study.observations.constraint_values]).T
     for outcome, values in zip(study.outcomes, columns, strict=True):
         known = ~np.isnan(values)
         finite = np.clip(values[known], -_LARGEST, _LARGEST)
         if len(finite) and np.ptp(finite) > 0.0:
             yield Task(
-                study.name, rows[known], finite, study.meta_features, study.fingerprint, outcome
+                study.name,
+                rows if known.all() else rows[known],
+                finite,
+                study.meta_features,
+                study.fingerprint,
+                outcome,
+                study.origin,
             )

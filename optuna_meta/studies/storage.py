@@ -1,4 +1,4 @@
-"""Studies of an Optuna storage -> raw studies, each read once."""
+"""Studies of an Optuna storage -> raw studies, each read once, and none lost to an outage."""
 
 from __future__ import annotations
 
@@ -10,176 +10,275 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
-import os
+from functools import partial
+import hashlib
 from typing import Any
 import warnings
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+from tqdm.auto import tqdm
 
+from optuna_meta._optuna import database_of
+from optuna_meta._optuna import ended_by_study
+from optuna_meta._optuna import file_of
 from optuna_meta._optuna import metric_names
+from optuna_meta._optuna import metric_names_in
+from optuna_meta._optuna import origin_of
+from optuna_meta._optuna import storage_mark
+from optuna_meta._optuna import storage_of
+from optuna_meta._optuna import study_id_of
 from optuna_meta._optuna import study_user_attrs
+from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import constraint_keys
 from optuna_meta.outcomes.observations import fingerprint_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import objectives
-from optuna_meta.outcomes.observations import Observations
 from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.observations import Outcome
-from optuna_meta.space.dimension import Dimension
-from optuna_meta.space.dimension import plain
+from optuna_meta.studies.mapping import ParameterMapping
+from optuna_meta.studies.open_storage import opened
+from optuna_meta.studies.outage import cause_of
+from optuna_meta.studies.outage import Patience
+from optuna_meta.studies.outage import shown
+from optuna_meta.studies.outage import StorageOutage
 from optuna_meta.studies.task import RawStudy
+from optuna_meta.studies.task import unchanged
 from optuna_meta.studies.task import unreadable
 
 
-__all__ = ["open_storage", "ParameterMapping", "read_storage", "read_studies"]
+__all__ = ["Selection", "reached", "read_storage", "read_studies"]
+
+_SILENT_SECONDS = 2.0  # Before a bar shows how far reading is.
+_ADVICE = "Start it and read again, or give it more time with patience=."
 
 
 @dataclass(frozen=True)
-class ParameterMapping:
-    """How earlier studies' parameters become today's.
+class Selection:
+    """Which studies of a storage to read, and how.
 
     Args:
-        rename: New names of parameters by their old ones.
-        defaults: By new name, the value that the trials of a study without this parameter ran
-            with; where some trials of a study have it, the others lack it for a reason.
+        study_names: Their names; all by default.
+        where: Called with each study before its trials are read; true keeps the study.
+        known: By origin, the versions of studies that need not be read again.
+        patience: Seconds that the storage may leave a question unanswered.
     """
 
-    rename: Mapping[str, str]
-    defaults: Mapping[str, Any]
-    _met: set[str] = field(default_factory=set, repr=False)
+    study_names: Sequence[str] | None = None
+    where: Callable[[Any], bool] | None = None
+    known: Mapping[str, str] = field(default_factory=dict)
+    patience: float = 30.0
 
-    def warn_of_unknown(self) -> None:
-        """Warn of old names that no study read so far has."""
-        if unknown := sorted(self.rename.keys() - self._met):
-            warnings.warn(
-                f"No prior study has a parameter named {', '.join(map(repr, unknown))}, which "
-                "rename= names: check the spelling.",
-                stacklevel=4,
-            )
 
-    def apply(self, observations: Observations) -> tuple[Observations, list[Dimension]]:
-        """Give observations today's parameters; return them, and every range that these had."""
-        names = {name for params in observations.params for name in params}
-        self._met.update(names)
-        if len({self.rename.get(name, name) for name in names}) < len(names):
-            raise ValueError("rename gives two of its parameters one name")
-        renamed = [
-            {self.rename.get(name, name): value for name, value in params.items()}
-            for params in observations.params
-        ]
-        known = {name for params in renamed for name in params}
-        added = {n: plain(v) for n, v in self.defaults.items() if n not in known}
-        dimensions = [
-            *self._dimensions(observations),
-            *(Dimension.spanning(n, [v]) for n, v in added.items()),
-        ]
-        return replace(observations, params=tuple(p | added for p in renamed)), dimensions
+@dataclass(frozen=True)
+class _Source:
+    """A study that can be read.
 
-    def _dimensions(self, observations: Observations) -> Iterator[Dimension]:
-        """Yield each trial's dimensions, renamed; the same range twice is one."""
-        seen: dict[Any, tuple[str, BaseDistribution]] = {}
-        for distributions in observations.distributions:
-            for name, distribution in distributions.items():
-                seen.setdefault((name, _identity(distribution)), (name, distribution))
-        for name, distribution in seen.values():
-            yield Dimension.from_distribution(self.rename.get(name, name), distribution)
+    Args:
+        name: Its name.
+        directions: Of each objective.
+        metric_names: Of each objective, where they are set.
+        user_attrs: Its user attributes.
+        origin: What names it for good.
+        trials: Reads its finished trials.
+        ended: How many trials it has and when the last ended; empty where only its trials say so.
+    """
+
+    name: str
+    directions: Sequence[StudyDirection]
+    metric_names: Sequence[str] | None
+    user_attrs: Mapping[str, Any]
+    origin: str
+    trials: Callable[[], list[FrozenTrial]]
+    ended: str = ""
+
+    def version(self, ended: str, mapping: ParameterMapping) -> str:
+        """Return what differs once anything that was read of the study does."""
+        features = self.user_attrs.get(META_FEATURES_KEY)
+        rest = [self.directions, self.metric_names, features, mapping.rename, mapping.defaults]
+        digest = hashlib.sha256(repr([self.name, *rest]).encode("utf-8", "backslashreplace"))
+        return f"{ended}#{digest.hexdigest()[:16]}"
+
+
+def reached(storage: str | BaseStorage, patience: float) -> BaseStorage:
+    """Open a storage, waiting for one that does not answer yet."""
+    try:
+        # An SQLite database in memory is of one thread.
+        remote = (
+            is_remote(storage)
+            if isinstance(storage, BaseStorage)
+            else "sqlite" not in str(storage)
+        )
+        return Patience(patience, remote).answer(partial(opened, storage))
+    except StorageOutage as outage:
+        raise StorageOutage(f"The storage is unreachable ({outage}). {_ADVICE}") from outage
 
 
 def read_storage(
-    storage: str | BaseStorage,
-    study_names: Sequence[str] | None,
-    where: Callable[[Any], bool] | None,
-    mapping: ParameterMapping,
+    storage: BaseStorage, selection: Selection, mapping: ParameterMapping
 ) -> Iterator[RawStudy]:
-    """Read the chosen studies of a storage; see :meth:`optuna_meta.Prior.from_storage`."""
-    opened = open_storage(storage)
-    frozen = {study.study_name: study for study in opened.get_all_studies()}
-    wanted = [study_names] if isinstance(study_names, str) else study_names
-    names = list(frozen) if wanted is None else list(dict.fromkeys(wanted))
-    if unknown := [name for name in names if name not in frozen]:
-        known = ", ".join(map(repr, list(frozen)[:10])) or "no study at all"
-        raise ValueError(
-            f"The storage has no study named {', '.join(map(repr, unknown))}; it has {known}."
-        )
-    for name in names:
-        if where is None or where(frozen[name]):
-            yield _read_guarded(name, opened, mapping)
+    """Read the chosen studies of a storage; see :meth:`optuna_meta.Prior.from_storage`.
+
+    Raises:
+        ConnectionError: The storage was unreachable for longer than is waited for.
+    """
+    n_read, n_chosen = 0, "the"
+    patience = Patience(selection.patience, is_remote(storage))
+    try:
+        sources = patience.answer(partial(_sources, storage, selection))
+        n_chosen = str(len(sources))
+        for source in tqdm(
+            sources, "Reading prior studies", leave=False, unit="study", delay=_SILENT_SECONDS
+        ):
+            probe = partial(storage.get_study_user_attrs, int(source.origin.partition("#")[2]))
+            read = partial(_read, source, mapping, selection.known)
+            yield _read_guarded(source.name, read, probe, patience)
+            n_read += 1
+    except StorageOutage as outage:
+        raise StorageOutage(
+            f"Read {n_read} of {n_chosen} studies: the storage is unreachable ({outage}). "
+            f"{_ADVICE}"
+        ) from outage
 
 
 def read_studies(studies: Iterable[optuna.Study], mapping: ParameterMapping) -> Iterator[RawStudy]:
-    """Read studies."""
-    for study in studies:
-        yield _read_guarded(study.study_name, study, mapping)
+    """Read studies.
+
+    Raises:
+        ConnectionError: A storage was unreachable for longer than is waited for.
+    """
+    for n_read, study in enumerate(studies):
+        patience = Patience(Selection.patience, is_remote(storage_of(study)))
+        read = partial(_read_study, study, mapping)
+        try:
+            yield _read_guarded(study.study_name, read, partial(study_user_attrs, study), patience)
+        except StorageOutage as outage:
+            raise StorageOutage(
+                f"Read {n_read} studies: the storage of study {shown(study.study_name)} is "
+                f"unreachable ({outage})."
+            ) from outage
+
+
+def is_remote(storage: BaseStorage) -> bool:
+    """Tell whether a storage answers over a network, and may fall silent."""
+    database = database_of(storage)
+    if database is not None:
+        return database.engine.dialect.name != "sqlite"
+    return not isinstance(storage, InMemoryStorage) and file_of(storage) is None
+
+
+def _sources(storage: BaseStorage, selection: Selection) -> list[_Source]:
+    frozen = {study.study_name: study for study in storage.get_all_studies()}
+    wanted = selection.study_names
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    names = list(frozen) if wanted is None else list(dict.fromkeys(wanted))
+    if unknown := [name for name in names if name not in frozen]:
+        known = ", ".join(map(shown, list(frozen)[:10])) or "no study at all"
+        raise ValueError(
+            f"The storage has no study named {', '.join(map(shown, unknown))}; it has {known}."
+        )
+    where = selection.where or (lambda study: True)
+    mark, database = storage_mark(storage), database_of(storage)
+    ended = ended_by_study(database, FINISHED) if selection.known and database else None
+    chosen = [frozen[name] for name in names if where(frozen[name])]
+    return [_source(storage, study, mark, ended) for study in chosen]
+
+
+def _source(
+    storage: BaseStorage, study: Any, mark: str, ended: Mapping[int, tuple[int, Any]] | None
+) -> _Source:
+    number = study_id_of(study)
+    return _Source(
+        study.study_name,
+        study.directions,
+        metric_names_in(study.system_attrs),
+        study.user_attrs,
+        f"{mark}#{number}",
+        partial(storage.get_all_trials, number, deepcopy=False, states=FINISHED),
+        "" if ended is None else _ended(*ended.get(number, (0, None))),
+    )
 
 
 def _read_guarded(
-    name: str, source: optuna.Study | BaseStorage, mapping: ParameterMapping
+    name: str, read: Callable[[], RawStudy], probe: Callable[[], Any], patience: Patience
 ) -> RawStudy:
+    """Read a study; a broken one costs only itself, an outage all or nothing.
+
+    A study is broken if it cannot be read a second time, the storage having answered in between.
+    """
     try:
-        if isinstance(source, BaseStorage):
-            source = optuna.load_study(study_name=name, storage=source)
-        return _read(source, mapping)
-    except Exception as error:  # Whatever a broken study raises, it costs only that study.
-        return unreadable(name, f"reading it failed: {error!r}")
+        return patience.answer(read)
+    except StorageOutage:
+        raise
+    except Exception:
+        patience.answer(partial(_probed, probe))
+    try:
+        return patience.answer(read)
+    except StorageOutage:
+        raise
+    except Exception as error:  # Whatever a broken study raises.
+        return unreadable(name, f"reading it failed: {cause_of(error)}")
 
 
-def _read(study: optuna.Study, mapping: ParameterMapping) -> RawStudy:
-    trials = study.get_trials(deepcopy=False, states=FINISHED)
+def _probed(probe: Callable[[], Any]) -> None:
+    try:
+        probe()
+    except KeyError:  # It was deleted since: so the storage says.
+        pass
+    except Exception as error:
+        raise TimeoutError(cause_of(error)) from error
+
+
+def _read_study(study: optuna.Study, mapping: ParameterMapping) -> RawStudy:
+    source = _Source(
+        study.study_name,
+        study.directions,
+        metric_names(study),
+        study_user_attrs(study),
+        origin_of(study),
+        partial(study.get_trials, deepcopy=False, states=FINISHED),
+    )
+    return _read(source, mapping, {})
+
+
+def _read(source: _Source, mapping: ParameterMapping, known: Mapping[str, str]) -> RawStudy:
+    if source.ended and known.get(source.origin) == source.version(source.ended, mapping):
+        return unchanged(source.name, source.origin)
+    trials = source.trials()
+    ends = [trial.datetime_complete for trial in trials if trial.datetime_complete]
+    version = source.version(_ended(len(trials), max(ends, default=None)), mapping)
+    if known.get(source.origin) == version:
+        return unchanged(source.name, source.origin)
     keys = constraint_keys(trials)
-    observed = observe(trials, study.directions, keys)
-    observations, dimensions = mapping.apply(observed)
-    outcomes = [*objectives(len(study.directions), metric_names(study))]
+    observations, dimensions = mapping.apply(observe(trials, source.directions, keys))
+    outcomes = [*objectives(len(source.directions), source.metric_names)]
     outcomes += [Outcome.constraint(key) for key in keys]
     raw = RawStudy(
-        study.study_name, observations, outcomes, dimensions, fingerprint=fingerprint_of(trials)
+        source.name,
+        observations,
+        outcomes,
+        dimensions,
+        fingerprint=fingerprint_of(trials),
+        origin=source.origin,
+        version=version,
     )
-    return raw if raw.rejection_reason else replace(raw, meta_features=_meta_features(study))
+    return raw if raw.rejection_reason else replace(raw, meta_features=_meta_features(source))
 
 
-def _meta_features(study: optuna.Study) -> dict[str, float]:
+def _ended(n_trials: int, last: Any) -> str:
+    return f"{n_trials}@{last}"
+
+
+def _meta_features(source: _Source) -> dict[str, float]:
     try:
-        return read_meta_features(study_user_attrs(study)) or {}
+        return read_meta_features(source.user_attrs) or {}
     except ValueError as error:
         warnings.warn(
-            f"The meta-features of prior study {study.study_name!r} are not used: {error}",
+            f"The meta-features of prior study {shown(source.name)} are not used: {error}",
             stacklevel=2,
         )
         return {}
-
-
-def open_storage(storage: str | BaseStorage) -> BaseStorage:
-    """Return a storage, of its URL too.
-
-    Raises:
-        ValueError: The URL is a file's name, or that of an SQLite file that does not exist.
-    """
-    if isinstance(storage, str):
-        if os.path.isfile(storage) and not storage.endswith(".log"):
-            raise ValueError(
-                f"{storage!r} is a file, a storage URL is wanted: 'sqlite:///{storage}'."
-            )
-        _require_sqlite_file(storage)
-    return optuna.storages.get_storage(storage)
-
-
-def _require_sqlite_file(url: str) -> None:
-    """Refuse a missing file: SQLAlchemy would create it, and a slip would read as "no priors"."""
-    scheme, _, path = url.partition(":///")
-    path = path.split("?")[0].removeprefix("file:")
-    is_file = scheme.startswith("sqlite") and path not in ("", ":memory:")
-    if is_file and not os.path.isfile(path):
-        raise ValueError(
-            f"No SQLite file at {path!r} (from the URL {url!r}, seen from {os.getcwd()!r}). "
-            "Prior studies are read from an existing file: check the path."
-        )
-
-
-def _identity(distribution: BaseDistribution) -> Any:
-    """Return a hashable that differs where the distributions do, also by choices 1 and True."""
-    if isinstance(distribution, CategoricalDistribution):
-        return repr(distribution.choices)
-    return (type(distribution), *vars(distribution).values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Observations
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
+from optuna_meta.studies.outage import shown
 
 
-__all__ = ["RawStudy", "Task", "unreadable", "usable"]
+__all__ = ["RawStudy", "Task", "unchanged", "unreadable", "usable"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,10 @@ class Task:
         rows: Cells of the n trials in the prior's space.  # (n, D)
         values: Their values, lower is better, finite.  # (n,)
         meta_features: Named numbers of the study's data set; empty where none are known.
-        fingerprint: Number and start of the study's first usable trial, by which it recognises
-            itself among the priors; empty for trials that never were in Optuna.
+        fingerprint: Number, start and content of the study's first usable trial, by which it
+            recognises itself among the priors; empty for trials that never were in Optuna.
         outcome: What the values mean.
+        origin: The storage's mark and the study's number there; empty where unknown.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Task:
     meta_features: Mapping[str, float] = field(default_factory=dict)
     fingerprint: str = ""
     outcome: Outcome = Outcome()
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or self.values.shape != (len(self.rows),):
@@ -70,8 +74,12 @@ class RawStudy:
         outcomes: What the columns of their values, then of their constraint values, mean: K + J.
         dimensions: Every range that its trials had; a parameter may have several.
         meta_features: Named numbers of its data set.
-        fingerprint: Number and start of its first trial; empty for trials never in Optuna.
+        fingerprint: Number, start and content of its first trial; empty for trials never in
+            Optuna.
         problem: Why it cannot be read; empty where it can.
+        origin: The storage's mark and the study's number there; empty where unknown.
+        version: What differs once the study has changed; empty where unknown.
+        is_unchanged: Whether it is as it was when it was read before, and was not read again.
     """
 
     name: str
@@ -81,6 +89,9 @@ class RawStudy:
     meta_features: Mapping[str, float] = field(default_factory=dict)
     fingerprint: str = ""
     problem: str = ""
+    origin: str = ""
+    version: str = ""
+    is_unchanged: bool = False
 
     @property
     def rejection_reason(self) -> str:
@@ -100,25 +111,34 @@ class RawStudy:
 
 def unreadable(name: str, problem: str) -> RawStudy:
     """Return a study of which nothing is known but why."""
-    nothing = np.zeros((0, 1))
-    return RawStudy(
-        name, Observations((), (), nothing, nothing, np.zeros(0, dtype=bool)), problem=problem
-    )
+    return RawStudy(name, _NOTHING, problem=problem)
 
 
-def usable(studies: Iterable[RawStudy]) -> list[RawStudy]:
+def unchanged(name: str, origin: str) -> RawStudy:
+    """Return a study that needs not be read again."""
+    return RawStudy(name, _NOTHING, origin=origin, is_unchanged=True)
+
+
+_NOTHING = Observations((), (), np.zeros((0, 1)), np.zeros((0, 1)), np.zeros(0, dtype=np.bool_))
+
+
+def usable(studies: Iterable[RawStudy], taken: Iterable[str] = ()) -> Iterator[RawStudy]:
     """Keep the studies that can serve as priors, under different names.
 
     Each other one is named in a warning.
+
+    Args:
+        studies: The studies.
+        taken: Names that others have.
     """
-    kept: dict[str, RawStudy] = {}
+    names = set(taken)
     for study in studies:
         if reason := study.rejection_reason:
-            warnings.warn(f"Prior study {study.name!r} is left out: {reason}.", stacklevel=2)
+            warnings.warn(f"Prior study {shown(study.name)} is left out: {reason}.", stacklevel=2)
         else:
-            name = _unique(study.name, kept)
-            kept[name] = replace(study, name=name)
-    return list(kept.values())
+            name = _unique(study.name, names)
+            names.add(name)
+            yield replace(study, name=name)
 
 
 def _unique(name: str, taken: Container[str]) -> str:

@@ -19,6 +19,7 @@ import math
 import numpy as np
 import torch
 
+from optuna_meta._typing import Array
 from optuna_meta.surrogate.base_gps import GPParameters
 from optuna_meta.surrogate.base_gps import PaddedTasks
 from optuna_meta.surrogate.base_likelihood import LEAST_NOISE
@@ -44,12 +45,16 @@ _NOISE, _NOISE_SPREAD = 0.045, 0.6  # around a fifth of the values' deviation
 _CURVATURE = (0.1, 0.05)
 
 
-def fit_prior_gps(tasks: PaddedTasks, device: str | torch.device | None = None) -> GPParameters:
+def fit_prior_gps(
+    tasks: PaddedTasks, device: str | torch.device | None = None, known: Array | None = None
+) -> GPParameters:
     """Fit T processes by maximum a posteriori, in one batched optimisation.
 
     Args:
         tasks: The T tasks' trials.
         device: Where to compute; the CPU by default.
+        known: Precisions of S tasks that were fitted before, 0 where not tuned: the centre is
+            theirs as well.  # (S, D)
     """
     tuned = tasks.tuned
     n_tasks, n_dims = tuned.shape
@@ -61,7 +66,9 @@ def fit_prior_gps(tasks: PaddedTasks, device: str | torch.device | None = None) 
         for first in range(0, n_tasks, _BATCH):
             batch = tasks.select(order[first : first + _BATCH])
             likelihoods.append(PriorLikelihood.of(batch, device or "cpu"))
-        found = _maximised(likelihoods, likelihoods[0].values.new_tensor(tuned[order]))
+        before = np.zeros((0, n_dims)) if known is None else known
+        of_before = likelihoods[0].values.new_tensor(before)
+        found = _maximised(likelihoods, likelihoods[0].values.new_tensor(tuned[order]), of_before)
     theta = np.empty((n_tasks, n_dims + 2))
     theta[order] = found.cpu().numpy()
     precisions = np.where(tuned, np.exp(theta[:, :n_dims]), 0.0)
@@ -79,9 +86,19 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _maximised(likelihoods: Sequence[PriorLikelihood], tuned: torch.Tensor) -> torch.Tensor:
-    """Fit log precisions, amplitude and noise (T, D + 2) to all batches; tuned (T, D), 0 or 1."""
+def _maximised(
+    likelihoods: Sequence[PriorLikelihood], tuned: torch.Tensor, known: torch.Tensor
+) -> torch.Tensor:
+    """Fit log precisions, amplitude and noise (T, D + 2) to all batches.
+
+    Args:
+        likelihoods: The batches.
+        tuned: What their T tasks have tuned, 0 or 1.  # (T, D)
+        known: Precisions of S other tasks, 0 where not tuned; they stay.  # (S, D)
+    """
     n_dims = tuned.shape[1]
+    tuned = torch.cat([tuned, (known > 0.0).to(tuned.dtype)])
+    logs, certain = torch.log(torch.where(known > 0.0, known, 1.0)), torch.zeros_like(known)
     centre = likelihoods[0].values.new_tensor(np.log(default_precisions(n_dims)))
     searches = [_started(likelihood, centre) for likelihood in likelihoods]
     for _ in range(_STEPS):
@@ -91,7 +108,8 @@ def _maximised(likelihoods: Sequence[PriorLikelihood], tuned: torch.Tensor) -> t
         ]
         theta = torch.cat([search.theta for search in searches])
         variances = torch.cat([s.inverse.diagonal(dim1=-2, dim2=-1) for s in searches])
-        centre = _moved_centre(centre, theta[:, :n_dims], variances[:, :n_dims], tuned)
+        both = torch.cat([theta[:, :n_dims], logs]), torch.cat([variances[:, :n_dims], certain])
+        centre = _moved_centre(centre, *both, tuned)
     return theta
 
 

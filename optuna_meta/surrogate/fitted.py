@@ -10,44 +10,44 @@ from dataclasses import fields
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 import optuna
+from optuna.storages import BaseStorage
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
-from optuna_meta.outcomes.transforms import rank_normal
-from optuna_meta.outcomes.transforms import warp_constraint
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.conditions import learn_conditions
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
-from optuna_meta.studies.prior import prior_from_header
-from optuna_meta.studies.prior import prior_header
-from optuna_meta.studies.prior import task_arrays
+from optuna_meta.studies.prior_file import prior_header
+from optuna_meta.studies.prior_file import prior_parts
+from optuna_meta.studies.prior_file import refused
+from optuna_meta.studies.prior_file import task_arrays
 from optuna_meta.surrogate.base_gps import condition_prior_gps
 from optuna_meta.surrogate.base_gps import GPParameters
-from optuna_meta.surrogate.base_gps import PaddedTasks
 from optuna_meta.surrogate.base_gps import PriorGPs
-from optuna_meta.surrogate.kernel import column_owners
 from optuna_meta.surrogate.kernel import default_precisions
 from optuna_meta.surrogate.kernel import design
+from optuna_meta.surrogate.padding import padded
 
 
 if TYPE_CHECKING:
     import torch
 
 
-__all__ = ["FittedPrior", "as_fitted", "fit_prior", "representative"]
+__all__ = ["FittedPrior", "as_fitted", "fit_prior"]
 
 _FORMAT = "optuna_meta.fitted_prior"
 _VERSION = 2
-_MOST_TRIALS = 200  # Of one study; a Gaussian process's price grows with their cube.
+_WIDEST = 1e6  # Times one range may be as long as another; squares must not overflow.
 _BEST = 5  # A fifth of a study's trials say what is typical of its good configurations.
 
 
@@ -152,39 +152,101 @@ class FittedPrior:
         kept = [i for i, name in enumerate(self.task_names) if name not in left_out]
         return self.select(np.array(kept, dtype=np.int64))
 
+    def refresh(
+        self,
+        storage: str | BaseStorage,
+        *,
+        device: str | torch.device | None = None,
+        **options: Any,
+    ) -> FittedPrior:
+        """Return the surrogates with what is new in a storage; only new studies are fitted.
+
+        Args:
+            storage: As :meth:`Prior.from_storage` reads it, with the same options.
+            device: Where to compute, as torch names it; the CPU by default.
+            **options: Of :meth:`Prior.from_storage`, but ``update``.
+        """
+        return fit_prior(
+            Prior.from_storage(storage, **options, update=self.prior), device, update=self
+        )
+
     def save(self, path: str | Path) -> None:
         """Write records and hyperparameters to a file (safetensors; no pickle)."""
-        arrays = vars(self.parameters) | task_arrays(self.prior)
-        write_arrays(path, arrays, _FORMAT, _VERSION, prior_header(self.prior))
+        prior = self.prior
+        arrays = vars(self.parameters) | task_arrays(prior.tasks)
+        header = prior_header(prior.space, prior.tasks, prior.versions)
+        write_arrays(path, arrays, _FORMAT, _VERSION, header)
 
     @classmethod
     def load(cls, path: str | Path) -> FittedPrior:
         """Read what :meth:`save` wrote.
 
         Raises:
+            FileNotFoundError: There is no such file.
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
-        prior = prior_from_header(header, arrays)
-        parameters = GPParameters(*(arrays[f.name] for f in fields(GPParameters)))
-        return cls(prior, parameters, condition_prior_gps(parameters, _padded(prior)))
+        with refused(path):
+            prior = Prior(*prior_parts(header, arrays))
+            parameters = GPParameters(*(arrays[f.name] for f in fields(GPParameters)))
+            _check(parameters, len(prior.tasks), len(prior.space.dimensions))
+            return cls(prior, parameters, condition_prior_gps(parameters, padded(prior)))
 
 
-def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedPrior:
+def fit_prior(
+    prior: Prior, device: str | torch.device | None = None, *, update: FittedPrior | None = None
+) -> FittedPrior:
     """Train the surrogates of all prior studies, once.
 
     Args:
         prior: The records.
         device: Where to compute, as torch names it; the CPU by default.
+        update: What was trained before: tasks that ``prior`` took over from it are not again.
     """
-    # Torch takes a second to import, and whoever loads a fitted prior needs none of it.
-    from optuna_meta.surrogate.base_fit import fit_prior_gps
-
     # Of many studies an even spread is asked: which, must not depend on the storage's order.
     prior = replace(prior, tasks=tuple(sorted(prior.tasks, key=lambda task: task.name)))
-    data = _padded(prior)
-    parameters = fit_prior_gps(data, device)
+    known = _taken_over(prior, update)
+    is_fresh = known < 0
+    if update and prior.space == update.space and known.tolist() == list(range(len(update))):
+        return replace(update, prior=prior)
+    data, parameters = padded(prior), _moved(update, prior.space, known)
+    if is_fresh.any():
+        # Torch takes a second to import, and whoever loads a fitted prior needs none of it.
+        from optuna_meta.surrogate.base_fit import fit_prior_gps
+
+        fresh = data if is_fresh.all() else data.select(np.flatnonzero(is_fresh))
+        found = fit_prior_gps(fresh, device, parameters.precisions[~is_fresh])
+        for f in fields(GPParameters):
+            getattr(parameters, f.name)[is_fresh] = getattr(found, f.name)
     return FittedPrior(prior, parameters, condition_prior_gps(parameters, data))
+
+
+def _taken_over(prior: Prior, update: FittedPrior | None) -> NDArray[np.int64]:
+    """Find each task among those that were fitted before; -1 where it is new.  # (T,)"""
+    # A task that was taken over has the very array of values that it had.
+    before = {id(task.values): i for i, task in enumerate(update.prior.tasks)} if update else {}
+    return np.array([before.get(id(task.values), -1) for task in prior.tasks], dtype=np.int64)
+
+
+def _moved(update: FittedPrior | None, space: Space, known: NDArray[np.int64]) -> GPParameters:
+    """Return the hyperparameters of T tasks in another space's units; 0 where they are new.
+
+    Args:
+        update: What was fitted before.
+        space: The space, which has all dimensions of the earlier one.
+        known: Index of each task there; -1 where it is new.  # (T,)
+    """
+    n_tasks, kept = len(known), known >= 0
+    precisions = np.zeros((n_tasks, len(space.dimensions)))
+    amplitude, noise = np.zeros(n_tasks), np.zeros(n_tasks)
+    if update is not None:
+        own, tasks = update.parameters, known[kept]
+        amplitude[kept], noise[kept] = own.amplitude[tasks], own.noise[tasks]
+        for d, dimension in enumerate(update.space.dimensions):
+            i = space.index(dimension.name)
+            ratio = _range_ratio(space.dimensions[i], dimension)
+            precisions[kept, i] = own.precisions[tasks, d] * ratio**2
+    return GPParameters(precisions, amplitude, noise)
 
 
 def as_fitted(
@@ -205,41 +267,14 @@ def as_fitted(
     return fit_prior(Prior.from_studies(priors or ()), device)
 
 
-def representative(values: Array, most: int) -> NDArray[np.int64]:
-    """Choose trials to learn from: all or, of many, the best half and an even spread of ranks.
-
-    Args:
-        values: The trials' values.  # (n,)
-        most: How many at most.
-
-    Returns:
-        Their indices, in order.
-    """
-    order = np.argsort(values, kind="stable")
-    if len(values) <= most:
-        return np.arange(len(values))
-    best, rest = order[: most // 2], order[most // 2 :]
-    spread = np.linspace(0, len(rest) - 1, most - len(best)).round().astype(int)
-    return np.sort(np.concatenate([best, rest[spread]]))
-
-
-def _padded(prior: Prior) -> PaddedTasks:
-    owners = column_owners(prior.space)
-    kept = [representative(task.values, _MOST_TRIALS) for task in prior.tasks]
-    longest = max((len(k) for k in kept), default=0)
-    n_tasks = len(prior.tasks)
-    designs = np.zeros((n_tasks, longest, len(owners)))
-    values = np.zeros((n_tasks, longest))
-    mask = np.zeros((n_tasks, longest), dtype=bool)
-    tuned = np.zeros((n_tasks, len(prior.space.dimensions)), dtype=bool)
-    for t, (task, trials) in enumerate(zip(prior.tasks, kept, strict=True)):
-        n = len(trials)
-        designs[t, :n] = design(task.rows[trials], prior.space)
-        comparable = warp_constraint if task.outcome.is_constraint else rank_normal
-        values[t, :n] = comparable(task.values)[trials]
-        mask[t, :n] = True
-        tuned[t] = task.tuned
-    return PaddedTasks(designs, values, mask, tuned, owners)
+def _check(parameters: GPParameters, n_tasks: int, n_dims: int) -> None:
+    """Refuse hyperparameters that are not of so many tasks, or of no process."""
+    shapes = [array.shape for array in vars(parameters).values()]
+    if shapes != [(n_tasks, n_dims), (n_tasks,), (n_tasks,)]:
+        raise ValueError(f"hyperparameters {shapes} for {n_tasks} tasks of {n_dims} parameters")
+    sizes = np.column_stack([parameters.precisions + 1.0, parameters.amplitude, parameters.noise])
+    if not ((sizes > 0.0) & np.isfinite(sizes)).all():
+        raise ValueError("hyperparameters must be positive and finite")
 
 
 def _best(values: Array) -> NDArray[np.int64]:
@@ -263,4 +298,5 @@ def _range_ratio(target: Dimension, cube: Dimension) -> float:
     """Return the length of the target's range in units of the cube's."""
     if target.is_categorical or cube.is_categorical or target.log != cube.log:
         return 1.0
-    return target.width / (cube.width or 1.0) or 1.0
+    ratio = target.width / (cube.width or 1.0) or 1.0
+    return min(max(ratio, 1.0 / _WIDEST), _WIDEST)

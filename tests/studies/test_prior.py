@@ -23,8 +23,6 @@ from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
-from optuna_meta.studies.prior import prior_from_header
-from optuna_meta.studies.prior import prior_header
 from optuna_meta.studies.task import Task
 from optuna_meta.surrogate.fitted import FittedPrior
 
@@ -333,9 +331,6 @@ def assert_same(prior: Prior, other: Prior) -> None:
 def test_what_is_saved_is_loaded(prior: Prior, tmp_path: Path) -> None:
     prior.save(tmp_path / "prior")
     assert_same(Prior.load(str(tmp_path / "prior")), prior)
-    arrays = {f"{i}.rows": t.rows for i, t in enumerate(prior.tasks)}
-    arrays |= {f"{i}.values": t.values for i, t in enumerate(prior.tasks)}
-    assert_same(prior_from_header(prior_header(prior), arrays), prior)
 
 
 def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path) -> None:

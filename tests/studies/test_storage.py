@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 import socket
 from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import FloatDistribution
 from optuna.storages import BaseStorage
 from optuna.storages import GrpcStorageProxy
 from optuna.storages import InMemoryStorage
@@ -18,9 +21,13 @@ from optuna.storages import RDBStorage
 from optuna.storages._grpc.server import make_server
 from optuna.storages.journal import JournalFileBackend
 import pytest
+from sqlalchemy.event import listen
 
+from optuna_meta import fit_prior
 from optuna_meta import record_meta_features
+from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.studies.prior import Prior
+from tests import servers
 
 
 KINDS = ["sqlite", "raw sqlite", "journal", "grpc", "memory"]
@@ -215,3 +222,67 @@ def test_a_broken_study_in_a_file_costs_only_itself(tmp_path: Path) -> None:
     assert prior.names == ("down",)
     assert len(caught) == 1
     assert "Prior study 'up' is left out: reading it failed" in str(caught[0].message)
+
+
+def test_reading_takes_the_statements_of_a_bare_reading(sqlite_url: str) -> None:
+    storage = RDBStorage(sqlite_url)
+    statements: list[str] = []
+    listen(storage.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    for study in storage.get_all_studies():
+        storage.get_all_trials(study._study_id, deepcopy=False)
+    bare = len(statements)
+    statements.clear()
+    prior = Prior.from_storage(storage)
+    assert len(statements) <= bare
+    statements.clear()
+    Prior.from_storage(storage, update=prior)
+    assert len(statements) <= 5  # However many studies there are.
+
+
+def test_a_study_is_known_by_its_content_where_starts_are_whole_seconds() -> None:
+    """As MySQL keeps them: studies of one second are several, and none is another's target."""
+    start = datetime(2026, 1, 1, 12)
+    target, priors = InMemoryStorage(), InMemoryStorage()
+    for i in range(3):
+        study = optuna.create_study(storage=priors, study_name=f"s{i}")
+        for value in (0.1 * i, 0.2, 0.9):
+            study.add_trial(trial_at(start, value))
+    prior = Prior.from_storage(priors)
+    fitted = fit_prior(prior)
+
+    def own(trials: list[optuna.trial.FrozenTrial], storage: BaseStorage) -> tuple[str, ...]:
+        study = optuna.create_study(storage=storage)
+        study.add_trials(trials)
+        return StudyState().own_names(fitted, study, study.get_trials(deepcopy=False))
+
+    assert own([trial_at(start, 0.7), trial_at(start, 0.2)], target) == ()
+    assert own([trial_at(start + timedelta(seconds=0.6), 0.1)], target) == ("s1",)  # A copy.
+    assert own([trial_at(start + timedelta(seconds=60), 0.1)], target) == ()
+    assert own([trial_at(start, 0.1)], priors) == ()  # Another study of the same storage.
+    itself = optuna.load_study(study_name="s1", storage=priors)
+    assert StudyState().own_names(fitted, itself, itself.trials) == ("s1",)
+
+
+def trial_at(start: datetime, value: float) -> optuna.trial.FrozenTrial:
+    trial = optuna.trial.create_trial(
+        value=value, params={"x": value}, distributions={"x": FloatDistribution(0, 1)}
+    )
+    trial.datetime_start = start
+    return trial
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql", "redis"])
+def test_servers_give_the_same_prior_and_no_study_is_its_neighbour(
+    kind: str, reference: Prior
+) -> None:
+    with servers.storage_of(kind) as storage:
+        fill(storage)
+        prior = Prior.from_storage(storage)
+        assert_same(prior, reference, marks=False)
+        fitted = fit_prior(prior)
+        for name in SIZES:
+            study = optuna.load_study(study_name=name, storage=storage)
+            assert StudyState().own_names(fitted, study, study.trials) == (name,)
+        target = optuna.create_study(storage=storage)  # In the same second.
+        target.optimize(objective, n_trials=1)
+        assert StudyState().own_names(fitted, target, target.trials) == ()

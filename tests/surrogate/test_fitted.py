@@ -17,6 +17,7 @@ from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
 from optuna_meta.surrogate import fitted as fitted_module
+from optuna_meta.surrogate import padding
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.kernel import column_owners
@@ -191,14 +192,14 @@ def test_a_study_without_a_parameter_does_not_depend_on_it() -> None:
 def test_of_long_studies_the_best_and_a_spread_of_the_rest_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fitted_module, "_MOST_TRIALS", 10)
+    monkeypatch.setattr(padding, "_MOST_TRIALS", 10)
     values = np.random.default_rng(3).permutation(57).astype(float)
-    chosen = fitted_module.representative(values, 10)
+    chosen = padding.representative(values, 10)
     assert len(set(chosen.tolist())) == 10 and (np.diff(chosen) > 0).all()
     assert set(range(5)) <= set(values[chosen]) and values[chosen].max() == 56.0
     gaps = np.diff(np.sort(values[chosen])[5:])
     assert gaps.max() <= gaps.min() + 1.0
-    assert fitted_module.representative(values[:10], 10).tolist() == list(range(10))
+    assert padding.representative(values[:10], 10).tolist() == list(range(10))
     fitted = fit_prior(prior((57, 4)))
     assert fitted.gps.alpha.shape == (2, 10) and np.isfinite(fitted.predict(candidates())).all()
 

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
 from optuna_meta.studies.prior import Prior
-from optuna_meta.studies.storage import open_storage
+from optuna_meta.studies.open_storage import opened
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.retention import signs_of
@@ -85,9 +85,9 @@ def find_checkpoints(
 def _studies(prior_studies: Any, storage: str | BaseStorage | None) -> list[Study]:
     """Return the studies, of whatever names them."""
     if isinstance(prior_studies, str | BaseStorage):
-        opened = open_storage(prior_studies)
-        names = optuna.get_all_study_names(opened)
-        return [optuna.load_study(study_name=name, storage=opened) for name in names]
+        storage = opened(prior_studies)
+        names = optuna.get_all_study_names(storage)
+        return [optuna.load_study(study_name=name, storage=storage) for name in names]
     if isinstance(prior_studies, Prior):
         if storage is None:
             raise ValueError(

@@ -1,0 +1,130 @@
+"""Prior studies <-> arrays and a header, which one file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from dataclasses import fields
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.space.dimension import Dimension
+from optuna_meta.space.search_space import Space
+from optuna_meta.studies.outage import cause_of
+from optuna_meta.studies.outage import shown
+from optuna_meta.studies.task import Task
+
+
+__all__ = ["prior_header", "prior_parts", "refused", "task_arrays"]
+
+
+def task_arrays(tasks: Sequence[Task]) -> dict[str, Array]:
+    """Name the arrays of tasks for a file."""
+    rows = {f"{i}.rows": task.rows for i, task in enumerate(tasks)}
+    return rows | {f"{i}.values": task.values for i, task in enumerate(tasks)}
+
+
+def prior_header(
+    space: Space, tasks: Sequence[Task], versions: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what of a prior is not arrays, as JSON values.
+
+    Raises:
+        ValueError: A choice is no JSON value, so that no file can hold it.
+    """
+    return {
+        "dimensions": [_dimension_header(d) for d in space.dimensions],
+        "tasks": [
+            {
+                "name": t.name,
+                "meta_features": dict(t.meta_features),
+                "mark": t.fingerprint,
+                "measure": list(astuple(t.outcome)),  # The key that files have had from the first.
+                "origin": t.origin,
+            }
+            for t in tasks
+        ],
+        "versions": dict(versions),
+    }
+
+
+def prior_parts(
+    header: Mapping[str, Any], arrays: Mapping[str, Array]
+) -> tuple[Space, tuple[Task, ...], dict[str, str]]:
+    """Return space, tasks and versions of a header and of the arrays ``{i}.rows``, ``{i}.values``.
+
+    Raises:
+        ValueError: The arrays are not those of the header.
+        KeyError: Something is missing.
+        TypeError: Something is of another type.
+    """
+    dimensions = tuple(
+        Dimension(**{**d, "choices": None if d["choices"] is None else tuple(d["choices"])})
+        for d in header["dimensions"]
+    )
+    tasks = tuple(
+        Task(
+            _text(t["name"]),
+            arrays[f"{i}.rows"],
+            arrays[f"{i}.values"],
+            {_text(name): float(value) for name, value in t["meta_features"].items()},
+            _text(t["mark"]),
+            Outcome(*t.get("measure", ())),
+            _text(t.get("origin", "")),
+        )
+        for i, t in enumerate(header["tasks"])
+    )
+    for task in tasks:
+        if task.rows.shape[1] != len(dimensions) or task.rows.dtype != np.float64:
+            raise ValueError(
+                f"task {shown(task.name)} has rows {task.rows.shape} of {task.rows.dtype}, "
+                f"wanted are float64 in {len(dimensions)} dimensions"
+            )
+    versions = {_text(k): _text(v) for k, v in header.get("versions", {}).items()}
+    return Space(dimensions), tasks, versions
+
+
+@contextmanager
+def refused(path: str | Path) -> Iterator[None]:
+    """Name the file where its contents, whole as they are, are no prior studies."""
+    try:
+        yield
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} is whole, but holds no prior studies that can be used "
+            f"({cause_of(error)}): save it again."
+        ) from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is wanted, got {shown(value)}")
+    return value
+
+
+def _dimension_header(dimension: Dimension) -> dict[str, Any]:
+    header = {f.name: getattr(dimension, f.name) for f in fields(dimension)}
+    try:
+        json.dumps(dimension.choices)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Parameter {dimension.name!r} has choices that no file can hold ({error}): "
+            "name them by None, bool, int, float or str."
+        ) from error
+    return header
