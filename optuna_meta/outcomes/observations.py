@@ -122,9 +122,9 @@ def fingerprint_of(trials: Sequence[FrozenTrial]) -> str:
 
     The same wherever a study is read from; see :func:`is_of_study`.
     """
-    if not trials or trials[0].datetime_start is None:
+    first = trials[0] if trials else None
+    if first is None or first.datetime_start is None:
         return ""
-    first = trials[0]
     content = [sorted((n, _rounded(v)) for n, v in first.params.items()), first.state.name]
     content += [_rounded(value) for value in first.values or ()]
     digest = hashlib.sha256(repr(content).encode("utf-8", "backslashreplace")).hexdigest()[:16]

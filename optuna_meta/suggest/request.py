@@ -16,7 +16,7 @@ from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.rows import beyond
 from optuna_meta.space.search_space import Space
-from optuna_meta.surrogate.fitted import representative
+from optuna_meta.surrogate.padding import representative
 
 
 __all__ = ["LEAST_TRUST", "MOST_TRIALS", "SOURCES", "SuggestRequest", "Suggestion"]

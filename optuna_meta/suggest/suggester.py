@@ -39,7 +39,6 @@ from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.mixture_gp import Inputs
-from optuna_meta.surrogate.padding import representative
 from optuna_meta.surrogate.transfer_model import transfer_model
 from optuna_meta.surrogate.transfer_model import TransferModel
 

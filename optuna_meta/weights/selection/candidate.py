@@ -15,8 +15,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
-from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.open_storage import opened
+from optuna_meta.studies.prior import Prior
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.retention import signs_of
