@@ -42,7 +42,9 @@ class TwoParts(torch.Tensor):
         return TwoParts(first, first) if isinstance(first, torch.Tensor) else first
 
 
-def test_wrappers_without_an_address_are_told_apart_and_refused_with_advice() -> None:
+def test_wrappers_without_an_address_are_told_apart_and_refused_with_advice(
+    tmp_path: Path,
+) -> None:
     parts = [TwoParts(torch.full((2,), n), torch.zeros(2)) for n in (1.0, 2.0)]
     assert parts[0].data_ptr() == parts[1].data_ptr() == 0
     _, aliases = untied({"a": parts[0], "b": parts[1], "c": parts[0]})
@@ -52,6 +54,7 @@ def test_wrappers_without_an_address_are_told_apart_and_refused_with_advice() ->
         model.register_buffer(name, part)
     for use in (
         lambda: Checkpoint.from_model(model),
+        lambda: Checkpoint({"a": parts[0]}).save_file(tmp_path / "a"),
         lambda: average([{"a": parts[0]}]),
         lambda: initialize(nn.Linear(2, 2), {"weight": parts[0]}),
     ):
@@ -121,6 +124,9 @@ def test_fsdp2_is_gathered_resumed_and_initialized(one_rank: Any, tmp_path: Path
     loaded = Checkpoint.from_model(model)
     assert all(torch.equal(loaded.state[n], t) for n, t in plain.state_dict().items())
     assert type(loaded.state["0.weight"]) is torch.Tensor
+    Checkpoint(model.state_dict()).save_file(tmp_path / "a")
+    written = Checkpoint.load_file(tmp_path / "a").state
+    assert all(torch.equal(written[n], t) for n, t in plain.state_dict().items())
 
     step(model, optimizer)
     record = store.save(trial, model, optimizer=optimizer)

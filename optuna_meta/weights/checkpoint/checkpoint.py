@@ -180,7 +180,7 @@ class Checkpoint:
 def write_checkpoint(stream: BinaryIO, checkpoint: Checkpoint) -> Header:
     """Write a checkpoint to a stream that can seek; see :meth:`Checkpoint.save_file`."""
     trees, inside = _flat_extra_state(checkpoint)
-    kept, aliases = untied({**checkpoint.state, **inside})
+    kept, aliases = untied({**plain_tensors(checkpoint.state), **inside})
     extra = json.dumps([trees, list(inside)]) if trees else ""
     return write_tensors(stream, kept, written_metadata(checkpoint.metadata, aliases, extra))
 

@@ -47,9 +47,10 @@ _LEAST_PAUSE = 60.0  # seconds between two times that saving removes what was gi
 class CheckpointStore:
     """Models of trials, kept as artifacts.
 
-    A checkpoint is a safetensors file beside the trial, downloadable in the dashboard, and a small
-    record among the trial's user attributes, which is written once the file is. Threads and
-    processes may share a store.
+    A checkpoint is a safetensors file beside the trial, of which the dashboard lists 16 for
+    download, and a small record among the trial's user attributes, which is written once the file
+    is; a file holds the records of those that are too many. Threads and processes may share a
+    store.
 
     Args:
         artifact_store: Any artifact store of Optuna, or a folder, which is made.
@@ -81,6 +82,7 @@ class CheckpointStore:
                 return loss
 
 
+            study.optimize(objective, n_trials=20, callbacks=[store.prune])
             best = store.load(store.records(study)[0])
     """
 
@@ -118,7 +120,9 @@ class CheckpointStore:
 
         Args:
             trial: The running trial.
-            model: The model, or weights that were averaged or learned otherwise.
+            model: The model, or weights that were averaged or learned otherwise. Of a model that
+                FSDP2 has spread over several ranks, the checkpoint that
+                :meth:`Checkpoint.from_model` gathers when all of them call it.
             value: How well this model does, as the study measures it. Without, the trial's final
                 value ranks it, which is right for the model that the objective ends with.
             step: After how many steps or epochs.

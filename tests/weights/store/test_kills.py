@@ -32,7 +32,7 @@ pytestmark = [
     ),
 ]
 
-N_KILLS = int(os.environ.get("OPTUNA_META_KILLS", "12"))
+N_KILLS = int(os.environ.get("OPTUNA_META_KILLS", "8"))
 
 
 def _write(folder: Path, top_k: int | None, said: Any) -> None:
