@@ -32,7 +32,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[s
     found = {}
     for kind, made in zip(KINDS, (prior, fit_prior(prior)), strict=True):
         made.save(path)
-        found[kind] = read_arrays(path, kind, 1)
+        found[kind] = read_arrays(path, kind, 2)
     return found
 
 
@@ -91,7 +91,7 @@ def test_whole_files_with_odd_contents_are_refused(
 ) -> None:
     arrays, header = copy.deepcopy(contents[kind])
     {**CHANGES, **OF_PARAMETERS}[change](arrays, header)
-    write_arrays(tmp_path / "odd", arrays, kind, 1, header)
+    write_arrays(tmp_path / "odd", arrays, kind, 2, header)
     with pytest.raises(ValueError, match="odd' is whole, but holds no prior studies.*save it"):
         KINDS[kind].load(tmp_path / "odd")
 
@@ -103,7 +103,7 @@ def test_headers_that_are_none_are_refused(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(json, "dumps", lambda value, **_: header if value == {} else _dumps(value))
-        write_arrays(tmp_path / "odd", {}, kind, 1, {})
+        write_arrays(tmp_path / "odd", {}, kind, 2, {})
     with pytest.raises(ValueError, match="odd' has no header"):
         KINDS[kind].load(tmp_path / "odd")
 
