@@ -179,9 +179,11 @@ class Dimension:
             return CategoricalDistribution(self.choices)
         log = self.log and self.low > 0
         if self.integer:
-            step = 1 if log else max(1, int(self.step))
-            return IntDistribution(int(self.low), int(self.high), log=log, step=step)
-        return FloatDistribution(self.low, self.high, log=log, step=self.step or None)
+            whole = 1 if log else max(1, int(self.step))
+            return IntDistribution(int(self.low), int(self.high), log=log, step=whole)
+        is_finer = self.step > 0 and (self.high - self.low) / self.step > _EXACT  # Than floats are.
+        step = None if is_finer else self.step or None
+        return FloatDistribution(self.low, self.high, log=log, step=step)
 
     @property
     def is_categorical(self) -> bool:

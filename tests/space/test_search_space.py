@@ -494,3 +494,8 @@ def test_equal_choices_of_different_kinds_are_not_the_same() -> None:
     truths, numbers = (Space((Dimension("c", choices=c),)) for c in ((True, False), (1, 0)))
     assert truths == numbers  # To Python.
     assert numbers.translate(np.array([[0.0], [1.0]]), truths).tolist() == [[UNSEEN], [UNSEEN]]
+
+
+def test_a_grid_finer_than_floats_is_a_continuum_to_optuna() -> None:
+    assert Dimension("x", 0.0, 1e30, step=1.0).distribution() == FloatDistribution(0.0, 1e30)
+    assert Dimension("x", 0.0, 8.0, step=2.0).distribution() == FloatDistribution(0, 8, step=2.0)
