@@ -56,9 +56,13 @@ def metric_names(study: Study) -> Sequence[str] | None:
     return names
 
 
-def study_key(study: Study) -> tuple[int, int, str]:
-    """Return what tells a study from all others of this process: names can be the same."""
-    return id(study._storage), study._study_id, study.study_name
+def study_key(study: Study) -> tuple[int, int, str, int]:
+    """Return what tells a study from all others of this process: names can be the same.
+
+    So are those of the brackets that ``HyperbandPruner`` makes of one study, each of some trials.
+    """
+    bracket = getattr(study, "_bracket_id", -1)
+    return id(study._storage), study._study_id, study.study_name, bracket
 
 
 def study_trials(study: Study, states: Container[TrialState]) -> list[FrozenTrial]:

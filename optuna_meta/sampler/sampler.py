@@ -27,15 +27,14 @@ from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import objectives
+from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.explanation import explained
 from optuna_meta.sampler.explanation import Explanation
-from optuna_meta.sampler.study_state import BoundedMap
+from optuna_meta.sampler.history import PLAN_KEY
 from optuna_meta.sampler.study_state import Plan
 from optuna_meta.sampler.study_state import servable
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
-from optuna_meta.sampler.target_study import param_names
-from optuna_meta.sampler.target_study import PLAN_KEY
 from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import used_candidates
 from optuna_meta.sampler.target_study import was_taken
@@ -60,7 +59,7 @@ __all__ = ["MetaSampler"]
 
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
 _MOST_CLASHES = 5  # Times that a plan is made anew because another worker has taken the same.
-_MOST_STUDIES = 4  # Of which one sampler keeps what it read: few serve several in turn.
+_MOST_STUDIES = 8  # Or brackets of one, of which a sampler keeps what it read.
 _MOST_POOLS = 8  # Of candidates; one for each set of parameters that are already fixed.
 # One trial of a process is planned after the other, so that each sees the plans before it. (Not
 # the sampler's own lock: samplers are pickled.)
@@ -74,7 +73,8 @@ class MetaSampler(BaseSampler):
     which every finished trial of it corrects. A mixture with a cold arm, which knows nothing of
     the prior studies, is weighed by the evidence: it leaves priors behind that mislead, and is
     all there is without any. Prior studies may differ in ranges, scales, choices and parameters;
-    what they share by name and value is used.
+    what they share by name and value is used. A categorical whose choices are all numbers is an
+    ordered number, of which its own choices are served: other lists and ranges share its scale.
 
     Each objective and each constraint of the study (``trial.set_constraint``) is learned from the
     prior studies that have it too: objectives are the same where their metric names are, else
@@ -119,7 +119,7 @@ class MetaSampler(BaseSampler):
         self._rng = np.random.default_rng(seed)
         self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
-        self._states: BoundedMap[tuple[int, int, str], StudyState] = BoundedMap(_MOST_STUDIES)
+        self._states: BoundedMap[tuple[int, int, str, int], StudyState] = BoundedMap(_MOST_STUDIES)
         self._suggesters: BoundedMap[str, Suggester] = BoundedMap(_MOST_STUDIES)
         self._told: set[str] = set()
 
@@ -316,7 +316,7 @@ class MetaSampler(BaseSampler):
             try:
                 trials, state = study.get_trials(deepcopy=False), self._state(study)
                 suggester = self._suggester(study, trials)
-                known = param_names(trials).union(suggester.fitted.space.names)
+                known = state.names(trials).union(suggester.fitted.space.names)
                 if self._candidates is not None:
                     known = set(self._candidates.names)
                 if name in plan.renewed or name not in known:

@@ -21,12 +21,10 @@ from optuna.trial import TrialState
 from optuna_meta._optuna import enqueued_params
 from optuna_meta._optuna import study_trials
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.observations import constraint_keys
 from optuna_meta.outcomes.observations import FINISHED
-from optuna_meta.outcomes.observations import has_failed
-from optuna_meta.outcomes.observations import key_of
-from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.sampler.history import History
+from optuna_meta.sampler.history import PLAN_KEY
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.conditions import learn_conditions
@@ -43,17 +41,8 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
-__all__ = [
-    "PLAN_KEY",
-    "TargetStudy",
-    "given_params",
-    "param_names",
-    "used_candidates",
-    "was_taken",
-    "withheld_params",
-]
+__all__ = ["TargetStudy", "given_params", "used_candidates", "was_taken", "withheld_params"]
 
-PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be asked for.
 # Later trials that end while one runs: of equal speed, as many as others run; of one that takes
 # so many times longer nobody knows whether it lives.
 _OVERTAKEN, _LEAST_OVERTAKEN = 5, 10
@@ -95,33 +84,32 @@ class TargetStudy:
             state: What was read of the target before.
         """
         others = [t for t in self.trials if t.number != self.number]
-        running = _alive(others)
-        finished = [t for t in others if t.state in FINISHED]
-        keys = _constraints(finished, fitted)
-        observed = observe(others, self.directions, keys)
-        failed = [t for t in others if has_failed(t)]
-        # A trial that failed half-way lacks parameters for no reason of the space's.
-        whole = [t for t in finished if t.values or t.intermediate_values]
-        whole_keys = [key_of(t) for t in whole]
-        whole_trials = whole_keys, [t.params for t in whole]
-        known, changing = _distributions(others)
-        in_cube = state.rows(fitted.space, *whole_trials)
+        with state.lock:
+            return self._encoded(others, fitted, state.read(others))
+
+    def _encoded(
+        self, others: Sequence[FrozenTrial], fitted: FittedPrior, history: History
+    ) -> SuggestRequest:
+        running = _alive(others, history)
+        keys = _constraints(history, fitted)
+        reports, whole = history.reports(self.directions, keys), history.whole
+        known, changing = history.ranges(t for t in others if not t.state.is_finished())
+        in_cube = history.rows(fitted.space)[whole]
         expected = _expected(fitted, in_cube, {**known, **self.search_space})
         lasting = {n: d for n, d in known.items() if n not in changing} | dict(self.search_space)
         space, choices, candidates = self._space(expected, known, lasting)
-        read_whole = set(whole_keys)
-        in_space, proven = state.rows(space, *whole_trials), _proven(whole, space)
+        rows, proven = history.rows(space), np.isin(space.names, list(history.unasked))
         return SuggestRequest(
             space,
-            state.rows(space, observed.keys, observed.params),
-            observed.values,
+            rows[reports.places],
+            reports.values,
             space.rows([plan for t in running if (plan := _plan_of(t))]),
             space.row(self.fixed_params),
-            _conditions(fitted, space, in_space, proven),
-            constraint_values=observed.constraint_values,
-            measured=observed.measured,
-            failed=state.rows(space, [key_of(t) for t in failed], [t.params for t in failed]),
-            whole=np.array([key in read_whole for key in observed.keys], dtype=bool),
+            _conditions(fitted, space, rows[whole], proven),
+            constraint_values=reports.constraint_values,
+            measured=reports.measured,
+            failed=rows[history.failed],
+            whole=whole[reports.places],
             outcomes=(*self.objectives, *map(Outcome.constraint, keys)),
             candidates=candidates,
             choices=choices,
@@ -149,11 +137,6 @@ class TargetStudy:
         return all(t.number == self.number for t in running)
 
 
-def param_names(trials: Sequence[FrozenTrial]) -> set[str]:
-    """Return the parameters that any of the trials has had."""
-    return {name for trial in trials for name in trial.distributions}
-
-
 def given_params(trial: FrozenTrial) -> dict[str, Any]:
     """Return the values that the trial has, or was enqueued with."""
     return enqueued_params(trial) | trial.params
@@ -164,8 +147,8 @@ def withheld_params(trials: Sequence[FrozenTrial], names: Iterable[str]) -> dict
 
     A wrapper such as ``PartialFixedSampler`` withholds them: they stand where they stood last.
     """
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    last = complete[-1].params if complete else {}
+    complete = (t for t in reversed(trials) if t.state == TrialState.COMPLETE)
+    last = next((t.params for t in complete), {})
     return {name: last[name] for name in names if name in last}
 
 
@@ -190,31 +173,19 @@ def used_candidates(study: Study, number: int, candidates: CandidateList | None)
     return candidates.tried([*plans, *(given_params(t) for t in others)])
 
 
-def _distributions(trials: Iterable[FrozenTrial]) -> tuple[dict[str, BaseDistribution], set[str]]:
-    """Return each parameter's latest distribution, and the parameters that have had several."""
-    known: dict[str, BaseDistribution] = {}
-    changing: set[str] = set()
-    for trial in sorted(trials, key=lambda t: t.number):
-        own = trial.distributions
-        changing |= {n for n, d in own.items() if n in known and known[n] != d}
-        known |= own
-    return known, changing
-
-
 def _plan_of(trial: FrozenTrial) -> Mapping[str, Any]:
     """Tell what a trial without a value has had, or will have."""
     return {**trial.system_attrs.get(PLAN_KEY, {}), **given_params(trial)}
 
 
-def _alive(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+def _alive(trials: Sequence[FrozenTrial], history: History) -> list[FrozenTrial]:
     """Find the running trials, without those that so many later ones have overtaken.
 
     Their workers have died, or are so slow that their configurations may as well be tried again.
     """
     running = [t for t in trials if t.state == TrialState.RUNNING]
-    ended = np.array([t.number for t in trials if t.state.is_finished()])
     most = max(_LEAST_OVERTAKEN, _OVERTAKEN * len(running))
-    return [t for t in running if np.sum(ended > t.number) < most]
+    return [t for t in running if np.sum(history.numbers > t.number) < most]
 
 
 def _expected(
@@ -237,20 +208,12 @@ def _expected(
     return expected
 
 
-def _constraints(finished: Sequence[FrozenTrial], fitted: FittedPrior) -> tuple[str, ...]:
+def _constraints(history: History, fitted: FittedPrior) -> tuple[str, ...]:
     """Return the constraints of the target: before any trial, those of the prior studies."""
-    if finished:
-        return constraint_keys(finished)
+    if any(t.state in FINISHED for t in history.trials):
+        return tuple(sorted(history.constraint_keys))
     outcomes = {task.outcome for task in fitted.prior.tasks}
     return tuple(sorted({outcome.name for outcome in outcomes if outcome.is_constraint}))
-
-
-def _proven(trials: Sequence[FrozenTrial], space: Space) -> NDArray[np.bool_]:
-    """Tell which dimensions are conditional: some trial had a plan for them in vain.  # (D,)"""
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    plans = [t.system_attrs.get(PLAN_KEY, {}).keys() - t.params.keys() for t in complete]
-    unasked = {name for names in plans for name in names}
-    return np.array([name in unasked for name in space.names], dtype=bool)
 
 
 def _conditions(

@@ -180,10 +180,11 @@ def search(
     """
     space, flat, novelty = request.space, _flat(request), _novelty(request)
     is_seen = _seen(request)
-    fresh = _fresh(request, pool, is_seen, flat)
+    is_tried = not len(request.rows) or acquisition.is_undecided
+    fresh = _fresh(request, pool, is_seen, flat, is_tried)
     rows = pool.rows[fresh]
     scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
-    is_local = len(request.rows) and space.size > SMALL and request.candidates is None
+    is_local = not is_tried and space.size > SMALL and request.candidates is None
     trials = request.rows[best_first(request.values, request.constraint_values)]
     trials = trials[: _STARTS * request.values.shape[1]]
     n_local = _LOCAL if acquisition.asks_priors else _LOCAL_ALONE
@@ -259,15 +260,18 @@ def _fresh(
     pool: Pool,
     is_seen: Callable[[Array], NDArray[np.bool_]],
     flat: tuple[Array, Array],
+    is_tried: bool,
 ) -> NDArray[np.int64]:
-    """Find the rows of the pool that may be suggested, by index."""
+    """Find the rows of the pool that may be suggested, by index; those tried before if so asked.
+
+    Before trials tell, a configuration that a prior study has tried is safer than a new one.
+    """
     if request.candidates is None:
         fresh = np.flatnonzero(~is_seen(pool.rows))
         fresh = fresh if len(fresh) else np.arange(len(pool.rows))
     else:
         fresh = np.flatnonzero(~request.tried | request.tried.all())
-    if len(request.rows) == 0 and (fresh < pool.n_remembered).any():
-        # Before any trial a configuration that a prior study has tried is safer than a new one.
+    if is_tried and (fresh < pool.n_remembered).any():
         fresh = fresh[fresh < pool.n_remembered]
     away = apart(pool.rows[fresh], *flat, request.space)
     return fresh[away] if away.any() else fresh

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["FittedPrior", "as_fitted", "fit_prior", "representative"]
 
 _FORMAT = "optuna_meta.fitted_prior"
-_VERSION = 1
+_VERSION = 2
 _MOST_TRIALS = 200  # Of one study; a Gaussian process's price grows with their cube.
 _BEST = 5  # A fifth of a study's trials say what is typical of its good configurations.
 

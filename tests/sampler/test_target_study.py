@@ -18,8 +18,8 @@ from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import Prior
 from optuna_meta.outcomes.observations import objectives
+from optuna_meta.sampler.history import PLAN_KEY
 from optuna_meta.sampler.study_state import StudyState
-from optuna_meta.sampler.target_study import PLAN_KEY
 from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import was_taken
 from optuna_meta.sampler.target_study import withheld_params

@@ -32,6 +32,8 @@ from optuna_meta.weights.checkpoint.plain import as_text
 from optuna_meta.weights.checkpoint.tensor_file import Header
 from optuna_meta.weights.checkpoint.tensor_file import TensorReader
 from optuna_meta.weights.checkpoint.tensor_file import write_tensors
+from optuna_meta.weights.checkpoint.trainable import NOTE
+from optuna_meta.weights.checkpoint.trainable import trainable_state
 from optuna_meta.weights.state_dict import parted
 from optuna_meta.weights.tensors import copied
 from optuna_meta.weights.tensors import plain_tensors
@@ -86,6 +88,7 @@ class Checkpoint:
         tags: Sequence[str] = (),
         extra: Mapping[str, Any] | None = None,
         copy: bool = True,
+        trainable_only: bool = False,
     ) -> Checkpoint:
         """Take the model's parameters and buffers, on the CPU.
 
@@ -103,6 +106,8 @@ class Checkpoint:
             extra: Anything else that JSON holds.
             copy: Whether to copy. Without, the tensors are the model's own, change with it, and
                 stay on its device.
+            trainable_only: Whether to leave out what is frozen: an adapter of PEFT, for example,
+                is taken alone, under the names that its own files have.
 
         Raises:
             ValueError: A lazy module never ran, or ``extra`` is no JSON.
@@ -115,10 +120,11 @@ class Checkpoint:
             step,
             tuple(tags),
             dict(versions()),
-            as_json(extra or {}),
+            as_json({**(extra or {}), **(NOTE if trainable_only else {})}),
         )
         # Only the model's own tensors, not views of them, tell which of them are tied.
-        state, extra_state = parted(model.state_dict(keep_vars=True))
+        held = trainable_state(model) if trainable_only else model.state_dict(keep_vars=True)
+        state, extra_state = parted(held)
         own = cls(state, about, extra_state)
         if not copy:
             return own

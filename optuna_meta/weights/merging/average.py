@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 import itertools
 import math
 from typing import Any
@@ -27,6 +28,8 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import mixed_metadata
 from optuna_meta.weights.checkpoint.lineage import Origin
 from optuna_meta.weights.checkpoint.lineage import origins_of
+from optuna_meta.weights.checkpoint.trainable import is_trainable_only
+from optuna_meta.weights.checkpoint.trainable import NOTE
 from optuna_meta.weights.merging.align import align
 from optuna_meta.weights.state_dict import differences
 from optuna_meta.weights.state_dict import is_extra_state
@@ -70,12 +73,14 @@ def average(
     given = None if weights is None else shares_of(weights, len(weights), "checkpoints")
     shares = itertools.repeat(1.0) if given is None else iter(given)
     mean, used, origins = _Mean(), list[float](), list[tuple[Origin, ...]]()
+    note: Mapping[str, Any] = {}
     for checkpoint in checkpoints:
         share = next(shares, 0.0)  # Those that are too many only count.
         used.append(share)
         source = opened(checkpoint) if share else {}
         origins.append(origins_of(source))
         if share:
+            note = NOTE if is_trainable_only(source) else {}
             state = state_of(source)
             mean.check(state)
             if align_by is not None and mean.total:
@@ -86,8 +91,9 @@ def average(
             del state
         del checkpoint, source  # Before the next one is loaded.
     shares_used = shares_of(used if weights is None else weights, len(used), "checkpoints")
-    about = mixed_metadata(origins, shares_used, "average")
-    return Checkpoint(mean.value(), about, mean.extra_state)
+    metadata = mixed_metadata(origins, shares_used, "average")
+    metadata = replace(metadata, extra={**metadata.extra, **note})
+    return Checkpoint(mean.value(), metadata, mean.extra_state)
 
 
 def shares_of(weights: Sequence[float] | None, n: int, what: str) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import MutableMapping
+from dataclasses import replace
 from typing import Any
 from typing import Protocol
 from typing import runtime_checkable
@@ -19,6 +20,8 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.flatten import flatten
 from optuna_meta.weights.checkpoint.flatten import unflatten
 from optuna_meta.weights.checkpoint.metadata import Metadata
+from optuna_meta.weights.checkpoint.trainable import is_trainable_only
+from optuna_meta.weights.checkpoint.trainable import under_own_names
 from optuna_meta.weights.state_dict import differences
 from optuna_meta.weights.state_dict import is_extra_state
 from optuna_meta.weights.state_dict import plain_name
@@ -105,6 +108,9 @@ def put_back(
         ValueError: They do not fit; the model is as it was.
     """
     own = {plain_name(n): value for n, value in model.state_dict(keep_vars=True).items()}
+    if is_trainable_only(weights):  # What is frozen is as it was built.
+        named, frozen = under_own_names(model, dict(weights.state))
+        weights, own = replace(weights, state=named), {n: own[n] for n in own.keys() - {*frozen}}
     extra = {name: own.pop(name) for name in [*own] if _is_extra(name, own[name], weights)}
     _require_same_model(own, weights)
     states = {}

@@ -52,7 +52,7 @@ class _Ids(NamedTuple):
 
     weights: str
     training: str
-    earlier: str
+    listing: str
 
 
 def add_checkpoint(
@@ -92,7 +92,7 @@ def add_checkpoint(
     )
     kept = _kept(trial, old.records, record, artifacts, top_k)
     indexed = _indexed(kept, old, owner)
-    index = _index(indexed, old, owner, ids.earlier)
+    index = _index(indexed, old, owner, ids.listing)
     used = {b.artifact_id for b in _blobs(kept, index)}
     own = [r for r in old.records if r.owner == owner]
     before = _blobs(own, old.earlier if old.owner == owner else None)
@@ -106,7 +106,7 @@ def add_checkpoint(
         record = replace(record, training=artifacts.put(training, ids.training))
     kept[-1] = record
     if index is not None and index != old.earlier:
-        index = artifacts.put_index(owner, indexed, ids.earlier)
+        index = artifacts.put_index(owner, indexed, ids.listing)
     for key, content in attributes_of(owner, kept[len(indexed) :], index).items():
         trial.set_user_attr(key, content)
     for artifact_id in gone:  # Only now: until then they were of use.

@@ -114,6 +114,7 @@ class CheckpointStore:
         scheduler: Stateful | None = None,
         state: MutableMapping[str, Any] | None = None,
         extra: Mapping[str, Any] | None = None,
+        trainable_only: bool = False,
     ) -> CheckpointRecord:
         """Save a model inside the objective, also before it raises ``TrialPruned``.
 
@@ -132,6 +133,8 @@ class CheckpointStore:
                 (an average of the weights, a gradient scaler, :class:`RandomState`), generators of
                 random numbers, and plain values such as the best loss so far.
             extra: Anything that JSON holds, to be read from ``load(record).metadata.extra``.
+            trainable_only: Whether to leave out what is frozen, as
+                :meth:`Checkpoint.from_model` does: an adapter of PEFT is saved alone.
 
         Raises:
             ValueError: The trial is finished, the model cannot be saved, or ``value`` is given
@@ -139,7 +142,7 @@ class CheckpointStore:
         """
         _require_one_objective(trial.study, value)
         if not isinstance(model, Checkpoint):
-            model = Checkpoint.from_model(model, copy=False)
+            model = Checkpoint.from_model(model, copy=False, trainable_only=trainable_only)
         study, number = trial.study, trial.number
         metadata = replace(
             model.metadata,

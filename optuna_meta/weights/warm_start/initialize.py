@@ -24,6 +24,8 @@ from torch.nn.parameter import is_lazy
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import maker_of
 from optuna_meta.weights.checkpoint.lineage import origins_of
+from optuna_meta.weights.checkpoint.trainable import is_trainable_only
+from optuna_meta.weights.checkpoint.trainable import under_own_names
 from optuna_meta.weights.state_dict import HasState
 from optuna_meta.weights.state_dict import matches
 from optuna_meta.weights.state_dict import opened
@@ -125,9 +127,12 @@ def initialize(
         raise ValueError(f"partial must be one of {_PARTIAL}, got {partial!r}.")
     checkpoint = opened(checkpoint)  # A candidate is read once.
     held = checkpoint if isinstance(checkpoint, Mapping) else checkpoint.state
-    source = renamed(state_of(checkpoint), rename or {})
+    source, frozen = state_of(checkpoint), list[str]()
+    if is_trainable_only(checkpoint):
+        source, frozen = under_own_names(model, source)
+    source = renamed(source, rename or {})
     source = compatible(model, source, getattr(held, "_metadata", None))
-    plan = _plan(model, source, partial, [exclude, head], rows or {})
+    plan = _plan(model, source, partial, [exclude, head, frozen], rows or {})
     report = _report(model, checkpoint, plan)
     _check(plan, report, partial, least)
     if partial in (None, "overlap"):
