@@ -181,7 +181,9 @@ class Dimension:
         if self.integer:
             whole = 1 if log else max(1, int(self.step))
             return IntDistribution(int(self.low), int(self.high), log=log, step=whole)
-        is_finer = self.step > 0 and (self.high - self.low) / self.step > _EXACT  # Than floats are.
+        is_finer = (
+            self.step > 0 and (self.high - self.low) / self.step > _EXACT
+        )  # Than floats are.
         step = None if is_finer else self.step or None
         return FloatDistribution(self.low, self.high, log=log, step=step)
 
