@@ -9,29 +9,23 @@ from collections.abc import Hashable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from dataclasses import field
 from typing import Any
 from typing import TYPE_CHECKING
 from typing import TypeVar
 
 import numpy as np
 from optuna.distributions import BaseDistribution
-from optuna.distributions import FloatDistribution
-from optuna.distributions import IntDistribution
 from optuna.search_space import intersection_search_space
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
-from optuna_meta._optuna import contains
 from optuna_meta._optuna import study_trials
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import fingerprint_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
-from optuna_meta.space.dimension import choice_key
-from optuna_meta.space.dimension import nearest
-from optuna_meta.space.dimension import NOTHING
+from optuna_meta.sampler.plan import Offer
+from optuna_meta.sampler.plan import Plan
 from optuna_meta.space.search_space import Space
 from optuna_meta.surrogate.fitted import FittedPrior
 
@@ -40,7 +34,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
-__all__ = ["BoundedMap", "Plan", "StudyState", "servable"]
+__all__ = ["BoundedMap", "StudyState"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -73,6 +67,10 @@ class BoundedMap(UserDict[K, V]):
         if len(self.data) > self._most:
             self.data.popitem(last=False)
 
+    def copied(self) -> dict[K, V]:
+        """Return the entries; other threads may change the map meanwhile."""
+        return dict(self.data)
+
     def made(self, key: K, make: Callable[[], V]) -> V:
         """Return the entry, made first where there is none; all threads get the same."""
         if key not in self.data:
@@ -81,42 +79,14 @@ class BoundedMap(UserDict[K, V]):
         return self[key]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What one trial will be asked for, as far as it was foreseen.
-
-    Args:
-        params: The configuration.
-        offered: Parameters that Optuna, or a wrapper, was offered to ask for jointly.
-        renewed: Parameters for which the rest was planned anew.
-    """
-
-    params: Mapping[str, Any] = field(default_factory=dict)
-    offered: frozenset[str] = frozenset()
-    renewed: frozenset[str] = frozenset()
-
-    def holds(self, name: str, distribution: BaseDistribution, params: Mapping[str, Any]) -> bool:
-        """Tell whether it has a value in the asked range, and foresaw the parameters so far.
-
-        The nearest one of a grid is as good: to plan anew for each parameter takes its time.
-        """
-        kept = (
-            choice_key(self.params[n]) == choice_key(params[n]) for n in params if n in self.params
-        )
-        value = self.params.get(name, NOTHING)
-        found = NOTHING if value is NOTHING else nearest(distribution, value)
-        if found is NOTHING or not all(kept):
-            return False
-        if isinstance(distribution, FloatDistribution | IntDistribution):
-            return bool(distribution.low <= value <= distribution.high)
-        return contains(distribution, value)
-
-
 class StudyState:
     """What is kept of one study; finished trials never change, so each is read once."""
 
     def __init__(self) -> None:
         self.plans: BoundedMap[int, Plan] = BoundedMap(_MOST_PLANS)
+        self.offers: BoundedMap[int, Offer] = BoundedMap(_MOST_PLANS)
+        # The study's attributes and metric names.
+        self.described: tuple[Mapping[str, Any], Sequence[str] | None] | None = None
         self._complete: list[Hashable] = []
         self._common: dict[str, BaseDistribution] = {}
         self._rows: BoundedMap[str, dict[Hashable, Array]] = BoundedMap(_MOST_SPACES)
@@ -168,11 +138,3 @@ class StudyState:
         new = {key: p for key, p in zip(keys, params, strict=True) if key not in known}
         known.update(zip(new, space.rows(list(new.values())), strict=True))
         return np.array([known[key] for key in keys]).reshape(len(keys), len(space.dimensions))
-
-
-def servable(distribution: BaseDistribution, value: Any) -> Any:
-    """Return the distribution's value nearest to ``value``, or ``NOTHING``."""
-    if value is NOTHING:
-        return NOTHING
-    found = nearest(distribution, value)
-    return found if found is not NOTHING and contains(distribution, found) else NOTHING

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ from optuna_meta.outcomes.observations import has_failed
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.sampler.plan import Plan
+from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.conditions import learn_conditions
@@ -44,16 +47,14 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "PLAN_KEY",
     "TargetStudy",
     "given_params",
+    "has_begun",
     "param_names",
     "used_candidates",
-    "was_taken",
     "withheld_params",
 ]
 
-PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be asked for.
 # Later trials that end while one runs: of equal speed, as many as others run; of one that takes
 # so many times longer nobody knows whether it lives.
 _OVERTAKEN, _LEAST_OVERTAKEN = 5, 10
@@ -75,6 +76,7 @@ class TargetStudy:
             may depend on other parameters.
         candidates: The only configurations to choose from; any by default.
         used: Those of them, by their index, that other trials have run or will run.
+        n_rivals: How many others are taken to choose once more, after clashes.
     """
 
     directions: tuple[StudyDirection, ...]
@@ -86,15 +88,16 @@ class TargetStudy:
     is_exact: bool = False
     candidates: CandidateList | None = None
     used: Collection[int] = ()
+    n_rivals: int = 0
 
     def encode(self, fitted: FittedPrior, state: StudyState) -> SuggestRequest:
         """Encode what the trial asks of the suggester.
 
         Args:
             fitted: The prior studies, which stand in for what the target has not shown yet.
-            state: What was read of the target before.
+            state: What was read of the target before, and the plans of this process.
         """
-        others = [t for t in self.trials if t.number != self.number]
+        others, plans = [t for t in self.trials if t.number != self.number], state.plans.copied()
         running = _alive(others)
         finished = [t for t in others if t.state in FINISHED]
         keys = _constraints(finished, fitted)
@@ -108,14 +111,15 @@ class TargetStudy:
         in_cube = state.rows(fitted.space, *whole_trials)
         expected = _expected(fitted, in_cube, {**known, **self.search_space})
         lasting = {n: d for n, d in known.items() if n not in changing} | dict(self.search_space)
-        space, choices, candidates = self._space(expected, known, lasting)
+        used = self._used(plans)
+        space, choices, candidates = self._space(expected, known, lasting, used)
         read_whole = set(whole_keys)
         in_space, proven = state.rows(space, *whole_trials), _proven(whole, space)
         return SuggestRequest(
             space,
             state.rows(space, observed.keys, observed.params),
             observed.values,
-            space.rows([plan for t in running if (plan := _plan_of(t))]),
+            space.rows(self._pending(running, plans)),
             space.row(self.fixed_params),
             _conditions(fitted, space, in_space, proven),
             constraint_values=observed.constraint_values,
@@ -125,7 +129,8 @@ class TargetStudy:
             outcomes=(*self.objectives, *map(Outcome.constraint, keys)),
             candidates=candidates,
             choices=choices,
-            tried=np.isin(choices, list(self.used)),
+            tried=np.isin(choices, list(used)),
+            n_ahead=self._turn(running, plans),
         )
 
     def _space(
@@ -133,20 +138,65 @@ class TargetStudy:
         expected: Mapping[str, BaseDistribution],
         known: Mapping[str, BaseDistribution],
         lasting: Mapping[str, BaseDistribution],
+        used: Collection[int],
     ) -> tuple[Space, NDArray[np.int64], Array | None]:
         """Return the next trial's space, and indices and rows of the candidates in it, if any."""
         if self.candidates is None:
             ranges = {**expected, **known, **self.search_space}
             return Space.from_distributions(ranges), np.zeros(0, dtype=np.int64), None
         space = self.candidates.space(lasting, {**expected, **known})
-        choices = self.candidates.eligible(lasting, self.fixed_params, self.used, self.is_exact)
+        choices = self.candidates.eligible(lasting, self.fixed_params, used, self.is_exact)
         return space, choices, space.rows([self.candidates.configurations[i] for i in choices])
 
-    @property
-    def is_alone(self) -> bool:
-        """Whether no other trial is under way."""
-        running = (t for t in self.trials if t.state == TrialState.RUNNING)
-        return all(t.number == self.number for t in running)
+    def _used(self, plans: Mapping[int, Plan]) -> set[int]:
+        """Return which candidates other trials have run or will run, this process's included."""
+        if self.candidates is None:
+            return set()
+        others = (plan.params for number, plan in plans.items() if number != self.number)
+        return self.candidates.tried(others).union(self.used)
+
+    def _pending(
+        self, running: Sequence[FrozenTrial], plans: Mapping[int, Plan]
+    ) -> list[Mapping[str, Any]]:
+        """Return what running trials have had or will have, if anybody knows.
+
+        Among them are those that other threads have planned since the trials were read.
+        """
+        foreseen = [_foreseen(t, plans.get(t.number)) for t in running]
+        last = max([self.number, *(t.number for t in self.trials[-1:])])
+        foreseen += [plan.params for number, plan in plans.items() if number > last]
+        return [params for params in foreseen if params]
+
+    def _turn(self, running: Sequence[FrozenTrial], plans: Mapping[int, Plan]) -> int:
+        """Return which row this trial takes: of as many trials as choose now, each its own.
+
+        By their numbers one takes the best, one the next, without a word between them. Were those
+        without a plan left the best, these would leave it to others in turn, and nobody had it.
+        """
+        n_planning = sum(not _foreseen(t, plans.get(t.number)) for t in running)
+        return self.number % (n_planning + self.n_rivals + 1)
+
+    def rivals(
+        self, request: SuggestRequest, row: Array, later: Sequence[FrozenTrial]
+    ) -> list[FrozenTrial]:
+        """Find the trials of other workers that have got the same row (D,) in the meantime.
+
+        Args:
+            request: What these trials were encoded as.
+            row: What was chosen.
+            later: The study's trials, read after the choice was recorded.
+        """
+        if _are(row, np.vstack([request.rows, request.pending])).any():
+            return []  # There was nothing else to choose.
+        ended = {t.number for t in self.trials if t.state.is_finished()} | {self.number}
+        states = (*FINISHED, TrialState.RUNNING)
+        new = [t for t in later if t.state in states and t.number not in ended]
+        rows = request.space.rows([_foreseen(t, None) for t in new])
+        return [t for t, is_same in zip(new, _are(row, rows), strict=True) if is_same]
+
+    def after(self, later: Sequence[FrozenTrial], n_rivals: int) -> TargetStudy:
+        """Return the target as it is after a clash; the next one becomes half as likely."""
+        return replace(self, trials=later, n_rivals=2 * self.n_rivals + n_rivals)
 
 
 def param_names(trials: Sequence[FrozenTrial]) -> set[str]:
@@ -169,16 +219,15 @@ def withheld_params(trials: Sequence[FrozenTrial], names: Iterable[str]) -> dict
     return {name: last[name] for name in names if name in last}
 
 
-def was_taken(request: SuggestRequest, row: Array, later: SuggestRequest) -> bool:
-    """Tell whether another worker has chosen ``row`` (D,) between two readings of one request."""
-    if later.space != request.space:
-        return False
-    before = np.vstack([request.rows, request.pending])
-    return _is_among(row, np.vstack([later.rows, later.pending])) and not _is_among(row, before)
+def has_begun(trial: FrozenTrial) -> bool:
+    """Tell whether a trial has been served its plan, and so will not yield to another."""
+    return bool(trial.params) or trial.state.is_finished()
 
 
-def _is_among(row: Array, rows: Array) -> bool:
-    return bool(np.isclose(rows, row, rtol=0.0, atol=1e-7, equal_nan=True).all(axis=1).any())
+def _are(row: Array, rows: Array) -> NDArray[np.bool_]:
+    """Tell which rows (n, D) are ``row`` (D,), but for rounding.  # (n,)"""
+    same: NDArray[np.bool_] = np.isclose(rows, row, rtol=0.0, atol=1e-7, equal_nan=True)
+    return same.all(axis=1)
 
 
 def used_candidates(study: Study, number: int, candidates: CandidateList | None) -> set[int]:
@@ -186,7 +235,8 @@ def used_candidates(study: Study, number: int, candidates: CandidateList | None)
     if candidates is None:
         return set()
     others = [t for t in study_trials(study, tuple(TrialState)) if t.number != number]
-    plans = [t.system_attrs.get(PLAN_KEY, {}) for t in others]
+    others = [t for t in others if t.state != TrialState.RUNNING] + _alive(others)
+    plans = [plan.params for t in others if (plan := plan_of(t))]
     return candidates.tried([*plans, *(given_params(t) for t in others)])
 
 
@@ -201,9 +251,10 @@ def _distributions(trials: Iterable[FrozenTrial]) -> tuple[dict[str, BaseDistrib
     return known, changing
 
 
-def _plan_of(trial: FrozenTrial) -> Mapping[str, Any]:
-    """Tell what a trial without a value has had, or will have."""
-    return {**trial.system_attrs.get(PLAN_KEY, {}), **given_params(trial)}
+def _foreseen(trial: FrozenTrial, plan: Plan | None) -> Mapping[str, Any]:
+    """Return what a running trial has had or will have, by its record if there is no plan."""
+    plan = plan or plan_of(trial) or Plan()
+    return {**plan.params, **given_params(trial)}
 
 
 def _alive(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -248,8 +299,8 @@ def _constraints(finished: Sequence[FrozenTrial], fitted: FittedPrior) -> tuple[
 def _proven(trials: Sequence[FrozenTrial], space: Space) -> NDArray[np.bool_]:
     """Tell which dimensions are conditional: some trial had a plan for them in vain.  # (D,)"""
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    plans = [t.system_attrs.get(PLAN_KEY, {}).keys() - t.params.keys() for t in complete]
-    unasked = {name for names in plans for name in names}
+    plans = ((t, plan_of(t)) for t in complete)
+    unasked = {n for t, plan in plans if plan for n in plan.params.keys() - t.params.keys()}
     return np.array([name in unasked for name in space.names], dtype=bool)
 
 

@@ -48,6 +48,7 @@ class SuggestRequest:
         whole: Which trials asked for all parameters that they would ever ask for, and did not
             fail half-way; all if ``None``.  # (n,)
         failed: Trials that ended without a value; none if ``None``.  # (f, D)
+        n_ahead: How many running trials choose before this one, by the same trials as it.
     """
 
     space: Space
@@ -64,6 +65,7 @@ class SuggestRequest:
     measured: NDArray[np.bool_] | None = None  # (n,)
     whole: NDArray[np.bool_] | None = None  # (n,)
     failed: Array | None = None  # (f, D)
+    n_ahead: int = 0
 
     @property
     def is_whole(self) -> NDArray[np.bool_]:

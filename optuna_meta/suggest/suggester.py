@@ -53,6 +53,7 @@ _THINNED_EVERY = 20  # Trials: what the first of them tell is learned once, not 
 _LOCAL = 80  # Rows of one round of local search: as many again as are worth a question.
 _LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
 _STEPS = ((0.01, 0.3), (0.01, 0.3), (0.01, 0.3), (0.002, 0.03))  # Of its rounds, in ranges.
+_OF_ONE_TRIAL = 0.05  # In ranges, by the root of the dimensions: what one of several takes.
 _STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
 
 
@@ -199,8 +200,22 @@ def search(
         rows = np.vstack([rows, local])
         found = acquisition.scores(acquisition.inputs(local)) + novelty(local)
         scores = np.concatenate([scores, found])
-    best = int(np.argmax(scores))
+    best = int(np.argmax(_left(scores, rows, request)))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1
+
+
+def _left(scores: Array, rows: Array, request: SuggestRequest) -> Array:
+    """Return the scores (M,) of rows (M, D) without what others choose before this trial.
+
+    They score about the same rows by the same trials: each takes the best one. Before any trial
+    what is near it goes too; later the search around the best ones, drawn anew, differs enough.
+    """
+    radius = 0.0 if len(request.rows) else _OF_ONE_TRIAL * np.sqrt(rows.shape[1])
+    for _ in range(request.n_ahead):
+        best = rows[None, int(np.argmax(scores))]
+        far = apart(rows, best, np.array([radius]), request.space)
+        scores = np.where(far, scores, -np.inf)
+    return scores
 
 
 def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Array]]:

@@ -19,6 +19,7 @@ from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta import record_meta_features
+from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.suggest.suggester import Suggester
 from tests.toys import bowl
 from tests.toys import bowl_prior
@@ -26,7 +27,6 @@ from tests.toys import meta_sampler
 from tests.toys import run
 
 
-SOURCE = "optuna_meta:source"
 CENTRES = [0.26, 0.28, 0.3, 0.32, 0.34]
 
 
@@ -42,7 +42,7 @@ def params_of(study: optuna.Study) -> list[dict[str, Any]]:
 
 
 def sources_of(study: optuna.Study) -> list[str | None]:
-    return [trial.user_attrs.get(SOURCE) for trial in study.trials]
+    return [trial.user_attrs.get(PLAN_KEY, {}).get("source") for trial in study.trials]
 
 
 def test_no_prior_is_a_cold_start() -> None:
@@ -105,7 +105,7 @@ def test_permuted_priors_are_left_behind() -> None:
         studies.append(study)
     study = run(bowl(), 25, sampler=meta_sampler(studies))
     assert study.best_value < 0.1
-    trusted = [trial.user_attrs["optuna_meta:trust"] for trial in study.trials]
+    trusted = [trial.user_attrs[PLAN_KEY]["trust"] for trial in study.trials]
     assert min(trusted) < 0.5 * trusted[0]
 
 
@@ -131,8 +131,8 @@ def test_contradicting_priors_are_left_behind(logged: Any) -> None:
     assert "cold start" in sources
     assert len([m for m in logged.messages if "contradict" in m]) == 1
     cold = study.trials[sources.index("cold start")]
-    assert "optuna_meta:leaned_on" not in cold.user_attrs
-    assert cold.user_attrs["optuna_meta:trust"] < 0.1
+    assert "leaned_on" not in cold.user_attrs[PLAN_KEY]
+    assert cold.user_attrs[PLAN_KEY]["trust"] < 0.1
 
 
 def test_directions_may_differ() -> None:
@@ -157,7 +157,7 @@ def test_the_target_is_not_its_own_prior(tmp_path: Path) -> None:
     resumed = optuna.load_study(study_name="target", storage=url, sampler=sampler)
     resumed.optimize(bowl(), n_trials=2)
     assert [p.study for p in sampler.explain(resumed).priors].count("target") == 0
-    assert {t.user_attrs["optuna_meta:leaned_on"] for t in resumed.trials[3:]} <= {
+    assert {t.user_attrs[PLAN_KEY]["leaned_on"] for t in resumed.trials[3:]} <= {
         "prior 0",
         "prior 1",
     }
@@ -177,7 +177,7 @@ def test_the_target_is_not_its_own_prior_under_hyperband() -> None:
         study_name="target", storage=storage, sampler=sampler, pruner=pruner
     )
     target.optimize(bowl(), n_trials=8)
-    leaned_on = {t.user_attrs.get("optuna_meta:leaned_on") for t in target.trials[2:]}
+    leaned_on = {t.user_attrs[PLAN_KEY].get("leaned_on") for t in target.trials[2:]}
     assert leaned_on - {None} == {"prior"}
 
 
@@ -287,7 +287,7 @@ def test_priors_of_other_parameters_are_not_leaned_on() -> None:
         sampler=meta_sampler(bowl_prior()),
     )
     assert "test of the prior studies" not in sources_of(study)
-    assert all("optuna_meta:leaned_on" not in t.user_attrs for t in study.trials[2:])
+    assert all("leaned_on" not in t.user_attrs[PLAN_KEY] for t in study.trials[2:])
 
 
 @pytest.mark.plan_may_fail
