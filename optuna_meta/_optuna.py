@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -17,21 +16,20 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
-    from optuna.trial import TrialState
 
 
 __all__ = [
     "ARTIFACT_PREFIX",
     "attributes_of_other_studies",
+    "all_trials",
     "contains",
     "enqueued_params",
+    "has_trial",
     "metric_names",
     "set_study_system_attr",
-    "set_trial_system_attr",
     "set_trial_user_attr",
     "study_key",
     "study_system_attrs",
-    "study_trials",
     "study_user_attrs",
 ]
 
@@ -57,21 +55,26 @@ def study_key(study: Study) -> tuple[int, int, str]:
     return id(study._storage), study._study_id, study.study_name
 
 
-def study_trials(study: Study, states: Container[TrialState]) -> list[FrozenTrial]:
-    """Return a study's trials, also those that ``HyperbandPruner`` hides; not to be edited."""
-    return study._storage.get_all_trials(study._study_id, deepcopy=False, states=states)
+def all_trials(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
+    """Add to a study's trials those that ``HyperbandPruner`` hides; not to be edited."""
+    if not hasattr(study, "_bracket_id"):
+        return trials
+    return study._storage.get_all_trials(study._study_id, deepcopy=False)
+
+
+def has_trial(study: Study, number: int) -> bool:
+    """Tell whether a study has a trial of this number, for less than reading its trials takes."""
+    try:
+        study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    except KeyError:
+        return False
+    return True
 
 
 def set_trial_user_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
     """Persist a user attribute from inside a sampler (the frozen trial's own setter does not)."""
     with suppress(*_NO_RECORD):
         study._storage.set_trial_user_attr(trial._trial_id, key, value)
-
-
-def set_trial_system_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
-    """Persist a system attribute from inside a sampler."""
-    with suppress(*_NO_RECORD):
-        study._storage.set_trial_system_attr(trial._trial_id, key, value)
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:

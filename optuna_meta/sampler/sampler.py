@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import copy
 from dataclasses import replace
 import logging
 import os
@@ -19,6 +20,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._optuna import has_trial
 from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
@@ -222,7 +224,16 @@ class MetaSampler(BaseSampler):
         target = self._target(study, trials, number, state.common_space(trials), params)
         suggester = self._suggester(study, trials)
         with _COMPUTING:
-            return explained(suggester, target.encode(suggester.fitted, state), self._rng)
+            rng = self._generator(target, state, copy.deepcopy(self._rng))
+            return explained(suggester, target.encode(suggester.fitted, state), rng)
+
+    def _generator(
+        self, target: TargetStudy, state: StudyState, own: np.random.Generator
+    ) -> np.random.Generator:
+        """Return what to draw from: of several workers each its own, though their seed be one."""
+        if target.is_alone(state):
+            return own
+        return np.random.default_rng([target.number, int(own.integers(2**32))])
 
     def _state(self, study: Study) -> StudyState:
         return self._states.made(study_key(study), StudyState)
@@ -243,9 +254,10 @@ class MetaSampler(BaseSampler):
     def _described(self, study: Study) -> tuple[Mapping[str, Any], Sequence[str] | None]:
         """Return a study's attributes and metric names, which are read now and then."""
         state = self._state(study)
-        if state.described is None:
-            state.described = study_user_attrs(study), metric_names(study)
-        return state.described
+        described = state.described
+        if described is None:
+            described = state.described = study_user_attrs(study), metric_names(study)
+        return described
 
     def _features_of(self, study: Study) -> Mapping[str, float] | None:
         """Return the target's meta-features, as they were passed or are recorded."""
@@ -272,7 +284,7 @@ class MetaSampler(BaseSampler):
     ) -> TargetStudy:
         directions, candidates = tuple(study.directions), self._candidates
         outcomes = objectives(len(directions), self._described(study)[1])
-        used = used_candidates(study, number, candidates)
+        used = used_candidates(study, trials, number, candidates)
         return TargetStudy(
             directions,
             outcomes,
@@ -314,15 +326,15 @@ class MetaSampler(BaseSampler):
         suggester = self._suggester(study, target.trials)
         for _ in range(_MOST_CLASHES):
             request, suggestion, plan = self._computed(study, suggester, target)
-            later = self._recorded(study, trial, plan)
+            later = self._recorded(study, trial, plan, target, suggestion)
             rivals = target.rivals(request, suggestion.row, later)
             if rivals and trial.number < min(t.number for t in rivals):
                 # The first of them keeps it, unless another one did not see that in time.
-                later = self._recorded(study, trial, plan)
+                later = self._recorded(study, trial, plan, target, suggestion)
                 rivals = [t for t in target.rivals(request, suggestion.row, later) if has_begun(t)]
             if not rivals:
                 break
-            used = used_candidates(study, trial.number, self._candidates)
+            used = used_candidates(study, later, trial.number, self._candidates)
             target = replace(target.after(later, len(rivals)), used=used)
         self._tell_of_priors(study, suggester.fitted, suggestion)
         return plan
@@ -334,17 +346,30 @@ class MetaSampler(BaseSampler):
         state = self._state(study)
         with _COMPUTING:
             request = target.encode(suggester.fitted, state)
-            suggestion = suggester.suggest(request, self._rng)
+            rng = self._generator(target, state, self._rng)
+            suggestion = suggester.suggest(request, rng)
             reason = _reason(suggestion, suggester.fitted)
             plan = Plan(self._params(request, suggestion), reason)
             state.plans[target.number] = plan
         return request, suggestion, plan
 
-    def _recorded(self, study: Study, trial: FrozenTrial, plan: Plan) -> Sequence[FrozenTrial]:
-        """Record a plan; return the trials with what other workers have recorded meanwhile."""
+    def _recorded(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        plan: Plan,
+        target: TargetStudy,
+        suggestion: Suggestion,
+    ) -> Sequence[FrozenTrial]:
+        """Record a plan; return the trials then, if other workers may have the same meanwhile."""
         try:
             set_trial_user_attr(study, trial, PLAN_KEY, plan.record())
-            return study.get_trials(deepcopy=False)
+            if suggestion.is_drawn:
+                return ()
+            last = max(t.number for t in target.trials)
+            if target.may_clash(self._state(study)) or has_trial(study, last + 1):
+                return study.get_trials(deepcopy=False)
+            return ()
         except Exception as error:  # Whatever a storage raises.
             self._tell_failure(study, "Recording a plan", error)
             return ()

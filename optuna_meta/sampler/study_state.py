@@ -19,7 +19,7 @@ from optuna.search_space import intersection_search_space
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
-from optuna_meta._optuna import study_trials
+from optuna_meta._optuna import all_trials
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import fingerprint_of
 from optuna_meta.outcomes.observations import FINISHED
@@ -106,7 +106,8 @@ class StudyState:
         if self._own[0] != fingerprint or not fingerprint:
             tasks = [task for task in fitted.prior.tasks if task.fingerprint]
             # HyperbandPruner's wrapper shows some of the trials, perhaps not the first.
-            all_of_it = {fingerprint_of([trial]) for trial in study_trials(study, FINISHED)}
+            everything = all_trials(study, trials)
+            all_of_it = {fingerprint_of([t]) for t in everything if t.state in FINISHED}
             names = tuple(task.name for task in tasks if task.fingerprint in all_of_it)
             self._own = fingerprint, names
         return self._own[1]

@@ -19,8 +19,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._optuna import all_trials
 from optuna_meta._optuna import enqueued_params
-from optuna_meta._optuna import study_trials
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import constraint_keys
 from optuna_meta.outcomes.observations import FINISHED
@@ -173,8 +173,20 @@ class TargetStudy:
         By their numbers one takes the best, one the next, without a word between them. Were those
         without a plan left the best, these would leave it to others in turn, and nobody had it.
         """
-        n_planning = sum(not _foreseen(t, plans.get(t.number)) for t in running)
+        n_planning = sum(_is_planning(t, plans) for t in running)
         return self.number % (n_planning + self.n_rivals + 1)
+
+    def is_alone(self, state: StudyState) -> bool:
+        """Tell whether no other trial runs."""
+        running = [t for t in self.trials if t.state == TrialState.RUNNING]
+        return not state.plans and all(t.number == self.number for t in running)
+
+    def may_clash(self, state: StudyState) -> bool:
+        """Tell whether other workers may have planned since the trials were read."""
+        plans = state.plans.copied()
+        waiting = any(t.state == TrialState.WAITING for t in self.trials)
+        others = [t for t in self.trials if t.number != self.number]
+        return waiting or any(_is_planning(t, plans) for t in _alive(others))
 
     def rivals(
         self, request: SuggestRequest, row: Array, later: Sequence[FrozenTrial]
@@ -230,11 +242,13 @@ def _are(row: Array, rows: Array) -> NDArray[np.bool_]:
     return same.all(axis=1)
 
 
-def used_candidates(study: Study, number: int, candidates: CandidateList | None) -> set[int]:
+def used_candidates(
+    study: Study, trials: Sequence[FrozenTrial], number: int, candidates: CandidateList | None
+) -> set[int]:
     """Find the candidates of other trials, also of those that HyperbandPruner hides."""
     if candidates is None:
         return set()
-    others = [t for t in study_trials(study, tuple(TrialState)) if t.number != number]
+    others = [t for t in all_trials(study, trials) if t.number != number]
     others = [t for t in others if t.state != TrialState.RUNNING] + _alive(others)
     plans = [plan.params for t in others if (plan := plan_of(t))]
     return candidates.tried([*plans, *(given_params(t) for t in others)])
@@ -249,6 +263,10 @@ def _distributions(trials: Iterable[FrozenTrial]) -> tuple[dict[str, BaseDistrib
         changing |= {n for n, d in own.items() if n in known and known[n] != d}
         known |= own
     return known, changing
+
+
+def _is_planning(trial: FrozenTrial, plans: Mapping[int, Plan]) -> bool:
+    return not _foreseen(trial, plans.get(trial.number))
 
 
 def _foreseen(trial: FrozenTrial, plan: Plan | None) -> Mapping[str, Any]:

@@ -103,6 +103,8 @@ class Suggestion:
         is_probe: Whether the components that doubt them chose it, to test what the prior studies
             say.
         candidate: Its index among the request's candidates; -1 where there are none.
+        is_drawn: Whether one of its numbers was drawn from a continuum just now, so that nobody
+            else has the same.
     """
 
     row: Array  # (D,)
@@ -113,6 +115,7 @@ class Suggestion:
     contributions: Array  # (T,)
     is_probe: bool = False
     candidate: int = -1
+    is_drawn: bool = False
 
     @property
     def source(self) -> str:

@@ -107,7 +107,9 @@ class Suggester:
         acquisition, inputs = self._acquisition(thinned(request), pool)
         row, place = search(acquisition, request, pool, inputs, rng)
         suggestion = self._suggestion(row, request, acquisition, inputs)
-        return suggestion if request.candidates is None else replace(suggestion, candidate=place)
+        if request.candidates is not None:
+            return replace(suggestion, candidate=place)
+        return replace(suggestion, is_drawn=place < 0 and _is_drawn(row, request, pool))
 
     def _acquisition(
         self, request: SuggestRequest, pool: Pool
@@ -202,6 +204,14 @@ def search(
         scores = np.concatenate([scores, found])
     best = int(np.argmax(_left(scores, rows, request)))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1
+
+
+def _is_drawn(row: Array, request: SuggestRequest, pool: Pool) -> bool:
+    """Tell whether a number of a row (D,) is from a continuum and none of those known before."""
+    free = np.isnan(request.fixed) & ~np.isnan(row)
+    endless = np.array([not np.isfinite(d.size) for d in request.space.dimensions], dtype=bool)
+    known = np.vstack([pool.rows, request.rows, request.pending])
+    return bool((free & endless & ~(known == row).any(axis=0)).any())
 
 
 def _left(scores: Array, rows: Array, request: SuggestRequest) -> Array:
