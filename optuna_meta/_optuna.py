@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import suppress
+import json
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,19 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
+    from optuna.trial import Trial
 
 
 __all__ = [
     "ARTIFACT_PREFIX",
-    "attributes_of_other_studies",
     "all_trials",
     "contains",
     "enqueued_params",
     "has_trial",
+    "list_artifact",
+    "listed_artifacts",
     "metric_names",
+    "other_studies",
     "set_study_system_attr",
     "set_trial_user_attr",
     "study_key",
@@ -50,9 +54,13 @@ def metric_names(study: Study) -> Sequence[str] | None:
     return names
 
 
-def study_key(study: Study) -> tuple[int, int, str]:
-    """Return what tells a study from all others of this process: names can be the same."""
-    return id(study._storage), study._study_id, study.study_name
+def study_key(study: Study) -> tuple[int, int, str, int]:
+    """Return what tells a study from all others of this process: names can be the same.
+
+    So are those of the brackets that ``HyperbandPruner`` makes of one study, each of some trials.
+    """
+    bracket = getattr(study, "_bracket_id", -1)
+    return id(study._storage), study._study_id, study.study_name, bracket
 
 
 def all_trials(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
@@ -100,15 +108,28 @@ def set_study_system_attr(study: Study, key: str, value: Any) -> None:
     study._storage.set_study_system_attr(study._study_id, key, value)
 
 
-def attributes_of_other_studies(study: Study) -> Iterator[list[Mapping[str, Any]]]:
-    """Yield the attributes of each other study in the storage: system ones, and its trials'."""
+def other_studies(study: Study) -> Iterator[tuple[Mapping[str, Any], list[FrozenTrial]]]:
+    """Yield the system attributes and the trials of each other study in the storage."""
     storage = study._storage
     for other in storage.get_all_studies():
         if other._study_id == study._study_id:
             continue
-        try:
-            trials = storage.get_all_trials(other._study_id, deepcopy=False)
-        except KeyError:  # It was deleted since.
-            continue
-        of_trials = [attrs for t in trials for attrs in (t.system_attrs, t.user_attrs)]
-        yield [other.system_attrs, *of_trials]
+        with suppress(KeyError):  # It was deleted since.
+            yield other.system_attrs, storage.get_all_trials(other._study_id, deepcopy=False)
+
+
+def listed_artifacts(trial: Trial) -> set[str]:
+    """Return the ids of a running trial's artifacts, as Optuna lists them."""
+    attributes = trial.storage.get_trial(trial._trial_id).system_attrs
+    return {k.removeprefix(ARTIFACT_PREFIX) for k in attributes if k.startswith(ARTIFACT_PREFIX)}
+
+
+def list_artifact(trial: Trial, artifact_id: str, filename: str, mimetype: str) -> None:
+    """List a file among a running trial's artifacts, as ``upload_artifact`` does.
+
+    Raises:
+        UpdateFinishedTrialError: The trial is finished.
+    """
+    meta = {"artifact_id": artifact_id, "filename": filename, "mimetype": mimetype}
+    text = json.dumps({**meta, "encoding": None})
+    trial.storage.set_trial_system_attr(trial._trial_id, f"{ARTIFACT_PREFIX}{artifact_id}", text)

@@ -32,6 +32,7 @@ from benchmarks.tasks.regimes import PriorSettings
 from benchmarks.tasks.regimes import REGIMES
 from benchmarks.tasks.regimes import SHARED
 from benchmarks.tasks.suites import load_suite
+from benchmarks.tasks.suites import NMT_CHOICES_SUITE
 from benchmarks.tasks.suites import NMT_SUITE
 from benchmarks.tasks.suites import SUITE
 from benchmarks.tasks.suites import SUITES
@@ -45,7 +46,7 @@ class Stage(NamedTuple):
     seeds: int = 5
 
 
-_SINGLE = (SUITE, *YAHPO_SUITES, NMT_SUITE)
+_SINGLE = (SUITE, *YAHPO_SUITES, NMT_SUITE, NMT_CHOICES_SUITE)
 _FIRST = ("meta", "enqueue-best-then-tpe")  # what priors cost and give, at little CPU time
 _ARENA = (
     Stage(_SINGLE),

@@ -1,7 +1,9 @@
-"""What things cost: ``python -m benchmarks.cost suggestion|fit_prior|features|checkpoints``."""
+"""What things cost: ``python -m benchmarks.cost --help``."""
 
 from benchmarks.commands import run_command
 
 
+COMMANDS = ["suggestion", "growth", "fit_prior", "features", "checkpoints"]
+
 if __name__ == "__main__":
-    run_command("benchmarks.cost", ["suggestion", "fit_prior", "features", "checkpoints"])
+    run_command("benchmarks.cost", COMMANDS)

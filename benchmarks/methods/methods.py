@@ -203,6 +203,11 @@ def _meta(priors: PriorSet, seed: int) -> Built:
     return Built(MetaSampler(prior_studies=fitted, seed=seed))
 
 
+def _portfolio_then_meta(priors: PriorSet, seed: int) -> Built:
+    _require_one_objective(priors)
+    return Built(_meta(priors, seed).sampler, greedy_portfolio(priors, _N_FIRST, seed))
+
+
 def _meta_drops_pruned(priors: PriorSet, seed: int) -> Built:
     complete = []
     for study in priors:
@@ -232,6 +237,7 @@ METHODS: Mapping[str, Method] = {
     "enqueue-best-then-tpe": Method(_enqueue_best_then_tpe),
     "portfolio-then-gp": Method(_portfolio_then_gp),
     "meta": Method(_meta),
+    "portfolio-then-meta": Method(_portfolio_then_meta),
     "nsgaii": Method(
         lambda priors, seed: Built(NSGAIISampler(seed=seed, population_size=_POPULATION)),
         uses_priors=False,

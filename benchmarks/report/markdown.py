@@ -34,6 +34,14 @@ def means(by_task: pd.DataFrame, columns: Sequence[int], head: str = "trial") ->
     return table([head, *kept], cells.reset_index().to_numpy())
 
 
+def medians(by_task: pd.DataFrame, columns: Sequence[int]) -> str:
+    """Return medians over tasks, which one outlier does not move, a line a method."""
+    kept = summary.whole(by_task, columns)
+    cells = by_task[kept].groupby("method").median()
+    cells = cells.loc[ordered(cells.index)].map("{:.4f}".format)
+    return table(["trial", *kept], cells.reset_index().to_numpy())
+
+
 def duels(by_task: pd.DataFrame, others: Iterable[str], columns: Sequence[int]) -> str:
     """Return wins, ties and losses of ours over the tasks of both, a line each of the others."""
     kept = summary.whole(by_task, columns)
@@ -52,7 +60,7 @@ def padded(cells: Sequence[object], length: int) -> list[object]:
 
 _TRIALS = (1, 2, 3, 5, 10, 15, 20, 30, 50, 100)
 _FEWER_TRIALS = (1, 3, 5, 10, 20, 30, 50)
-_RANKED = (1, 5, 10, 20, 50)
+_RANKED = (1, 2, 3, 5, 10, 20, 50)
 _EARLY, _LATER = 5, (15, 30)
 _AGAINST_GP = (10, 30, 50)
 _OBJECTIVES_TRIALS = (1, 5, 10, 20, 40, 50)
@@ -74,13 +82,18 @@ def base_sections(rows: pd.DataFrame) -> Iterator[str]:
         for family, part in by_family.items():
             if len({*part["method"], OURS}) > 1:
                 ranks = summary.rank_by_task(part)
-                cells = [summary.verdict(ranks, OURS, t) if t in ranks else "" for t in _RANKED]
+                kept = summary.whole(ranks, _RANKED)
+                cells = [summary.verdict(ranks, OURS, t) if t in kept else "" for t in _RANKED]
                 lines.append([family, *cells])
         yield f"{_BEST}\n\n{table(['family, at trial', *_RANKED], lines)}"
         yield from _early(rows)
+    if missing := summary.beyond_half(rows, _TRIALS):
+        text = table(["family", "trial", "tasks left out", "of"], missing)
+        yield f"### Left out: beyond half of a task's table\n\n{text}"
     shared = summary.common(rows)
     text = means(summary.regret_by_task(shared), _TRIALS)
     yield f"### Mean regret, all tasks\n\n{text}"
+    yield f"### Median regret, all tasks\n\n{medians(summary.regret_by_task(shared), _TRIALS)}"
     head = f"### Mean rank among the {shared['method'].nunique()} methods that ran on every family"
     yield f"{head}\n\n{means(summary.rank_by_task(shared), _TRIALS)}"
     if ours:
@@ -90,6 +103,7 @@ def base_sections(rows: pd.DataFrame) -> Iterator[str]:
     for family, part in by_family.items() if len(by_family) > 1 else ():
         by_task = summary.regret_by_task(part)
         yield f"### Mean regret, {family}\n\n{means(by_task, _TRIALS)}"
+        yield f"### Median regret, {family}\n\n{medians(by_task, _TRIALS)}"
         yield f"### Mean rank, {family}\n\n{means(summary.rank_by_task(part), _RANKED)}"
 
 

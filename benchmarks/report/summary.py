@@ -61,7 +61,8 @@ def score(differences: Any) -> str:
 def read_results(path: Path) -> pd.DataFrame:
     """Read a file of results, packed or not; of a job that is there twice, the last."""
     texts = {"family": str, "task": str, "regime": str, "value": str}
-    rows = pd.read_csv(path, keep_default_na=False, dtype=texts)
+    missing = {"regret_so_far": ["nan"]}  # Beyond half of a task's table.
+    rows = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=texts)
     rows["regret_so_far"] = rows["regret_so_far"].round(_DIGITS)
     return rows.drop_duplicates(["suite", *RUN, "regime", "method", "trial"], keep="last")
 
@@ -127,7 +128,21 @@ def regret_by_cost(rows: pd.DataFrame, budgets: Sequence[float]) -> pd.DataFrame
 
 
 def whole(by_task: pd.DataFrame, columns: Sequence[int]) -> list[int]:
-    return [c for c in columns if c in by_task.columns and by_task[c].notna().all()]
+    """Return the columns that most rows have: others would be of a few tasks of many trials."""
+    return [c for c in columns if c in by_task.columns and by_task[c].notna().mean() > 0.5]
+
+
+def beyond_half(rows: pd.DataFrame, columns: Sequence[int]) -> list[tuple[str, int, int, int]]:
+    """Return family, trial, and how many of how many tasks end before, by half of their table."""
+    known = regret_by_task(rows).groupby(["family", "task"]).max().notna().groupby("family")
+    ran = rows.groupby("family", sort=False)["trial"].max()
+    counts, sizes = known.sum(), known.size()
+    return [
+        (family, trial, int(sizes[family] - counts.loc[family, trial]), int(sizes[family]))
+        for family in ran.index
+        for trial in columns
+        if trial <= ran[family] and counts.loc[family, trial] < sizes[family]
+    ]
 
 
 def compare(by_task: pd.DataFrame, method: str, column: int, other: str) -> Comparison:

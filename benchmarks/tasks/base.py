@@ -48,6 +48,7 @@ class Task:
     regret: Callable[[Sequence[tuple[float, ...]]], float]  # of the values of all trials so far
     gap: Callable[[], float]  # between the median and the best value, the unit of noise
     epochs: tuple[int, ...] = ()  # at which values are reported to the median pruner, if any
+    size: int | None = None  # of the table behind it, if there is one of few rows
 
     def create_study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
         pruner = optuna.pruners.MedianPruner() if self.epochs else optuna.pruners.NopPruner()
@@ -71,6 +72,7 @@ def single_task(
     suggest: Suggest,
     evaluate: Callable[[Params], float],
     reference: Callable[[], Reference],
+    size: int | None = None,
 ) -> Task:
     """Return a task with one objective; the reference is asked for when regret first is."""
     known = functools.cache(reference)  # takes seconds on a surrogate
@@ -81,7 +83,8 @@ def single_task(
     def gap() -> float:
         return abs(known().median - known().best)
 
-    return Task(name, (direction,), suggest, lambda params: (evaluate(params),), regret, gap)
+    values = lambda params: (evaluate(params),)  # noqa: E731
+    return Task(name, (direction,), suggest, values, regret, gap, size=size)
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,13 @@ class Family:
     sources: tuple[str, ...]  # of those that can serve as priors
     load: Callable[[str], Task]
     features: Callable[[str], Mapping[str, float]] | None = None  # of a data set; empty if unknown
+    group: Callable[[str], str] = lambda name: (
+        ""
+    )  # Only tasks of one group are priors of each other.
 
     def priors_of(self, target: str) -> tuple[str, ...]:
-        return tuple(name for name in self.sources if name != target)
+        group = self.group(target)
+        return tuple(n for n in self.sources if n != target and self.group(n) == group)
 
 
 class Front(NamedTuple):

@@ -129,7 +129,7 @@ def make_study(
         task = family.load(name)
         sampler_seed = stable_seed("prior", family.name, name, seed)
         study = task.create_study(_SAMPLERS[sampler](seed=sampler_seed))
-        for _ in range(settings.trials):
+        for _ in range(min(settings.trials, task.size or settings.trials)):
             trial = study.ask()
             values = task.run(trial, task.suggest(trial)).values
             study.tell(trial, values, optuna.trial.TrialState.PRUNED if values is None else None)

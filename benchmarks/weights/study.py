@@ -91,7 +91,7 @@ class Lab(NamedTuple):
         task, seed = self.domain.new, 1000 * self.seed + trial.number
         model = task.model.build(seed)
         if checkpoint is not None:
-            report = weights.initialize(model, checkpoint, head=self.domain.head)
+            report = weights.initialize(model, checkpoint, head=self.domain.head, partial="skip")
             weights.record_lineage(trial, report)
         batches = tasks.Batches(task.train, seed, int(size))
         loss = partial(nn.functional.cross_entropy, label_smoothing=smoothing)
@@ -126,7 +126,7 @@ class Lab(NamedTuple):
     ) -> tuple[dict[str, Weights], Weights, tuple[str, float, int]]:
         """Return what each role starts from, LogME's choice, and the default's with its costs."""
         candidates = weights.find_checkpoints(earlier, self.store)
-        start = partial(weights.initialize, head=self.domain.head)
+        start = partial(weights.initialize, head=self.domain.head, partial="skip")
         task = new_task(self.domain, self.domain.new.train, self.seed, start)
 
         def best(strategy: Any) -> tuple[str, Weights]:

@@ -1,19 +1,12 @@
-"""Trials of one study -> configurations with comparable values.
-
-Complete trials keep their values. Failed trials and NaN are left out, as Optuna's own samplers do.
-A pruned trial gets the final value that its curve makes likely: the quantile it held, at the last
-step that it shares with complete trials, among their final values; never better than its curve.
-"""
+"""Trials of one study -> configurations with comparable values, and what each value means."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Hashable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +17,8 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.transforms import finite_values
+from optuna_meta.outcomes.trial_table import curve_of
+from optuna_meta.outcomes.trial_table import TrialTable
 
 
 __all__ = [
@@ -95,7 +89,6 @@ class Observations:
     """What a study's finished trials say, in the order of the trials.
 
     Args:
-        keys: What tells the trials apart, also from those of other studies.
         params: The configurations, n of them.
         distributions: For each configuration its parameters' distributions.
         values: Values of the K objectives, lower is better, finite.  # (n, K)
@@ -104,7 +97,6 @@ class Observations:
         measured: Which values trials came to, and not only what is likely of them.  # (n,)
     """
 
-    keys: tuple[Hashable, ...]
     params: tuple[Mapping[str, Any], ...]
     distributions: tuple[Mapping[str, BaseDistribution], ...]
     values: Array  # (n, K)
@@ -131,7 +123,7 @@ def has_failed(trial: FrozenTrial) -> bool:
     """Tell whether the trial has ended and says of its configuration only that it is no good."""
     if not trial.params:
         return False
-    silent = trial.state == TrialState.PRUNED and not _curve(trial, 1.0)
+    silent = trial.state == TrialState.PRUNED and not curve_of(trial)
     return silent or trial.state == TrialState.FAIL
 
 
@@ -145,108 +137,14 @@ def observe(
         directions: The study's, one for each objective.
         keys: The constraints to read.
     """
-    signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
-    complete = [t for t in trials if t.state == TrialState.COMPLETE and _has_values(t)]
-    finals = _final_values(complete, signs)
-    known = {t.number: row for t, row in zip(complete, finals, strict=True)}
-    if len(signs) == 1:  # Optuna prunes studies of one objective only.
-        known |= _likely_values(trials, complete, finals[:, 0], float(signs[0]))
-    kept = sorted((t for t in trials if t.number in known), key=lambda t: t.number)
-    values = np.array([known[t.number] for t in kept]).reshape(len(kept), len(signs))
+    table, finished = TrialTable(directions), [t for t in trials if t.state in FINISHED]
+    for trial in finished:
+        table.append(trial)
+    reports = table.reports(keys)
     return Observations(
-        tuple(map(key_of, kept)),
-        tuple(t.params for t in kept),
-        tuple(t.distributions for t in kept),
-        _finite_columns(values),
-        _limits(kept, keys),
-        np.isin([t.number for t in kept], [t.number for t in complete]),
+        tuple(finished[i].params for i in reports.places),
+        tuple(finished[i].distributions for i in reports.places),
+        reports.values,
+        reports.constraint_values,
+        reports.measured,
     )
-
-
-def _final_values(complete: Sequence[FrozenTrial], signs: Array) -> Array:
-    """Return values (n, K) of complete trials, lower is better, finite."""
-    values = [[float(value) for value in t.values] for t in complete]
-    return _finite_columns(np.array(values).reshape(len(complete), len(signs)) * signs)
-
-
-def _finite_columns(values: Array) -> Array:
-    return np.column_stack([finite_values(column) for column in values.T])
-
-
-def _limits(trials: Sequence[FrozenTrial], keys: Sequence[str]) -> Array:
-    """Return constraint values (n, J), NaN where a trial reports none."""
-    constraint_values = np.full((len(trials), len(keys)), np.nan)
-    if keys:
-        for i, trial in enumerate(trials):
-            reported = trial.constraints
-            constraint_values[i] = [reported.get(key, np.nan) for key in keys]
-    return constraint_values
-
-
-def _likely_values(
-    trials: Sequence[FrozenTrial], complete: Sequence[FrozenTrial], finals: Array, sign: float
-) -> dict[int, Array]:
-    """Return the likely final value, (1,), of each pruned trial by its number."""
-    cut = [(t.number, _curve(t, sign)) for t in trials if t.state == TrialState.PRUNED]
-    cut = [(number, curve) for number, curve in cut if curve]
-    if not cut:
-        return {}
-    curves = [(_curve(t, sign), float(v)) for t, v in zip(complete, finals, strict=True)]
-    peers, one_measure = _sorted_peers(curves), _is_one_measure(curves)
-    middle = float(np.median(finals)) if len(finals) else -math.inf
-    found = {}
-    for number, curve in cut:
-        likely = _likely_final(curve, peers, middle)
-        # Where nothing is to compare with, nor what it is a value of: no better than its curve.
-        bounded = one_measure or peers.keys().isdisjoint(curve)
-        found[number] = np.array([max(likely, min(curve.values())) if bounded else likely])
-    return found
-
-
-def _has_values(trial: FrozenTrial) -> bool:
-    return trial.values is not None and not any(math.isnan(value) for value in trial.values)
-
-
-def _curve(trial: FrozenTrial, sign: float) -> dict[int, float]:
-    """Read values by step, lower is better; NaN left out, infinite ones the worst there is."""
-    reported = sorted(trial.intermediate_values.items())
-    return {
-        step: math.inf if math.isinf(value) else sign * value
-        for step, value in reported
-        if not math.isnan(value)
-    }
-
-
-def _sorted_peers(
-    complete: Sequence[tuple[Mapping[int, float], float]],
-) -> dict[int, tuple[list[float], list[float]]]:
-    """Sort, by step, the values and the finals of the complete trials that reported there."""
-    by_step: dict[int, list[tuple[float, float]]] = {}
-    for curve, final in complete:
-        for step, value in curve.items():
-            by_step.setdefault(step, []).append((value, final))
-    return {
-        step: (sorted(value for value, _ in pairs), sorted(final for _, final in pairs))
-        for step, pairs in by_step.items()
-    }
-
-
-def _likely_final(
-    curve: Mapping[int, float], peers: Mapping[int, tuple[list[float], list[float]]], middle: float
-) -> float:
-    """Return the final value (lower is better) that a pruned trial's curve makes likely."""
-    for step in sorted(curve, reverse=True):
-        if step in peers:
-            values, finals = peers[step]
-            # With k better peers at this step it ranked k-th from the best (from 0): so does its
-            # final.
-            return finals[min(bisect_left(values, curve[step]), len(finals) - 1)]
-    return middle  # Nothing to compare with: a pruner stops what is worse than the middle.
-
-
-def _is_one_measure(complete: Sequence[tuple[Mapping[int, float], float]]) -> bool:
-    """Tell whether curves report what the final value is: most finals lie on their own curve."""
-    curves = [(list(c.values()), final) for c, final in complete if c]
-    slack = 1e-9 * max((abs(final) for _, final in curves), default=0.0)
-    within = [min(c) - slack <= final <= max(c) + slack for c, final in curves]
-    return 2 * sum(within) >= len(within)

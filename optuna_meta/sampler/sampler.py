@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import copy
 from dataclasses import replace
 import logging
-import os
-import threading
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -20,6 +18,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import has_trial
 from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import set_trial_user_attr
@@ -29,6 +28,7 @@ from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import objectives
+from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.explanation import explained
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.plan import Offer
@@ -36,11 +36,9 @@ from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.plan import servable
-from optuna_meta.sampler.study_state import BoundedMap
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
 from optuna_meta.sampler.target_study import has_begun
-from optuna_meta.sampler.target_study import param_names
 from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import used_candidates
 from optuna_meta.sampler.target_study import withheld_params
@@ -64,19 +62,9 @@ __all__ = ["MetaSampler"]
 
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
 _MOST_CLASHES = 5  # Times that a plan is made anew because another worker has taken the same.
-_MOST_STUDIES = 4  # Of which one sampler keeps what it read: few serve several in turn.
+_MOST_STUDIES = 8  # Or brackets of one, of which a sampler keeps what it read.
 _DESCRIBED_EVERY = 10  # Trials: meta-features and names are set once, mostly before the first.
 _MOST_POOLS = 8  # Of candidates; one for each set of parameters that are already fixed.
-# Threads share what is learned, and each sees the plans before its own. Storages are never asked
-# under the lock, and a process that forks has it, lest its child wait for a thread that is not.
-# (Not the sampler's own lock: samplers are pickled.)
-_COMPUTING = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_COMPUTING.acquire,
-        after_in_parent=_COMPUTING.release,
-        after_in_child=_COMPUTING.release,
-    )
 
 
 class MetaSampler(BaseSampler):
@@ -86,7 +74,8 @@ class MetaSampler(BaseSampler):
     which every finished trial of it corrects. A mixture with a cold arm, which knows nothing of
     the prior studies, is weighed by the evidence: it leaves priors behind that mislead, and is
     all there is without any. Prior studies may differ in ranges, scales, choices and parameters;
-    what they share by name and value is used.
+    what they share by name and value is used. A categorical whose choices are all numbers is an
+    ordered number, of which its own choices are served: other lists and ranges share its scale.
 
     Each objective and each constraint of the study (``trial.set_constraint``) is learned from the
     prior studies that have it too: objectives are the same where their metric names are, else
@@ -131,7 +120,7 @@ class MetaSampler(BaseSampler):
         self._rng = np.random.default_rng(seed)
         self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
-        self._states: BoundedMap[tuple[int, int, str], StudyState] = BoundedMap(_MOST_STUDIES)
+        self._states: BoundedMap[tuple[int, int, str, int], StudyState] = BoundedMap(_MOST_STUDIES)
         self._suggesters: BoundedMap[str, Suggester] = BoundedMap(_MOST_STUDIES)
         self._told: set[str] = set()
 
@@ -171,7 +160,7 @@ class MetaSampler(BaseSampler):
         except Exception as error:  # Whatever a storage raises.
             self._tell_failure(study, "Reading the trials", error)
             return {}
-        with _COMPUTING:
+        with COMPUTING:
             space = state.common_space(trials)
         state.offers[trial.number] = Offer(frozenset(space), trials)
         return space
@@ -223,7 +212,7 @@ class MetaSampler(BaseSampler):
         number, params = (waiting.number, given_params(waiting)) if waiting else (len(trials), {})
         target = self._target(study, trials, number, state.common_space(trials), params)
         suggester = self._suggester(study, trials)
-        with _COMPUTING:
+        with COMPUTING:
             rng = self._generator(target, state, copy.deepcopy(self._rng))
             return explained(suggester, target.encode(suggester.fitted, state), rng)
 
@@ -344,7 +333,7 @@ class MetaSampler(BaseSampler):
     ) -> tuple[SuggestRequest, Suggestion, Plan]:
         """Suggest, and keep the plan where this process's other threads see it."""
         state = self._state(study)
-        with _COMPUTING:
+        with COMPUTING:
             request = target.encode(suggester.fitted, state)
             rng = self._generator(target, state, self._rng)
             suggestion = suggester.suggest(request, rng)
@@ -386,7 +375,7 @@ class MetaSampler(BaseSampler):
         try:
             trials = study.get_trials(deepcopy=False)
             suggester = self._suggester(study, trials)
-            known = param_names(trials).union(suggester.fitted.space.names)
+            known = self._state(study).names(trials).union(suggester.fitted.space.names)
             if self._candidates is not None:
                 known = set(self._candidates.names)
             if name in plan.renewed or name not in known:

@@ -19,15 +19,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import all_trials
 from optuna_meta._optuna import enqueued_params
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.observations import constraint_keys
 from optuna_meta.outcomes.observations import FINISHED
-from optuna_meta.outcomes.observations import has_failed
-from optuna_meta.outcomes.observations import key_of
-from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.sampler.history import History
 from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.study_state import StudyState
@@ -46,14 +44,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
-__all__ = [
-    "TargetStudy",
-    "given_params",
-    "has_begun",
-    "param_names",
-    "used_candidates",
-    "withheld_params",
-]
+__all__ = ["TargetStudy", "given_params", "has_begun", "used_candidates", "withheld_params"]
 
 # Later trials that end while one runs: of equal speed, as many as others run; of one that takes
 # so many times longer nobody knows whether it lives.
@@ -97,35 +88,37 @@ class TargetStudy:
             fitted: The prior studies, which stand in for what the target has not shown yet.
             state: What was read of the target before, and the plans of this process.
         """
-        others, plans = [t for t in self.trials if t.number != self.number], state.plans.copied()
-        running = _alive(others)
-        finished = [t for t in others if t.state in FINISHED]
-        keys = _constraints(finished, fitted)
-        observed = observe(others, self.directions, keys)
-        failed = [t for t in others if has_failed(t)]
-        # A trial that failed half-way lacks parameters for no reason of the space's.
-        whole = [t for t in finished if t.values or t.intermediate_values]
-        whole_keys = [key_of(t) for t in whole]
-        whole_trials = whole_keys, [t.params for t in whole]
-        known, changing = _distributions(others)
-        in_cube = state.rows(fitted.space, *whole_trials)
+        others = [t for t in self.trials if t.number != self.number]
+        with COMPUTING:
+            return self._encoded(others, fitted, state.read(others), state.plans.copied())
+
+    def _encoded(
+        self,
+        others: Sequence[FrozenTrial],
+        fitted: FittedPrior,
+        history: History,
+        plans: Mapping[int, Plan],
+    ) -> SuggestRequest:
+        running, used = _alive(others), self._used(plans)
+        keys = _constraints(history, fitted)
+        reports, whole = history.reports(self.directions, keys), history.whole
+        known, changing = history.ranges(t for t in others if not t.state.is_finished())
+        in_cube = history.rows(fitted.space)[whole]
         expected = _expected(fitted, in_cube, {**known, **self.search_space})
         lasting = {n: d for n, d in known.items() if n not in changing} | dict(self.search_space)
-        used = self._used(plans)
         space, choices, candidates = self._space(expected, known, lasting, used)
-        read_whole = set(whole_keys)
-        in_space, proven = state.rows(space, *whole_trials), _proven(whole, space)
+        rows, proven = history.rows(space), np.isin(space.names, list(history.unasked))
         return SuggestRequest(
             space,
-            state.rows(space, observed.keys, observed.params),
-            observed.values,
+            rows[reports.places],
+            reports.values,
             space.rows(self._pending(running, plans)),
             space.row(self.fixed_params),
-            _conditions(fitted, space, in_space, proven),
-            constraint_values=observed.constraint_values,
-            measured=observed.measured,
-            failed=state.rows(space, [key_of(t) for t in failed], [t.params for t in failed]),
-            whole=np.array([key in read_whole for key in observed.keys], dtype=bool),
+            _conditions(fitted, space, rows[whole], proven),
+            constraint_values=reports.constraint_values,
+            measured=reports.measured,
+            failed=rows[history.failed],
+            whole=whole[reports.places],
             outcomes=(*self.objectives, *map(Outcome.constraint, keys)),
             candidates=candidates,
             choices=choices,
@@ -211,11 +204,6 @@ class TargetStudy:
         return replace(self, trials=later, n_rivals=2 * self.n_rivals + n_rivals)
 
 
-def param_names(trials: Sequence[FrozenTrial]) -> set[str]:
-    """Return the parameters that any of the trials has had."""
-    return {name for trial in trials for name in trial.distributions}
-
-
 def given_params(trial: FrozenTrial) -> dict[str, Any]:
     """Return the values that the trial has, or was enqueued with."""
     return enqueued_params(trial) | trial.params
@@ -226,8 +214,8 @@ def withheld_params(trials: Sequence[FrozenTrial], names: Iterable[str]) -> dict
 
     A wrapper such as ``PartialFixedSampler`` withholds them: they stand where they stood last.
     """
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    last = complete[-1].params if complete else {}
+    complete = (t for t in reversed(trials) if t.state == TrialState.COMPLETE)
+    last = next((t.params for t in complete), {})
     return {name: last[name] for name in names if name in last}
 
 
@@ -254,17 +242,6 @@ def used_candidates(
     return candidates.tried([*plans, *(given_params(t) for t in others)])
 
 
-def _distributions(trials: Iterable[FrozenTrial]) -> tuple[dict[str, BaseDistribution], set[str]]:
-    """Return each parameter's latest distribution, and the parameters that have had several."""
-    known: dict[str, BaseDistribution] = {}
-    changing: set[str] = set()
-    for trial in sorted(trials, key=lambda t: t.number):
-        own = trial.distributions
-        changing |= {n for n, d in own.items() if n in known and known[n] != d}
-        known |= own
-    return known, changing
-
-
 def _is_planning(trial: FrozenTrial, plans: Mapping[int, Plan]) -> bool:
     return not _foreseen(trial, plans.get(trial.number))
 
@@ -281,6 +258,8 @@ def _alive(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     Their workers have died, or are so slow that their configurations may as well be tried again.
     """
     running = [t for t in trials if t.state == TrialState.RUNNING]
+    if not running:
+        return []
     ended = np.array([t.number for t in trials if t.state.is_finished()])
     most = max(_LEAST_OVERTAKEN, _OVERTAKEN * len(running))
     return [t for t in running if np.sum(ended > t.number) < most]
@@ -306,20 +285,12 @@ def _expected(
     return expected
 
 
-def _constraints(finished: Sequence[FrozenTrial], fitted: FittedPrior) -> tuple[str, ...]:
+def _constraints(history: History, fitted: FittedPrior) -> tuple[str, ...]:
     """Return the constraints of the target: before any trial, those of the prior studies."""
-    if finished:
-        return constraint_keys(finished)
+    if any(t.state in FINISHED for t in history.trials):
+        return tuple(sorted(history.constraint_keys))
     outcomes = {task.outcome for task in fitted.prior.tasks}
     return tuple(sorted({outcome.name for outcome in outcomes if outcome.is_constraint}))
-
-
-def _proven(trials: Sequence[FrozenTrial], space: Space) -> NDArray[np.bool_]:
-    """Tell which dimensions are conditional: some trial had a plan for them in vain.  # (D,)"""
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    plans = ((t, plan_of(t)) for t in complete)
-    unasked = {n for t, plan in plans if plan for n in plan.params.keys() - t.params.keys()}
-    return np.array([name in unasked for name in space.names], dtype=bool)
 
 
 def _conditions(

@@ -98,9 +98,9 @@ def translated(
         spans = source.dimensions[condition.parent], target.dimensions[j]
         cells = translate_cells(np.array(condition.cells), *spans).tolist()
         active = dict(zip(cells, condition.active, strict=True))
-        seen = {cell: active[cell] for cell in sorted(active) if cell == cell and cell != UNSEEN}
+        ordered = not target.dimensions[j].is_categorical
+        seen = {c: active[c] for c in sorted(active) if c == c and (ordered or c != UNSEEN)}
         if seen:
-            ordered = not target.dimensions[j].is_categorical
             found.append(Condition(i, j, tuple(seen), tuple(seen.values()), ordered))
     return tuple(found)
 
@@ -135,7 +135,7 @@ def _condition_of(
     """Return the condition on the likeliest parent: one often active, of few values."""
     options: list[tuple[tuple[float, ...], Condition]] = []
     for parent, dimension in enumerate(space.dimensions):
-        is_candidate = dimension.is_categorical or dimension.size <= _MOST_PARENT_VALUES
+        is_candidate = dimension.choices is not None or dimension.size <= _MOST_PARENT_VALUES
         if parent == child or not is_candidate:
             continue
         known = tuned[:, child] & tuned[:, parent]
@@ -157,7 +157,7 @@ def _condition(
         parent: Index of the dimension that may decide.
         cells: The parent's cells in the trials of all studies that tuned both.  # (n,)
         active: Whether the child was active there.  # (n,)
-        ordered: Whether the parent is numeric.
+        ordered: Whether the parent's values are numbers.
     """
     present = ~np.isnan(cells)
     if active.all() or active[~present].any() or present.sum() <= active.sum():

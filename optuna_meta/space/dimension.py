@@ -3,32 +3,51 @@
 A *cell* is one parameter's coordinate: the position of a number in its range (0 at ``low``, 1 at
 ``high``, on the log scale where the dimension is logarithmic; outside [0, 1] where the value is
 out of range), the index of a choice, ``UNSEEN`` for a choice that the dimension does not know, or
-NaN where the parameter is absent.
+NaN where the parameter is absent. Choices that are numbers have the cells of numbers: then another
+list of choices, or a range, has the same value in the same place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Hashable
+from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from functools import lru_cache
 import json
 import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
 from optuna.distributions import IntDistribution
 
 from optuna_meta._typing import Array
+from optuna_meta.space.scale import scale_of
+from optuna_meta.space.scale import scaled
+from optuna_meta.space.scale import unscaled
 
 
-__all__ = ["Dimension", "NOTHING", "UNSEEN", "as_number", "choice_key", "nearest", "plain"]
+__all__ = [
+    "Dimension",
+    "NOTHING",
+    "UNSEEN",
+    "as_number",
+    "choice_key",
+    "different",
+    "nearest",
+    "plain",
+]
 
 UNSEEN = -1.0  # The cell of a choice that the dimension does not know.
 NOTHING = object()
 _MAX_STEPS = 1_000_000  # A finer grid than this is a continuum for every purpose here.
+_TOLD_APART = 1e-6  # Nearer cells could be one value that was rounded.
 
 
 def plain(value: Any) -> Any:
@@ -48,16 +67,29 @@ def choice_key(value: Any) -> tuple[str, Any]:
     return ("other", json.dumps(value, default=repr, sort_keys=True))
 
 
+def different(
+    choices: Iterable[Any], identity: Callable[[Any], Hashable] = choice_key
+) -> tuple[Any, ...]:
+    """Return the choices in order, of equal ones the first, as Optuna does."""
+    first: dict[Hashable, Any] = {}
+    for choice in choices:
+        first.setdefault(identity(choice), choice)
+    return tuple(first.values())
+
+
 def as_number(value: Any) -> float:
-    """Return a number as a float; NaN for all else, truth values included."""
+    """Return a number as a float; NaN for all else, truth values and too large ones included."""
     value = plain(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else math.nan
+    try:
+        return float(value) if is_number else math.nan
+    except OverflowError:
+        return math.nan
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One parameter: a numeric range, or choices.
+    """One parameter: a numeric range, ordered numbers to choose from, or categories.
 
     Args:
         name: The parameter's name.
@@ -66,7 +98,10 @@ class Dimension:
         log: Whether cells are linear in the logarithm.
         step: Distance of the grid's values, 0 for a continuum.
         integer: Whether values are ``int``.
-        choices: The categories; ``None`` for a numeric dimension.
+        choices: The values to choose from, in the user's order; ``None`` for a range.
+        ordered: Whether the choices are numbers on the scale from low to high.
+        unit: Where not 0, the logarithm is that of magnitudes and goes through zero: linear below
+            about this number, logarithmic above.
     """
 
     name: str
@@ -76,18 +111,20 @@ class Dimension:
     step: float = 0.0
     integer: bool = False
     choices: tuple[Any, ...] | None = None
+    ordered: bool = False
+    unit: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.choices is not None:
-            if not self.choices:
-                raise ValueError(f"Parameter {self.name!r} needs at least one choice, got none.")
+        if self.choices is not None and not self.choices:
+            raise ValueError(f"Parameter {self.name!r} needs at least one choice, got none.")
+        if self.is_categorical:
             return
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
             raise ValueError(
                 f"Parameter {self.name!r} needs finite bounds with low <= high, "
                 f"got low={self.low}, high={self.high}."
             )
-        if self.log and self.low <= 0:
+        if self.log and self.low <= 0 and not self.unit:
             raise ValueError(
                 f"Parameter {self.name!r} is logarithmic but has low={self.low} <= 0."
             )
@@ -97,7 +134,7 @@ class Dimension:
         """Return the dimension of an Optuna distribution."""
         match distribution:
             case CategoricalDistribution():
-                return cls(name, choices=tuple(distribution.choices))
+                return cls.choosing(name, distribution.choices)
             case IntDistribution(low=low, high=high, log=log, step=step):
                 return cls(name, low, high, log, float(step), integer=True)
             case FloatDistribution(low=low, high=high, log=log, step=step):
@@ -108,10 +145,28 @@ class Dimension:
         )
 
     @classmethod
+    def choosing(cls, name: str, choices: Sequence[Any]) -> Dimension:
+        """Return the dimension of choices: ordered where all are numbers that cells tell apart."""
+        # Neither truth values nor members of an enumeration, which are names.
+        if all(type(plain(choice)) in (int, float) for choice in choices):
+            return _choosing_numbers(name, tuple(choices), tuple(map(type, choices)))
+        return cls(name, choices=different(choices))
+
+    @classmethod
+    def of_numbers(cls, name: str, choices: Iterable[Any]) -> Dimension:
+        """Return the dimension of finite numbers to choose from, on the scale that they show."""
+        choices = different(choices, as_number)
+        numbers = sorted(map(as_number, choices))
+        log, unit = scale_of(np.array(numbers))
+        integer = all(isinstance(plain(choice), int) for choice in choices)
+        edges = numbers[0], numbers[-1]
+        return cls(name, *edges, log, 0.0, integer, choices, ordered=True, unit=unit)
+
+    @classmethod
     def spanning(cls, name: str, values: Sequence[Any]) -> Dimension:
         """Return the linear range, or the choices, of a parameter's values."""
         if any(not isinstance(v, int | float) or isinstance(v, bool) for v in values):
-            return cls(name, choices=tuple({choice_key(v): v for v in values}.values()))
+            return cls(name, choices=different(values))
         integer = all(isinstance(v, int) for v in values)
         return cls(name, min(values), max(values), integer=integer, step=1.0 * integer)
 
@@ -119,15 +174,16 @@ class Dimension:
         """Return the Optuna distribution of the dimension."""
         if self.choices is not None:
             return CategoricalDistribution(self.choices)
+        log = self.log and self.low > 0
         if self.integer:
-            step = 1 if self.log else max(1, int(self.step))
-            return IntDistribution(int(self.low), int(self.high), log=self.log, step=step)
-        return FloatDistribution(self.low, self.high, log=self.log, step=self.step or None)
+            step = 1 if log else max(1, int(self.step))
+            return IntDistribution(int(self.low), int(self.high), log=log, step=step)
+        return FloatDistribution(self.low, self.high, log=log, step=self.step or None)
 
     @property
     def is_categorical(self) -> bool:
-        """Whether the dimension has choices in place of a range."""
-        return self.choices is not None
+        """Whether the dimension has choices without an order."""
+        return self.choices is not None and not self.ordered
 
     @property
     def width(self) -> float:
@@ -144,18 +200,35 @@ class Dimension:
         n = math.floor((self.high - self.low) / self.step + 1e-8) + 1
         return n if n <= _MAX_STEPS else math.inf
 
+    @cached_property
+    def ladder(self) -> Array:
+        """Cells of all values of a finite dimension, in order.  # (size,)"""
+        if self.ordered:
+            return self.cells(np.array([as_number(choice) for choice in self._ascending]))
+        if self.choices is not None:
+            return np.arange(len(self.choices), dtype=np.float64)
+        numbers = self.low + self.step * np.arange(int(self.size), dtype=np.float64)
+        return self.snap(self.cells(numbers.astype(np.float64)))
+
+    @cached_property
+    def _ascending(self) -> tuple[Any, ...]:
+        """The choices in the order of the ladder."""
+        return tuple(sorted(self.choices or (), key=as_number))
+
     def encode(self, values: Sequence[Any]) -> Array:
         """Return cells (n,) of n external values; ``NOTHING`` stands for an absent parameter."""
-        if self.choices is None:
+        if not self.is_categorical:
             return self.cells(np.array([as_number(value) for value in values], dtype=float))
         index: dict[Hashable, float] = {NOTHING: math.nan}
-        for i, choice in reversed(list(enumerate(self.choices))):
+        for i, choice in reversed(list(enumerate(self.choices or ()))):
             index[choice_key(choice)] = float(i)
         keys = [NOTHING if value is NOTHING else choice_key(value) for value in values]
         return np.array([index.get(key, UNSEEN) for key in keys], dtype=float)
 
     def value(self, cell: float) -> Any:
         """Return the external value of a cell: a Python scalar, or the choice object itself."""
+        if self.ordered:
+            return self._ascending[int(self.rungs(np.array([cell]))[0])]
         if self.choices is not None:
             return self.choices[int(cell)]
         number = float(self.numbers(np.array([cell]))[0])
@@ -168,17 +241,16 @@ class Dimension:
     def cells(self, numbers: Array) -> Array:
         """Return the cells (n,) of numbers (n,), NaN for what has none."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = np.log(numbers) if self.log else numbers
-            cells = (scaled - self._scaled(self.low)) / (self.width or 1.0)
+            places = scaled(numbers, self.log, self.unit)
+            cells = (places - self._scaled(self.low)) / (self.width or 1.0)
         # The edges are exact, whichever way a logarithm is rounded.
         edges = np.where(numbers == self.low, 0.0, np.where(numbers == self.high, 1.0, cells))
         return np.where(np.isfinite(edges), edges, np.nan)
 
     def numbers(self, cells: Array) -> Array:
         """Return the numbers (n,) of cells (n,), in the range for a cell in [0, 1]."""
-        numbers = self._scaled(self.low) + cells * self.width
-        if self.log:
-            numbers = np.exp(np.minimum(numbers, 700.0))
+        places = self._scaled(self.low) + cells * self.width
+        numbers = unscaled(places, self.log, self.unit)
         inside = (cells >= 0.0) & (cells <= 1.0)
         numbers = np.where(inside, np.clip(numbers, self.low, self.high), numbers)
         # A cell of 1 must give ``high`` itself, not its rounded logarithm's exponential.
@@ -186,34 +258,54 @@ class Dimension:
 
     def snap(self, cells: Array) -> Array:
         """Move cells (n,) to the nearest valid ones, in the range and on the grid, if any."""
-        if self.choices is not None:
+        if self.is_categorical:
             return cells
         inside = np.clip(cells, 0.0, 1.0)
+        if self.ordered:
+            return np.where(np.isnan(cells), np.nan, self.ladder[self.rungs(inside)])
         if self.step <= 0:
             return inside
         last = math.floor((self.high - self.low) / self.step + 1e-8)
         index = np.clip(np.round((self.numbers(inside) - self.low) / self.step), 0, last)
         return self.cells(np.minimum(self.low + index * self.step, self.high))
 
+    def rungs(self, cells: Array) -> NDArray[np.int64]:
+        """Return which cell of the ladder (size,) is nearest to each cell (n,), by its index."""
+        return np.searchsorted(0.5 * (self.ladder[1:] + self.ladder[:-1]), cells)
+
     def _scaled(self, number: float) -> float:
-        return math.log(number) if self.log else number
+        if self.log and not self.unit:
+            return math.log(number)  # Not numpy's, which may round otherwise.
+        return float(scaled(np.array(number), self.log, self.unit))
+
+
+@lru_cache(maxsize=1000)  # Every trial asks for each of its parameters several times.
+def _choosing_numbers(name: str, choices: tuple[Any, ...], _: tuple[type, ...]) -> Dimension:
+    """Return the dimension of numbers; their types tell apart what is equal, as 1 and 1.0."""
+    choices = different(choices)
+    if all(math.isfinite(as_number(choice)) for choice in choices):
+        found = Dimension.of_numbers(name, choices)
+        if found.size == len(choices) and (np.diff(found.ladder) > _TOLD_APART).all():
+            return found
+    return Dimension(name, choices=choices)
 
 
 def nearest(distribution: BaseDistribution, value: Any) -> Any:
     """Return the value of a distribution that is nearest to an external value.
 
     Returns:
-        A Python scalar or choice; ``NOTHING`` where none corresponds (a choice that the
-        distribution lacks, or no number for a numeric distribution).
+        A Python scalar or choice; ``NOTHING`` where none corresponds (a category that the
+        distribution lacks, or no number for numbers).
     """
     dimension = Dimension.from_distribution("", distribution)
-    if dimension.is_categorical:
-        cell = float(dimension.encode([value])[0])
-        return NOTHING if cell == UNSEEN else dimension.value(cell)
-    value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if dimension.choices is not None:
+        cells = dimension.snap(dimension.encode([value]))
+        is_known = not (math.isnan(cells[0]) or (dimension.is_categorical and cells[0] == UNSEEN))
+        return dimension.value(float(cells[0])) if is_known else NOTHING
+    number = as_number(value)
+    if not math.isfinite(number):
         return NOTHING
-    inside = min(max(value, dimension.low), dimension.high)
+    inside = min(max(plain(value), dimension.low), dimension.high)
     if not dimension.step:
         return float(inside)
     return dimension.value(dimension.snap(dimension.encode([inside]))[0])

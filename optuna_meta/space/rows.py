@@ -33,7 +33,7 @@ FINEST, COARSEST = 0.01, 0.3  # Steps of the local search, as shares of a range.
 def uniform(n: int, space: Space, rng: np.random.Generator) -> Array:
     """Draw random rows (n, D), every dimension active."""
     columns = [
-        rng.integers(len(d.choices), size=n).astype(float)
+        d.ladder[rng.integers(len(d.choices), size=n)]
         if d.choices is not None
         else d.snap(rng.random(n))
         for d in space.dimensions
@@ -43,7 +43,7 @@ def uniform(n: int, space: Space, rng: np.random.Generator) -> Array:
 
 def enumerated(space: Space) -> Array:
     """Return all rows of a finite space, every dimension active."""
-    grid = np.meshgrid(*(_all_cells(d) for d in space.dimensions), indexing="ij")
+    grid = np.meshgrid(*(d.ladder for d in space.dimensions), indexing="ij")
     return np.column_stack([axis.ravel() for axis in grid]) if grid else np.zeros((1, 0))
 
 
@@ -79,7 +79,7 @@ def neighbours(
                 # A shift below half a step of the grid would be none.
                 least = 1.0 / max(dimension.size - 1.0, 1.0)
                 shift = np.sign(shift) * np.maximum(np.abs(shift), least)
-            changed = _reflected(base[:, i] + shift)
+            changed = _shifted(base[:, i], shift, dimension)
         base[:, i] = np.where(moved[:, i], changed, base[:, i])
     return space.snap(base)
 
@@ -89,12 +89,13 @@ def fixed(rows: Array, row: Array) -> Array:
     return np.where(np.isnan(row), rows, row)
 
 
-def _all_cells(dimension: Dimension) -> Array:
-    """Return the cells of all values of a finite dimension, in order."""
-    if dimension.choices is not None:
-        return np.arange(len(dimension.choices), dtype=float)
-    numbers = dimension.low + dimension.step * np.arange(int(dimension.size), dtype=np.float64)
-    return dimension.snap(dimension.cells(numbers.astype(np.float64)))
+def _shifted(cells: Array, shift: Array, dimension: Dimension) -> Array:
+    """Shift cells (n,); those of choices by their rank, for gaps between them may be wide."""
+    if dimension.choices is None:
+        return _reflected(cells + shift)
+    last = len(dimension.choices) - 1
+    places = _reflected(dimension.rungs(cells) / max(last, 1) + shift)
+    return np.asarray(dimension.ladder[np.round(places * last).astype(np.int64)])
 
 
 def _reflected(cells: Array) -> Array:

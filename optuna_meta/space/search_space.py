@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import replace
 import math
 from typing import Any
 
@@ -18,10 +17,11 @@ from optuna.distributions import BaseDistribution
 
 from optuna_meta._typing import Array
 from optuna_meta.space.dimension import as_number
-from optuna_meta.space.dimension import choice_key
+from optuna_meta.space.dimension import different
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.dimension import UNSEEN
+from optuna_meta.space.scale import unit_of
 
 
 __all__ = ["Space", "translate_cells"]
@@ -116,16 +116,31 @@ def _merged_by_name(dimensions: Iterable[Dimension]) -> dict[str, Dimension]:
 def _merged(dimensions: Sequence[Dimension]) -> Dimension:
     categorical = sum(d.is_categorical for d in dimensions)
     if 2 * categorical > len(dimensions):
-        return _merged_choices([d for d in dimensions if d.is_categorical])
+        return _merged_choices([d for d in dimensions if d.choices is not None])
     numeric = [d for d in dimensions if not d.is_categorical]
-    if any(d.log for d in numeric):
+    lists = [d for d in numeric if d.choices is not None]
+    if not lists:
+        return _merged_ranges(numeric)
+    wide = [d for d in numeric if d.choices is None and d.low < d.high]
+    listed = [n for d in numeric if d not in wide for n in d.choices or (d.value(0.0),)]
+    whole = Dimension.of_numbers(numeric[0].name, listed)
+    return _merged_ranges([*wide, whole]) if wide else whole
+
+
+def _merged_ranges(numeric: Sequence[Dimension]) -> Dimension:
+    log, unit = any(d.log for d in numeric), 0.0
+    if log:
         # A single value such as 0, "it was off", does not make the others' scale linear.
         numeric = [d for d in numeric if d.low < d.high or d.low > 0]
     low, high = min(d.low for d in numeric), max(d.high for d in numeric)
-    log = any(d.log for d in numeric) and low > 0
+    if log and all(d.low > 0 or d.choices for d in numeric) and low <= 0:
+        # Nor does one on a list: the logarithm goes through zero.
+        numbers = [number for d in numeric for number in d.choices or (d.low, d.high)]
+        unit = unit_of(np.array([as_number(number) for number in numbers]))
+    log = log and (low > 0 or unit > 0)
     integer = all(d.integer for d in numeric)
     step = _common_step(numeric, integer, log)
-    return Dimension(numeric[0].name, low, high, log=log, step=step, integer=integer)
+    return Dimension(numeric[0].name, low, high, log, step, integer, unit=unit)
 
 
 def _common_step(dimensions: Sequence[Dimension], integer: bool, log: bool) -> float:
@@ -143,31 +158,28 @@ def _common_step(dimensions: Sequence[Dimension], integer: bool, log: bool) -> f
 
 
 def _merged_choices(dimensions: Sequence[Dimension]) -> Dimension:
-    choices: dict[tuple[str, Any], Any] = {}
-    for dimension in dimensions:
-        for choice in dimension.choices or ():
-            choices.setdefault(choice_key(choice), choice)
-    return replace(dimensions[0], choices=tuple(choices.values()))
+    choices = different(choice for d in dimensions for choice in d.choices or ())
+    return Dimension(dimensions[0].name, choices=choices)
 
 
 def translate_cells(cells: Array, source: Dimension, target: Dimension) -> Array:
     """Translate cells (n,) of one dimension into another, by value."""
     if source == target and not source.integer and _same_choices(source, target):
         return cells
-    if source.choices is not None:
+    if source.is_categorical:
         # One slot more: the index -1 of an unseen choice reads the last one.
         unseen = UNSEEN if target.is_categorical else math.nan
-        table = np.append(target.encode(source.choices), unseen)
+        table = np.append(target.encode(source.choices or ()), unseen)
         present = ~np.isnan(cells)
         index = np.where(present, cells, 0).astype(int)
         return np.where(present, table[index], np.nan)
     numbers = source.numbers(cells)
     if source.integer:
         numbers = np.round(numbers)
-    if target.choices is None:
+    if not target.is_categorical:
         return target.cells(numbers)
     # A number that was encoded and decoded differs from the choice by rounding.
-    choices = np.array([as_number(choice) for choice in target.choices])
+    choices = np.array([as_number(choice) for choice in target.choices or ()])
     same = np.isclose(numbers[:, None], choices, rtol=1e-9, atol=0.0)
     found = np.where(same.any(axis=1), same.argmax(axis=1), UNSEEN)
     return np.where(np.isnan(cells), np.nan, found)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import fields
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Prior", "prior_from_header", "prior_header", "task_arrays"]
 
 _FORMAT = "optuna_meta.prior"
-_VERSION = 1
+_VERSION = 2
 _LARGEST = 1e300  # A constraint violated without bound.
 
 
@@ -156,7 +157,7 @@ class Prior:
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
-        return prior_from_header(header, arrays)
+        return _with_ordered_numbers(prior_from_header(header, arrays))
 
 
 def task_arrays(prior: Prior) -> dict[str, Array]:
@@ -171,10 +172,8 @@ def prior_header(prior: Prior) -> dict[str, Any]:
     Raises:
         ValueError: A choice is no JSON value, so that no file can hold it.
     """
-    for dimension in prior.space.dimensions:
-        _require_json(dimension)
     return {
-        "dimensions": [vars(d) for d in prior.space.dimensions],
+        "dimensions": [_dimension_header(d) for d in prior.space.dimensions],
         "tasks": [
             {
                 "name": t.name,
@@ -207,7 +206,8 @@ def prior_from_header(header: Mapping[str, Any], arrays: Mapping[str, Array]) ->
     return Prior(Space(dimensions), tasks)
 
 
-def _require_json(dimension: Dimension) -> None:
+def _dimension_header(dimension: Dimension) -> dict[str, Any]:
+    header = {f.name: getattr(dimension, f.name) for f in fields(dimension)}
     try:
         json.dumps(dimension.choices)
     except (TypeError, ValueError) as error:
@@ -215,6 +215,20 @@ def _require_json(dimension: Dimension) -> None:
             f"Parameter {dimension.name!r} has choices that no file can hold ({error}): "
             "name them by None, bool, int, float or str."
         ) from error
+    return header
+
+
+def _with_ordered_numbers(prior: Prior) -> Prior:
+    """Return a prior, perhaps of version 1, which knew numbers to choose from as categories."""
+    dimensions = [
+        Dimension.choosing(d.name, d.choices or ()) if d.is_categorical else d
+        for d in prior.space.dimensions
+    ]
+    space = Space(tuple(dimensions))
+    if space == prior.space:
+        return prior
+    tasks = [replace(t, rows=space.translate(t.rows, prior.space)) for t in prior.tasks]
+    return Prior(space, tuple(tasks))
 
 
 def _encoded(raw: Iterable[RawStudy], mapping: ParameterMapping | None = None) -> Prior:

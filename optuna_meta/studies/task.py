@@ -102,7 +102,7 @@ def unreadable(name: str, problem: str) -> RawStudy:
     """Return a study of which nothing is known but why."""
     nothing = np.zeros((0, 1))
     return RawStudy(
-        name, Observations((), (), (), nothing, nothing, np.zeros(0, dtype=bool)), problem=problem
+        name, Observations((), (), nothing, nothing, np.zeros(0, dtype=bool)), problem=problem
     )
 
 

@@ -1,10 +1,6 @@
 """Expected improvement of mixtures (Jones et al., 1998), lower values are better.
 
-With several objectives the improvement is one of hypervolume. In polar coordinates around the
-reference point it is an integral over directions of an integral along each ray, from where the
-front crosses the ray outward: there every point counts with the probability that the candidate
-dominates it, a product over independent objectives. (For the coordinates see Deng and Zhang,
-2019.)
+With several objectives the improvement is one of hypervolume.
 """
 
 from __future__ import annotations
@@ -15,56 +11,26 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx
 from scipy.special import log_ndtr
-from scipy.special import ndtr
-from scipy.special import ndtri
-from scipy.stats import qmc
 
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.pareto import is_on_front
+from optuna_meta.suggest.expected_improvement import log_expected_improvement
+from optuna_meta.suggest.hypervolume import Boxes
+from optuna_meta.suggest.hypervolume import free_boxes
+from optuna_meta.suggest.hypervolume import log_hypervolume_improvement
+from optuna_meta.suggest.portfolio import log_portfolio_improvement
 from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import Predictions
 from optuna_meta.surrogate.transfer_model import OutcomePosterior
 
 
-__all__ = [
-    "directions",
-    "AcquisitionFunction",
-    "log_expected_improvement",
-    "log_feasibility",
-    "log_hypervolume_improvement",
-    "mixture_score",
-]
+__all__ = ["AcquisitionFunction", "log_feasibility", "mixture_score"]
 
-_NODES, _SHARES = np.polynomial.legendre.leggauss(10)  # On [-1, 1], along a ray.
-_OPTIMISM = 3.0  # Standard deviations: what a candidate may reach at best.
 _LEAST = 1e-300  # Logarithms stay finite.
 _DEVIATION_WORSE = 1.0  # Than average, before any trial.
-_LOG_ROOT_TWO_PI = 0.5 * np.log(2.0 * np.pi)
-
-
-def log_expected_improvement(means: Array, deviations: Array, incumbents: Array) -> Array:
-    """Return log E[max(incumbent - f, 0)] for normal f, also far in the tail (Ament et al., 2023).
-
-    Args:
-        means: Means of f.  # (..., M)
-        deviations: Standard deviations of f, positive.  # (..., M)
-        incumbents: Values to improve on, broadcast against them.
-
-    Returns:
-        The logarithm.  # (..., M)
-    """
-    z = (incumbents - means) / deviations
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        log_pdf = -0.5 * z * z - _LOG_ROOT_TWO_PI
-        near = np.log(np.exp(log_pdf) + z * np.exp(log_ndtr(z)))
-        # pdf(z) + z cdf(z) = pdf(z) (1 - |z| R(|z|)) with Mills' ratio R of the normal tail.
-        ratio = np.sqrt(np.pi / 2.0) * erfcx(-z / np.sqrt(2.0))
-        middle = log_pdf + np.log1p(z * ratio)
-        far = log_pdf - 2.0 * np.log(np.abs(z))
-    log_h = np.where(z > -1.0, near, np.where(z > -1e4, middle, far))
-    return np.asarray(np.log(deviations) + log_h)
+_TIE = np.log(1e-6)  # Of a share: it decides among candidates that gain under no prior study.
+_MARGIN = 0.1  # Of the trials' extent, from the worst value to the reference point.
 
 
 def mixture_score(means: Array, deviations: Array, incumbents: Array, weights: Array) -> Array:
@@ -92,46 +58,6 @@ def log_feasibility(means: Array, deviations: Array, weights: Array) -> Array:
     return np.asarray(np.logaddexp.reduce(logs, axis=0))
 
 
-def directions(n_objectives: int) -> Array:
-    """Spread unit vectors evenly (L, K) with positive coordinates."""
-    if n_objectives == 2:
-        angles = (np.arange(24) + 0.5) / 24 * (np.pi / 2.0)
-        return np.column_stack([np.cos(angles), np.sin(angles)])
-    points = qmc.Sobol(n_objectives, seed=0).random(64)
-    normal = np.abs(ndtri(0.5 + 0.499 * points))
-    return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
-
-
-def log_hypervolume_improvement(
-    means: Array, deviations: Array, front: Array, reference: Array, rays: Array
-) -> Array:
-    """Return the log expected hypervolume improvement (M,), up to a constant.
-
-    Args:
-        means: Means of the objectives.  # (M, K)
-        deviations: Their standard deviations, positive.  # (M, K)
-        front: Values of the non-dominated trials; none before the first.  # (P, K)
-        reference: The worst values that count.  # (K,)
-        rays: Unit vectors with positive coordinates.  # (L, K)
-    """
-    start = np.zeros(len(rays))
-    if len(front):
-        start = np.maximum(((reference - front)[:, None, :] / rays).min(axis=2).max(axis=0), 0.0)
-    ideal = (means - _OPTIMISM * deviations).min(axis=0)
-    end = ((reference - ideal) / rays).min(axis=1)
-    half = 0.5 * np.maximum(end - start, 1e-3)
-    radii = start[:, None] + half[:, None] * (1.0 + _NODES)  # (L, R)
-    points = reference - radii[:, :, None] * rays[:, None, :]  # (L, R, K)
-    shares = half[:, None] * _SHARES * radii ** (len(reference) - 1)
-    dominated = np.ones((len(means), radii.size))
-    for k, column in enumerate(points.reshape(radii.size, -1).T):
-        dominated *= ndtr((column - means[:, k, None]) / deviations[:, k, None])
-    return np.asarray(np.log(np.maximum(dominated @ shares.ravel(), _LEAST)))
-
-
-_MARGIN = 0.1  # Of the trials' extent, from the worst value to the reference point.
-
-
 @dataclass(frozen=True)
 class AcquisitionFunction:
     """What the next trial is for: improvement, or hypervolume improvement, where feasible.
@@ -153,6 +79,11 @@ class AcquisitionFunction:
         """Whether any score depends on what the prior studies expect."""
         return any(posterior.model.asks_priors() for posterior in self.posteriors)
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a candidate counts by what it gains if the target is like one prior study."""
+        return self.n_objectives == 1 and self.posteriors[0].is_undecided
+
     def inputs(self, rows: Array) -> list[Inputs]:
         """Assemble what the model of each outcome reads of rows (M, D)."""
         return [posterior.inputs(rows) for posterior in self.posteriors]
@@ -163,15 +94,31 @@ class AcquisitionFunction:
         objectives = predictions[: self.n_objectives]
         constraints = predictions[self.n_objectives :]
         if len(objectives) > 1:
-            score = self._hypervolume(objectives)
+            means, deviations = np.array([p.moments() for p in objectives]).transpose(1, 2, 0)
+            score = log_hypervolume_improvement(means, deviations, self._free)
         else:
             p = objectives[0]
             incumbents = self._feasible_incumbents(p) if constraints else p.incumbents
             incumbents = np.minimum(incumbents, self._believed[0].min(axis=1, initial=np.inf))
             score = mixture_score(p.means, p.deviations, incumbents, p.weights)
+            if self.is_undecided:
+                score = np.logaddexp(self._portfolio(inputs[0]), score + _TIE)
         for p in constraints:
             score = score + log_feasibility(p.means, p.deviations, p.weights)
         return score
+
+    def _portfolio(self, candidates: Inputs) -> Array:
+        """Score M candidates by what they gain if the target is like one prior study.  # (M,)"""
+        model = self.posteriors[0].full
+        counts = np.ones(len(model.observed.Z), dtype=bool)
+        counts[: model.n_trials] = self.feasible | ~self.feasible.any()
+        reached = model.observed.Z[counts]
+        return log_portfolio_improvement(candidates.Z, reached, model.task_weights)
+
+    @cached_property
+    def _running(self) -> list[Predictions]:
+        """What the model of each outcome says of the pending trials."""
+        return [p.model.predict(p.inputs(self.pending)) for p in self.posteriors]
 
     @cached_property
     def _believed(self) -> list[Array]:
@@ -180,22 +127,20 @@ class AcquisitionFunction:
         Believed, a running trial leaves as much to gain around it as if it had finished; it bars
         nothing, so that the trial of a worker that has died does no harm.  # (H, q)
         """
-        predictions = [p.model.predict(p.inputs(self.pending)) for p in self.posteriors]
-        constraints = predictions[self.n_objectives :]
         likely = np.ones(len(self.pending), dtype=bool)
-        for p in constraints:
+        for p in self._running[self.n_objectives :]:
             likely &= p.weights @ p.means <= 0.0
-        return [p.means[:, likely] for p in predictions[: self.n_objectives]]
+        return [p.means[:, likely] for p in self._running[: self.n_objectives]]
 
-    def _hypervolume(self, objectives: Sequence[Predictions]) -> Array:
-        means, deviations = np.array([p.moments() for p in objectives]).transpose(1, 2, 0)
+    @cached_property
+    def _free(self) -> Boxes:
+        """What neither a feasible trial dominates nor, as is believed, a running one."""
+        objectives = self._running[: self.n_objectives]
         known = np.column_stack([p.weights @ p.fitted for p in objectives])  # (n, K)
         believed = zip(objectives, self._believed, strict=True)
         pending = np.column_stack([p.weights @ means for p, means in believed])  # (q, K)
         reached = np.vstack([known[self.feasible], pending])
-        front = reached[is_on_front(reached)]
-        rays = directions(len(objectives))
-        return log_hypervolume_improvement(means, deviations, front, _reference(known), rays)
+        return free_boxes(reached[is_on_front(reached)], _reference(known))
 
     def _feasible_incumbents(self, p: Predictions) -> Array:
         """Return the best feasible trial, of whatever value, as each component sees it.  # (H,)"""

@@ -183,10 +183,11 @@ def search(
     """
     space, flat, novelty = request.space, _flat(request), _novelty(request)
     is_seen = _seen(request)
-    fresh = _fresh(request, pool, is_seen, flat)
+    is_tried = not len(request.rows) or acquisition.is_undecided
+    fresh = _fresh(request, pool, is_seen, flat, is_tried)
     rows = pool.rows[fresh]
     scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
-    is_local = len(request.rows) and space.size > SMALL and request.candidates is None
+    is_local = not is_tried and space.size > SMALL and request.candidates is None
     trials = request.rows[best_first(request.values, request.constraint_values)]
     trials = trials[: _STARTS * request.values.shape[1]]
     n_local = _LOCAL if acquisition.asks_priors else _LOCAL_ALONE
@@ -202,7 +203,7 @@ def search(
         rows = np.vstack([rows, local])
         found = acquisition.scores(acquisition.inputs(local)) + novelty(local)
         scores = np.concatenate([scores, found])
-    best = int(np.argmax(_left(scores, rows, request)))
+    best = int(np.argmax(_left(scores, rows, request, is_tried)))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1
 
 
@@ -214,13 +215,13 @@ def _is_drawn(row: Array, request: SuggestRequest, pool: Pool) -> bool:
     return bool((free & endless & ~(known == row).any(axis=0)).any())
 
 
-def _left(scores: Array, rows: Array, request: SuggestRequest) -> Array:
+def _left(scores: Array, rows: Array, request: SuggestRequest, is_tried: bool) -> Array:
     """Return the scores (M,) of rows (M, D) without what others choose before this trial.
 
-    They score about the same rows by the same trials: each takes the best one. Before any trial
-    what is near it goes too; later the search around the best ones, drawn anew, differs enough.
+    They score about the same rows by the same trials: each takes the best one and, where these are
+    configurations that were tried before, what is near it. What is drawn anew differs enough.
     """
-    radius = 0.0 if len(request.rows) else _OF_ONE_TRIAL * np.sqrt(rows.shape[1])
+    radius = _OF_ONE_TRIAL * np.sqrt(rows.shape[1]) if is_tried else 0.0
     for _ in range(request.n_ahead):
         best = rows[None, int(np.argmax(scores))]
         far = apart(rows, best, np.array([radius]), request.space)
@@ -284,15 +285,18 @@ def _fresh(
     pool: Pool,
     is_seen: Callable[[Array], NDArray[np.bool_]],
     flat: tuple[Array, Array],
+    is_tried: bool,
 ) -> NDArray[np.int64]:
-    """Find the rows of the pool that may be suggested, by index."""
+    """Find the rows of the pool that may be suggested, by index; those tried before if so asked.
+
+    Before trials tell, a configuration that a prior study has tried is safer than a new one.
+    """
     if request.candidates is None:
         fresh = np.flatnonzero(~is_seen(pool.rows))
         fresh = fresh if len(fresh) else np.arange(len(pool.rows))
     else:
         fresh = np.flatnonzero(~request.tried | request.tried.all())
-    if len(request.rows) == 0 and (fresh < pool.n_remembered).any():
-        # Before any trial a configuration that a prior study has tried is safer than a new one.
+    if is_tried and (fresh < pool.n_remembered).any():
         fresh = fresh[fresh < pool.n_remembered]
     away = apart(pool.rows[fresh], *flat, request.space)
     return fresh[away] if away.any() else fresh

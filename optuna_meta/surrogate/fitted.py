@@ -18,6 +18,7 @@ import optuna
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
+from optuna_meta._locks import COMPUTING
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.outcomes.transforms import rank_normal
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["FittedPrior", "as_fitted", "fit_prior", "representative"]
 
 _FORMAT = "optuna_meta.fitted_prior"
-_VERSION = 1
+_VERSION = 2
 _MOST_TRIALS = 200  # Of one study; a Gaussian process's price grows with their cube.
 _BEST = 5  # A fifth of a study's trials say what is typical of its good configurations.
 
@@ -177,8 +178,10 @@ def fit_prior(prior: Prior, device: str | torch.device | None = None) -> FittedP
         prior: The records.
         device: Where to compute, as torch names it; the CPU by default.
     """
-    # Torch takes a second to import, and whoever loads a fitted prior needs none of it.
-    from optuna_meta.surrogate.base_fit import fit_prior_gps
+    # Torch takes a second to import, and whoever loads a fitted prior needs none of it. A child
+    # forked in that second by another thread would wait for ever for the rest of it.
+    with COMPUTING:
+        from optuna_meta.surrogate.base_fit import fit_prior_gps
 
     # Of many studies an even spread is asked: which, must not depend on the storage's order.
     prior = replace(prior, tasks=tuple(sorted(prior.tasks, key=lambda task: task.name)))

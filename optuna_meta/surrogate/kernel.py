@@ -40,7 +40,7 @@ _TYPICAL_PRECISION = 8.0  # Over D: two random rows are then some more than a le
 
 def column_owners(space: Space) -> NDArray[np.int64]:
     """Return the dimension that each column of the design belongs to.  # (W,)"""
-    widths = [len(d.choices) if d.choices is not None else 2 for d in space.dimensions]
+    widths = [int(d.size) if d.is_categorical else 2 for d in space.dimensions]
     return np.repeat(np.arange(len(widths)), widths)
 
 
@@ -53,8 +53,8 @@ def design(rows: Array, space: Space) -> Array:
     columns, present = [], ~np.isnan(rows)
     for i, dimension in enumerate(space.dimensions):
         cells = rows[:, i]
-        if dimension.choices is not None:
-            columns += [_HALF_ROOT * (cells == k) for k in range(len(dimension.choices))]
+        if dimension.is_categorical:
+            columns += [_HALF_ROOT * (cells == k) for k in range(int(dimension.size))]
         else:
             columns += [np.where(present[:, i], cells, 0.5), _HALF_ROOT * present[:, i]]
     return np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))

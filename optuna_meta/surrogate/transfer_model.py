@@ -44,6 +44,8 @@ _CLEARLY = 1.0  # In normal quantiles of the ranks.
 _ENOUGH_TESTS = 2  # One could be noise.
 _MOST_TEACHERS = 48  # Prior studies from which the relevance of meta-features is learned ...
 _TAUGHT = 15  # ... by what they expect of the best trials of each.
+_ENOUGH_TO_TELL = 3  # Trials: two values always lie on a line.
+_LEAST_TRUST = 0.3  # Below it the target is more likely like none of the prior studies.
 _INDIFFERENT = 0.2  # Prior studies that expect the same everywhere say nothing to test.
 
 
@@ -74,6 +76,15 @@ class OutcomePosterior:
     def is_probe(self) -> bool:
         """Whether the next trial is to test what the prior studies say."""
         return self.model is not self.full
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the target may be like any one prior study, and trials cannot tell which yet.
+
+        Where the studies inform each other, what they share is the better guide.
+        """
+        is_early = 1 <= self.full.n_trials < _ENOUGH_TO_TELL
+        return is_early and _LEAST_TRUST < self.trust <= 0.5 and len(self.active) > 1
 
     def inputs(self, rows: Array) -> Inputs:
         """Assemble what the model reads of rows (M, D), as far as it reads it."""

@@ -1,7 +1,7 @@
 """Weights across studies: in come trials' models, out go the starts of the next study's."""
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.checkpoint.checkpoint import Metadata
+from optuna_meta.weights.checkpoint.metadata import Metadata
 from optuna_meta.weights.fine_tuning.early_stopping import BestWeights
 from optuna_meta.weights.fine_tuning.freeze import freeze
 from optuna_meta.weights.fine_tuning.freeze import linear_probe
@@ -40,6 +40,7 @@ from optuna_meta.weights.selection.rank import Ranked
 from optuna_meta.weights.selection.rank import Ranking
 from optuna_meta.weights.selection.rank import ShortlistThenTrain
 from optuna_meta.weights.selection.short_training import ShortTraining
+from optuna_meta.weights.store.random_state import RandomState
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.store import CheckpointStore
 from optuna_meta.weights.store.verify import Finding
@@ -66,6 +67,7 @@ __all__ = [
     "Nearest",
     "NewTask",
     "OuterLoop",
+    "RandomState",
     "Ranked",
     "Ranking",
     "STARTS",

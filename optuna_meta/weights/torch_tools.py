@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -13,7 +14,15 @@ from torch import Tensor
 from torch.func import functional_call
 
 
-__all__ = ["call_with", "device_of", "evaluating", "on_device", "own_randomness", "seed_all"]
+__all__ = [
+    "call_with",
+    "device_of",
+    "evaluating",
+    "mapped",
+    "on_device",
+    "own_randomness",
+    "seed_all",
+]
 
 
 @contextmanager
@@ -46,16 +55,23 @@ def _uses_cuda() -> bool:
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
-def on_device(batch: Any, device: torch.device) -> Any:
-    """Return the batch with its tensors, however nested and of any shape, on the device."""
+def mapped(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return a batch, however nested, with each of its tensors, of any shape, changed."""
     if isinstance(batch, Tensor):
-        return batch.to(device)
+        return change(batch)
     if isinstance(batch, Mapping):
-        return {name: on_device(part, device) for name, part in batch.items()}
+        return {name: mapped(part, change) for name, part in batch.items()}
     if isinstance(batch, list | tuple):
-        parts = [on_device(part, device) for part in batch]
+        parts = [mapped(part, change) for part in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
     return batch
+
+
+def on_device(batch: Any, device: torch.device) -> Any:
+    """Return the batch with its tensors, however nested and of any shape, on the device."""
+    if hasattr(batch, "to") and not isinstance(batch, Tensor | Mapping):
+        return batch.to(device)  # Such as a batch of graphs.
+    return mapped(batch, lambda tensor: tensor.to(device))
 
 
 def device_of(model: nn.Module) -> torch.device:

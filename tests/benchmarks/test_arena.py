@@ -1,7 +1,9 @@
 """The arena: one study, jobs of every regime on toy tasks, files of results, the smoke run."""
 
+from dataclasses import replace
 import math
 
+import numpy as np
 import optuna
 from optuna.samplers import RandomSampler
 import pandas as pd
@@ -84,6 +86,12 @@ def test_pruned_trials_cost_their_epochs_and_do_not_count_for_regret():
     seen = run(toys.curve_task("4"), BlindToPruned(blind), n=30)
     assert [(r.regret_so_far, r.cost) for r in rows] == [(r.regret_so_far, r.cost) for r in seen]
     assert {state for states in blind.states for state in states} == {"COMPLETE", "RUNNING"}
+
+
+def test_of_a_small_table_half_of_the_trials_count():
+    task = replace(toys.bowl_task("3"), size=9)
+    regrets = [row.regret_so_far for row in run(task, RandomSampler(seed=0), n=6)]
+    assert np.isfinite(regrets[:4]).all() and np.isnan(regrets[4:]).all()
 
 
 def test_cold_methods_run_once_unless_the_target_changes(command):

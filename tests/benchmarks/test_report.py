@@ -100,6 +100,26 @@ def test_regret_by_cost_counts_what_the_budget_has_paid():
     assert by_cost.loc[("f", "A", "meta")].tolist() == [0.9, 0.9, 0.9, 0.5, 0.5, 0.2, 0.2]
 
 
+def test_cells_beyond_half_of_a_table_are_left_out_and_listed(tmp_path):
+    path, nan = tmp_path / "toy.csv", float("nan")
+    results.record_origin(path, "python -m benchmarks.arena --toy", {"trials": 3})
+    for task, regrets in {
+        "A": [0.4, 0.2, 0.1],
+        "B": [0.6, 0.5, nan],
+        "C": [0.5, nan, nan],
+    }.items():
+        for method in ("meta", "gp"):
+            rows = [results.Row(i, r, r, 0.01, 0.5) for i, r in enumerate(regrets, start=1)]
+            job = results.Job("toy", "f", task, 0, "base" if method == "meta" else SHARED, method)
+            results.append_rows(path, job, rows)
+    rows = summary.in_regime(summary.read_results(path), "base")
+    by_task = summary.regret_by_task(rows)
+    assert summary.whole(by_task, (1, 2, 3, 5)) == [1, 2]
+    assert by_task.xs("meta", level="method")[2].mean() == pytest.approx(0.35)
+    assert summary.beyond_half(rows, (1, 2, 3, 5)) == [("f", 2, 1, 3), ("f", 3, 2, 3)]
+    assert "| f | 2 | 1 | 3 |" in report(path)
+
+
 def test_a_regime_has_the_runs_that_all_of_its_methods_have(monkeypatch):
     def runs(method, n, regime="base"):
         return {("f", "A", seed, regime, method): [0.1] for seed in range(n)}

@@ -99,6 +99,17 @@ def test_translations_have_the_value_of_the_nearest_that_was_trained():
     assert two.regret(pairs) == pytest.approx(0.0, abs=1e-12) and two.regret(pairs[:3]) > 0.0
 
 
+def test_translations_are_also_asked_as_choices_of_their_own_numbers():
+    ranges, choices = (load(suite).load("zh-en") for suite in ("nmt", "nmt-choices"))
+    corpus = read_corpus(DATA / "nmt", "zh-en")
+    trial = ask()
+    params = choices.suggest(trial)
+    for name, own in zip(corpus.ranges(), corpus.X.T, strict=True):
+        assert list(trial.distributions[name].choices) == sorted(set(own))
+        assert type(params[name]) is (float if name == "learning_rate" else int)
+    assert choices.evaluate(params) == ranges.evaluate(params)
+
+
 @pytest.fixture
 def studies(tmp_path):
     def make(regime, seed=0, limit=3):

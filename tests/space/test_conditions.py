@@ -198,6 +198,39 @@ def test_conditions_are_translated_by_name_and_value() -> None:
     assert by_child["units_3"].holds(layers).tolist() == [False, False, True, True]
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("choices", [(4, 1, 2, 8), tuple(range(1, 41))], ids=["few", "many"])
+def test_one_number_of_a_list_can_be_a_condition(seed: int, choices: tuple[int, ...]) -> None:
+    space = Space((Dimension.choosing("a", choices), Dimension("b")))
+
+    def draw(rng: np.random.Generator) -> dict[str, Any]:
+        a = int(rng.choice([*choices, *[4] * len(choices)]))
+        return {"a": a} | ({"b": float(rng.random())} if a == 4 else {})
+
+    rows = study(60, seed, draw, space)
+    assert pairs(learn_conditions([rows], space), space) == {"b": "a"}
+
+
+def test_conditions_on_numbers_hold_wherever_these_are_listed() -> None:
+    lists = [(4, 1, 2, 8), (0, 8.0, 3.5, 4.0, 1.0), (16, 4)]
+    source, *targets = (Space((Dimension.choosing("a", c), Dimension("b"))) for c in lists)
+    condition = Condition(1, 0, tuple(source.dimensions[0].ladder), (False, False, True, False))
+    for target in targets:
+        (found,) = translated([condition], source, target)
+        numbers = target.dimensions[0].numbers(target.dimensions[0].ladder)
+        expected = [n in (3.5, 4.0) for n in numbers.round(9)]
+        assert found.holds(target.dimensions[0].ladder).tolist() == expected
+
+
+def test_a_number_below_a_lists_range_is_not_an_unknown_choice() -> None:
+    """Its cell, a range below, is the one that unknown choices have."""
+    source = Space((Dimension.choosing("a", (0, 1, 2)), Dimension("b")))
+    target = Space((Dimension.choosing("a", (1, 2)), Dimension("b")))
+    condition = Condition(1, 0, tuple(source.dimensions[0].encode([0, 2])), (True, False))
+    (found,) = translated([condition], source, target)
+    assert found.holds(target.dimensions[0].encode([1, 2])).tolist() == [True, False]
+
+
 def test_a_contradiction_is_noticed() -> None:
     rows = study(60, 0)
     conditions = learn_conditions([rows], SPACE)

@@ -65,6 +65,7 @@ def test_uniform_cells_of_a_continuum_are_uniform() -> None:
     "distribution",
     [
         CategoricalDistribution([True, 1, "1", None]),
+        CategoricalDistribution([50, 1, 2.5, 1000]),
         FloatDistribution(0.0, 0.3, step=0.1),
         IntDistribution(-2, 2),
         IntDistribution(1, 17, step=4),
@@ -109,6 +110,22 @@ def test_neighbours_step_as_far_as_asked() -> None:
         moves = np.abs(neighbours(start, 400, SPACE, rng(), steps)[:, x] - 0.5)
         medians.append(np.median(moves[moves > 0]))
     assert medians[0] < 1e-3 < 0.05 < medians[1]
+
+
+def test_neighbours_of_a_number_on_a_list_are_mostly_those_beside_it() -> None:
+    """However wide the gaps between them are."""
+    space = Space.from_distributions({"x": CategoricalDistribution([1, 2, 3, 500, 8000, 9000])})
+    for value, beside in ((1, {2}), (3, {2, 500}), (500, {3, 8000}), (9000, {8000})):
+        rows = neighbours(space.rows([{"x": value}]), 300, space, rng())
+        found = [space.params(row)["x"] for row in rows]
+        near = [v for v in found if v in beside]
+        assert set(near) == beside and len(near) > 0.6 * sum(v != value for v in found)
+
+
+def test_numbers_on_a_list_are_drawn_as_often_as_each_other() -> None:
+    space = Space.from_distributions({"x": CategoricalDistribution([1, 2, 3, 500, 9000])})
+    _, counts = np.unique(uniform(2000, space, rng()), return_counts=True)
+    assert len(counts) == 5 and counts.min() > 300
 
 
 def test_neighbours_fill_what_is_inactive_or_unseen() -> None:

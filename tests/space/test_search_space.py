@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import enum
 import itertools
 import math
 from typing import Any
@@ -43,6 +44,36 @@ CATEGORICAL = {
     "mixed": CategoricalDistribution([None, True, "1", 2, 0.5]),
     "nan": CategoricalDistribution([math.nan, 1.0, "nan"]),
     "one": CategoricalDistribution(["only"]),
+}
+NUMBERS = {
+    "ints": CategoricalDistribution([10_000, 30_000, 50_000]),
+    "floats": CategoricalDistribution([1e-4, 3e-4, 1e-3, 1e-2]),
+    "ints and floats": CategoricalDistribution([1, 2.0, 2.5, 64]),
+    "in any order": CategoricalDistribution([64, 1, 128, 8]),
+    "with zero": CategoricalDistribution([1e-3, 0, 1e-5, 1e-4]),
+    "negative": CategoricalDistribution([1, -1, 10, -10, 0]),
+    "one number": CategoricalDistribution([8]),
+    "huge": CategoricalDistribution([1, 10**30, 10**300]),
+    "numpy's": CategoricalDistribution([np.float64(0.5), np.float64(0.25), 2]),
+}
+
+
+class Kernel(enum.IntEnum):
+    LINEAR = 0
+    RBF = 1
+
+
+NO_ORDER = {
+    "truth values": [True, 1, 2],
+    "strings": ["1", 2],
+    "none": [None, 16, 32],
+    "nan": [math.nan, 1.0, 2.0],
+    "infinite": [3, 5, math.inf],
+    "beyond floats": [1, 10**400],
+    "the same as floats": [2**53, 2**53 + 1],
+    "not told apart": [1.0, 1.0 + 1e-9, 2.0],
+    "beyond any scale": [0.0, 1e-300, 1.0],
+    "members of an enumeration": list(Kernel),
 }
 
 
@@ -122,7 +153,50 @@ def test_choices_survive_encoding(kind: str) -> None:
     assert dimension.size == len(distribution.choices)
 
 
-@pytest.mark.parametrize("distribution", [*NUMERIC.values(), *CATEGORICAL.values()], ids=repr)
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_numbers_to_choose_from_are_numbers_and_stay_the_users_objects(kind: str) -> None:
+    dimension = Dimension.from_distribution("x", NUMBERS[kind])
+    choices = sorted(NUMBERS[kind].choices)
+    cells = dimension.encode(choices)
+    assert not dimension.is_categorical and dimension.size == len(choices)
+    assert cells[0] == 0.0 and (np.diff(cells) > 1e-6).all() and (cells <= 1.0).all()
+    np.testing.assert_array_equal(dimension.ladder, cells)
+    np.testing.assert_array_equal(dimension.snap(cells), cells)
+    np.testing.assert_allclose(dimension.numbers(cells), [float(c) for c in choices], rtol=1e-9)
+    for choice, cell in zip(choices, cells, strict=True):
+        assert same(dimension.value(cell), choice)
+    drawn = dimension.snap(np.append(np.random.default_rng(0).random(50), [-3.0, 4.0, np.nan]))
+    assert set(drawn[:-1].tolist()) <= set(cells.tolist()) and np.isnan(drawn[-1])
+    assert np.isnan(dimension.encode([NOTHING, None, "1", True, math.nan, math.inf])).all()
+
+
+def test_the_nearest_number_to_choose_is_nearest_on_the_lists_scale() -> None:
+    dimension = Dimension.from_distribution("x", CategoricalDistribution([1000, 2000, 32_000]))
+    snapped = dimension.snap(dimension.encode([1, 1300, 1500, 6000, 10_000, 10**9]))
+    assert [dimension.value(c) for c in snapped] == [1000, 1000, 2000, 2000, 32_000, 32_000]
+
+
+@pytest.mark.parametrize("choices", NO_ORDER.values(), ids=NO_ORDER)
+def test_what_is_no_number_or_not_told_apart_has_no_order(choices: list[Any]) -> None:
+    dimension = Dimension.choosing("x", choices)
+    assert dimension.is_categorical
+    assert [dimension.value(c) for c in dimension.encode(choices)] == pytest.approx(
+        choices, nan_ok=True
+    )
+
+
+@pytest.mark.parametrize("choices", [["a", "b", "a"], [2, 1, 2.0, 1]], ids=repr)
+def test_a_choice_that_is_listed_twice_is_one(choices: list[Any]) -> None:
+    dimension = Dimension.from_distribution("x", CategoricalDistribution(choices))
+    assert dimension.choices == tuple(choices[:2]) and dimension.size == 2
+    values = [dimension.value(cell) for cell in dimension.ladder]
+    assert [type(v) for v in values] == [type(v) for v in choices[:2]]
+    assert values == sorted(choices[:2])
+
+
+@pytest.mark.parametrize(
+    "distribution", [*NUMERIC.values(), *CATEGORICAL.values(), *NUMBERS.values()], ids=repr
+)
 def test_distribution_and_dimension_are_inverse(distribution: BaseDistribution) -> None:
     dimension = Dimension.from_distribution("x", distribution)
     assert repr(dimension.distribution()) == repr(distribution)
@@ -267,6 +341,30 @@ def union_of(*distributions: BaseDistribution) -> Dimension:
             [CategoricalDistribution(["a", 1]), CategoricalDistribution([1.0, True, "b"])],
             CategoricalDistribution(["a", 1, True, "b"]),
         ),
+        (
+            [CategoricalDistribution([50, 10, 30]), CategoricalDistribution([1, 2.0, 10.0])],
+            CategoricalDistribution([50, 10, 30, 1, 2.0]),
+        ),
+        (
+            [CategoricalDistribution([16, 64, 32]), IntDistribution(8, 40)],
+            IntDistribution(8, 64, log=True),
+        ),
+        (
+            [CategoricalDistribution([1, 2, 3]), FloatDistribution(0.0, 2.5)],
+            FloatDistribution(0.0, 3.0),
+        ),
+        (
+            [CategoricalDistribution([0.1, 0.2]), FloatDistribution(1e-3, 0.5, log=True)],
+            FloatDistribution(1e-3, 0.5, log=True),
+        ),
+        (
+            [CategoricalDistribution([8, 16]), IntDistribution(32, 32)],
+            CategoricalDistribution([8, 16, 32]),
+        ),
+        (
+            [CategoricalDistribution([None, 8, 16])] * 2 + [CategoricalDistribution([16, 32])],
+            CategoricalDistribution([None, 8, 16, 32]),
+        ),
     ],
     ids=repr,
 )
@@ -285,6 +383,26 @@ def test_the_kind_of_most_studies_wins() -> None:
     assert Space.union([drifting, choices, choices]).dimensions[0].is_categorical
 
 
+def test_a_zero_on_a_list_does_not_make_the_others_scale_linear() -> None:
+    off = CategoricalDistribution([0, 1e-4, 1e-3])
+    whole = union_of(off, FloatDistribution(1e-6, 1e-2, log=True))
+    assert (whole.low, whole.high, whole.choices) == (0.0, 1e-2, None)
+    cells = whole.encode([0, 1e-6, 1e-4, 1e-3, 1e-2])
+    assert cells[0] == 0.0 and cells[1] > 0.1 and (np.diff(cells[1:]) > 0.1).all()
+    assert (
+        repr(whole.distribution()) == "FloatDistribution(high=0.01, log=False, low=0.0, step=None)"
+    )
+    # A range that reaches zero is linear because its user said so.
+    assert not union_of(off, FloatDistribution(0.0, 1e-2)).log
+
+
+def test_numbers_that_studies_list_are_told_apart_also_where_they_nearly_agree() -> None:
+    whole = union_of(
+        CategoricalDistribution([0.3, 1.0]), CategoricalDistribution([0.1 + 0.2, 2.0])
+    )
+    assert not whole.is_categorical and np.ptp(whole.encode([0.3, 0.1 + 0.2])) < 1e-12
+
+
 def test_union_is_sorted_and_has_every_parameter_once() -> None:
     a, b = Dimension("a"), Dimension("b")
     assert Space.union([[b], [a, b]]).dimensions == (a, b)
@@ -296,6 +414,7 @@ KINDS = {
     "log": Dimension("x", 1.0, 128.0, log=True),
     "int": Dimension("x", 8, 64, step=8.0, integer=True),
     "choices": Dimension("x", choices=(16, 32, 64)),
+    "numbers": Dimension.choosing("x", (64, 16, 32)),
     "strings": Dimension("x", choices=("16", "32")),
 }
 
@@ -305,6 +424,7 @@ def test_translation_is_decoding_and_encoding(source: str, target: str) -> None:
     configurations = [{"x": v} for v in (16, 32, 64, 24, "16")] + [{}]
     from_, to = Space((KINDS[source],)), Space((KINDS[target],))
     rows = from_.rows(configurations)
+    rows = from_.snap(rows) if source == "numbers" else rows  # Elsewhere no value is theirs.
     decoded = [from_.params(row) for row in rows]
     expected = to.rows([{k: c["x"] for k in c} for c in decoded])
     translated = to.translate(rows, from_)
@@ -342,6 +462,9 @@ def test_translation_matches_by_name() -> None:
         (FloatDistribution(0, 1), math.inf, NOTHING),
         (FloatDistribution(0, 1), None, NOTHING),
         (CategoricalDistribution([10000, 30000]), "8000", NOTHING),
+        (CategoricalDistribution([10000, 30000]), 8000, 10000),
+        (CategoricalDistribution([10000, 30000]), True, NOTHING),
+        (CategoricalDistribution([10000, 30000]), math.inf, NOTHING),
         (CategoricalDistribution([10000, 30000]), 30000.0, 30000),
         (CategoricalDistribution([None, "a"]), None, None),
         (CategoricalDistribution([True, 1]), 1, 1),

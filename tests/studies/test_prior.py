@@ -15,6 +15,7 @@ from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
 import pytest
 
+from optuna_meta._files import write_arrays
 from optuna_meta.features import META_FEATURES_KEY
 from optuna_meta.features import record_meta_features
 from optuna_meta.outcomes.observations import fingerprint_of
@@ -393,6 +394,26 @@ def test_the_first_version_of_files_is_read() -> None:
     assert prior.names == ("prior 0", "prior 1") and prior.space.names == ("k", "x")
     assert [task.outcome for task in prior.tasks] == outcomes * 2
     assert all(len(task.values) == 8 and task.fingerprint for task in prior.tasks)
+
+
+def test_numbers_to_choose_from_are_ordered_also_in_files_of_the_first_version(
+    tmp_path: Path,
+) -> None:
+    """Which has them as categories, each cell the index of a choice."""
+    path = tmp_path / "prior"
+    n = Dimension("n", choices=(64, 16, 32))
+    old = {"low": 0.0, "high": 1.0, "log": False, "step": 0.0, "integer": False}
+    dimensions = [{"name": d.name, "choices": d.choices, **old} for d in (n, Dimension("x"))]
+    task = {"name": "old", "meta_features": {}, "mark": "", "measure": ["", 0, 1]}
+    rows = np.array([[0.0, 0.5], [1.0, 0.2], [2.0, 0.1], [np.nan, 0.4]])
+    arrays = {"0.rows": rows, "0.values": np.arange(4.0)}
+    header = {"dimensions": dimensions, "tasks": [task]}
+    write_arrays(path, arrays, "optuna_meta.prior", 1, header)
+    prior = Prior.load(path)
+    numbers = prior.space.dimensions[0]
+    assert not numbers.is_categorical and repr(numbers.distribution()) == repr(n.distribution())
+    assert [prior.space.params(row).get("n") for row in prior.tasks[0].rows] == [64, 16, 32, None]
+    np.testing.assert_array_equal(prior.tasks[0].rows[:, 1], rows[:, 1])
 
 
 def test_what_outcomes_mean_is_kept_in_files(tmp_path: Path) -> None:

@@ -4,71 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
 from scipy.stats import norm
 
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.suggest.acquisition import AcquisitionFunction
-from optuna_meta.suggest.acquisition import directions
-from optuna_meta.suggest.acquisition import log_expected_improvement
 from optuna_meta.suggest.acquisition import log_feasibility
-from optuna_meta.suggest.acquisition import log_hypervolume_improvement
 from optuna_meta.suggest.acquisition import mixture_score
 from optuna_meta.surrogate.transfer_model import OutcomePosterior
 from optuna_meta.surrogate.transfer_model import transfer_model
 from tests.toys import bowl_prior
-
-
-def log_h(z: float | np.ndarray) -> np.ndarray:
-    z = np.asarray(z, dtype=float)
-    return log_expected_improvement(-z, np.ones_like(z), np.zeros_like(z))
-
-
-@pytest.mark.parametrize(
-    ("mean", "deviation", "incumbent"), [(0.0, 1.0, 0.5), (2.0, 0.5, 1.0), (-3.0, 2.0, 4.0)]
-)
-def test_expected_improvement_is_the_integral(
-    mean: float, deviation: float, incumbent: float
-) -> None:
-    def gain(f: float) -> float:
-        return (incumbent - f) * float(norm.pdf(f, mean, deviation))
-
-    integral, _ = quad(gain, mean - 12 * deviation, incumbent, epsabs=1e-14)
-    logs = log_expected_improvement(np.array([mean]), np.array([deviation]), np.array([incumbent]))
-    assert np.exp(logs[0]) == pytest.approx(integral, rel=1e-9)
-
-
-def test_expected_improvement_is_the_closed_form_where_that_is_accurate() -> None:
-    z = np.linspace(-4.0, 40.0, 400)
-    np.testing.assert_allclose(log_h(z), np.log(norm.pdf(z) + z * norm.cdf(z)), rtol=1e-9)
-
-
-@pytest.mark.parametrize("z", [-30.0, -100.0, -1e3, -9e3, -1.1e4, -1e6, -1e9])
-def test_the_far_tail_lies_between_its_asymptotic_bounds(z: float) -> None:
-    # log h(z) = log pdf(z) - 2 log|z| + log(1 - 3/z² + 15/z⁴ - ...), an alternating series.
-    leading = norm.logpdf(z) - 2.0 * np.log(-z)
-    upper = leading + np.log1p(-3.0 / z**2 + 15.0 / z**4)
-    lower = leading + np.log1p(-3.0 / z**2)
-    slack = 1e-7 + 1e-15 * abs(leading)
-    assert lower - slack <= float(log_h(z)) <= upper + slack
-
-
-def test_more_improvement_is_better_everywhere() -> None:
-    z = np.concatenate([-np.geomspace(1e6, 1e-3, 4000), np.geomspace(1e-3, 1e6, 4000)])
-    logs = log_h(z)
-    assert np.isfinite(logs).all() and (np.diff(logs) > 0).all()
-
-
-def test_extreme_arguments_raise_no_warning() -> None:
-    assert log_h(np.array([-1e200])).tolist() == [-np.inf]
-    assert log_h(np.array([1e200]))[0] == pytest.approx(np.log(1e200))
-
-
-def test_scale_and_shift_are_those_of_the_values() -> None:
-    mean, deviation, best = np.array([0.3]), np.array([0.2]), np.array([0.1])
-    logs = log_expected_improvement(mean, deviation, best)
-    moved = log_expected_improvement(100 * mean + 7, 100 * deviation, 100 * best + 7)
-    np.testing.assert_allclose(moved, logs + np.log(100))
 
 
 MEANS = np.array([[0.0, 1.0, 2.0], [2.0, 1.0, -5.0]])
@@ -94,55 +38,6 @@ def test_before_any_trial_the_lowest_expected_value_wins() -> None:
     weights = np.array([0.75, 0.25])
     score = mixture_score(MEANS, DEVIATIONS, np.full(2, np.inf), weights)
     np.testing.assert_allclose(score, [-0.5, -1.0, -0.25])
-
-
-def dominated_share(points: np.ndarray, front: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Of uniform points (S, K), the share that each corner (M, K) dominates and the front not."""
-    free = ~(front[None] <= points[:, None]).all(axis=2).any(axis=1)
-    return np.array([(free & (corner <= points).all(axis=1)).mean() for corner in corners])
-
-
-@pytest.mark.parametrize("n_objectives", [2, 3])
-@pytest.mark.parametrize("n_front", [0, 4])
-def test_hypervolume_improvement_is_that_of_counting(n_objectives: int, n_front: int) -> None:
-    """Rather certain candidates, against uniform points of the box below the reference."""
-    rng = np.random.default_rng(1)
-    front = 0.3 + 0.4 * rng.random((n_front, n_objectives))
-    means = 0.2 + 0.6 * rng.random((6, n_objectives))
-    reference = np.ones(n_objectives)
-    rays = directions(n_objectives)
-    score = log_hypervolume_improvement(means, np.full_like(means, 0.03), front, reference, rays)
-    angle = np.pi / 2.0  # Of the positive quadrant, and of the positive octant.
-    expected = dominated_share(rng.random((200_000, n_objectives)), front, means)
-    np.testing.assert_allclose(np.exp(score) * angle / len(rays), expected, rtol=0.12, atol=6e-3)
-
-
-def test_hypervolume_improvement_is_the_mean_over_what_may_come() -> None:
-    rng = np.random.default_rng(2)
-    front = np.array([[0.2, 0.7], [0.6, 0.3]])
-    means, deviations = np.array([[0.4, 0.4], [0.7, 0.8]]), np.array([[0.1, 0.2], [0.3, 0.1]])
-    points = rng.uniform(-0.5, 1.0, (2_000, 2))
-    draws = means + deviations * rng.standard_normal((2_000, 2, 2))
-    expected = [1.5**2 * dominated_share(points, front, draws[:, i]).mean() for i in range(2)]
-    score = log_hypervolume_improvement(means, deviations, front, np.ones(2), directions(2))
-    np.testing.assert_allclose(np.exp(score) * np.pi / 48.0, expected, rtol=0.1)
-
-
-def test_hopeless_candidates_still_have_a_finite_score() -> None:
-    means = np.array([[5.0, 5.0], [0.5, 0.5]])
-    front = np.array([[0.0, 0.0]])
-    score = log_hypervolume_improvement(
-        means, np.full((2, 2), 1e-3), front, np.array([0.1, 0.1]), directions(2)
-    )
-    assert np.isfinite(score).all()
-
-
-@pytest.mark.parametrize("n_objectives", [2, 3, 5])
-def test_directions_are_unit_vectors_of_the_positive_orthant(n_objectives: int) -> None:
-    rays = directions(n_objectives)
-    assert (rays > 0.0).all()
-    np.testing.assert_allclose(np.linalg.norm(rays, axis=1), 1.0)
-    np.testing.assert_allclose(rays.mean(axis=0), rays.mean(), rtol=0.1)
 
 
 def test_feasibility_is_the_mixtures_probability_of_at_most_0() -> None:

@@ -383,8 +383,8 @@ def test_candidates_on_a_known_plateau_are_left_out() -> None:
     is_seen = suggester_module._seen(asked)
     np.testing.assert_array_equal(flat, rows[:2])
     pool, nothing = CUBE_SUGGESTER._pool(asked, rng()), (flat[:0], radii[:0])
-    kept = pool.rows[suggester_module._fresh(asked, pool, is_seen, (flat, radii))]
-    everyone = pool.rows[suggester_module._fresh(asked, pool, is_seen, nothing)]
+    kept = pool.rows[suggester_module._fresh(asked, pool, is_seen, (flat, radii), False)]
+    everyone = pool.rows[suggester_module._fresh(asked, pool, is_seen, nothing, False)]
     for k, row in enumerate(flat):
         on_it = apart(everyone, row[None], radii[[k]], CUBE)
         assert apart(kept, row[None], radii[[k]], CUBE).all() and not on_it.all()

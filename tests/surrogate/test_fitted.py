@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
@@ -269,3 +271,21 @@ def test_the_first_version_of_files_is_read() -> None:
     found = loaded.predict(np.array([[0.0, 0.25]]))[0]
     expected = [-1.37229169, 1.27275874, -1.72645086, -0.71529772, 0.35086665, -1.2925879]
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_numbers_to_choose_from_predict_as_they_were_fitted_in_files_of_the_first_version(
+    tmp_path: Path,
+) -> None:
+    """They were categories then; a target's list finds them by value all the same."""
+    categories, numbers = Dimension("c", choices=(64, 16)), Dimension.choosing("c", (16, 64, 99))
+    cube = Space((categories, *CUBE.dimensions[1:]))
+    fitted = replace(FITTED, prior=replace(FITTED.prior, space=cube))
+    fitted.save(tmp_path / "new")
+    arrays, header = read_arrays(tmp_path / "new", fitted_module._FORMAT, fitted_module._VERSION)
+    for dimension in header["dimensions"]:
+        del dimension["ordered"], dimension["unit"]
+    write_arrays(tmp_path / "old", arrays, fitted_module._FORMAT, 1, header)
+    configurations = [{"c": 16, "x": 0.3, "y": 0.1}, {"c": 64, "x": 0.9, "y": 0.4}]
+    target = Space((numbers, *CUBE.dimensions[1:]))
+    found = FittedPrior.load(tmp_path / "old").predict(target.rows(configurations), target)
+    np.testing.assert_allclose(found, fitted.predict(cube.rows(configurations)), rtol=1e-9)

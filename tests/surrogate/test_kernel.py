@@ -55,6 +55,15 @@ def test_squared_distances_are_those_of_scipy_and_never_negative() -> None:
     assert (squared_distances(far, far) >= 0.0).all()
 
 
+def test_numbers_to_choose_from_are_as_far_apart_as_numbers() -> None:
+    listed = Space((Dimension.choosing("n", (64, 1, 8)),))
+    within = Space((Dimension("n", 1, 64, log=True, integer=True),))
+    values = [{"n": n} for n in (1, 8, 64)] + [{}]
+    np.testing.assert_allclose(
+        design(listed.rows(values), listed), design(within.rows(values), within), atol=1e-12
+    )
+
+
 def test_every_column_has_an_owner() -> None:
     assert column_owners(SPACE).tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 3]
     assert design(np.zeros((2, 4)), SPACE).shape == (2, 9)

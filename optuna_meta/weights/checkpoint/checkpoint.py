@@ -4,66 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import fields
 from dataclasses import replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version
 import json
 import os
 from pathlib import Path
 from typing import Any
 from typing import BinaryIO
 import uuid
+import warnings
 
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
+from optuna_meta.weights.checkpoint.flatten import flatten
+from optuna_meta.weights.checkpoint.flatten import unflatten
+from optuna_meta.weights.checkpoint.metadata import aliases_of
+from optuna_meta.weights.checkpoint.metadata import Metadata
+from optuna_meta.weights.checkpoint.metadata import metadata_of
+from optuna_meta.weights.checkpoint.metadata import versions
+from optuna_meta.weights.checkpoint.metadata import written_metadata
+from optuna_meta.weights.checkpoint.plain import as_json
+from optuna_meta.weights.checkpoint.plain import as_text
 from optuna_meta.weights.checkpoint.tensor_file import Header
 from optuna_meta.weights.checkpoint.tensor_file import TensorReader
 from optuna_meta.weights.checkpoint.tensor_file import write_tensors
-from optuna_meta.weights.state_dict import copied
-from optuna_meta.weights.state_dict import state_of
-from optuna_meta.weights.state_dict import untied
+from optuna_meta.weights.checkpoint.trainable import NOTE
+from optuna_meta.weights.checkpoint.trainable import trainable_state
+from optuna_meta.weights.state_dict import parted
+from optuna_meta.weights.tensors import copied
+from optuna_meta.weights.tensors import plain_tensors
+from optuna_meta.weights.tensors import State
+from optuna_meta.weights.tensors import untied
 
 
-__all__ = ["Checkpoint", "Metadata", "metadata_of", "read_checkpoint", "write_checkpoint"]
-
-_FORMAT = "optuna_meta.checkpoint"
-_VERSION = 1
-_LIBRARIES = ("optuna-meta", "optuna", "torch", "safetensors", "numpy")
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """Where weights come from.
-
-    Args:
-        study: Name of the study; empty for weights of no study.
-        trial: Number of the trial.
-        params: Its hyperparameters.
-        value: How well the weights did, as the study measures it.
-        step: After how many steps, or epochs, they were saved.
-        tags: Words of the user's.
-        versions: Of the libraries that wrote them.
-        extra: Anything else that JSON holds.
-        sha256: Hash of the tensors with their names, dtypes and shapes; empty until they have been
-            a file.
-    """
-
-    study: str = ""
-    trial: int | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    value: float | None = None
-    step: int | None = None
-    tags: Sequence[str] = ()
-    versions: Mapping[str, str] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    sha256: str = ""
+__all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +51,8 @@ class Checkpoint:
     Args:
         state: The tensors, buffers among them; tied ones under each of their names.
         metadata: Where they come from.
+        extra_state: What modules hold beside tensors (``get_extra_state``), and the count of an
+            ``AveragedModel``, by name: numbers, text and tensors, nested in any way.
 
     Raises:
         ValueError: A value of ``state`` is no tensor, or not initialised yet.
@@ -80,6 +60,7 @@ class Checkpoint:
 
     state: Mapping[str, Tensor]
     metadata: Metadata = field(default_factory=Metadata)
+    extra_state: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, tensor in self.state.items():
@@ -107,11 +88,12 @@ class Checkpoint:
         tags: Sequence[str] = (),
         extra: Mapping[str, Any] | None = None,
         copy: bool = True,
+        trainable_only: bool = False,
     ) -> Checkpoint:
         """Take the model's parameters and buffers, on the CPU.
 
-        What ``torch.compile`` and parallel wrappers put into names is left out. Tied tensors stay
-        tied.
+        What ``torch.compile`` and other wrappers put into names is left out. Tied tensors stay
+        tied. Those of FSDP2 are gathered, for which all ranks call this.
 
         Args:
             model: The model.
@@ -124,14 +106,29 @@ class Checkpoint:
             extra: Anything else that JSON holds.
             copy: Whether to copy. Without, the tensors are the model's own, change with it, and
                 stay on its device.
+            trainable_only: Whether to leave out what is frozen: an adapter of PEFT, for example,
+                is taken alone, under the names that its own files have.
 
         Raises:
-            ValueError: A part of the model's state is no tensor, or a lazy module never ran.
+            ValueError: A lazy module never ran, or ``extra`` is no JSON.
         """
-        known = dict(_versions())
-        about = Metadata(study, trial, params or {}, value, step, tuple(tags), known, extra or {})
-        own = cls(state_of(model.state_dict()), about)
-        return replace(own, state=copied(own.state)) if copy else own
+        about = Metadata(
+            study,
+            trial,
+            as_text(params or {}),
+            value,
+            step,
+            tuple(tags),
+            dict(versions()),
+            as_json({**(extra or {}), **(NOTE if trainable_only else {})}),
+        )
+        # Only the model's own tensors, not views of them, tell which of them are tied.
+        held = trainable_state(model) if trainable_only else model.state_dict(keep_vars=True)
+        state, extra_state = parted(held)
+        own = cls(state, about, extra_state)
+        if not copy:
+            return own
+        return replace(own, state=copied(state), extra_state=deepcopy(extra_state))
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -182,19 +179,27 @@ class Checkpoint:
 
 def write_checkpoint(stream: BinaryIO, checkpoint: Checkpoint) -> Header:
     """Write a checkpoint to a stream that can seek; see :meth:`Checkpoint.save_file`."""
-    kept, aliases = untied(checkpoint.state)
-    described = {**vars(checkpoint.metadata)}
-    del described["sha256"]
-    metadata = {"format": _FORMAT, "version": str(_VERSION)}
-    try:
-        metadata["checkpoint"] = json.dumps(described)
-    except TypeError as error:
-        raise ValueError(
-            f"The metadata of a checkpoint must be plain JSON: {error}. Convert it to numbers, "
-            "text, lists and dictionaries."
-        ) from error
-    metadata["aliases"] = json.dumps(aliases)
-    return write_tensors(stream, kept, metadata)
+    trees, inside = _flat_extra_state(checkpoint)
+    kept, aliases = untied({**checkpoint.state, **inside})
+    extra = json.dumps([trees, list(inside)]) if trees else ""
+    return write_tensors(stream, kept, written_metadata(checkpoint.metadata, aliases, extra))
+
+
+def _flat_extra_state(checkpoint: Checkpoint) -> tuple[dict[str, Any], State]:
+    """Return extra state as JSON by name, and the tensors in it under names that are not taken."""
+    start = "_extra_state"
+    while any(taken.startswith(start) for taken in checkpoint.state):
+        start = f"_{start}"
+    trees: dict[str, Any] = {}
+    inside: State = {}
+    for name, value in checkpoint.extra_state.items():
+        try:
+            trees[name], tensors = flatten(value, f"{start}.{name}")
+            inside |= plain_tensors(tensors)
+        except ValueError as error:  # What a training brought is not lost for it.
+            warnings.warn(f"{name!r} is not saved with the weights: {error}", stacklevel=2)
+            trees.pop(name, None)
+    return trees, inside
 
 
 def read_checkpoint(
@@ -202,45 +207,17 @@ def read_checkpoint(
 ) -> Checkpoint:
     """Read a checkpoint to its end; see :meth:`Checkpoint.load_file`."""
     metadata = metadata_of(reader, require_hash=require_hash)
+    aliases = aliases_of(reader)
     state = {name: tensor.to(device) for name, tensor in reader.tensors()}
-    for alias, name in json.loads(reader.header.metadata.get("aliases", "{}")).items():
-        state[alias] = state[name]
-    return Checkpoint(state, metadata)
-
-
-def metadata_of(reader: TensorReader, *, require_hash: bool = True) -> Metadata:
-    """Return what the header tells; it is checked only when the tensors have been read.
-
-    Raises:
-        ValueError: The header is not that of a checkpoint, or of a newer version.
-    """
-    header, label = reader.header, reader.label
-    if not header.sha256 or not header.seal or header.metadata.get("format") != _FORMAT:
-        if require_hash:
-            raise ValueError(
-                f"{label} has no hash to check it by: it was written by another program or is "
-                "damaged. Load it with require_hash=False if you trust it."
-            )
-        return Metadata()
-    written = header.metadata.get("version", "")
-    if not written.isdecimal() or int(written) > _VERSION:
-        raise ValueError(
-            f"{label} has version {written!r} of checkpoints, this optuna-meta reads up to "
-            f"{_VERSION}: upgrade optuna-meta."
-        )
+    state |= {alias: state[name] for alias, name in aliases.items()}
+    written = reader.header.metadata.get("extra_state")
+    if written is None:
+        return Checkpoint(state, metadata)
     try:
-        described = json.loads(header.metadata["checkpoint"])
-        known = {f.name: described[f.name] for f in fields(Metadata) if f.name in described}
-        known |= {"tags": tuple(known["tags"]), "sha256": header.sha256}
-        return Metadata(**known)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{label} is damaged: its metadata cannot be read ({error}).") from error
-
-
-@cache
-def _versions() -> dict[str, str]:
-    versions = {}
-    for library in _LIBRARIES:
-        with suppress(PackageNotFoundError):  # It runs from a folder.
-            versions[library] = version(library)
-    return versions
+        trees, inside = json.loads(written)
+        tensors = {name: state.pop(name) for name in inside}
+        extra_state = {name: unflatten(tree, tensors) for name, tree in trees.items()}
+        return Checkpoint(state, metadata, extra_state)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        text = f"{reader.label} is damaged: its extra state cannot be read ({error})."
+        raise ValueError(text) from error

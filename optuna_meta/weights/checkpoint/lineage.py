@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.checkpoint.checkpoint import Metadata
+from optuna_meta.weights.checkpoint.metadata import Metadata
 from optuna_meta.weights.state_dict import Source
 
 

@@ -129,6 +129,7 @@ class TensorReader:
 
     Raises:
         ValueError: The stream is truncated, or no safetensors stream.
+        OSError: It cannot be read.
     """
 
     def __init__(self, stream: BinaryIO, label: str, n_bytes: int) -> None:
@@ -150,7 +151,7 @@ class TensorReader:
             for chunk in _chunks(raw.numpy().data):
                 self._fill(chunk)
                 digest.update(chunk)
-            waiting = [(entry.name, raw.view(entry.dtype).reshape(entry.shape))]
+            waiting = [(entry.name, self._shaped(raw, entry))]
         self._check_end(digest)
         yield from waiting
 
@@ -168,6 +169,12 @@ class TensorReader:
             digest.update(chunk)
             left -= len(chunk)
         self._check_end(digest)
+
+    def _shaped(self, raw: Tensor, entry: Entry) -> Tensor:
+        try:
+            return raw.view(entry.dtype).reshape(entry.shape)
+        except (RuntimeError, OverflowError, TypeError) as error:  # An empty one of 2**70 rows.
+            raise ValueError(f"{self.label} is damaged: {entry.name!r}: {error}") from error
 
     def _read_header(self, n_bytes: int) -> Header:
         prefix = memoryview(bytearray(8))
@@ -194,14 +201,20 @@ class TensorReader:
     def _fill(self, wanted: memoryview) -> None:
         """Read exactly as many bytes as the view has; a network gives a few at a time."""
         while wanted:
-            piece = self._stream.read(len(wanted))
+            piece = self._read(len(wanted))
             if not piece:
                 raise ValueError(f"{self.label} is truncated: it ends too early.")
             wanted[: len(piece)] = piece
             wanted = wanted[len(piece) :]
 
+    def _read(self, n: int) -> bytes:
+        try:
+            return self._stream.read(n)
+        except Exception as error:  # Each kind of artifact store has errors of its own.
+            raise OSError(f"{self.label} could not be read: {error!r}.") from error
+
     def _check_end(self, digest: Any) -> None:
-        if self._stream.read(1):
+        if self._read(1):
             raise ValueError(f"{self.label} is damaged: more bytes follow its tensors.")
         header, sha256 = self.header, digest.hexdigest()
         written = header.sha256, header.seal

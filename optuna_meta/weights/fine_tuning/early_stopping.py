@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch import Tensor
 
-from optuna_meta.weights.state_dict import State
+from optuna_meta.weights.tensors import State
 
 
 __all__ = ["BestWeights"]

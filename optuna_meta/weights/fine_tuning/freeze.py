@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from optuna_meta.weights.state_dict import matching
+from optuna_meta.weights.state_dict import plain_name
 
 
 __all__ = ["freeze", "Frozen", "linear_probe"]
@@ -22,11 +23,12 @@ class Frozen:
 
     Args:
         model: The model.
-        names: Full names of the parameters to freeze.
+        names: Full names of the parameters to freeze, as the model has them; the attribute
+            ``names`` has them without wrappers.
     """
 
     def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
-        self.names, self._model = tuple(names), model
+        self.names, self._model = tuple(map(plain_name, names)), model
         named = dict(model.named_parameters())
         self._parameters = [(p, p.requires_grad) for p in map(named.__getitem__, names)]
         for p, _ in self._parameters:

@@ -12,7 +12,9 @@ from typing import Any
 
 from torch import nn
 
+from optuna_meta.weights.fine_tuning.layers import layer_of_each
 from optuna_meta.weights.state_dict import matches
+from optuna_meta.weights.state_dict import require_matching
 
 
 __all__ = ["parameter_groups"]
@@ -23,6 +25,7 @@ def parameter_groups(
     lr: float,
     *,
     decay: float = 0.75,
+    floor: float = 0.02,
     layers: Sequence[Sequence[str]] | None = None,
     weight_decay: float | None = None,
 ) -> list[dict[str, Any]]:
@@ -32,42 +35,37 @@ def parameter_groups(
         model: The model; what is frozen is left out.
         lr: Learning rate of the last layer.
         decay: What the rate is multiplied by from each layer to the one before it.
+        floor: The least share of ``lr`` that a layer gets, however deep the model is.
         layers: Patterns of the parameters of each layer, first to last; a parameter belongs to the
-            first that matches. If None, each module that has a matrix of its own starts a layer,
-            in the order in which modules were registered, and vectors such as those of
-            normalisation belong to the layer before them.
+            first that matches. If None, each block of a transformer or residual network is a
+            layer, what is before and after the blocks another one each; of a model without blocks,
+            each module that has a matrix of its own. Modules count in the order in which they were
+            registered, frozen ones too, and vectors such as those of normalisation belong to the
+            layer before them.
         weight_decay: Of matrices; vectors get none. If None, the optimiser's own for both.
 
     Raises:
-        ValueError: If a rate is not positive, or a parameter is in no layer.
+        ValueError: If a rate is not positive, the floor not in [0, 1], a parameter is in no layer,
+            or a pattern matches nothing.
     """
-    if not (lr > 0.0 and decay > 0.0):
-        raise ValueError(f"lr and decay must be positive, got {lr} and {decay}.")
-    named = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    depths = _depths(named) if layers is None else _given_depths(named, layers)
+    if not (lr > 0.0 and decay > 0.0 and 0.0 <= floor <= 1.0):
+        raise ValueError(
+            f"lr and decay must be positive and floor in [0, 1], got {lr}, {decay} and {floor}."
+        )
+    named = dict(model.named_parameters())
+    depths = layer_of_each(model) if layers is None else _given_depths(named, layers)
     last = max(depths.values(), default=0)
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, depth in sorted(depths.items(), key=lambda item: item[1]):
+        if not named[name].requires_grad:
+            continue
         decays = weight_decay is not None and named[name].ndim > 1
-        rate = lr * decay ** (last - depth)
+        rate = lr * max(decay ** (last - depth), floor)
         group = groups.setdefault((depth, decays), {"params": [], "lr": rate})
         group["params"].append(named[name])
         if weight_decay is not None:
             group["weight_decay"] = weight_decay if decays else 0.0
     return list(groups.values())
-
-
-def _depths(named: dict[str, nn.Parameter]) -> dict[str, int]:
-    """Return the layer of each parameter, from 0 for the one nearest to the input."""
-    starts: dict[str, int] = {}
-    for name, p in named.items():
-        if p.ndim > 1:
-            starts.setdefault(name.rpartition(".")[0], len(starts))
-    depths, current = {}, 0
-    for name in named:
-        current = starts.get(name.rpartition(".")[0], current)
-        depths[name] = current
-    return depths
 
 
 def _given_depths(named: Collection[str], layers: Sequence[Sequence[str]]) -> dict[str, int]:
@@ -77,4 +75,5 @@ def _given_depths(named: Collection[str], layers: Sequence[Sequence[str]]) -> di
         depths[name] = next(fitting, -1)
         if depths[name] < 0:
             raise ValueError(f"{name!r} is in none of the {len(layers)} layers: add it to one.")
+    require_matching(named, [p for patterns in layers for p in patterns], "parameter")
     return depths

@@ -7,6 +7,7 @@ convolutional networks" (L2-SP). Ash and Adams (2020), "On warm-starting neural 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence
 import copy
 
@@ -15,6 +16,8 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta.weights.state_dict import matches
+from optuna_meta.weights.state_dict import plain_name
+from optuna_meta.weights.state_dict import require_matching
 from optuna_meta.weights.torch_tools import own_randomness
 
 
@@ -34,7 +37,7 @@ class L2SP:
         head_strength: Of that pull.
 
     Raises:
-        ValueError: If a strength is negative.
+        ValueError: If a strength is negative, or a pattern matches nothing.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class L2SP:
     ) -> None:
         if strength < 0.0 or head_strength < 0.0:
             raise ValueError(f"Strengths must not be negative, got {strength}, {head_strength}.")
+        require_matching((name for name, _ in model.named_parameters()), head, "parameter")
         self._pulled: list[tuple[nn.Parameter, Tensor, float]] = []
         for name, p in model.named_parameters():
             if p.requires_grad and matches(name, head):
@@ -67,7 +71,7 @@ def shrink_and_perturb(
     *,
     shrink: float = 0.4,
     perturb: float = 0.1,
-    fresh: nn.Module | None = None,
+    fresh: nn.Module | Callable[[], nn.Module] | None = None,
     seed: int = 0,
 ) -> None:
     """Shrink the weights, and add some of a fresh initialisation, in place.
@@ -76,17 +80,21 @@ def shrink_and_perturb(
         model: The model; its buffers stay.
         shrink: What its parameters are multiplied by.
         perturb: What the fresh ones are multiplied by before they are added.
-        fresh: A new model of the same architecture. If None, one is made through the modules' own
-            ``reset_parameters``.
-        seed: Of that; torch's random state stays as it is.
+        fresh: What builds a new model of the same architecture, or such a model. If None, one is
+            made through ``reset_parameters``, which is right for models of nothing but torch's own
+            modules; others may be initialised otherwise, as transformers are with weights many
+            times smaller.
+        seed: Of the fresh model that is built; torch's random state stays as it is.
 
     Raises:
-        ValueError: If a module has parameters and no ``reset_parameters``, or the fresh model has
-            other parameters.
+        ValueError: If there is no ``fresh`` and a module is not torch's own, or the fresh model
+            has other parameters.
     """
     with own_randomness(seed):
-        new = dict((fresh if fresh is not None else _reset(model)).named_parameters())
-    named = dict(model.named_parameters())
+        made = _reset(model) if fresh is None else fresh
+        made = made if isinstance(made, nn.Module) else made()
+    new = {plain_name(name): p for name, p in made.named_parameters()}
+    named = {plain_name(name): p for name, p in model.named_parameters()}
     for name, p in named.items():
         if name not in new or new[name].shape != p.shape:
             raise ValueError(f"The fresh model must have {name!r} of shape {tuple(p.shape)}.")
@@ -96,6 +104,16 @@ def shrink_and_perturb(
 
 
 def _reset(model: nn.Module) -> nn.Module:
+    for name, module in model.named_modules():
+        kind = type(module)
+        if (
+            not kind.__module__.startswith("torch.")
+            and next(module.parameters(), None) is not None
+        ):
+            raise ValueError(
+                f"{name or 'The model itself'!r} is a {kind.__name__}, whose initialisation is "
+                "unknown: pass what builds the model as fresh."
+            )
     fresh = copy.deepcopy(model).cpu()
     for name, module in fresh.named_modules():
         names = ("reset_parameters", "_reset_parameters")  # The latter is MultiheadAttention's.
@@ -104,6 +122,6 @@ def _reset(model: nn.Module) -> nn.Module:
         elif list(module.parameters(recurse=False)):
             raise ValueError(
                 f"{name or 'The model itself'!r} ({type(module).__name__}) has parameters and no "
-                "reset_parameters. Pass a new model as fresh."
+                "reset_parameters: pass what builds the model as fresh."
             )
     return fresh

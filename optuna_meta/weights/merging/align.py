@@ -21,8 +21,8 @@ from optuna_meta.weights.merging.hidden_units import Axis
 from optuna_meta.weights.merging.hidden_units import hidden_layers
 from optuna_meta.weights.merging.hidden_units import HiddenLayer
 from optuna_meta.weights.state_dict import Source
-from optuna_meta.weights.state_dict import State
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.tensors import State
 
 
 __all__ = ["align"]

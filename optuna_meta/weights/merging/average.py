@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 import itertools
 import math
 from typing import Any
@@ -27,12 +28,14 @@ from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import mixed_metadata
 from optuna_meta.weights.checkpoint.lineage import Origin
 from optuna_meta.weights.checkpoint.lineage import origins_of
+from optuna_meta.weights.checkpoint.trainable import is_trainable_only
+from optuna_meta.weights.checkpoint.trainable import NOTE
 from optuna_meta.weights.merging.align import align
 from optuna_meta.weights.state_dict import differences
 from optuna_meta.weights.state_dict import opened
 from optuna_meta.weights.state_dict import Source
-from optuna_meta.weights.state_dict import State
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.tensors import State
 from optuna_meta.weights.torch_tools import device_of
 
 
@@ -69,12 +72,14 @@ def average(
     given = None if weights is None else shares_of(weights, len(weights), "checkpoints")
     shares = itertools.repeat(1.0) if given is None else iter(given)
     mean, used, origins = _Mean(), list[float](), list[tuple[Origin, ...]]()
+    note: Mapping[str, Any] = {}
     for checkpoint in checkpoints:
         share = next(shares, 0.0)  # Those that are too many only count.
         used.append(share)
         source = opened(checkpoint) if share else {}
         origins.append(origins_of(source))
         if share:
+            note = NOTE if is_trainable_only(source) else {}
             state = state_of(source)
             mean.check(state)
             if align_by is not None and mean.total:
@@ -85,7 +90,8 @@ def average(
             del state
         del checkpoint, source  # Before the next one is loaded.
     shares_used = shares_of(used if weights is None else weights, len(used), "checkpoints")
-    return Checkpoint(mean.value(), mixed_metadata(origins, shares_used, "average"))
+    metadata = mixed_metadata(origins, shares_used, "average")
+    return Checkpoint(mean.value(), replace(metadata, extra={**metadata.extra, **note}))
 
 
 def shares_of(weights: Sequence[float] | None, n: int, what: str) -> list[float]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
-from functools import reduce
+import inspect
 from typing import Any
 from typing import Literal
 
@@ -25,6 +26,10 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta._typing import Array
+from optuna_meta.weights.batches import batches_of
+from optuna_meta.weights.batches import called
+from optuna_meta.weights.batches import main_output
+from optuna_meta.weights.batches import split_labels
 from optuna_meta.weights.merging.average import shares_of
 from optuna_meta.weights.torch_tools import device_of
 from optuna_meta.weights.torch_tools import evaluating
@@ -37,6 +42,7 @@ Space = Literal["probability", "value"]
 EnsembleLoss = Callable[[Tensor, Tensor], Tensor]
 
 _LEAST_PROBABILITY = 1e-12  # What is held impossible and happens costs 28, and no infinity.
+_IGNORED = -100  # As torch's cross entropy ignores it.
 _LEAST_WEIGHT = 1e-4  # Less is what the descent leaves of 0.
 
 
@@ -44,11 +50,12 @@ class Ensemble(nn.Module):
     """The weighted mean of several models' predictions.
 
     It stands where a member stood: of classifiers it returns the logarithm of the mean
-    probability, which a cross entropy takes as logits.
+    probability, which a cross entropy takes as logits. Where members return records or mappings,
+    as those of ``transformers`` do, so does it: of the logits alone, for their losses are not its.
 
     Args:
-        models: Models that take the same inputs and return a tensor of one shape. Those of weight
-            0 are left out.
+        models: Models that take the same inputs and return a tensor of one shape, alone or in a
+            record, mapping or tuple. Those of weight 0 are left out.
         weights: Of each, not negative; they are scaled to sum to 1. Equal if None.
         space: ``"probability"`` for classifiers that return logits, ``"value"`` for predictions
             whose mean is a prediction, such as those of a regression.
@@ -79,22 +86,26 @@ class Ensemble(nn.Module):
         self.register_buffer("weights", used)
         self.space, self.dim = space, dim
 
-    def forward(self, *inputs: Any) -> Tensor:
-        """Return the mean prediction, (n, ...) as one member's."""
-        outputs = (model(*inputs) for model in self.models)
-        terms = zip(outputs, self.weights.unbind(), strict=True)
-        mixed: Tensor
-        if self.space == "value":
-            mixed = reduce(torch.add, (w * out for out, w in terms))
-        else:  # Logarithms are added without leaving them: small probabilities keep their order.
-            logs = (out.log_softmax(self.dim) + w.log() for out, w in terms)
-            mixed = reduce(torch.logaddexp, logs)
-        return mixed
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Return the mean prediction, (n, ...) as one member's, or a mapping or record of it."""
+        outputs: Any = None
+        mixed: Tensor | None = None
+        for model, weight in zip(self.models, self.weights.unbind(), strict=True):
+            outputs = model(*inputs, **named)
+            one = main_output(outputs)
+            if self.space == "value":
+                mixed = weight * one if mixed is None else mixed + weight * one
+            else:  # Logarithms stay such: small probabilities keep their order.
+                log = one.log_softmax(self.dim) + weight.log()
+                mixed = log if mixed is None else torch.logaddexp(mixed, log)
+        if not isinstance(outputs, Mapping):
+            return mixed
+        return type(outputs)(**{name: mixed for name, part in outputs.items() if part is one})
 
 
 def predict_all(
     models: Iterable[nn.Module],
-    batches: Iterable[tuple[Any, Tensor]],
+    batches: Iterable[Any],
     *,
     space: Space = "probability",
     dim: int = -1,
@@ -104,7 +115,9 @@ def predict_all(
 
     Args:
         models: An iterator that loads one after the other bounds the memory.
-        batches: Inputs, a tensor or a tuple of them, and labels; all are kept in memory.
+        batches: Tuples of inputs (a tensor, or a tuple or mapping of what the model takes) and
+            labels, or mappings that have labels, such as a loader gives; or a data set. All are
+            kept in memory.
         space: ``"probability"`` makes probabilities of the models' logits.
         dim: Where the classes are.
         device: Where each model computes before it returns to where it was; there if None.
@@ -113,14 +126,14 @@ def predict_all(
         Predictions on the CPU, (models, n, ...) with classes last, and labels, (n, ...).
 
     Raises:
-        ValueError: If there are no models or no data.
+        ValueError: If there are no models or no data, or a batch without labels.
     """
-    data = list(batches)
+    data = [_labelled(batch) for batch in batches_of(batches)]
     predictions = []
     for model in models if data else ():
         with torch.no_grad(), evaluating(model, device) as place:
-            moved = (on_device(x if isinstance(x, tuple) else (x,), place) for x, _ in data)
-            outputs = [model(*inputs).cpu() for inputs in moved]
+            moved = (on_device(inputs, place) for inputs, _ in data)
+            outputs = [main_output(_predicted(model, inputs)).cpu() for inputs in moved]
         if space == "probability":
             outputs = [output.softmax(dim).movedim(dim, -1) for output in outputs]
         predictions.append(torch.cat(outputs))
@@ -136,6 +149,7 @@ def ensemble_loss(mixed: Tensor, labels: Tensor) -> Tensor:
         mixed: Probabilities of shape (n, classes) for labels that are whole numbers, else values.
         labels: Classes of shape (n,), for which the loss is the negative logarithm of their
             probability, or values of the predictions' shape, for which it is the squared error.
+            Classes of -100 do not count, as in torch.
 
     Raises:
         ValueError: If the shapes do not belong together.
@@ -147,6 +161,8 @@ def ensemble_loss(mixed: Tensor, labels: Tensor) -> Tensor:
                 f"{tuple(labels.shape)}. Give both one shape."
             )
         return (mixed - labels).square().mean()
+    counted = labels != _IGNORED
+    mixed, labels = mixed[counted], labels[counted]
     probability = mixed.gather(-1, labels.long()[..., None])
     return -probability.clamp_min(_LEAST_PROBABILITY).log().mean()
 
@@ -223,6 +239,27 @@ def simplex_weights(
     )
     weights = np.where(found.x < _LEAST_WEIGHT, 0.0, found.x)
     return tuple((weights / weights.sum()).tolist())
+
+
+def _predicted(model: nn.Module, inputs: Any) -> Any:
+    """Return what a model predicts, without what it does not take, such as labels, by name."""
+    if isinstance(inputs, Mapping):
+        known = inspect.signature(model.forward).parameters.values()
+        if all(p.kind != p.VAR_KEYWORD for p in known):
+            inputs = {n: part for n, part in inputs.items() if n in {p.name for p in known}}
+    return called(model, inputs)
+
+
+def _labelled(batch: Any) -> tuple[Any, Tensor]:
+    """Return inputs and labels of a batch; among the inputs by name the labels stay."""
+    inputs, labels = split_labels(batch)
+    inputs = batch if isinstance(batch, Mapping) else inputs
+    if not isinstance(labels, Tensor):
+        raise ValueError(
+            f"Wanted batches with labels, got {type(batch).__name__} without: pass tuples of "
+            'inputs and labels, or mappings that have "labels".'
+        )
+    return inputs, labels
 
 
 def _check(predictions: Tensor, size: int) -> None:

@@ -20,20 +20,22 @@ import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta.weights.batches import batches_of
+from optuna_meta.weights.batches import Loss
+from optuna_meta.weights.batches import own_loss
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.merging.average import average
 from optuna_meta.weights.state_dict import opened
+from optuna_meta.weights.state_dict import plain_name
 from optuna_meta.weights.state_dict import Source
-from optuna_meta.weights.state_dict import State
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.tensors import State
 from optuna_meta.weights.torch_tools import call_with
 from optuna_meta.weights.torch_tools import evaluating
 from optuna_meta.weights.torch_tools import on_device
 
 
 __all__ = ["greedy_soup", "learn_weights", "Soup"]
-
-Predict = Callable[..., Any]
 
 
 class Soup(NamedTuple):
@@ -87,7 +89,7 @@ def learn_weights(
     model: nn.Module,
     checkpoints: Sequence[Source],
     batches: Iterable[Any],
-    loss: Callable[[Predict, Any], Tensor],
+    loss: Loss = own_loss,
     *,
     steps: int = 50,
     lr: float = 0.2,
@@ -101,8 +103,9 @@ def learn_weights(
     Args:
         model: A model of their architecture; its weights do not matter and are kept.
         checkpoints: Checkpoints or state dicts.
-        batches: Validation data, small enough to be gone through at each step.
-        loss: The loss of a batch, given what predicts and the batch.
+        batches: Validation data, small enough to be gone through at each step: batches, a
+            ``DataLoader`` or a data set.
+        loss: The loss of a batch, given what predicts and the batch; by default the model's own.
         steps: How many steps of Adam.
         lr: Its learning rate.
         device: Where to compute; where the model is if None.
@@ -115,9 +118,10 @@ def learn_weights(
         raise ValueError("There must be a checkpoint at least, got none.")
     average(checkpoints, allow_independent=allow_independent)  # Raises where they are unlike.
     buffers = {name for name, _ in model.named_buffers()}
+    tied = _tied_names(model)
     with evaluating(model, device) as place:
-        states = [_floating(state_of(checkpoint), place) for checkpoint in checkpoints]
-        data = [on_device(batch, place) for batch in batches]
+        states = [_floating(state_of(each), place, tied) for each in checkpoints]
+        data = [on_device(batch, place) for batch in batches_of(batches)]
         logits = torch.zeros(len(states), device=place, requires_grad=True)
         optimiser = torch.optim.Adam([logits], lr=lr)
         for _ in range(steps):
@@ -134,9 +138,19 @@ def _checkpoint(source: Source) -> Checkpoint:
     return held if isinstance(held, Checkpoint) else Checkpoint(state_of(held))
 
 
-def _floating(state: State, device: torch.device) -> State:
-    """Return what can be mixed; of the rest the model's own is used."""
-    return {n: t.detach().to(device) for n, t in state.items() if t.is_floating_point()}
+def _tied_names(model: nn.Module) -> list[list[str]]:
+    """Return the names of each parameter that has several."""
+    names: dict[int, list[str]] = {}
+    for name, p in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(p), []).append(plain_name(name))
+    return [of_one for of_one in names.values() if len(of_one) > 1]
+
+
+def _floating(state: State, device: torch.device, tied: Sequence[Sequence[str]]) -> State:
+    """Return what can be mixed, tied tensors once; of the rest the model's own is used."""
+    twice = {name for names in tied for name in [n for n in names if n in state][1:]}
+    kept = {n: t for n, t in state.items() if t.is_floating_point() and n not in twice}
+    return {name: tensor.detach().to(device) for name, tensor in kept.items()}
 
 
 def _mixed(states: Sequence[State], weights: Tensor, buffers: Collection[str]) -> State:

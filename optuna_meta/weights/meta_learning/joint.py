@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from optuna_meta.weights.batches import Loss
+from optuna_meta.weights.batches import own_loss
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.merging.average import shares_of
-from optuna_meta.weights.meta_learning.loop import Loss
 from optuna_meta.weights.meta_learning.loop import MetaTraining
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 
@@ -22,7 +23,7 @@ __all__ = ["joint_init"]
 def joint_init(
     model: nn.Module,
     tasks: Sequence[Iterable[Any]],
-    loss: Loss,
+    loss: Loss = own_loss,
     *,
     weights: Sequence[float] | None = None,
     steps: int = 500,
@@ -35,7 +36,8 @@ def joint_init(
     Args:
         model: The start; it stays as it is.
         tasks: Each yields batches again and again, such as a ``DataLoader``.
-        loss: Of what predicts, which is called like the model, and a batch; a scalar.
+        loss: Of what predicts, which is called like the model, and a batch; a scalar. By default
+            the model's own.
         weights: Of each task, not negative; scaled to sum to 1. Equal if None.
         steps: Each sees a batch of each task.
         lr: Learning rate.

@@ -1,9 +1,9 @@
 """What all meta-learners share: tasks as streams of batches, seeds, devices, and the result.
 
-A task is anything that yields batches again and again, such as a ``DataLoader``. A loss takes what
-predicts, which is called like the model, and a batch. The model passed in stays as it is, and so
-does torch's random state; one seed on a CPU gives one result. Under CUDA, losses are computed in
-mixed precision.
+A task is anything that yields batches again and again, such as a ``DataLoader``, or a data set. A
+loss takes what predicts, which is called like the model, and a batch. The model passed in stays as
+it is, and so does torch's random state; one seed on a CPU gives one result. Under CUDA, losses are
+computed in mixed precision.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta.weights.batches import batches_of
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.torch_tools import on_device
 from optuna_meta.weights.torch_tools import own_randomness
 
 
-__all__ = ["InnerLoop", "Loss", "MetaTraining", "OuterLoop"]
+__all__ = ["InnerLoop", "MetaTraining", "OuterLoop"]
 
-Predict = Callable[..., Any]
-Loss = Callable[[Predict, Any], Tensor]
 Tasks = Sequence[Iterable[Any]]
 TaskLoss = Callable[[Iterator[Any]], Tensor]
 Shares = Callable[[], Iterable[tuple[int, float]]]
@@ -87,7 +86,9 @@ class MetaTraining:
         self._rng = np.random.default_rng(seed)
         with own_randomness(seed, self._device):  # Moving is the first use of a device.
             self.model = copy.deepcopy(model).to(device).train()
-        self.tasks = [_endless(number, task, self._device) for number, task in enumerate(tasks)]
+        self.tasks = [
+            _endless(number, batches_of(task), self._device) for number, task in enumerate(tasks)
+        ]
         self.losses: list[float] = []
 
     def draw(self, n: int) -> list[int]:

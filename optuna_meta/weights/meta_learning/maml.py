@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,13 +20,17 @@ from typing import Any
 import torch
 from torch import nn
 from torch import Tensor
+from torch.nn.attention import sdpa_kernel
+from torch.nn.attention import SDPBackend
 
+from optuna_meta.weights.batches import Loss
+from optuna_meta.weights.batches import own_loss
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.meta_learning.loop import InnerLoop
-from optuna_meta.weights.meta_learning.loop import Loss
 from optuna_meta.weights.meta_learning.loop import MetaTraining
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.state_dict import matching
+from optuna_meta.weights.state_dict import plain_name
 from optuna_meta.weights.torch_tools import call_with
 
 
@@ -37,7 +42,7 @@ Parameters = Mapping[str, Tensor]
 def maml_init(
     model: nn.Module,
     tasks: Sequence[Iterable[Any]],
-    loss: Loss,
+    loss: Loss = own_loss,
     *,
     adapted: Sequence[str] = ("*",),
     context: Sequence[str] = (),
@@ -52,7 +57,8 @@ def maml_init(
     Args:
         model: The start; it stays as it is.
         tasks: Each yields batches again and again: one to adapt on, one to be good on, and so on.
-        loss: Of what predicts, which is called like the model, and a batch; a scalar.
+        loss: Of what predicts, which is called like the model, and a batch; a scalar. By default
+            the model's own.
         adapted: Patterns of the parameters that the inner steps change.
         context: Patterns of those that only the inner steps change, and no others then (CAVIA).
             They are where each task starts, 0 for example, and are returned as they are.
@@ -72,11 +78,17 @@ def maml_init(
     training = MetaTraining(model, tasks, device, seed)
     _learn(training, learned, outer, task_loss)
     made_by = "cavia" if context else "first-order maml" if first_order else "maml"
-    return training.checkpoint(made_by, inner=inner, outer=outer, adapted=names)
+    plain = [plain_name(name) for name in names]
+    return training.checkpoint(made_by, inner=inner, outer=outer, adapted=plain)
 
 
 def adapt(
-    model: nn.Module, checkpoint: Checkpoint, batch: Any, loss: Loss, *, steps: int | None = None
+    model: nn.Module,
+    checkpoint: Checkpoint,
+    batch: Any,
+    loss: Loss = own_loss,
+    *,
+    steps: int | None = None,
 ) -> None:
     """Do on the model, in place, the inner steps for which an initialisation was learned.
 
@@ -84,11 +96,11 @@ def adapt(
         model: A model that has the checkpoint's weights.
         checkpoint: What :func:`maml_init` returned.
         batch: The new task's data, where the model is.
-        loss: Of what predicts and a batch.
+        loss: Of what predicts and a batch; by default the model's own.
         steps: How many; as many as it was learned for if None.
 
     Raises:
-        ValueError: If the checkpoint is of another origin.
+        ValueError: If the checkpoint is of another origin, or the model has other names.
     """
     extra = checkpoint.metadata.extra
     if "adapted" not in extra:
@@ -98,7 +110,11 @@ def adapt(
         )
     inner = InnerLoop(**extra["inner"])
     inner = replace(inner, steps=steps or inner.steps)
-    own, names = dict(model.named_parameters()), extra["adapted"]
+    own = dict(model.named_parameters())
+    known = {plain_name(name): name for name in own}
+    if unknown := [name for name in extra["adapted"] if name not in known]:
+        raise ValueError(f"The model has none of {unknown[:5]}, which the inner steps change.")
+    names = [known[name] for name in extra["adapted"]]
     fast = _after_steps(model, own, names, batch, loss, inner, first_order=True)
     with torch.no_grad():
         for name in names:
@@ -127,8 +143,10 @@ def meta_loss(
         inner: The steps.
         first_order: Whether to take the inner gradients as constant.
     """
-    fast = _after_steps(model, parameters, adapted, support, loss, inner, first_order)
-    return loss(partial(call_with, model, fast), query)
+    # Of torch's kernels of attention, only the plain one has second derivatives.
+    with nullcontext() if first_order else sdpa_kernel(SDPBackend.MATH):
+        fast = _after_steps(model, parameters, adapted, support, loss, inner, first_order)
+        return loss(partial(call_with, model, fast), query)
 
 
 def _after_steps(

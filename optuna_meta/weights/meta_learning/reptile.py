@@ -14,9 +14,10 @@ import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_meta.weights.batches import Loss
+from optuna_meta.weights.batches import own_loss
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.meta_learning.loop import InnerLoop
-from optuna_meta.weights.meta_learning.loop import Loss
 from optuna_meta.weights.meta_learning.loop import MetaTraining
 from optuna_meta.weights.meta_learning.loop import OuterLoop
 from optuna_meta.weights.torch_tools import own_randomness
@@ -28,7 +29,7 @@ __all__ = ["reptile_init"]
 def reptile_init(
     model: nn.Module,
     tasks: Sequence[Iterable[Any]],
-    loss: Loss,
+    loss: Loss = own_loss,
     *,
     inner: InnerLoop = InnerLoop(lr=0.05, steps=8),  # noqa: B008 - frozen
     outer: OuterLoop = OuterLoop(lr=1.0, rounds=300, tasks=4),  # noqa: B008
@@ -44,7 +45,8 @@ def reptile_init(
     Args:
         model: The start; it stays as it is.
         tasks: Each yields batches again and again; each inner step takes a new one.
-        loss: Of what predicts, which is called like the model, and a batch; a scalar.
+        loss: Of what predicts, which is called like the model, and a batch; a scalar. By default
+            the model's own.
         inner: The steps of a task.
         outer: Its learning rate is the share of the way that is gone, 1 all of it.
         final_lr: To which that share falls, from round to round by an equal amount.

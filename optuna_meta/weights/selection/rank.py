@@ -6,12 +6,13 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import optuna
 import torch
-from torch import nn
-from torch import Tensor
+from tqdm import tqdm
 
 from optuna_meta._optuna import study_user_attrs
 from optuna_meta._typing import Array
@@ -20,9 +21,8 @@ from optuna_meta.features.record import read_meta_features
 from optuna_meta.features.similarity import nearness
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.new_task import NewTask
-from optuna_meta.weights.selection.new_task import predict
-from optuna_meta.weights.selection.new_task import Preview
-from optuna_meta.weights.selection.new_task import preview_of
+from optuna_meta.weights.selection.preview import Preview
+from optuna_meta.weights.selection.preview import preview_of
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import compare
 from optuna_meta.weights.selection.short_training import ShortTraining
@@ -70,9 +70,11 @@ class Ranking:
 
     Args:
         starts: Those considered, then the others.
+        steps: Of training that choosing took.
     """
 
     starts: tuple[Ranked, ...]
+    steps: int = 0
 
     @property
     def best(self) -> Candidate | None:
@@ -102,22 +104,30 @@ def by_fit(preview: Preview, target: NewTask) -> float:
 
 def by_loss(preview: Preview, target: NewTask) -> float:
     """Return minus its loss before any training; a dead network's can be the lowest."""
-    return -target.loss(preview.outputs, target.labels).item()
+    return -preview.loss
 
 
 def by_logme(preview: Preview, target: NewTask) -> float:
     """Return LogME of its features; NaN where it does not apply, as to sequences of classes."""
-    features = (target.features or _last_features)(preview.model, target.inputs)
-    is_sequence = target.labels.ndim > 1 and not target.labels.is_floating_point()
-    if features.numel() == 0 or is_sequence or not torch.isfinite(features).all():
+    features, labels = target.features_of(preview.model), target.all_labels()
+    if labels is None or features.numel() == 0 or len(features) != len(labels):
         return float("nan")
-    return logme(features.double().cpu().numpy(), target.labels.cpu().numpy())
+    is_sequence = labels.ndim > 1 and not labels.is_floating_point()
+    if is_sequence or not torch.isfinite(features).all():
+        return float("nan")
+    return logme(features.double().cpu().numpy(), labels.cpu().numpy())
 
 
 def by_leep(preview: Preview, target: NewTask) -> float:
-    """Return LEEP of its predictions as a classifier whose outputs are logits (n, Z)."""
+    """Return LEEP of its predictions as a classifier whose outputs are logits (n, Z).
+
+    It is NaN where labels are not known, and of sequences, which it does not apply to.
+    """
+    labels = target.all_labels()
+    if labels is None or labels.ndim != 1 or preview.outputs.ndim != 2:
+        return float("nan")
     probabilities = torch.softmax(preview.outputs.double(), dim=-1)
-    return leep(probabilities.cpu().numpy(), target.labels.cpu().numpy())
+    return leep(probabilities.cpu().numpy(), labels.cpu().numpy())
 
 
 @dataclass(frozen=True)
@@ -166,11 +176,43 @@ class ShortlistThenTrain:
         measures: Each in turn names its best candidate, until there are enough.
         shortlist: How many candidates are tried.
         short_training: How they are tried.
+        share: Of the training that is planned, what choosing may cost at most, in steps.
+
+    Raises:
+        ValueError: The share is not positive.
     """
 
     measures: Sequence[Measure] = (by_logme, by_loss, by_score)
     shortlist: int = 4
     short_training: ShortTraining = ShortTraining()
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.share > 0.0 or self.shortlist < 1:
+            raise ValueError(
+                f"share and shortlist must be positive, got {self.share} and {self.shortlist}."
+            )
+
+    @property
+    def cost(self) -> int:
+        """Steps that the trainings take at most, scratch's among them."""
+        return (self.shortlist + 1) * self.short_training.cost
+
+    def within(self, planned_steps: int) -> ShortlistThenTrain | None:
+        """Return what costs its share of the planned steps: with fewer trainings, if it must be.
+
+        Divisions go first, then candidates beyond two, learning rates, the second candidate, steps
+        and folds: what decides least. ``None`` if even the least costs more.
+        """
+        for training in (self.short_training, *self.short_training.cheaper()):
+            sizes = (self.shortlist, 2) if len(training.rates) > 1 else (2, 1)
+            for size in sizes:
+                fitting = replace(
+                    self, shortlist=min(size, self.shortlist), short_training=training
+                )
+                if fitting.cost <= self.share * planned_steps:
+                    return fitting
+        return None
 
 
 def rank_checkpoints(
@@ -178,7 +220,9 @@ def rank_checkpoints(
     target: NewTask,
     *,
     strategy: ShortlistThenTrain | Measure | None = None,
+    planned_steps: int | None = None,
     seed: int = 0,
+    show_progress_bar: bool | None = None,
 ) -> Ranking:
     """Return the checkpoints in the order in which a new task should start from them.
 
@@ -191,12 +235,19 @@ def rank_checkpoints(
         target: The new task.
         strategy: What decides: :class:`ShortlistThenTrain`, the default, or a measure alone, which
             does not compare with scratch.
+        planned_steps: How many steps of training the study will take, all trials together.
+            Choosing costs a share of them at most: half, unless the strategy has another one.
+            None sets no bound.
         seed: Of folds, batches and what a checkpoint does not have.
+        show_progress_bar: Whether to show how far the trainings are; by default on a terminal.
 
     Raises:
-        ValueError: If the new task's score is not finite on some held-out examples.
+        ValueError: If the new task's score is not finite on some held-out examples, or the planned
+            steps are not positive.
     """
     strategy = strategy or ShortlistThenTrain()
+    if planned_steps is not None and planned_steps < 1:
+        raise ValueError(f"planned_steps must be positive, got {planned_steps}.")
     measures = strategy.measures if isinstance(strategy, ShortlistThenTrain) else [strategy]
     usable: list[Candidate] = []
     scores: list[list[float]] = []
@@ -210,26 +261,60 @@ def rank_checkpoints(
             usable.append(candidate)
             scores.append([measure(preview, target) for measure in measures])
     table = np.array(scores).reshape(len(usable), len(measures))  # (n, M)
-    if isinstance(strategy, ShortlistThenTrain):
-        starts = _tried(usable, table, target, strategy, seed)
-    else:
+    steps = 0
+    if not isinstance(strategy, ShortlistThenTrain):
         starts = [Ranked(candidate, table[i, 0]) for i, candidate in enumerate(usable)]
+    elif fitting := strategy if planned_steps is None else strategy.within(planned_steps):
+        with _Progress(fitting.cost if usable else 0, show_progress_bar) as progress:
+            starts = _tried(usable, table, target, fitting, seed, progress)
+        steps = progress.steps
+    else:
+        note = f"no start was tried: {strategy.share:.0%} of {planned_steps} steps are too few"
+        starts = [Ranked(None, 0.0, note), *(Ranked(c, float("nan")) for c in usable)]
     ordered = sorted(starts, key=lambda start: (np.isnan(start.score), -start.score))
-    return Ranking((*ordered, *rejected))
+    return Ranking((*ordered, *rejected), steps)
+
+
+class _Progress:
+    """A bar of steps that counts them also where it is not shown.
+
+    Args:
+        total: How many there are at most.
+        shown: Whether to show it; on a terminal if None.
+    """
+
+    def __init__(self, total: int, shown: bool | None) -> None:
+        hidden = None if shown is None else not shown
+        self._bar = tqdm(total=total, desc="Choosing a start", unit="step", disable=hidden)
+        self.steps = 0
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def add(self, steps: int) -> None:
+        """Count steps that have been taken."""
+        self.steps += steps
+        self._bar.update(steps)
 
 
 def _tried(
-    usable: list[Candidate], table: Array, target: NewTask, strategy: ShortlistThenTrain, seed: int
+    usable: list[Candidate],
+    table: Array,
+    target: NewTask,
+    strategy: ShortlistThenTrain,
+    seed: int,
+    progress: _Progress,
 ) -> list[Ranked]:
     """Train from the shortlist of a table (n, M); what does not beat scratch comes behind it."""
     orders = np.argsort(-np.nan_to_num(table, nan=-np.inf), axis=0, kind="stable")  # (n, M)
     shortlist = list(dict.fromkeys(orders.ravel().tolist()))[: strategy.shortlist]
     training = strategy.short_training
-    scratch = Attempt(target, None, training, seed)
-    verdicts = [
-        compare(Attempt(target, usable[i].load(), training, seed), scratch, training.divisions)
-        for i in shortlist
-    ]
+    attempt = partial(Attempt, target, short_training=training, seed=seed, on_steps=progress.add)
+    scratch = attempt(None)
+    verdicts = [compare(attempt(usable[i].load()), scratch, training.divisions) for i in shortlist]
     used = max((verdict.divisions for verdict in verdicts), default=1)
     starts = [Ranked(None, -float(scratch.misses(used)[:, 0].mean()))]
     behind, ahead = np.nextafter(starts[0].score, [-np.inf, np.inf]).tolist()
@@ -249,14 +334,3 @@ def _note(verdict: Verdict) -> str:
         return f"{whose} training ended in a dead or diverged model"
     gain = f"{verdict.gain:+.3g} ± {verdict.error:.2g} against scratch"
     return gain if verdict.is_better else f"{gain}: not better by a standard error"
-
-
-def _last_features(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Return what the model's last linear layer is given; empty where there is none.  # (n, d)"""
-    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not linear:
-        return inputs.new_empty(len(inputs), 0)
-    given: list[Tensor] = []
-    with linear[-1].register_forward_pre_hook(lambda _, args: given.append(args[0].detach())):
-        predict(model, inputs)
-    return torch.cat([rows.reshape(len(rows), -1) for rows in given])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +17,6 @@ from torch import Tensor
 from optuna_meta._typing import Array
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.new_task import NewTask
-from optuna_meta.weights.selection.new_task import predict
 from optuna_meta.weights.selection.new_task import unhealthy
 from optuna_meta.weights.torch_tools import own_randomness
 from optuna_meta.weights.torch_tools import seed_all
@@ -24,6 +26,7 @@ __all__ = ["Attempt", "compare", "ShortTraining", "Verdict"]
 
 # Shares of the steps at which a training is judged; close at first, where most is learned.
 _CHECKS = (0.0, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
+_LEAST_STEPS = 20  # In fewer, nearly anything that was trained before is ahead of scratch.
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,22 @@ class ShortTraining:
                 "At least two folds, a rate, and a step, an example and a division are wanted, "
                 f"got {self}."
             )
+
+    @property
+    def cost(self) -> int:
+        """Steps that a start takes at most, unless a rate kills its model on some fold."""
+        return self.steps * (len(self.rates) - 1 + self.folds * self.divisions)
+
+    def cheaper(self) -> Iterator[ShortTraining]:
+        """Yield ones that take ever fewer steps, but enough to be ahead by more than chance."""
+        one = replace(self, divisions=1)
+        yield one
+        one = replace(one, rates=[self.rates[len(self.rates) // 2]])
+        yield one
+        for steps in range(one.steps, _LEAST_STEPS - 1, -_LEAST_STEPS // 2):
+            yield replace(one, steps=steps)
+        for folds in range(one.folds - 1, 1, -1):
+            yield replace(one, steps=min(one.steps, _LEAST_STEPS), folds=folds)
 
 
 class Verdict(NamedTuple):
@@ -88,11 +107,18 @@ class Attempt:
         start: A checkpoint; ``None`` is scratch.
         short_training: How it is tried.
         seed: Of all random numbers.
+        on_steps: Told how many steps have been taken, after each training.
     """
 
     def __init__(
-        self, target: NewTask, start: Checkpoint | None, short_training: ShortTraining, seed: int
+        self,
+        target: NewTask,
+        start: Checkpoint | None,
+        short_training: ShortTraining,
+        seed: int,
+        on_steps: Callable[[int], object] = lambda steps: None,
     ) -> None:
+        self._on_steps = on_steps
         self._target, self._start, self._seed = target, start, int(seed)
         self._training = short_training
         self._courses: dict[tuple[float, int, int], Array] = {}
@@ -100,7 +126,7 @@ class Attempt:
     @property
     def n_folds(self) -> int:
         """As many as wanted, or as there are examples."""
-        return min(self._training.folds, len(self._target.inputs))
+        return min(self._training.folds, self._target.n_examples)
 
     def misses(self, divisions: int) -> Array:
         """Return what is missed on each held-out fold of each division.  # (divisions * folds, 2)
@@ -125,22 +151,23 @@ class Attempt:
         key = rate, division, held_out
         if key not in self._courses:
             self._courses[key] = self._trained(*key)
+            self._on_steps(self._training.steps)
         return self._courses[key]
 
     def _trained(self, rate: float, division: int, held_out: int) -> Array:
         target, training = self._target, self._training
         seed = self._seed + division * training.folds
-        order = _shuffled(len(target.inputs), torch.Generator("cpu").manual_seed(seed))
+        order = _shuffled(target.n_examples, torch.Generator("cpu").manual_seed(seed))
         folds = order.tensor_split(self.n_folds)
         rest = torch.cat([fold for i, fold in enumerate(folds) if i != held_out])
-        fold = folds[held_out].to(target.inputs.device)
+        fold = folds[held_out]
         seed += held_out
         with own_randomness(seed):
             model = target.model(self._start)
             seed_all(seed)  # For dropout, whatever the start has drawn.
             course = np.array(self._train(model, rest, fold, rate, seed))
-        if unhealthy(predict(model, target.inputs)):
-            return np.full_like(course, np.inf)
+            if unhealthy(target.judged(model, target.every()).outputs):
+                return np.full_like(course, np.inf)
         return np.where(np.isfinite(course), course, np.inf)
 
     def _train(
@@ -151,16 +178,14 @@ class Attempt:
         generator = torch.Generator("cpu").manual_seed(seed)
         optimizer = torch.optim.Adam(model.parameters(), lr=rate)
         checks = {round(share * training.steps) for share in _CHECKS}
-        inputs, labels = target.inputs[fold], target.labels[fold]
         course = []
         model.train()
         for step in range(training.steps + 1):
             if step in checks:
-                course.append(target.miss(predict(model, inputs), labels))
+                course.append(target.judged(model, fold)[:2])
             if step < training.steps:
                 drawn = _shuffled(len(rows), generator)[: training.batch_size]
-                batch = rows[drawn].to(target.inputs.device)
-                loss = target.loss(model(target.inputs[batch]), target.labels[batch])
+                loss = target.training_loss(model, rows[drawn])
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()

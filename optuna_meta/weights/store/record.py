@@ -1,21 +1,44 @@
-"""What a trial's user attributes tell of its checkpoints: small, sortable, for all to see."""
+"""What a trial's user attributes tell of its checkpoints: small, sortable, for all to see.
+
+A database may hold no more than 65,535 bytes in one attribute, and a training of many epochs saves
+a checkpoint after each: records beyond a few kilobytes go into a file of their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+import hashlib
+import json
 import math
 from typing import Any
 from typing import NamedTuple
-import warnings
 
 
-__all__ = ["attributes_of", "Blob", "CheckpointRecord", "parse_records", "read_records"]
+__all__ = [
+    "as_json",
+    "attributes_of",
+    "attributes_of_unrecorded",
+    "Blob",
+    "CheckpointRecord",
+    "n_inline",
+    "Owner",
+    "parse_records",
+    "records_of_json",
+    "RECORDS_KEY",
+    "Unrecorded",
+    "unrecorded_of",
+    "WrittenRecords",
+]
 
-_RECORDS_KEY = "optuna_meta:checkpoints"
+RECORDS_KEY = "optuna_meta:checkpoints"
 _VALUE_KEY = "optuna_meta:checkpoint_value"
 _STEP_KEY = "optuna_meta:checkpoint_step"
+_UNRECORDED_KEY = "optuna_meta:unrecorded"
+
+_MOST_BYTES = 5000  # of a trial's records among its attributes,
+_FEWER_BYTES = 2500  # and what stays of them there when the others go into a file.
 
 
 class Blob(NamedTuple):
@@ -24,6 +47,13 @@ class Blob(NamedTuple):
     artifact_id: str
     sha256: str  # of its tensors, as in its own header
     n_bytes: int
+
+
+class Owner(NamedTuple):
+    """A trial that has written attributes, which retries and copies of it have too."""
+
+    study: str
+    trial: int
 
 
 @dataclass(frozen=True)
@@ -59,67 +89,154 @@ class CheckpointRecord:
         """Its files."""
         return (self.weights,) if self.training is None else (self.weights, self.training)
 
+    @property
+    def owner(self) -> Owner:
+        """The trial that saved it."""
+        return Owner(self.study, self.trial)
 
-def attributes_of(records: Sequence[CheckpointRecord]) -> dict[str, Any]:
+
+class WrittenRecords(NamedTuple):
+    """What a trial's user attributes hold of its records.
+
+    Args:
+        records: In the order they were saved; but for those in a file, until that is read.
+        earlier: The file of those before.
+        owner: Who wrote the attributes.
+        problems: Why others cannot be read.
+        in_file: Those of the file, once it is read.
+    """
+
+    records: list[CheckpointRecord]
+    earlier: Blob | None = None
+    owner: Owner | None = None
+    problems: tuple[Exception, ...] = ()
+    in_file: tuple[CheckpointRecord, ...] = ()
+
+
+class Unrecorded(NamedTuple):
+    """Artifacts of a trial that it has no record of: on their way, given up, or free again.
+
+    Args:
+        artifact_ids: The artifacts.
+        process: Which process wrote this.
+    """
+
+    artifact_ids: tuple[str, ...] = ()
+    process: str = ""
+
+
+def attributes_of(
+    owner: Owner, records: Sequence[CheckpointRecord], earlier: Blob | None
+) -> dict[str, Any]:
     """Return the user attributes that hold a trial's records, the last also as plain numbers.
 
     Only plain numbers make sortable columns in the dashboard.
+
+    Args:
+        owner: The trial.
+        records: Its records, but for those in a file.
+        earlier: That file.
     """
-    attributes: dict[str, Any] = {_RECORDS_KEY: [_as_json(record) for record in records]}
+    written = {**owner._asdict(), "records": as_json(records, owner)}
+    if earlier is not None:
+        written["earlier"] = list(earlier)
+    attributes: dict[str, Any] = {RECORDS_KEY: written}
     value, step = records[-1].value, records[-1].step
     if value is not None and math.isfinite(value):
         attributes[_VALUE_KEY] = value
-    if step is not None:
+    if step is not None and abs(step) < 2**63:
         attributes[_STEP_KEY] = step
     return attributes
 
 
-def read_records(user_attrs: Mapping[str, Any], owner: str) -> list[CheckpointRecord]:
-    """Read the records among a trial's user attributes, in the order they were saved.
-
-    What cannot be read is left out with a warning that names its owner.
-    """
-    records, problems = parse_records(user_attrs)
-    for problem in problems:
-        warnings.warn(
-            f"A record of a checkpoint of {owner} is left out, for it cannot be read "
-            f"({problem!r}): its attribute {_RECORDS_KEY!r} was edited or is of another version.",
-            stacklevel=2,
-        )
-    return records
+def attributes_of_unrecorded(owner: Owner, unrecorded: Unrecorded) -> dict[str, Any]:
+    """Return the user attribute that tells of artifacts without a record."""
+    return {_UNRECORDED_KEY: {"owner": _short(owner), **unrecorded._asdict()}}
 
 
-def parse_records(user_attrs: Mapping[str, Any]) -> tuple[list[CheckpointRecord], list[Exception]]:
-    """Return the records among a trial's user attributes, and why each other one is not read."""
-    written = user_attrs.get(_RECORDS_KEY, [])
-    records: list[CheckpointRecord] = []
-    problems: list[Exception] = []
-    for entry in written if isinstance(written, list) else [written]:
+def unrecorded_of(user_attrs: Mapping[str, Any], owner: Owner) -> Unrecorded:
+    """Return what a trial itself has noted; a retry or a copy of another has that one's note."""
+    try:
+        written = user_attrs.get(_UNRECORDED_KEY) or {}
+        if written["owner"] == _short(owner):
+            return Unrecorded(tuple(map(str, written["artifact_ids"])), str(written["process"]))
+    except (TypeError, KeyError, AttributeError):
+        pass
+    return Unrecorded()
+
+
+def _short(owner: Owner) -> str:
+    """Return what tells an owner from others, however long the study's name."""
+    return hashlib.sha256(json.dumps(owner).encode()).hexdigest()[:16]
+
+
+def n_inline(records: Sequence[CheckpointRecord], owner: Owner) -> int:
+    """Return how many records, the last ones, stay among a trial's attributes."""
+    sizes = [len(json.dumps(entry)) + 2 for entry in as_json(records, owner)]
+    if sum(sizes) <= _MOST_BYTES:
+        return len(sizes)
+    kept = 1
+    while sum(sizes[-kept - 1 :]) <= _FEWER_BYTES:
+        kept += 1
+    return kept
+
+
+def parse_records(user_attrs: Mapping[str, Any]) -> WrittenRecords:
+    """Read the records among a trial's user attributes."""
+    written = user_attrs.get(RECORDS_KEY)
+    if written is None:
+        return WrittenRecords([])
+    try:
+        owner = Owner(str(written["study"]), int(written["trial"]))
+        earlier = _blob(written["earlier"]) if written.get("earlier") else None
+        records, problems = records_of_json(written["records"], owner)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        return WrittenRecords([], problems=(error,))
+    return WrittenRecords(records, earlier, owner, problems)
+
+
+def records_of_json(
+    entries: Any, owner: Owner
+) -> tuple[list[CheckpointRecord], tuple[Exception, ...]]:
+    """Return the records that :func:`as_json` was given, and why each other one is not read."""
+    records, problems = [], []
+    for entry in entries:
         try:
-            records.append(_from_json(entry))
-        except (TypeError, KeyError, ValueError) as error:
+            records.append(_from_json(entry, owner))
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
             problems.append(error)
-    return records, problems
+    return records, tuple(problems)
 
 
-def _as_json(record: CheckpointRecord) -> dict[str, Any]:
-    entry = {n: list(v) if isinstance(v, tuple) else v for n, v in vars(record).items()}
-    if record.training is None:
-        del entry["training"]
-    if record.value is not None and not math.isfinite(record.value):
-        entry["value"] = str(record.value)  # Databases and browsers differ about JSON's NaN.
+def as_json(records: Sequence[CheckpointRecord], owner: Owner) -> list[dict[str, Any]]:
+    """Return records as JSON, without what they share with their owner."""
+    return [_as_json(record, owner) for record in records]
+
+
+def _as_json(record: CheckpointRecord, owner: Owner) -> dict[str, Any]:
+    entry: dict[str, Any] = {"weights": list(record.weights), "saved": record.saved}
+    if record.owner != owner:
+        entry |= record.owner._asdict()
+    if record.value is not None:  # Databases and browsers differ about JSON's NaN.
+        entry["value"] = record.value if math.isfinite(record.value) else str(record.value)
+    if record.step is not None:
+        entry["step"] = record.step
+    if record.tags:
+        entry["tags"] = list(record.tags)
+    if record.training is not None:
+        entry["training"] = list(record.training)
     return entry
 
 
-def _from_json(entry: Mapping[str, Any]) -> CheckpointRecord:
-    value, training = entry["value"], entry.get("training")
+def _from_json(entry: Mapping[str, Any], owner: Owner) -> CheckpointRecord:
+    value, step, training = (entry.get(name) for name in ("value", "step", "training"))
     return CheckpointRecord(
-        study=str(entry["study"]),
-        trial=int(entry["trial"]),
+        study=str(entry.get("study", owner.study)),
+        trial=int(entry.get("trial", owner.trial)),
         weights=_blob(entry["weights"]),
         value=None if value is None else float(value),
-        step=None if entry["step"] is None else int(entry["step"]),
-        tags=tuple(map(str, entry["tags"])),
+        step=None if step is None else int(step),
+        tags=tuple(map(str, entry.get("tags", ()))),
         saved=str(entry["saved"]),
         training=None if training is None else _blob(training),
     )

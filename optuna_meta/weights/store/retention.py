@@ -1,14 +1,10 @@
-"""Which checkpoints a study has, which of them are best, and which may go, with their files."""
+"""Which checkpoints a study has, which of them are best, and which may go."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Mapping
+from collections.abc import Collection
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
-import json
-from typing import Any
 from typing import NamedTuple
 
 import numpy as np
@@ -17,34 +13,30 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
-from optuna_meta._optuna import ARTIFACT_PREFIX
-from optuna_meta._optuna import attributes_of_other_studies
 from optuna_meta._optuna import enqueued_params
-from optuna_meta._optuna import set_study_system_attr
-from optuna_meta._optuna import study_system_attrs
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
-from optuna_meta.weights.store.artifacts import MIME_TYPE
+from optuna_meta.weights.store.given_up import give_up
+from optuna_meta.weights.store.given_up import given_up_by
+from optuna_meta.weights.store.given_up import GivenUp
 from optuna_meta.weights.store.record import CheckpointRecord
-from optuna_meta.weights.store.record import parse_records
-from optuna_meta.weights.store.record import read_records
 
 
 __all__ = [
-    "collect_garbage",
+    "beyond_top_k",
     "inherited",
-    "orphaned_artifacts",
+    "is_given_up",
     "prune",
     "pruned_artifacts",
     "ranked",
     "signs_of",
     "stored_checkpoints",
+    "stored_in",
     "StoredCheckpoint",
+    "to_be_resumed",
     "unpruned",
 ]
-
-_PRUNED = "optuna_meta:pruned:"
 
 
 class StoredCheckpoint(NamedTuple):
@@ -54,36 +46,52 @@ class StoredCheckpoint(NamedTuple):
     trial: FrozenTrial
 
 
-def stored_checkpoints(study: Study) -> list[StoredCheckpoint]:
+def stored_checkpoints(study: Study, artifacts: CheckpointArtifacts) -> list[StoredCheckpoint]:
     """Return every checkpoint that a study's trials record, each once, also the pruned ones."""
+    return stored_in(study.get_trials(deepcopy=False), artifacts, study.study_name)
+
+
+def stored_in(
+    trials: Sequence[FrozenTrial], artifacts: CheckpointArtifacts, study: str
+) -> list[StoredCheckpoint]:
+    """Return the same of trials, those of the study that has this name."""
     stored: dict[str, StoredCheckpoint] = {}
-    for trial in study.get_trials(deepcopy=False):
-        owner = f"trial {trial.number} of study {study.study_name!r}"
-        for record in read_records(trial.user_attrs, owner):
+    for trial in trials:
+        label = f"trial {trial.number} of study {study!r}"
+        for record in artifacts.records_of(trial.user_attrs, label).records:
             # A retried trial has the attributes of the one that failed.
             if record.weights.artifact_id not in stored or trial.number == record.trial:
                 stored[record.weights.artifact_id] = StoredCheckpoint(record, trial)
     return list(stored.values())
 
 
-def unpruned(study: Study) -> list[StoredCheckpoint]:
+def unpruned(study: Study, artifacts: CheckpointArtifacts) -> list[StoredCheckpoint]:
     """Return the checkpoints of a study but for those that were pruned."""
-    pruned = pruned_artifacts(study)
-    return [s for s in stored_checkpoints(study) if s.record.weights.artifact_id not in pruned]
+    given_up = given_up_by(study)
+    return [s for s in stored_checkpoints(study, artifacts) if not is_given_up(s, given_up)]
 
 
-def pruned_artifacts(study: Study) -> set[str]:
-    """Return the artifacts that a study has no more need of."""
-    return _marked_pruned(study_system_attrs(study))
+def pruned_artifacts(study: Study, artifacts: CheckpointArtifacts) -> set[str]:
+    """Return the artifacts with weights that a study has no more need of."""
+    given_up = given_up_by(study)
+    stored = stored_checkpoints(study, artifacts)
+    return {s.record.weights.artifact_id for s in stored if is_given_up(s, given_up)}
+
+
+def is_given_up(stored: StoredCheckpoint, given_up: GivenUp) -> bool:
+    """Tell whether a checkpoint is among what its study has given up."""
+    return given_up.has(stored.trial.number, stored.record.weights.artifact_id)
 
 
 def ranked(stored: Sequence[StoredCheckpoint], study: Study) -> list[StoredCheckpoint]:
     """Return the checkpoints, best first; those without a finite value last, as they were saved.
 
-    With several objectives those are best whose trials' values the fewest others dominate. The
+    With several objectives those are best whose trials' values the fewest others dominate. Of
+    equal ones of a trial the last comes first: that is the one which the objective ended with. The
     records of the result have their trial's final value where they had none.
     """
-    stored, signs = [_with_value(each) for each in stored], signs_of(study)
+    places = sorted(range(len(stored)), key=lambda i: (stored[i].trial.number, -i))
+    stored, signs = [_with_value(stored[i]) for i in places], signs_of(study)
     unknown = [None] * len(signs)
     rows = [[s.record.value] if len(signs) == 1 else s.trial.values or unknown for s in stored]
     values = signs * np.array(rows, dtype=float).reshape(len(stored), len(signs))  # (n, K)
@@ -99,7 +107,9 @@ def signs_of(study: Study) -> Array:
     return np.array([1.0 if d == StudyDirection.MINIMIZE else -1.0 for d in study.directions])
 
 
-def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[CheckpointRecord]:
+def inherited(
+    trial: FrozenTrial, trials: Sequence[FrozenTrial], artifacts: CheckpointArtifacts
+) -> list[CheckpointRecord]:
     """Return the records that a trial may go on from, in the order they were saved.
 
     These are its own, among which a retried trial has those of the one that failed; or, for an
@@ -108,66 +118,101 @@ def inherited(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> list[Checkpo
     Args:
         trial: The trial.
         trials: All trials of its study.
+        artifacts: Where the checkpoints lie.
     """
-    records = read_records(trial.user_attrs, f"trial {trial.number}")
+    records = artifacts.records_of(trial.user_attrs, f"trial {trial.number}").records
     wanted = enqueued_params(trial)
     stopped = [t for t in trials if t.state in (TrialState.PRUNED, TrialState.FAIL)]
     for earlier in reversed(stopped if wanted else []):
         if not records and earlier.params == wanted:
-            records = read_records(earlier.user_attrs, f"trial {earlier.number}")
+            label = f"trial {earlier.number}"
+            records = artifacts.records_of(earlier.user_attrs, label).records
     return records
 
 
-def prune(
-    study: Study, artifacts: CheckpointArtifacts, top_k: int, others: Sequence[Study] = ()
-) -> list[CheckpointRecord]:
-    """Prune the checkpoints beyond the best, remove their files and return their records."""
-    records = [each.record for each in _beyond_top_k(study, top_k)]
-    artifact_ids = {blob.artifact_id for record in records for blob in record.blobs}
-    # First the mark, then the file: no other worker takes it for a checkpoint in between.
-    _mark_pruned(study, artifact_ids)
-    _remove(study, artifacts, artifact_ids, others)
-    return records
+def prune(study: Study, artifacts: CheckpointArtifacts, top_k: int) -> list[CheckpointRecord]:
+    """Give up the checkpoints of finished trials beyond the best, and return their records.
 
-
-def collect_garbage(study: Study, artifacts: CheckpointArtifacts, others: Sequence[Study]) -> None:
-    """Remove files of unfinished uploads, and those that had to stay when they were pruned."""
-    garbage = pruned_artifacts(study) | orphaned_artifacts(study, artifacts).keys()
-    _remove(study, artifacts, garbage, others)
-
-
-def orphaned_artifacts(study: Study, artifacts: CheckpointArtifacts) -> dict[str, FrozenTrial]:
-    """Return what finished trials left in the store without a record: their process had ended.
-
-    What a running trial has there may be on its way, and that of a trial with a record that cannot
-    be read may belong to it: neither is among them.
-    """
-    uploaded: dict[str, FrozenTrial] = {}
-    known = pruned_artifacts(study)
-    for trial in study.get_trials(deepcopy=False):
-        records, problems = parse_records(trial.user_attrs)
-        known.update(blob.artifact_id for record in records for blob in record.blobs)
-        ours = _our_artifacts(trial.system_attrs)
-        if problems or not trial.state.is_finished():
-            known |= ours
-        uploaded |= dict.fromkeys(ours, trial)
-    return {a: trial for a, trial in uploaded.items() if a not in known and artifacts.has(a)}
-
-
-def _beyond_top_k(study: Study, top_k: int) -> list[StoredCheckpoint]:
-    """Return the checkpoints beyond the best ``top_k``, but for what may be resumed.
-
-    The last checkpoint of each unfinished trial, or of the one it goes on from, stays, and that of
-    each failed one until it has been retried; so does each whose value is still to come.
+    What a running trial has beyond them, its own process gives up.
     """
     trials = study.get_trials(deepcopy=False)
-    unfinished = [t for t in trials if not t.state.is_finished() or _waits_for_retry(t, trials)]
-    last = [records[-1] for t in unfinished if (records := inherited(t, trials))]
-    stay = {record.weights.artifact_id for record in last}
-    kept = unpruned(study)
-    valued = [s for s in kept if s.trial.state.is_finished() or s.record.value is not None]
-    beyond = ranked(valued, study)[top_k:]
+    kept = unpruned(study, artifacts)
+    stay = to_be_resumed(trials, trials, artifacts)
+    beyond = [s for s in beyond_top_k(study, kept, top_k, stay) if _is_over(s)]
+    gone = {s.record.weights.artifact_id for s in beyond}
+    # Of what cannot be read now, nothing is decided: it may be there again later.
+    ended = [t for t in trials if t.state.is_finished() and artifacts.reads_all(t.user_attrs)]
+    left: dict[int, list[str]] = {trial.number: [] for trial in ended}
+    for record, trial in kept:
+        if trial.number in left and record.weights.artifact_id not in gone:
+            left[trial.number].append(record.weights.artifact_id)
+    # First the note, then the file: no other worker takes it for a checkpoint in between.
+    give_up(study, GivenUp.leaving(left), uncleared={s.trial.number for s in beyond})
+    return [s.record for s in beyond]
+
+
+def to_be_resumed(
+    some: Sequence[FrozenTrial], trials: Sequence[FrozenTrial], artifacts: CheckpointArtifacts
+) -> set[str]:
+    """Return the artifacts that some of a study's trials may go on from.
+
+    That is the last checkpoint of each unfinished trial, or of the one it goes on from, and of
+    each failed one until it has been retried.
+    """
+    waiting = [t for t in some if not t.state.is_finished() or _waits_for_retry(t, trials)]
+    last = [records[-1] for t in waiting if (records := inherited(t, trials, artifacts))]
+    return {record.weights.artifact_id for record in last}
+
+
+def beyond_top_k(
+    study: Study, kept: Sequence[StoredCheckpoint], top_k: int, stay: Collection[str]
+) -> list[StoredCheckpoint]:
+    """Return those of a study's checkpoints that are beyond the best ``top_k``.
+
+    Those whose value is still to come will rank by their order, the last first. The last one of
+    the best trial takes the place of the worst where an earlier one of that trial stays; it stays
+    beside the best where only one may.
+
+    Args:
+        study: The study.
+        kept: Its checkpoints, each trial's in the order they were saved.
+        top_k: How many stay.
+        stay: Artifacts that stay whatever their rank.
+    """
+    valued = [s for s in kept if _is_over(s) or s.record.value is not None]
+    order = ranked(valued, study)
+    best, beyond = order[:top_k], order[top_k:]
+    ending = _end_of_best_trial(kept, study)
+    places = [i for i, s in enumerate(beyond) if ending and _same(s, ending)]
+    if ending and places and any(s.trial.number == ending.trial.number for s in best):
+        del beyond[places[0]]
+        beyond += best[-1:] if top_k > 1 else []
+    waiting: dict[int, list[StoredCheckpoint]] = {}
+    for each in kept:
+        if not (_is_over(each) or each.record.value is not None):
+            waiting.setdefault(each.trial.number, []).append(each)
+    beyond += [s for of_trial in waiting.values() for s in of_trial[:-top_k]]
     return [s for s in beyond if s.record.weights.artifact_id not in stay]
+
+
+def _is_over(stored: StoredCheckpoint) -> bool:
+    return stored.trial.state.is_finished()
+
+
+def _same(a: StoredCheckpoint, b: StoredCheckpoint) -> bool:
+    return a.record.weights == b.record.weights
+
+
+def _end_of_best_trial(
+    kept: Collection[StoredCheckpoint], study: Study
+) -> StoredCheckpoint | None:
+    """Return the last checkpoint of the trial with the best final value, if there is one."""
+    ended = [s for s in kept if s.trial.state == TrialState.COMPLETE]
+    if not ended or len(study.directions) > 1:
+        return None
+    sign = signs_of(study)[0]
+    best = min((s.trial for s in ended), key=lambda trial: sign * (trial.value or 0.0)).number
+    return [s for s in ended if s.trial.number == best][-1]
 
 
 def _waits_for_retry(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
@@ -176,66 +221,6 @@ def _waits_for_retry(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
         t.state in (TrialState.COMPLETE, TrialState.PRUNED) and t.params == trial.params
         for t in trials[trial.number + 1 :]
     )
-
-
-def _mark_pruned(study: Study, artifact_ids: Iterable[str]) -> None:
-    """Note on the study that it has no need of artifacts; finished trials cannot be changed."""
-    for artifact_id in artifact_ids:
-        set_study_system_attr(study, f"{_PRUNED}{artifact_id}", True)
-
-
-def _marked_pruned(system_attrs: Mapping[str, Any]) -> set[str]:
-    return {key.removeprefix(_PRUNED) for key in system_attrs if key.startswith(_PRUNED)}
-
-
-def _remove(
-    study: Study, artifacts: CheckpointArtifacts, artifact_ids: set[str], others: Iterable[Study]
-) -> None:
-    """Remove the artifacts that the study itself saved and no other one needs.
-
-    Args:
-        study: The study.
-        artifacts: Where they lie.
-        artifact_ids: What it has no need of.
-        others: Studies to ask beside all those of the same storage, which hold copies of trials.
-    """
-    if not artifact_ids:  # Reading other studies takes time.
-        return
-    # A study of another name may have saved some, perhaps in another storage.
-    borrowed = [r for r, _ in stored_checkpoints(study) if r.study != study.study_name]
-    left = artifact_ids - {blob.artifact_id for record in borrowed for blob in record.blobs}
-    for attributes in chain(attributes_of_other_studies(study), map(_attributes, others)):
-        left -= _needed(attributes)
-    for artifact_id in left:
-        artifacts.remove(artifact_id)
-
-
-def _attributes(study: Study) -> list[Mapping[str, Any]]:
-    trials = study.get_trials(deepcopy=False)
-    of_trials = (a for t in trials for a in (t.system_attrs, t.user_attrs))
-    return [study_system_attrs(study), *of_trials]
-
-
-def _needed(attributes: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return the artifacts that attributes of a study and its trials name, but for pruned ones."""
-    named: set[str] = set()
-    pruned: set[str] = set()
-    for some in attributes:
-        pruned |= _marked_pruned(some)
-        named |= {k.removeprefix(ARTIFACT_PREFIX) for k in some if k.startswith(ARTIFACT_PREFIX)}
-        for record in parse_records(some)[0]:
-            named.update(blob.artifact_id for blob in record.blobs)
-    return named - pruned
-
-
-def _our_artifacts(system_attrs: Mapping[str, Any]) -> set[str]:
-    """Return the artifacts that are checkpoints; what the dashboard deleted is null."""
-    ours = set()
-    for key, text in system_attrs.items():
-        about = json.loads(text) if key.startswith(ARTIFACT_PREFIX) and text else None
-        if about and about.get("mimetype") == MIME_TYPE:
-            ours.add(key.removeprefix(ARTIFACT_PREFIX))
-    return ours
 
 
 def _with_value(stored: StoredCheckpoint) -> StoredCheckpoint:

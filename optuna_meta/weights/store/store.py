@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import MutableMapping
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
-from datetime import UTC
 from pathlib import Path
+import time
 from typing import Any
 import warnings
 
 from optuna import Study
 from optuna import Trial
 from optuna.artifacts import FileSystemArtifactStore
-from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial
 import torch
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
+from optuna_meta.weights.checkpoint.plain import as_value
+from optuna_meta.weights.checkpoint.plain import whole_number
 from optuna_meta.weights.checkpoint.tensor_file import Header
 from optuna_meta.weights.store.artifacts import ArtifactStore
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
-from optuna_meta.weights.store.record import attributes_of
+from optuna_meta.weights.store.artifacts import UNREADABLE
+from optuna_meta.weights.store.garbage import collect_garbage
 from optuna_meta.weights.store.record import CheckpointRecord
-from optuna_meta.weights.store.record import read_records
-from optuna_meta.weights.store.resume import Parts
+from optuna_meta.weights.store.resume import named_parts
 from optuna_meta.weights.store.resume import put_back
 from optuna_meta.weights.store.resume import resumable
 from optuna_meta.weights.store.resume import Stateful
 from optuna_meta.weights.store.resume import training_checkpoint
 import optuna_meta.weights.store.retention as retention
+from optuna_meta.weights.store.saving import add_checkpoint
 from optuna_meta.weights.store.verify import Verification
 from optuna_meta.weights.store.verify import verify
 
 
 __all__ = ["CheckpointStore"]
+
+_LEAST_PAUSE = 60.0  # seconds between two times that saving removes what was given up
 
 
 class CheckpointStore:
@@ -48,7 +54,11 @@ class CheckpointStore:
     Args:
         artifact_store: Any artifact store of Optuna, or a folder, which is made.
         save_top_k: How many checkpoints of each study stay, the best; all by default. The last
-            one of an unfinished trial stays as well, so that it can be resumed.
+            one of the best trial is among them whenever an earlier one of it is (beside it where
+            only one may stay). The last one of an unfinished trial stays as well, so that it can
+            be resumed, and that of a failed one until it is retried. :meth:`save` drops what its
+            own trial has beyond them at once; files of finished trials go with :meth:`prune`, by
+            ``callbacks=[store.prune]``, or once a minute.
         staging: Folder where a file lies before it is uploaded; the system's temporary one by
             default.
 
@@ -88,6 +98,7 @@ class CheckpointStore:
             artifact_store = FileSystemArtifactStore(artifact_store)
         self._save_top_k = save_top_k
         self._artifacts = CheckpointArtifacts(artifact_store, staging)
+        self._next_collection = time.monotonic() + _LEAST_PAUSE
 
     def save(
         self,
@@ -99,6 +110,9 @@ class CheckpointStore:
         tags: Sequence[str] = (),
         optimizer: Stateful | None = None,
         scheduler: Stateful | None = None,
+        state: MutableMapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        trainable_only: bool = False,
     ) -> CheckpointRecord:
         """Save a model inside the objective, also before it raises ``TrialPruned``.
 
@@ -111,6 +125,12 @@ class CheckpointStore:
             tags: Words to know it by.
             optimizer: Whose state :meth:`resume` needs; only that of the last checkpoint is kept.
             scheduler: As ``optimizer``.
+            state: Whatever else the training goes on with, by name: what has a ``state_dict()``
+                (an average of the weights, a gradient scaler, :class:`RandomState`), generators of
+                random numbers, and plain values such as the best loss so far.
+            extra: Anything that JSON holds, to be read from ``load(record).metadata.extra``.
+            trainable_only: Whether to leave out what is frozen, as
+                :meth:`Checkpoint.from_model` does: an adapter of PEFT is saved alone.
 
         Raises:
             ValueError: The trial is finished, the model cannot be saved, or ``value`` is given
@@ -118,30 +138,31 @@ class CheckpointStore:
         """
         _require_one_objective(trial.study, value)
         if not isinstance(model, Checkpoint):
-            model = Checkpoint.from_model(model, copy=False)
-        about: dict[str, Any] = {
-            "study": trial.study.study_name,
-            "trial": trial.number,
-            "value": None if value is None else float(value),
-            "step": step,
-            "tags": tuple(tags),
-        }
-        metadata = replace(model.metadata, params=trial.params, **about)
-        parts = _parts(optimizer, scheduler)
+            model = Checkpoint.from_model(model, copy=False, trainable_only=trainable_only)
+        study, number = trial.study, trial.number
+        metadata = replace(
+            model.metadata,
+            study=study.study_name,
+            trial=number,
+            params=trial.params,
+            value=None if value is None else as_value(value),
+            step=None if step is None else whole_number(step),
+            tags=tuple(map(str, tags)),
+            extra={**model.metadata.extra, **(extra or {})},
+        )
+        parts = named_parts(optimizer, scheduler, state)
         training = training_checkpoint(parts, metadata) if parts else None
+        weights = replace(model, metadata=metadata)
         try:
-            record = CheckpointRecord(
-                weights=self._artifacts.put(trial, replace(model, metadata=metadata), "weights"),
-                training=self._artifacts.put(trial, training, "training") if training else None,
-                saved=datetime.now(UTC).isoformat(),
-                **about,
-            )
-            self._add_record(trial, record)
+            record = add_checkpoint(trial, weights, training, self._artifacts, self._save_top_k)
         except UpdateFinishedTrialError as error:
             raise ValueError(
-                f"Trial {trial.number} of study {trial.study.study_name!r} is finished and cannot "
-                "be changed: save its model inside the objective, before it returns or is pruned."
+                f"Trial {number} of study {study.study_name!r} is finished and cannot be changed: "
+                "save its model inside the objective, before it returns or is pruned."
             ) from error
+        if self._save_top_k is not None:
+            retention.prune(study, self._artifacts, self._save_top_k)
+            self._collect_now_and_then(study)
         return record
 
     def records(self, study: Study) -> list[CheckpointRecord]:
@@ -149,7 +170,8 @@ class CheckpointStore:
 
         Those of pruned and failed trials are among them; those without a finite value come last.
         """
-        return [record for record, _ in retention.ranked(retention.unpruned(study), study)]
+        stored = retention.unpruned(study, self._artifacts)
+        return [record for record, _ in retention.ranked(stored, study)]
 
     def load(self, record: CheckpointRecord, *, device: str | torch.device = "cpu") -> Checkpoint:
         """Read a checkpoint, checked to the last byte.
@@ -180,6 +202,7 @@ class CheckpointStore:
         model: torch.nn.Module,
         optimizer: Stateful | None = None,
         scheduler: Stateful | None = None,
+        state: MutableMapping[str, Any] | None = None,
     ) -> CheckpointRecord | None:
         """Put a trial where the one that it continues had stopped.
 
@@ -191,69 +214,67 @@ class CheckpointStore:
             model: Its model, built anew.
             optimizer: Its optimizer, built anew.
             scheduler: Its learning rate scheduler, built anew.
+            state: As :meth:`save` was given it, built anew: what has a state gets it back, and
+                plain values are replaced by those saved.
 
         Returns:
             The checkpoint that was put back, or ``None`` where there is none to go on from; then
             nothing was changed. Damaged and missing ones are passed over with a warning.
 
         Raises:
-            ValueError: The model, or the optimizer, is not the one that the checkpoint is of.
+            ValueError: The model, the optimizer or another part is not the one that the
+                checkpoint is of.
         """
-        parts = _parts(optimizer, scheduler)
-        for record in resumable(trial):
+        parts = named_parts(optimizer, scheduler, state)
+        for record in resumable(trial, self._artifacts):
             if parts and record.training is None:
                 continue
             try:
                 weights = self._artifacts.get(record, record.weights, "cpu")
                 training = record.training and self._artifacts.get(record, record.training, "cpu")
-            except (ArtifactNotFound, ValueError) as error:
+            except UNREADABLE as error:
                 reason = f"Trial {trial.number} does not go on from it: {error}"
                 warnings.warn(reason, stacklevel=2)
             else:
-                put_back(model, weights, parts, training if parts else None)
+                put_back(model, weights, parts, training if parts else None, state)
                 return record
         return None
 
-    def prune(self, study: Study, *, others: Iterable[Study] = ()) -> list[CheckpointRecord]:
-        """Remove what is beyond ``save_top_k``, and what uploads left that did not finish.
+    def prune(
+        self, study: Study, trial: FrozenTrial | None = None, *, others: Iterable[Study] = ()
+    ) -> list[CheckpointRecord]:
+        """Remove what is beyond ``save_top_k``, and what killed processes left.
 
-        With ``save_top_k``, :meth:`save` does the first itself. A file stays as long as another
-        study of the same storage has it, as copies made by ``optuna.copy_study`` do.
+        It is a callback of ``study.optimize`` too (``callbacks=[store.prune]``). A file stays as
+        long as another study of the same storage has it, as copies made by ``optuna.copy_study``
+        do: all of them are read, for which :meth:`save` has no time. Running trials drop what is
+        beyond themselves.
 
         Args:
             study: The study.
+            trial: What ``optimize`` passes to its callbacks; it makes no difference.
             others: Copies of it in other storages, whose files stay too.
 
         Returns:
             The checkpoints that the study no longer has.
         """
-        others = list(others)
-        retention.collect_garbage(study, self._artifacts, others)
-        if self._save_top_k is None:
-            return []
-        return retention.prune(study, self._artifacts, self._save_top_k, others)
+        records = []
+        if self._save_top_k is not None:
+            records = retention.prune(study, self._artifacts, self._save_top_k)
+        collect_garbage(study, self._artifacts, list(others))
+        return records
 
     def verify(self, study: Study) -> Verification:
         """Read every checkpoint of a study, and report which are intact, missing or damaged."""
         return verify(study, self._artifacts)
 
-    def _add_record(self, trial: Trial, record: CheckpointRecord) -> None:
-        earlier = read_records(trial.user_attrs, f"trial {trial.number}")
-        pruned = retention.pruned_artifacts(trial.study) if earlier else set()
-        earlier = [r for r in earlier if r.weights.artifact_id not in pruned]
-        superseded = []
-        for i, old in enumerate(earlier):
-            # A retried trial also has records of the one that failed, whose files it leaves alone.
-            is_own = (old.study, old.trial) == (record.study, record.trial)
-            if record.training and old.training and is_own:
-                superseded.append(old.training.artifact_id)
-                earlier[i] = replace(old, training=None)
-        for key, content in attributes_of([*earlier, record]).items():
-            trial.set_user_attr(key, content)
-        for artifact_id in superseded:  # Only now: until then they were of use.
-            self._artifacts.remove(artifact_id)
-        if self._save_top_k is not None:
-            retention.prune(trial.study, self._artifacts, self._save_top_k)
+    def _collect_now_and_then(self, study: Study) -> None:
+        """Remove files that were given up, which takes the longer the more studies there are."""
+        start = time.monotonic()
+        if start >= self._next_collection:
+            collect_garbage(study, self._artifacts)
+            spent = time.monotonic() - start
+            self._next_collection = start + spent + max(_LEAST_PAUSE, 50.0 * spent)
 
 
 def _require_one_objective(study: Study, value: float | None) -> None:
@@ -262,8 +283,3 @@ def _require_one_objective(study: Study, value: float | None) -> None:
             f"Study {study.study_name!r} has {len(study.directions)} objectives, so that value= "
             "cannot rank its checkpoints: leave it out, the trial's final values do."
         )
-
-
-def _parts(optimizer: Stateful | None, scheduler: Stateful | None) -> Parts:
-    parts = {"optimizer": optimizer, "scheduler": scheduler}
-    return {name: part for name, part in parts.items() if part is not None}

@@ -8,8 +8,8 @@ import optuna
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
+from optuna_meta.weights.store.garbage import orphaned_artifacts
 from optuna_meta.weights.store.record import CheckpointRecord
-from optuna_meta.weights.store.retention import orphaned_artifacts
 from optuna_meta.weights.store.retention import pruned_artifacts
 from optuna_meta.weights.store.retention import stored_checkpoints
 
@@ -24,8 +24,9 @@ class Finding:
     Args:
         artifact_id: Its artifact, that of its weights.
         owner: Which trial and step it is of.
-        status: ``intact``; ``missing`` from the store; ``damaged``; ``pruned`` by this library; or
-            ``unfinished``, an upload that ended before it was recorded and is never trusted.
+        status: ``intact``; ``missing`` from the store; ``damaged``; ``unreadable``, for the store
+            does not give it; ``pruned`` by this library; or ``unfinished``, what a process left
+            that ended before it was recorded, and is never trusted.
         detail: What was found; empty where it is intact.
         record: Its record, where it has one.
     """
@@ -51,7 +52,7 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether no checkpoint is missing or damaged."""
+        """Whether no checkpoint is missing, damaged or unreadable."""
         return all(f.status in ("intact", "pruned", "unfinished") for f in self.findings)
 
     def __str__(self) -> str:
@@ -62,9 +63,10 @@ class Verification:
 
 def verify(study: optuna.Study, artifacts: CheckpointArtifacts) -> Verification:
     """Read every checkpoint of a study to its end, and report what became of each."""
-    pruned, name = pruned_artifacts(study), study.study_name
-    findings = [_find(record, artifacts, pruned) for record, _ in stored_checkpoints(study)]
-    detail = "its upload was never recorded: prune removes it"
+    pruned, name = pruned_artifacts(study, artifacts), study.study_name
+    stored = stored_checkpoints(study, artifacts)
+    findings = [_find(record, artifacts, pruned) for record, _ in stored]
+    detail = "no trial has a record of it: prune removes it"
     for artifact_id, trial in orphaned_artifacts(study, artifacts).items():
         owner = f"trial {trial.number} of study {name!r}"
         findings.append(Finding(artifact_id, owner, "unfinished", detail))
@@ -83,4 +85,6 @@ def _find(record: CheckpointRecord, artifacts: CheckpointArtifacts, pruned: set[
         status, detail = "missing", str(error)
     except ValueError as error:
         status, detail = "damaged", str(error)
+    except OSError as error:
+        status, detail = "unreadable", str(error)
     return Finding(record.weights.artifact_id, str(record), status, detail, record)

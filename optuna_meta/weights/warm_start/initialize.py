@@ -1,13 +1,12 @@
 """What fits of a checkpoint, copied into a model; the rest is reported.
 
 A model keeps its own fresh initialisation wherever the checkpoint has nothing that fits, no random
-number is drawn, and nothing at all is copied where an error is raised. Tensors keep their
-identity, so an optimiser made before stays valid.
+number is drawn, and nothing at all is copied where an error is raised, nor a warning turned into
+one. Tensors keep their identity, so an optimiser made before stays valid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,35 +14,54 @@ from dataclasses import field
 from typing import Any
 from typing import Literal
 from typing import NamedTuple
+import warnings
 
 import torch
 from torch import nn
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
+from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import maker_of
 from optuna_meta.weights.checkpoint.lineage import origins_of
-from optuna_meta.weights.state_dict import all_finite
-from optuna_meta.weights.state_dict import describe
+from optuna_meta.weights.checkpoint.trainable import is_trainable_only
+from optuna_meta.weights.checkpoint.trainable import under_own_names
+from optuna_meta.weights.state_dict import HasState
 from optuna_meta.weights.state_dict import matches
 from optuna_meta.weights.state_dict import opened
+from optuna_meta.weights.state_dict import parted
 from optuna_meta.weights.state_dict import plain_name
-from optuna_meta.weights.state_dict import same_kind
+from optuna_meta.weights.state_dict import require_matching
+from optuna_meta.weights.state_dict import set_extra_state
 from optuna_meta.weights.state_dict import Source
-from optuna_meta.weights.state_dict import State
 from optuna_meta.weights.state_dict import state_of
+from optuna_meta.weights.tensors import adds_infinity
+from optuna_meta.weights.tensors import assign
+from optuna_meta.weights.tensors import describe
+from optuna_meta.weights.tensors import require_tied
+from optuna_meta.weights.tensors import same_kind
+from optuna_meta.weights.tensors import shared_as
+from optuna_meta.weights.tensors import State
+from optuna_meta.weights.tensors import takes
+from optuna_meta.weights.warm_start.compatible import compatible
 from optuna_meta.weights.warm_start.embedding_rows import common_rows
 from optuna_meta.weights.warm_start.embedding_rows import EmbeddingRows
+from optuna_meta.weights.warm_start.lazy import lazy_shapes
+from optuna_meta.weights.warm_start.lazy import LazyShape
+from optuna_meta.weights.warm_start.rename import Rename
+from optuna_meta.weights.warm_start.rename import renamed
 from optuna_meta.weights.warm_start.report import InitReport
 from optuna_meta.weights.warm_start.report import Mismatch
 
 
-__all__ = ["initialize", "Rename"]
+__all__ = ["initialize"]
 
-Rename = Mapping[str, str] | Callable[[str], str]
 Rows = Mapping[str, EmbeddingRows]
 
-_PARTIAL = ("skip", "overlap", "error")
+Patterns = Sequence[Sequence[str]]
+
+_PARTIAL = ("skip", "overlap", "error", None)
+_SHOWN = 5  # names of each kind in a warning
 
 
 class _Copy(NamedTuple):
@@ -70,7 +88,7 @@ def initialize(
     model: nn.Module,
     checkpoint: Source,
     *,
-    partial: Literal["skip", "overlap", "error"] = "skip",
+    partial: Literal["skip", "overlap", "error"] | None = None,
     rename: Rename | None = None,
     exclude: Sequence[str] = (),
     head: Sequence[str] = (),
@@ -82,11 +100,13 @@ def initialize(
     Args:
         model: A model on any device; compiled, wrapped or lazy ones too.
         checkpoint: A checkpoint, a candidate or a state dict.
-        partial: What becomes of a tensor whose shape differs: ``"skip"`` leaves it as the model
-            initialised it, ``"overlap"`` copies the common leading block, ``"error"`` raises, also
-            for missing and unexpected names.
+        partial: What becomes of a tensor that does not fit: ``"skip"`` leaves it as the model
+            initialised it, also without a name in the checkpoint, ``"overlap"`` copies the common
+            leading block, ``"error"`` raises, also for missing and unexpected names. If None,
+            tensors are skipped with a warning, as nobody asked for it.
         rename: The model's name for each of the checkpoint's: a function, or a mapping of names
-            or dotted beginnings of names, of which the longest counts.
+            or dotted beginnings of names, of which the longest counts; ``{"": "bert."}`` is for
+            all that have no other.
         exclude: Patterns (``"encoder.*"``) of the model's names to leave alone.
         head: Patterns of what belongs to the task's own outputs, left alone like ``exclude``.
             Leave it empty where outputs mean the same in both tasks.
@@ -98,57 +118,73 @@ def initialize(
         What was copied and what was not.
 
     Raises:
-        ValueError: If less than ``least`` fits, a number to copy is not finite, names are tied in
-            the model and differ in the checkpoint, or ``partial="error"`` and something differs.
+        ValueError: If a pattern or a name to rename matches nothing, less than ``least`` fits, a
+            number would not be finite in the model's precision where a fresh one is, names are
+            tied in the model and differ in the checkpoint, or ``partial="error"`` and something
+            differs.
     """
     if partial not in _PARTIAL:
         raise ValueError(f"partial must be one of {_PARTIAL}, got {partial!r}.")
     checkpoint = opened(checkpoint)  # A candidate is read once.
-    source = _renamed(state_of(checkpoint), rename or {})
-    plan = _plan(model, source, partial, [exclude, head], rows or {})
+    held = checkpoint if isinstance(checkpoint, Mapping) else checkpoint.state
+    source, frozen = state_of(checkpoint), list[str]()
+    if is_trainable_only(checkpoint):
+        source, frozen = under_own_names(model, source)
+    source = renamed(source, rename or {})
+    source = compatible(model, source, getattr(held, "_metadata", None))
+    plan = _plan(model, source, partial, [exclude, head, frozen], rows or {})
     report = _report(model, checkpoint, plan)
     _check(plan, report, partial, least)
-    with torch.no_grad():
-        for _, values, own, place in plan.copies:
-            if is_lazy(own):
-                own.materialize(values.shape)
-            own[place] = values.to(own)
+    if partial in (None, "overlap"):
+        _warn(report, [*exclude, *head])
+    set_extra_state(model, _extra_state_of(checkpoint), [*exclude, *head])
+    for _, values, own, place in plan.copies:
+        if is_lazy(own):
+            own.materialize(values.shape)
+        assign(own, values, place)
     return report
 
 
 def _plan(
-    model: nn.Module, source: State, partial: str, left_out: list[Sequence[str]], rows: Rows
+    model: nn.Module, source: State, partial: str | None, left_out: Patterns, rows: Rows
 ) -> _Plan:
     state = model.state_dict(keep_vars=True).items()
     # A module's extra state is no tensor.
     own = {plain_name(name): tensor for name, tensor in state if isinstance(tensor, Tensor)}
+    for patterns in left_out:
+        require_matching(own, patterns)
     if unknown := [name for name in rows if name not in source or name not in own]:
         raise ValueError(f"rows names {unknown}, which model and checkpoint do not both have.")
     plan = _Plan(unexpected=[name for name in source if name not in own])
-    names_of: dict[int, list[str]] = {}  # Several where a tensor is tied.
-    for name, tensor in own.items():
-        names_of.setdefault(id(tensor), []).append(name)
-    for names in names_of.values():
+    shapes = lazy_shapes(model)
+    for names in shared_as(own):  # Several where a tensor is tied.
         given = [name for name in names if name in source]
         if any(matches(name, patterns) for name in names for patterns in left_out):
             plan.left_out += names
         elif not given:
             plan.missing += names
         else:
-            _check_tied(given, source)
-            _place(plan, _Copy(given[0], source[given[0]], own[given[0]]), partial, rows)
+            require_tied(given, source)
+            _place(plan, _Copy(given[0], source[given[0]], own[given[0]]), partial, rows, shapes)
     _leave_half_lazy(plan, model)
     return plan
 
 
-def _place(plan: _Plan, whole: _Copy, partial: str, rows: Rows) -> None:
+def _place(
+    plan: _Plan, whole: _Copy, partial: str | None, rows: Rows, shapes: Mapping[int, LazyShape]
+) -> None:
     """Add to the plan what becomes of one tensor of both model and checkpoint."""
+    if whole.own.layout == torch.strided and whole.values.layout != torch.strided:
+        whole = whole._replace(values=whole.values.to_dense())
     name, values, own, _ = whole
     if is_lazy(own):
-        plan.copies.append(whole)
+        shape = shapes.get(id(own), LazyShape())
+        fits = shape.fits(values) and same_kind(values.dtype, own.dtype)
+        differs = Mismatch(name, describe(values), str(shape))
+        (plan.copies if fits else plan.mismatched).append(whole if fits else differs)  # type: ignore[arg-type]
         return
     mismatch = Mismatch(name, describe(values), describe(own))
-    if not same_kind(values.dtype, own.dtype):
+    if not same_kind(values.dtype, own.dtype) or values.layout != own.layout:
         plan.mismatched.append(mismatch)
     elif name in rows and values.shape[1:] == own.shape[1:]:
         theirs, ours = common_rows(name, rows[name], len(values), len(own))
@@ -164,16 +200,6 @@ def _place(plan: _Plan, whole: _Copy, partial: str, rows: Rows) -> None:
         plan.overlapped.append(mismatch)
     else:
         plan.mismatched.append(mismatch)
-
-
-def _check_tied(names: list[str], source: State) -> None:
-    first = source[names[0]]
-    for name in names[1:]:
-        if source[name] is not first and not torch.equal(source[name], first):
-            raise ValueError(
-                f"{names[0]!r} and {name!r} are one tensor in the model and two that differ in "
-                f"the checkpoint. Rename one of them away, or exclude both."
-            )
 
 
 def _leave_half_lazy(plan: _Plan, model: nn.Module) -> None:
@@ -205,7 +231,7 @@ def _report(model: nn.Module, checkpoint: Source, plan: _Plan) -> InitReport:
     )
 
 
-def _check(plan: _Plan, report: InitReport, partial: str, least: float) -> None:
+def _check(plan: _Plan, report: InitReport, partial: str | None, least: float) -> None:
     if partial == "error" and (plan.missing or plan.unexpected or plan.mismatched):
         raise ValueError(
             "The checkpoint must have the model's names, shapes and kinds of numbers, and does "
@@ -217,30 +243,46 @@ def _check(plan: _Plan, report: InitReport, partial: str, least: float) -> None:
             "this looks like another architecture, so nothing was loaded. Rename what is named "
             f"otherwise, exclude what should stay fresh, or lower least.\n{report}"
         )
-    for name, values, own, _ in plan.copies:
+    for name, values, own, place in plan.copies:
         if own.is_meta:
             raise ValueError(
                 f"The model must have memory, got {name!r} on the meta device: move it by "
                 "to_empty() and initialise it first."
             )
-        if not all_finite(values):
+        if place is ... and not is_lazy(own) and not takes(own, values):
             raise ValueError(
-                f"Weights must be finite, got NaN or infinity in {name!r} of the checkpoint, so "
-                "nothing was loaded. Its training diverged: take another."
+                f"{name!r} is expanded in the model, one number in several places, and has "
+                "several in the checkpoint, so nothing was loaded. Exclude it, or clone it there."
+            )
+        if adds_infinity(values, own, place):
+            raise ValueError(
+                f"Weights must be finite, got NaN or infinity in {name!r} of the checkpoint as "
+                f"{str(own.dtype).removeprefix('torch.')}, so nothing was loaded. Its training "
+                "diverged, or the model's precision is too low: take another."
             )
 
 
-def _renamed(state: State, rename: Rename) -> State:
-    renamed: State = {}
-    for name, tensor in state.items():
-        new = _beginning(name, rename) if isinstance(rename, Mapping) else rename(name)
-        if new in renamed:
-            raise ValueError(f"Two of the checkpoint's names become {new!r}. Mend rename.")
-        renamed[new] = tensor
-    return renamed
+def _warn(report: InitReport, asked: Sequence[str]) -> None:
+    """Warn of what was skipped though nobody asked for it."""
+    skipped = {
+        "of another shape": [m.name for m in report.mismatched],
+        "missing in the checkpoint": report.missing,
+        "missing in the model": [n for n in report.unexpected if not matches(n, asked)],
+    }
+    parts = [
+        f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''} ({why})"
+        for why, names in skipped.items()
+        if names
+    ]
+    if parts:
+        warnings.warn(
+            f"Not loaded: {'; '.join(parts)}. Name them in head or exclude, rename them, or pass "
+            'partial="skip" if that is meant.',
+            stacklevel=3,
+        )
 
 
-def _beginning(name: str, rename: Mapping[str, str]) -> str:
-    fitting = [old for old in rename if name == old or name.startswith(old.rstrip(".") + ".")]
-    old = max(fitting, key=len, default="")
-    return (rename[old] + name[len(old) :]).lstrip(".") if old else name
+def _extra_state_of(checkpoint: Mapping[str, Any] | HasState) -> Mapping[str, Any]:
+    if isinstance(checkpoint, Mapping):
+        return parted(checkpoint)[1]
+    return checkpoint.extra_state if isinstance(checkpoint, Checkpoint) else {}

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torch import nn
 
 from optuna_meta.weights.fine_tuning.freeze import freeze
 from optuna_meta.weights.fine_tuning.learning_rates import parameter_groups
+from optuna_meta.weights.state_dict import plain_name
 from tests.weights.fine_tuning.toys import changed
 from tests.weights.fine_tuning.toys import copied
 from tests.weights.fine_tuning.toys import network
@@ -41,3 +45,76 @@ def test_layers_and_weight_decay_are_given() -> None:
         parameter_groups(model, 0.1, layers=[["4"]])
     with pytest.raises(ValueError, match="must be positive"):
         parameter_groups(model, 0.0)
+
+
+class Block(nn.Module):
+    """As large as a transformer's: several matrices and norms, some of them in a sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.out = (nn.Linear(4, 4) for _ in range(3))
+        self.norm = nn.LayerNorm(4)
+        self.mlp = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 4))
+
+
+class Transformer(nn.Module):
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(9, 4), nn.Embedding(5, 4)
+        self.first_norm = nn.LayerNorm(4)
+        self.encoder = nn.Module()
+        self.encoder.layer = nn.ModuleList(Block() for _ in range(depth))
+        self.last_norm = nn.LayerNorm(4)
+        self.pooler = nn.Linear(4, 4)
+        self.head = nn.Linear(4, 2)
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.layer1 = nn.Sequential(Block(), Block())
+        self.layer2 = nn.Sequential(Block(), Block())
+        self.fc = nn.Linear(4, 2)
+
+
+def rates(model: nn.Module, **options: Any) -> dict[str, float]:
+    groups = parameter_groups(model, 1.0, **options)
+    of = {id(p): group["lr"] for group in groups for p in group["params"]}
+    return {plain_name(n): of[id(p)] for n, p in model.named_parameters() if id(p) in of}
+
+
+def test_a_block_is_a_layer_and_the_first_still_learns() -> None:
+    found = rates(Transformer(12))
+    for i in range(12):
+        of_block = [rate for name, rate in found.items() if f"layer.{i}." in name]
+        assert of_block == pytest.approx([0.75 ** (12 - i)] * 12)
+    assert found["head.weight"] == found["pooler.bias"] == 1.0
+    assert found["last_norm.weight"] == found["encoder.layer.11.query.weight"]
+    before = [found[n] for n in ("words.weight", "places.weight", "first_norm.bias")]
+    assert before == pytest.approx([0.75**13] * 3)
+    deep = rates(Transformer(40))
+    assert min(deep.values()) == 0.02 == deep["encoder.layer.20.query.weight"]
+    assert rates(Transformer(40), floor=0.0)["words.weight"] == pytest.approx(0.75**41)
+    assert rates(Transformer(1))["words.weight"] == pytest.approx(0.75**2)
+
+
+def test_stages_of_residual_blocks_count_block_by_block() -> None:
+    found = rates(nn.Sequential(Residual(), nn.Linear(2, 2)), decay=0.5)
+    names = "conv.weight", "norm.bias", "layer1.0.out.weight", "layer2.1.mlp.2.bias", "fc.weight"
+    assert [found[f"0.{name}"] for name in names] == [0.5**5, 0.5**5, 0.5**4, 0.5, 1.0]
+
+
+def test_what_is_frozen_does_not_shift_the_rates() -> None:
+    model = Transformer(3)
+    before = rates(model)
+    freeze(model, ["head", "encoder.layer.1"])
+    after = rates(model)
+    assert after == {n: r for n, r in before.items() if n in after} and len(after) < len(before)
+
+
+def test_patterns_of_layers_must_match() -> None:
+    with pytest.raises(ValueError, match=r"No parameter matches \['haed'\]"):
+        parameter_groups(network(), 0.1, layers=[["*"], ["haed"]])
+    with pytest.raises(ValueError, match=r"floor in \[0, 1\], got 0.1, 0.75 and 2.0"):
+        parameter_groups(network(), 0.1, floor=2.0)

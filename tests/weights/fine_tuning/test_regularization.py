@@ -69,7 +69,27 @@ def test_a_network_that_cannot_be_made_anew_is_refused() -> None:
             super().__init__()
             self.scale = nn.Parameter(torch.ones(1))
 
-    with pytest.raises(ValueError, match="'0' .Bare. has parameters and no"):
+    class Small(nn.Module):
+        """As transformers are: torch's modules, with much smaller weights than torch's."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Linear(100, 100)
+            nn.init.normal_(self.body.weight, std=0.001)
+
+    with pytest.raises(ValueError, match="'0' is a Bare, whose initialisation is unknown: pass"):
         shrink_and_perturb(nn.Sequential(Bare()))
+    model = Small()
+    before = copied(model)
+    with pytest.raises(ValueError, match="'The model itself' is a Small, .* as fresh"):
+        shrink_and_perturb(model)
+    assert not changed(model, before)
+    state = torch.get_rng_state()
+    shrink_and_perturb(model, shrink=0.0, perturb=1.0, fresh=Small, seed=3)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert 0.0005 < float(model.body.weight.detach().std()) < 0.002
+    wrapped = nn.DataParallel(Small())
+    shrink_and_perturb(wrapped, shrink=0.0, perturb=1.0, fresh=Small, seed=3)
+    assert torch.equal(wrapped.module.body.weight, model.body.weight)
     with pytest.raises(ValueError, match=r"must have '0.weight' of shape \(8, 4\)"):
         shrink_and_perturb(network(), fresh=nn.Sequential(nn.Linear(3, 8)))

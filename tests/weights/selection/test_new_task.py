@@ -13,8 +13,8 @@ from torch import nn
 from optuna_meta.weights import Candidate
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import NewTask
-from optuna_meta.weights.selection.new_task import Preview
-from optuna_meta.weights.selection.new_task import preview_of
+from optuna_meta.weights.selection.preview import Preview
+from optuna_meta.weights.selection.preview import preview_of
 from tests.weights.toys import store_in
 
 

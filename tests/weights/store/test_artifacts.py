@@ -21,7 +21,7 @@ def test_files_carry_the_name_of_their_trial(tmp_path: Path) -> None:
     study = optuna.create_study(study_name="a/../study: of Ω")
     saved(store_in(tmp_path), [0.25], study=study, step=3)
     (meta,) = get_all_artifact_meta(study.trials[0], storage=study._storage)
-    assert re.fullmatch(r"a_.._study_of_Ω-trial0-step3-\w+\.weights\.safetensors", meta.filename)
+    assert re.fullmatch(r"a_.._study_of_Ω-trial0-step3\.weights\.safetensors", meta.filename)
 
 
 def test_nothing_is_left_in_the_staging_folder(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_what_the_dashboard_deleted_is_reported(scene: Scene) -> None:
     for trial, kept in ((0, True), (running.number, False)):
         ((artifact_id, *_),) = (
             entry["weights"]
-            for entry in scene.study.trials[trial].user_attrs["optuna_meta:checkpoints"]
+            for entry in scene.study.trials[trial].user_attrs["optuna_meta:checkpoints"]["records"]
         )
         (scene.folder / artifact_id).unlink()
         if not kept:
@@ -269,12 +269,14 @@ def test_a_deleted_study_attribute_is_no_obstacle(scene: Scene) -> None:
 @pytest.mark.parametrize(
     "edited",
     [
+        {"study": "digits", "trial": 2, "records": [{"saved": "now"}]},
+        {"study": "digits", "trial": 2, "records": ["text"]},
+        {"study": "digits", "trial": "x", "records": []},
         [{"study": "digits"}],
-        ["text"],
         "text",
         7,
-        [{"study": "s", "trial": "x", "weights": ["a", "b", 1], "value": None}],
-        [None],
+        {"study": "s", "trial": 2, "records": [{"weights": ["a", "b"], "saved": ""}]},
+        {"study": "s", "trial": 2, "records": None},
     ],
 )
 def test_an_edited_record_costs_only_that_record(scene: Scene, edited: Any) -> None:
@@ -299,9 +301,10 @@ def test_a_path_in_place_of_an_artifact_is_refused(scene: Scene) -> None:
     secret = scene.folder.parent / "secret"
     shutil.copy(scene.path, secret)
     trial = scene.study.ask()
-    entry = scene.study.trials[0].user_attrs["optuna_meta:checkpoints"][0]
+    entry = scene.study.trials[0].user_attrs["optuna_meta:checkpoints"]["records"][0]
     entry = {**json.loads(json.dumps(entry)), "weights": ["../secret", *entry["weights"][1:]]}
-    trial.set_user_attr("optuna_meta:checkpoints", [entry])
+    written = {"study": "digits", "trial": trial.number, "records": [entry]}
+    trial.set_user_attr("optuna_meta:checkpoints", written)
     scene.study.tell(trial, 0.0)
     report = scene.store.verify(scene.study)
     assert report.findings[-1].status == "damaged"

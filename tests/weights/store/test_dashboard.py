@@ -74,7 +74,7 @@ def test_a_checkpoint_downloads_and_its_numbers_sort(tmp_path: Path) -> None:
     assert float(shown["optuna_meta:checkpoint_value"]) == 0.25
     assert len(shown["optuna_meta:checkpoints"]) < 1024  # It cuts what is longer.
     names = [artifact["filename"] for artifact in told["trials"][0]["artifacts"]]
-    assert len(names) == 1 and names[0].startswith("digits-trial0-step3-")
+    assert len(names) == 1 and names[0] == "digits-trial0-step3.weights.safetensors"
     sortable = {attr["key"] for attr in told["union_user_attrs"] if attr["sortable"]}
     assert sortable == {"optuna_meta:checkpoint_value", "optuna_meta:checkpoint_step"}
 

@@ -101,7 +101,7 @@ def test_a_failed_trial_keeps_its_last_checkpoint_until_it_was_retried(tmp_path:
     study.optimize(steps(store, 2), n_trials=1)
     assert study.trials[2].user_attrs["start"] == 3
     store.prune(study)
-    assert len(store.records(study)) == 1
+    assert len({record.trial for record in store.records(study)}) == 1
 
 
 def test_a_trial_leaves_the_files_of_another_study_alone(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_several_objectives_rank_by_the_final_values(tmp_path: Path) -> None:
 def test_only_the_best_stay(tmp_path: Path) -> None:
     store = store_in(tmp_path, save_top_k=2)
     study = saved(store, [0.5, 0.1, 0.9, 0.3, 0.2])
-    assert store.prune(study) == []  # Saving has done it.
+    assert store.prune(study) == []  # Saving has done it, but for files of finished trials.
     assert [record.value for record in store.records(study)] == [0.1, 0.2]
     assert files_of(tmp_path) == {r.weights.artifact_id for r in store.records(study)}
     statuses = [finding.status for finding in store.verify(study).findings]
@@ -78,9 +78,10 @@ def test_steps_of_one_trial_count_one_by_one_and_the_last_stays(tmp_path: Path) 
         store.save(trial, linear(loss), value=loss, step=step)
     kept = [(record.step, record.value) for record in store.records(study)]
     assert kept == [(3, 0.2), (1, 0.3), (5, 0.7)]
-    assert len(trial.user_attrs["optuna_meta:checkpoints"]) == 4  # Not all six.
+    assert len(trial.user_attrs["optuna_meta:checkpoints"]["records"]) == 3  # Not all six.
+    assert len(files_of(tmp_path)) == 3
     study.tell(trial, 0.7)
-    assert [record.step for record in store.prune(study)] == [5]
+    assert [record.step for record in store.prune(study)] == [1]  # Not what the trial ended with.
     assert len(files_of(tmp_path)) == 2
 
 
@@ -90,8 +91,11 @@ def test_a_checkpoint_whose_value_is_to_come_is_not_pruned(tmp_path: Path) -> No
     waiting = study.ask()
     store.save(waiting, linear(0.0))
     store.save(waiting, linear(0.1))
+    last = store.save(waiting, linear(0.2))
     saved(store, [0.5, 0.4], study=study)
-    assert len(store.records(study)) == 3
+    store.prune(study)
+    assert [r.value for r in store.records(study)] == [0.4, None]
+    assert store.records(study)[1] == last  # Of several, the last is what the value will be of.
     study.tell(waiting, 0.1)
     store.prune(study)
     assert [record.trial for record in store.records(study)] == [0]
@@ -124,7 +128,8 @@ def test_a_file_that_cannot_be_removed_does_not_end_a_trial(tmp_path: Path) -> N
 
     study = optuna.create_study()
     with pytest.warns(UserWarning, match="could not be removed .*no connection.* tries again"):
-        saved(CheckpointStore(Stuck(tmp_path), save_top_k=1), [0.3, 0.2], study=study)
+        stuck = CheckpointStore(Stuck(tmp_path), save_top_k=1)
+        stuck.prune(saved(stuck, [0.3, 0.2], study=study))
     store = store_in(tmp_path, save_top_k=1)
     assert len(files_of(tmp_path)) == 2 and len(store.records(study)) == 1
     store.prune(study)

@@ -1,0 +1,184 @@
+"""Finished trials of one study -> the values that they report, or that are likely of them.
+
+Complete trials keep their values. Failed trials and NaN are left out, as Optuna's own samplers do.
+A pruned trial gets the final value that its curve makes likely: the quantile it held, at the last
+step that it shares with complete trials, among their final values; never better than its curve.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from bisect import insort
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.transforms import finite_values
+
+
+__all__ = ["Reports", "TrialTable", "curve_of"]
+
+
+@dataclass(frozen=True)
+class Reports:
+    """What n of the trials of a table report, in the order of their numbers.
+
+    Args:
+        places: Where they are in the table.  # (n,)
+        values: Values of the K objectives, lower is better, finite.  # (n, K)
+        constraint_values: Values of the J constraints, NaN where a trial reports none.  # (n, J)
+        measured: Which values trials came to, and not only what is likely of them.  # (n,)
+    """
+
+    places: NDArray[np.int64]  # (n,)
+    values: Array  # (n, K)
+    constraint_values: Array  # (n, J)
+    measured: NDArray[np.bool_]  # (n,)
+
+
+class TrialTable:
+    """Finished trials of one study, each read once: they never change.
+
+    What is likely of pruned trials depends on all others, which are kept in order for that.
+
+    Args:
+        directions: The study's, one for each objective.
+    """
+
+    def __init__(self, directions: Sequence[StudyDirection]) -> None:
+        self.trials: list[FrozenTrial] = []
+        self._signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
+        self._numbers: list[int] = []
+        self._values: list[tuple[float, ...]] = []  # Of complete trials, else NaN.
+        self._ends: list[tuple[float, float]] = []  # Of each curve, NaN where there is none.
+        self._cut: dict[int, dict[int, float]] = {}  # Curves of pruned trials, by place.
+        self._constraints: dict[int, Mapping[str, float]] = {}
+        self._peers = _Peers()
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def append(self, trial: FrozenTrial) -> None:
+        """Read one more finished trial, of any number."""
+        nothing = (math.nan,) * len(self._signs)
+        is_complete = trial.state == TrialState.COMPLETE and _has_values(trial)
+        values = tuple((self._signs * trial.values).tolist()) if is_complete else nothing
+        # Optuna prunes studies of one objective only.
+        curve = curve_of(trial, float(self._signs[0])) if len(self._signs) == 1 else {}
+        if is_complete:
+            self._peers.add(curve, values[0])
+        elif curve and trial.state == TrialState.PRUNED:
+            self._cut[len(self.trials)] = curve
+        if constraints := trial.constraints:
+            self._constraints[len(self.trials)] = constraints
+        ends = (min(curve.values()), max(curve.values())) if curve else (math.nan, math.nan)
+        self._ends.append(ends)
+        self._values.append(values)
+        self._numbers.append(trial.number)
+        self.trials.append(trial)
+
+    def reports(self, keys: Sequence[str] = ()) -> Reports:
+        """Return what the trials say so far.
+
+        Args:
+            keys: The constraints to read.
+        """
+        values = np.array(self._values, dtype=float).reshape(len(self), len(self._signs))
+        measured = ~np.isnan(values).any(axis=1)
+        values[measured] = _finite_columns(values[measured])
+        if self._cut:
+            values[list(self._cut), 0] = self._likely_values(values[measured, 0], measured)
+        known = np.flatnonzero(~np.isnan(values).any(axis=1))
+        places = known[np.argsort(np.array(self._numbers)[known], kind="stable")]
+        return Reports(
+            places, _finite_columns(values[places]), self._limits(keys)[places], measured[places]
+        )
+
+    def _likely_values(self, finals: Array, measured: NDArray[np.bool_]) -> list[float]:
+        """Return the likely final values of pruned trials."""
+        lows, highs = np.array(self._ends)[measured].T
+        one_measure = _is_one_measure(lows, highs, finals)
+        middle = float(np.median(finals)) if len(finals) else -math.inf
+        worst = float(finals.max(initial=-math.inf))
+        found = []
+        for place, curve in self._cut.items():
+            likely = self._peers.likely_final(curve)
+            # Nothing to compare with: a pruner stops what is worse than the middle.
+            value = middle if likely is None else min(likely, worst)
+            # Where nothing is to compare with, nor what it is a value of: no better than its
+            # curve.
+            bounded = one_measure or likely is None
+            found.append(max(value, self._ends[place][0]) if bounded else value)
+        return found
+
+    def _limits(self, keys: Sequence[str]) -> Array:
+        """Return constraint values (n, J), NaN where a trial reports none."""
+        constraint_values = np.full((len(self), len(keys)), np.nan)
+        for j, key in enumerate(keys):
+            reported = {i: c[key] for i, c in self._constraints.items() if key in c}
+            constraint_values[list(reported), j] = list(reported.values())
+        return constraint_values
+
+
+class _Peers:
+    """Values and finals of the complete trials, by step, each in order."""
+
+    def __init__(self) -> None:
+        self._by_step: dict[int, tuple[list[float], list[float]]] = {}
+
+    def add(self, curve: Mapping[int, float], final: float) -> None:
+        """Keep a complete trial's curve and final value (lower is better)."""
+        for step, value in curve.items():
+            values, finals = self._by_step.setdefault(step, ([], []))
+            insort(values, value)
+            insort(finals, math.inf if math.isinf(final) else final)
+
+    def likely_final(self, curve: Mapping[int, float]) -> float | None:
+        """Return the final that a curve makes likely; ``None`` if it shares no step with any."""
+        for step in sorted(curve, reverse=True):
+            if step in self._by_step:
+                values, finals = self._by_step[step]
+                # With k better peers at this step it ranked k-th from the best (from 0): so does
+                # its final.
+                return finals[min(bisect_left(values, curve[step]), len(finals) - 1)]
+        return None
+
+
+def _finite_columns(values: Array) -> Array:
+    return np.column_stack([finite_values(column) for column in values.T])
+
+
+def _has_values(trial: FrozenTrial) -> bool:
+    return trial.values is not None and not any(math.isnan(value) for value in trial.values)
+
+
+def curve_of(trial: FrozenTrial, sign: float = 1.0) -> dict[int, float]:
+    """Read values by step, lower is better; NaN left out, infinite ones the worst there is."""
+    return {
+        step: math.inf if math.isinf(value) else sign * value
+        for step, value in trial.intermediate_values.items()
+        if not math.isnan(value)
+    }
+
+
+def _is_one_measure(lows: Array, highs: Array, finals: Array) -> bool:
+    """Tell whether curves report what the final value is: most finals lie on their own curve.
+
+    Args:
+        lows: Of each trial's curve, NaN where it has none.  # (n,)
+        highs: The same.  # (n,)
+        finals: Their final values.  # (n,)
+    """
+    reported = ~np.isnan(lows)
+    lows, highs, finals = lows[reported], highs[reported], finals[reported]
+    slack = 1e-9 * np.abs(finals).max(initial=0.0)
+    within = (lows - slack <= finals) & (finals <= highs + slack)
+    return bool(2 * within.sum() >= len(within))

@@ -1,0 +1,194 @@
+"""However long a training is and however many studies there are, a save costs the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+from typing import Any
+import uuid
+
+import optuna
+from optuna.artifacts import get_all_artifact_meta
+import pytest
+import torch
+
+from optuna_meta.weights import CheckpointStore
+from optuna_meta.weights.store import garbage
+from tests.weights.toys import files_of
+from tests.weights.toys import linear
+from tests.weights.toys import saved
+from tests.weights.toys import store_in
+
+
+MOST = 16_000  # bytes on a trial, and on its study
+
+URL = "mysql+pymysql://root@127.0.0.1:3306/test"
+
+
+def written(attributes: Any) -> int:
+    return sum(len(key) + len(json.dumps(value)) for key, value in attributes.items())
+
+
+def on_study(study: optuna.Study) -> dict[str, Any]:
+    return study.user_attrs | study._storage.get_study_system_attrs(study._study_id)
+
+
+@pytest.fixture(params=["memory", "mysql"])
+def study(request: pytest.FixtureRequest) -> Iterator[optuna.Study]:
+    """A study of a long name, also in a database that holds little in one attribute."""
+    name = f"long {'語' * 150} {uuid.uuid4()}"
+    if request.param == "memory":
+        yield optuna.create_study(study_name=name)
+        return
+    pytest.importorskip("pymysql")
+    try:
+        storage = optuna.storages.RDBStorage(URL)
+    except Exception as error:  # Each driver has errors of its own.
+        pytest.skip(f"No MySQL at {URL}: {type(error).__name__}")
+    study = optuna.create_study(study_name=name, storage=storage)
+    yield study
+    optuna.delete_study(study_name=name, storage=storage)
+    storage.engine.dispose()
+
+
+@pytest.mark.parametrize("top_k", [None, 5, 60])
+@pytest.mark.parametrize("valued", [True, False])
+def test_hundreds_of_checkpoints_leave_small_attributes(
+    study: optuna.Study, tmp_path: Path, top_k: int | None, valued: bool
+) -> None:
+    n = 250 if "memory" in str(type(study._storage)).lower() else 120
+    store, model, trial = store_in(tmp_path, save_top_k=top_k), linear(), study.ask()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    for step in range(n):
+        torch.nn.init.constant_(model.weight, step)
+        value = {"value": 1 / (step + 1)} if valued else {}
+        store.save(trial, model, step=step, optimizer=optimizer, **value)  # type: ignore[arg-type]
+    study.tell(trial, 0.0)
+    store.prune(study)
+    (frozen,) = study.trials
+    assert written(frozen.user_attrs) + written(frozen.system_attrs) < MOST
+    assert written(on_study(study)) < MOST
+    records = store.records(study)
+    assert [record.step for record in records] == [*range(n)][::-1][:top_k]
+    assert store.load(records[-1]).state["weight"].unique().tolist() == [records[-1].step]
+    assert store.verify(study).ok
+    listed = {meta.artifact_id for meta in get_all_artifact_meta(frozen, storage=study._storage)}
+    if top_k == 5:
+        assert {record.weights.artifact_id for record in records} <= listed
+    index = 0 if len(records) < 20 else 1
+    assert len(files_of(tmp_path)) == len(records) + 1 + index  # One state of the optimizer.
+
+
+def test_hundreds_of_trials_leave_small_attributes(tmp_path: Path) -> None:
+    study = optuna.create_study()
+    store = store_in(tmp_path, save_top_k=3)
+    values = [(7 * i % 101) / 101 for i in range(100)]
+    saved(store, values, study=study)
+    assert written(on_study(study)) < 1000
+    store.prune(study)
+    assert written(on_study(study)) < 1000 and len(files_of(tmp_path)) == 3
+    assert [r.value for r in store.records(study)] == sorted(values)[:3]
+
+
+def test_a_trial_goes_on_from_an_index_and_a_lost_one_costs_only_what_it_lists(
+    tmp_path: Path,
+) -> None:
+    store, study, model = store_in(tmp_path), optuna.create_study(), linear()
+    trial = study.ask()
+    for step in range(40):
+        store.save(trial, model, step=step)
+    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    study.add_trial(
+        optuna.create_trial(state=optuna.trial.TrialState.WAITING, user_attrs=trial.user_attrs)
+    )
+    retried = study.ask()
+    for step in range(40, 80):
+        store.save(retried, model, step=step)
+    assert sorted(r.step or 0 for r in store.records(study)) == [*range(80)]
+    assert {r.trial for r in store.records(study) if (r.step or 0) < 40} == {0}
+    assert store.verify(study).ok
+    index = retried.user_attrs["optuna_meta:checkpoints"]["earlier"][0]
+    kept = (tmp_path / index).read_bytes()
+    (tmp_path / index).write_bytes(kept[:-2])
+    other = store_in(tmp_path)  # It has not read the list before.
+    with pytest.warns(UserWarning, match="Earlier checkpoints of trial 1 .* left out.*truncated"):
+        left = other.records(study)
+    assert {r.step for r in left} >= {*range(70, 80)} and len(left) < 80
+    with pytest.warns(UserWarning, match="left out"):
+        other.save(retried, model, step=80)
+    (tmp_path / index).write_bytes(kept)  # It was away for a while.
+    assert len(store_in(tmp_path).records(study)) == 81
+
+
+def test_a_save_reads_no_other_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: optuna.Study) -> Any:
+        pytest.fail("other studies are read")
+
+    store = store_in(tmp_path, save_top_k=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(garbage, "other_studies", fail)
+        study = saved(store, [0.3, 0.2, 0.1], step=1)
+    assert [r.value for r in store.records(study)] == [0.1]
+    assert len(files_of(tmp_path)) == 3  # They go
+    store.prune(study)
+    assert len(files_of(tmp_path)) == 1  # now, or by a save
+    store = store_in(tmp_path, save_top_k=1)
+    store._next_collection = 0.0  # after a minute.
+    saved(store, [0.05], study=study)
+    trial = study.ask()
+    store.save(trial, linear(), value=0.01)
+    store._next_collection = 0.0
+    store.save(trial, linear(), value=0.02)
+    assert len(files_of(tmp_path)) <= 3
+
+
+def test_a_callback_leaves_as_many_files_as_wanted(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path, save_top_k=3)
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0.0, 1.0)
+        for step in range(4):
+            store.save(trial, linear(x), value=x + 3 - step, step=step)
+        return x
+
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(objective, n_trials=8, callbacks=[store.prune])
+    assert len(files_of(tmp_path)) == 3
+    best = sorted(trial.value or 0.0 for trial in study.trials)[:3]
+    assert [r.value for r in store.records(study)] == pytest.approx(best)
+
+
+@pytest.mark.parametrize("top_k", [1, 2, 3])
+def test_the_last_weights_of_the_best_trial_stay(tmp_path: Path, top_k: int) -> None:
+    store, study = store_in(tmp_path, save_top_k=top_k), optuna.create_study()
+    for final in (0.5, 0.9):
+        trial = study.ask()
+        for step, value in enumerate([0.1 + final, 0.0 + final, 0.2 + final]):
+            store.save(trial, linear(), value=value, step=step)
+        study.tell(trial, final)
+        store.prune(study)
+    kept = {(record.trial, record.step) for record in store.records(study)}
+    assert kept == {(0, 1), (0, 2), (0, 0)} if top_k == 3 else kept == {(0, 1), (0, 2)}
+    assert len(files_of(tmp_path)) == len(kept)
+    store.prune(study)
+    assert {(record.trial, record.step) for record in store.records(study)} == kept
+
+
+def test_a_list_that_cannot_be_read_for_a_while_costs_nothing(tmp_path: Path) -> None:
+    study, store = optuna.create_study(), store_in(tmp_path)
+    trial = study.ask()
+    for step in range(40):
+        store.save(trial, linear(step), value=1 / (1 + step), step=step)
+    study.tell(trial, 0.0)
+    index = tmp_path / study.trials[0].user_attrs["optuna_meta:checkpoints"]["earlier"][0]
+    index.rename(tmp_path / "away")
+    best = store_in(tmp_path, save_top_k=1)
+    with pytest.warns(UserWarning, match="left out, for their list cannot be read"):
+        best.prune(study)
+    assert len(files_of(tmp_path)) == 41
+    (tmp_path / "away").rename(index)
+    assert len(best.records(study)) == 40
+    best.prune(study)
+    assert [record.step for record in best.records(study)] == [39]
+    assert len(files_of(tmp_path)) == 2
