@@ -23,6 +23,8 @@ from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.suggest.suggester import Suggester
 from tests.toys import bowl
 from tests.toys import bowl_prior
+from tests.toys import grid
+from tests.toys import grid_prior
 from tests.toys import meta_sampler
 from tests.toys import run
 
@@ -318,6 +320,31 @@ def test_a_storage_that_cannot_record_the_explanation(
     assert "locked" in logged.messages[0]
 
 
+@pytest.mark.plan_may_fail
+@pytest.mark.parametrize("n_ok", range(3))
+def test_a_storage_that_fails_once_costs_no_trial(
+    n_ok: int, monkeypatch: pytest.MonkeyPatch, logged: Any
+) -> None:
+    """After so many calls that a suggestion needs; a clash may be looked for, as another runs."""
+    study = run(grid(), 3, sampler=meta_sampler(grid_prior()))
+    study.ask()
+    trial, storage, calls = study.ask(), study._storage, []
+    for name in ("get_all_trials", "set_trial_user_attr"):
+        call = getattr(storage, name)
+
+        def failing(*arguments: Any, call: Any = call, **options: Any) -> Any:
+            calls.append(arguments)
+            if len(calls) == n_ok + 1:
+                raise optuna.exceptions.StorageInternalError("connection reset")
+            return call(*arguments, **options)
+
+        monkeypatch.setattr(storage, name, failing)
+    study.tell(trial, grid()(trial))
+    assert len(calls) > n_ok
+    assert len(logged.messages) == 1 and "connection reset" in logged.messages[0]
+    assert study.trials[-1].state == TrialState.COMPLETE
+
+
 def test_malformed_meta_features_are_told_once(logged: Any) -> None:
     study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
     study.set_user_attr("optuna_meta:meta_features", {"size": "many"})
@@ -366,7 +393,7 @@ def test_storage_reads_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(study._storage, "get_all_trials", counted)
     study.optimize(bowl(), n_trials=1)
-    assert len(calls) <= 4  # To infer the space, to plan, to look for clashes; Optuna's own.
+    assert len(calls) == 2  # Optuna's own, and one to plan from.
 
 
 def test_the_order_in_which_prior_studies_are_read_is_immaterial() -> None:
