@@ -37,10 +37,10 @@ _N_PRIORS, _PRIOR_TRIALS = 8, 50
 _NEW = 1_000  # seed of the new study's task, no prior study's
 _LONGEST = 600  # seconds that workers wait for each other
 
-Objective = Callable[[optuna.Trial, np.random.Generator], float]
+Objective = Callable[[optuna.Trial, Any], float]  # of a trial and a random generator
 
 
-def bowl(trial: optuna.Trial, rng: np.random.Generator) -> float:
+def bowl(trial: optuna.Trial, rng: Any) -> float:
     c = rng.uniform(0.25, 0.75, 5)
     x = [trial.suggest_float(f"x{i}", 0, 1) for i in range(3)]
     x += [math.log10(trial.suggest_float("rate", 1e-5, 1e-1, log=True)) / 4 + 1.25]
@@ -48,21 +48,21 @@ def bowl(trial: optuna.Trial, rng: np.random.Generator) -> float:
     return float(np.sum((np.array(x) - c) ** 2))
 
 
-def valley(trial: optuna.Trial, rng: np.random.Generator) -> float:
+def valley(trial: optuna.Trial, rng: Any) -> float:
     """Rosenbrock's function of three variables, shifted."""
     shift = rng.uniform(-0.3, 0.3, 3)
     x = np.array([trial.suggest_float(f"x{i}", -2, 2) for i in range(3)]) + shift
     return float(np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2))
 
 
-def waves(trial: optuna.Trial, rng: np.random.Generator) -> float:
+def waves(trial: optuna.Trial, rng: Any) -> float:
     """Rastrigin's function, with waves half as high."""
     c = rng.uniform(-1.0, 1.0, 3)
     x = np.array([trial.suggest_float(f"x{i}", -3, 3) for i in range(3)]) - c
     return float(np.sum(x**2 + 5 * (1 - np.cos(2 * np.pi * x))))
 
 
-def branches(trial: optuna.Trial, rng: np.random.Generator) -> float:
+def branches(trial: optuna.Trial, rng: Any) -> float:
     """Each choice has parameters of its own."""
     c = rng.uniform(0.25, 0.75, 4)
     y = trial.suggest_float("y", 0, 1)
@@ -72,7 +72,7 @@ def branches(trial: optuna.Trial, rng: np.random.Generator) -> float:
     return (y - c[0]) ** 2 + (trial.suggest_float("b", 0, 1) - c[3]) ** 2 + 0.1
 
 
-def grid(trial: optuna.Trial, rng: np.random.Generator) -> float:
+def grid(trial: optuna.Trial, rng: Any) -> float:
     """Of 486 configurations."""
     c, cost = rng.integers(2, 7, 2), rng.permutation(6)
     x, y = trial.suggest_int("x", 0, 8), trial.suggest_int("y", 0, 8)

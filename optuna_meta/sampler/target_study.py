@@ -226,8 +226,7 @@ def has_begun(trial: FrozenTrial) -> bool:
 
 def _are(row: Array, rows: Array) -> NDArray[np.bool_]:
     """Tell which rows (n, D) are ``row`` (D,), but for rounding.  # (n,)"""
-    same: NDArray[np.bool_] = np.isclose(rows, row, rtol=0.0, atol=1e-7, equal_nan=True)
-    return same.all(axis=1)
+    return np.asarray(np.isclose(rows, row, rtol=0.0, atol=1e-7, equal_nan=True).all(axis=1))
 
 
 def used_candidates(

@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import InMemoryStorage
-from optuna.storages import RetryFailedTrialCallback
+from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import create_trial
 from optuna.trial import TrialState
 import pytest
@@ -57,12 +57,11 @@ def _killed(n_before: int, n_asked: int) -> tuple[optuna.Study, optuna.trial.Fro
         trial.suggest_float("width", 0.0, 1.0)
     study.tell(trial, state=TrialState.FAIL)
     killed = study.trials[-1]
-    RetryFailedTrialCallback()(study, killed)
+    RetryHeartbeatStaleTrialCallback()(study, killed)
     return study, killed
 
 
 @pytest.mark.parametrize("n_asked", [1, 2])
-@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_a_retried_trial_carries_its_plan(n_asked: int) -> None:
     study, killed = _killed(4, n_asked)
     study.sampler = meta_sampler(bowl_prior())  # Another worker's.
@@ -70,7 +69,6 @@ def test_a_retried_trial_carries_its_plan(n_asked: int) -> None:
     assert study.trials[-1].params == killed.user_attrs[PLAN_KEY]["params"]
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_a_plan_that_what_is_enqueued_contradicts_is_made_anew() -> None:
     study, killed = _killed(4, 1)
     attrs = {PLAN_KEY: killed.user_attrs[PLAN_KEY]}
