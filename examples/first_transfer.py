@@ -225,7 +225,9 @@ def print_table(meta: list[optuna.Study], tpe: list[optuna.Study]) -> None:
 def print_sources(studies: list[optuna.Study], sampler: MetaSampler) -> None:
     trials = [trial for study in studies for trial in study.trials]
     no_study = "none (a test of the prior studies, or a cold start)"
-    leaned_on = Counter(t.user_attrs.get("optuna_meta:leaned_on", no_study) for t in trials)
+    leaned_on = Counter(
+        t.user_attrs["optuna_meta:plan"].get("leaned_on", no_study) for t in trials
+    )
     print("\nThe prior study each of MetaSampler's trials leaned on most:")
     for name, count in leaned_on.most_common():
         print(f"  {count:3d} of {len(trials)} trials: {name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -35,11 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARTIFACT_PREFIX",
+    "all_trials",
     "contains",
     "database_of",
     "ended_by_study",
     "enqueued_params",
     "file_of",
+    "has_trial",
     "list_artifact",
     "listed_artifacts",
     "metric_names",
@@ -48,13 +49,11 @@ __all__ = [
     "other_studies",
     "storage_mark",
     "set_study_system_attr",
-    "set_trial_system_attr",
     "set_trial_user_attr",
     "storage_of",
     "study_id_of",
     "study_key",
     "study_system_attrs",
-    "study_trials",
     "study_user_attrs",
 ]
 
@@ -89,21 +88,26 @@ def study_key(study: Study) -> tuple[int, int, str, int]:
     return id(study._storage), study._study_id, study.study_name, bracket
 
 
-def study_trials(study: Study, states: Container[TrialState]) -> list[FrozenTrial]:
-    """Return a study's trials, also those that ``HyperbandPruner`` hides; not to be edited."""
-    return study._storage.get_all_trials(study._study_id, deepcopy=False, states=states)
+def all_trials(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
+    """Add to a study's trials those that ``HyperbandPruner`` hides; not to be edited."""
+    if not hasattr(study, "_bracket_id"):
+        return trials
+    return study._storage.get_all_trials(study._study_id, deepcopy=False)
+
+
+def has_trial(study: Study, number: int) -> bool:
+    """Tell whether a study has a trial of this number, for less than reading its trials takes."""
+    try:
+        study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    except KeyError:
+        return False
+    return True
 
 
 def set_trial_user_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
     """Persist a user attribute from inside a sampler (the frozen trial's own setter does not)."""
     with suppress(*_NO_RECORD):
         study._storage.set_trial_user_attr(trial._trial_id, key, value)
-
-
-def set_trial_system_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
-    """Persist a system attribute from inside a sampler."""
-    with suppress(*_NO_RECORD):
-        study._storage.set_trial_system_attr(trial._trial_id, key, value)
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
@@ -181,7 +185,7 @@ def file_of(storage: BaseStorage) -> str | None:
 def ended_by_study(
     database: RDBStorage, states: Sequence[TrialState]
 ) -> dict[int, tuple[int, Any]] | None:
-    """Return by study, by its number, how many trials have these states and when the last ended.
+    """Return by study, by number, how many trials have these states and when the last ended.
 
     In one statement, where the public interface reads the trials; ``None`` where the tables are
     not those that this was written for. A study without such a trial has no entry.

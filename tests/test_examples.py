@@ -47,9 +47,9 @@ def test_first_transfer_says_what_each_trial_leaned_on(first_transfer: tuple[str
     study = optuna.load_study(study_name=NEW_STUDIES[0], storage=url)
     for trial in study.trials:
         assert trial.value is not None and 0.0 <= trial.value <= 1.0
-        assert 0.0 <= trial.user_attrs["optuna_meta:trust"] <= 1.0
-        assert trial.user_attrs["optuna_meta:source"]
-        assert trial.user_attrs["optuna_meta:leaned_on"] in ("wine", "breast cancer")
+        assert 0.0 <= trial.user_attrs["optuna_meta:plan"]["trust"] <= 1.0
+        assert trial.user_attrs["optuna_meta:plan"]["source"]
+        assert trial.user_attrs["optuna_meta:plan"]["leaned_on"] in ("wine", "breast cancer")
 
 
 def test_first_transfer_tunes_momentum_only_for_sgd(first_transfer: tuple[str, str]) -> None:

@@ -39,6 +39,10 @@ class BoundedMap(UserDict[K, V]):
         if len(self.data) > self._most:
             self.data.popitem(last=False)
 
+    def copied(self) -> dict[K, V]:
+        """Return the entries; other threads may change the map meanwhile."""
+        return dict(self.data)
+
     def made(self, key: K, make: Callable[[], V]) -> V:
         """Return the entry, made first where there is none; all threads get the same."""
         if key not in self.data:

@@ -21,12 +21,13 @@ from optuna_meta.outcomes.observations import key_of
 from optuna_meta.outcomes.trial_table import Reports
 from optuna_meta.outcomes.trial_table import TrialTable
 from optuna_meta.sampler.bounded_map import BoundedMap
+from optuna_meta.sampler.plan import Plan
+from optuna_meta.sampler.plan import plan_of
 from optuna_meta.space.search_space import Space
 
 
-__all__ = ["PLAN_KEY", "History"]
+__all__ = ["History"]
 
-PLAN_KEY = "optuna_meta:plan"  # System attribute: what a running trial will be asked for.
 _MOST_SPACES = 4  # In which trials are encoded: conditions and ranges change it.
 
 
@@ -65,7 +66,7 @@ class History:
         says = bool(trial.values or trial.intermediate_values)
         self._is_whole.append(trial.state in FINISHED and says)
         if trial.state == TrialState.COMPLETE:
-            self.unasked |= trial.system_attrs.get(PLAN_KEY, {}).keys() - trial.params.keys()
+            self.unasked |= (plan_of(trial) or Plan()).params.keys() - trial.params.keys()
             own, common = trial.distributions, self.common.items()
             shared = {n: d for n, d in common if own.get(n) == d} if self._n_complete else own
             self.common, self._n_complete = dict(shared), self._n_complete + 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import copy
 from dataclasses import replace
 import logging
-import threading
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,9 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._locks import COMPUTING
+from optuna_meta._optuna import has_trial
 from optuna_meta._optuna import metric_names
-from optuna_meta._optuna import set_trial_system_attr
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
 from optuna_meta._optuna import study_user_attrs
@@ -30,14 +31,16 @@ from optuna_meta.outcomes.observations import objectives
 from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.explanation import explained
 from optuna_meta.sampler.explanation import Explanation
-from optuna_meta.sampler.history import PLAN_KEY
-from optuna_meta.sampler.study_state import Plan
-from optuna_meta.sampler.study_state import servable
+from optuna_meta.sampler.plan import Offer
+from optuna_meta.sampler.plan import Plan
+from optuna_meta.sampler.plan import PLAN_KEY
+from optuna_meta.sampler.plan import plan_of
+from optuna_meta.sampler.plan import servable
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
+from optuna_meta.sampler.target_study import has_begun
 from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import used_candidates
-from optuna_meta.sampler.target_study import was_taken
 from optuna_meta.sampler.target_study import withheld_params
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.dimension import plain
@@ -61,10 +64,8 @@ __all__ = ["MetaSampler"]
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
 _MOST_CLASHES = 5  # Times that a plan is made anew because another worker has taken the same.
 _MOST_STUDIES = 8  # Or brackets of one, of which a sampler keeps what it read.
+_DESCRIBED_EVERY = 10  # Trials: meta-features and names are set once, mostly before the first.
 _MOST_POOLS = 8  # Of candidates; one for each set of parameters that are already fixed.
-# One trial of a process is planned after the other, so that each sees the plans before it. (Not
-# the sampler's own lock: samplers are pickled.)
-_ONE_BY_ONE = threading.RLock()
 
 
 class MetaSampler(BaseSampler):
@@ -155,8 +156,14 @@ class MetaSampler(BaseSampler):
     ) -> dict[str, BaseDistribution]:
         """Return the study's own common parameters: never a prior study's, which may differ."""
         state = self._state(study)
-        space = state.common_space(study.get_trials(deepcopy=False))
-        state.plans[trial.number] = Plan(offered=frozenset(space))
+        try:
+            trials = study.get_trials(deepcopy=False)
+        except Exception as error:  # Whatever a storage raises.
+            self._tell_failure(study, "Reading the trials", error)
+            return {}
+        with COMPUTING:
+            space = state.common_space(trials)
+        state.offers[trial.number] = Offer(frozenset(space), trials)
         return space
 
     def sample_relative(
@@ -177,7 +184,9 @@ class MetaSampler(BaseSampler):
         """Serve the plan's value; where the plan did not foresee what is asked, renew it."""
         plan = self._state(study).plans.get(trial.number)
         if plan is None:  # Made before the sampler was pickled, or nowhere.
-            plan = Plan(trial.system_attrs.get(PLAN_KEY, {}))
+            trials = study.get_trials(deepcopy=False)  # Optuna's copy of the trial is older.
+            shown = next((t for t in trials if t.number == trial.number), trial)
+            plan = plan_of(shown) or Plan()
         if not plan.holds(param_name, param_distribution, trial.params):
             plan = self._renewed(study, trial, param_name, param_distribution, plan)
         value = servable(param_distribution, plan.params.get(param_name, NOTHING))
@@ -204,11 +213,22 @@ class MetaSampler(BaseSampler):
             study: The target, whose next trial is explained as if it were asked for now.
         """
         trials, state = study.get_trials(deepcopy=False), self._state(study)
+        state.described = None
         waiting = next((t for t in trials if t.state == TrialState.WAITING), None)
         number, params = (waiting.number, given_params(waiting)) if waiting else (len(trials), {})
         target = self._target(study, trials, number, state.common_space(trials), params)
         suggester = self._suggester(study, trials)
-        return explained(suggester, target.encode(suggester.fitted, state), self._rng)
+        with COMPUTING:
+            rng = self._generator(target, state, copy.deepcopy(self._rng))
+            return explained(suggester, target.encode(suggester.fitted, state), rng)
+
+    def _generator(
+        self, target: TargetStudy, state: StudyState, own: np.random.Generator
+    ) -> np.random.Generator:
+        """Return what to draw from: of several workers each its own, though their seed be one."""
+        if target.is_alone(state):
+            return own
+        return np.random.default_rng([target.number, int(own.integers(2**32))])
 
     def _state(self, study: Study) -> StudyState:
         return self._states.made(study_key(study), StudyState)
@@ -226,11 +246,19 @@ class MetaSampler(BaseSampler):
 
         return self._suggesters.made(repr((own, features)), make)
 
+    def _described(self, study: Study) -> tuple[Mapping[str, Any], Sequence[str] | None]:
+        """Return a study's attributes and metric names, which are read now and then."""
+        state = self._state(study)
+        described = state.described
+        if described is None:
+            described = state.described = study_user_attrs(study), metric_names(study)
+        return described
+
     def _features_of(self, study: Study) -> Mapping[str, float] | None:
         """Return the target's meta-features, as they were passed or are recorded."""
         if self._features is not None:
             return self._features
-        attrs = study_user_attrs(study)
+        attrs = self._described(study)[0]
         if META_FEATURES_KEY not in attrs:
             return None
         try:
@@ -250,8 +278,8 @@ class MetaSampler(BaseSampler):
         is_exact: bool = False,
     ) -> TargetStudy:
         directions, candidates = tuple(study.directions), self._candidates
-        outcomes = objectives(len(directions), metric_names(study))
-        used = used_candidates(study, number, candidates)
+        outcomes = objectives(len(directions), self._described(study)[1])
+        used = used_candidates(study, trials, number, candidates)
         return TargetStudy(
             directions,
             outcomes,
@@ -267,45 +295,79 @@ class MetaSampler(BaseSampler):
     def _plan(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
     ) -> Plan:
-        """Make the trial's new plan; an empty one where planning fails."""
-        offered = self._state(study).plans.pop(trial.number, Plan()).offered
-        withheld = sorted(offered - search_space.keys())
+        """Make the trial's plan, unless it has one; an empty one where planning fails."""
+        state, recorded = self._state(study), plan_of(trial)
+        offer = state.offers.pop(trial.number, None)
+        if recorded and recorded.params and recorded.agrees(given_params(trial)):
+            # Its worker was killed, and another one tries it again.
+            state.plans[trial.number] = recorded
+            return recorded
+        if trial.number % _DESCRIBED_EVERY == 0:
+            state.described = None
         try:
-            with _ONE_BY_ONE:
-                return self._new_plan(study, trial, search_space, withheld)
+            trials = offer.trials if offer else study.get_trials(deepcopy=False)
+            withheld = sorted(offer.names - search_space.keys()) if offer else []
+            fixed = withheld_params(trials, withheld) | given_params(trial)
+            target = self._target(study, trials, trial.number, search_space, fixed)
+            return self._new_plan(study, trial, target)
         except NoCandidateError:
             raise
         except Exception as error:  # A prior study is never worth the user's trial.
             self._tell_failure(study, "Planning", error)
             return Plan()
 
-    def _new_plan(
+    def _new_plan(self, study: Study, trial: FrozenTrial, target: TargetStudy) -> Plan:
+        """Plan a trial, anew where another worker has taken the same meanwhile."""
+        suggester = self._suggester(study, target.trials)
+        for _ in range(_MOST_CLASHES):
+            request, suggestion, plan = self._computed(study, suggester, target)
+            later = self._recorded(study, trial, plan, target, suggestion)
+            rivals = target.rivals(request, suggestion.row, later)
+            if rivals and trial.number < min(t.number for t in rivals):
+                # The first of them keeps it, unless another one did not see that in time.
+                later = self._recorded(study, trial, plan, target, suggestion)
+                rivals = [t for t in target.rivals(request, suggestion.row, later) if has_begun(t)]
+            if not rivals:
+                break
+            used = used_candidates(study, later, trial.number, self._candidates)
+            target = replace(target.after(later, len(rivals)), used=used)
+        self._tell_of_priors(study, suggester.fitted, suggestion)
+        return plan
+
+    def _computed(
+        self, study: Study, suggester: Suggester, target: TargetStudy
+    ) -> tuple[SuggestRequest, Suggestion, Plan]:
+        """Suggest, and keep the plan where this process's other threads see it."""
+        state = self._state(study)
+        with COMPUTING:
+            request = target.encode(suggester.fitted, state)
+            rng = self._generator(target, state, self._rng)
+            suggestion = suggester.suggest(request, rng)
+            reason = _reason(suggestion, suggester.fitted)
+            plan = Plan(self._params(request, suggestion), reason)
+            state.plans[target.number] = plan
+        return request, suggestion, plan
+
+    def _recorded(
         self,
         study: Study,
         trial: FrozenTrial,
-        search_space: Mapping[str, BaseDistribution],
-        withheld: Sequence[str],
-    ) -> Plan:
-        trials, state = study.get_trials(deepcopy=False), self._state(study)
-        suggester = self._suggester(study, trials)
-        fixed = withheld_params(trials, withheld) | given_params(trial)
-        target = self._target(study, trials, trial.number, search_space, fixed)
-        request = target.encode(suggester.fitted, state)
-        for _ in range(_MOST_CLASHES):
-            suggestion = suggester.suggest(request, self._rng)
-            plan = Plan(self._params(request, suggestion))
-            self._record(study, trial, plan, _attributes(suggestion, suggester.fitted))
-            after = study.get_trials(deepcopy=False)
-            is_alone = target.is_alone and replace(target, trials=after).is_alone
-            if is_alone and len(after) == len(target.trials):
-                break
-            later = self._target(study, after, trial.number, search_space, fixed)
-            renewed = later.encode(suggester.fitted, state)
-            if not was_taken(request, suggestion.row, renewed):
-                break
-            request, target = renewed, later
-        self._tell_of_priors(study, suggester.fitted, suggestion)
-        return plan
+        plan: Plan,
+        target: TargetStudy,
+        suggestion: Suggestion,
+    ) -> Sequence[FrozenTrial]:
+        """Record a plan; return the trials then, if other workers may have the same meanwhile."""
+        try:
+            set_trial_user_attr(study, trial, PLAN_KEY, plan.record())
+            if suggestion.is_drawn:
+                return ()
+            last = max(t.number for t in target.trials)
+            if target.may_clash(self._state(study)) or has_trial(study, last + 1):
+                return study.get_trials(deepcopy=False)
+            return ()
+        except Exception as error:  # Whatever a storage raises.
+            self._tell_failure(study, "Recording a plan", error)
+            return ()
 
     def _renewed(
         self,
@@ -316,29 +378,30 @@ class MetaSampler(BaseSampler):
         plan: Plan,
     ) -> Plan:
         """Plan the rest of a trial that is not what was foreseen."""
-        with _ONE_BY_ONE:
-            try:
-                trials, state = study.get_trials(deepcopy=False), self._state(study)
-                suggester = self._suggester(study, trials)
-                known = state.names(trials).union(suggester.fitted.space.names)
-                if self._candidates is not None:
-                    known = set(self._candidates.names)
-                if name in plan.renewed or name not in known:
-                    return plan  # Nothing more is known of it.
-                space = {**trial.distributions, name: distribution}
-                fixed = given_params(trial)
-                target = self._target(study, trials, trial.number, space, fixed, is_exact=True)
-                request = target.encode(suggester.fitted, state)
-                suggestion = suggester.suggest(request, self._rng)
-            except NoCandidateError:
-                raise
-            except Exception as error:
-                self._tell_failure(study, "Planning", error)
-                return plan
-            kept = {} if self._candidates else plan.params
-            params = {**kept, **self._params(request, suggestion), **trial.params}
-            renewed = replace(plan, params=params, renewed=plan.renewed | {name})
-            self._record(study, trial, renewed, {})
+        try:
+            trials = study.get_trials(deepcopy=False)
+            suggester = self._suggester(study, trials)
+            known = self._state(study).names(trials).union(suggester.fitted.space.names)
+            if self._candidates is not None:
+                known = set(self._candidates.names)
+            if name in plan.renewed or name not in known:
+                return plan  # Nothing more is known of it.
+            space, fixed = {**trial.distributions, name: distribution}, given_params(trial)
+            target = self._target(study, trials, trial.number, space, fixed, is_exact=True)
+            _, _, new = self._computed(study, suggester, target)
+        except NoCandidateError:
+            raise
+        except Exception as error:
+            self._tell_failure(study, "Planning", error)
+            return plan
+        kept = {} if self._candidates else plan.params
+        params = {**kept, **new.params, **trial.params}
+        renewed = Plan(params, plan.reason or new.reason, plan.renewed | {name})
+        self._state(study).plans[trial.number] = renewed
+        try:
+            set_trial_user_attr(study, trial, PLAN_KEY, renewed.record())
+        except Exception as error:
+            self._tell_failure(study, "Recording a plan", error)
         return renewed
 
     def _params(self, request: SuggestRequest, suggestion: Suggestion) -> Mapping[str, Any]:
@@ -347,18 +410,6 @@ class MetaSampler(BaseSampler):
             return request.space.params(suggestion.row)
         chosen = int(request.choices[suggestion.candidate])
         return self._candidates.configurations[chosen]
-
-    def _record(
-        self, study: Study, trial: FrozenTrial, plan: Plan, attrs: Mapping[str, Any]
-    ) -> None:
-        """Keep a plan here and, for other workers and the dashboard, on the trial."""
-        self._state(study).plans[trial.number] = plan
-        try:
-            set_trial_system_attr(study, trial, PLAN_KEY, dict(plan.params))
-            for key, value in attrs.items():
-                set_trial_user_attr(study, trial, key, value)
-        except Exception as error:  # Whatever a storage raises.
-            self._tell_failure(study, "Recording a plan", error)
 
     def _tell_of_priors(self, study: Study, fitted: FittedPrior, suggestion: Suggestion) -> None:
         if len(fitted) and not suggestion.weights.any():
@@ -384,12 +435,9 @@ class MetaSampler(BaseSampler):
             _logger.log(level, message + detail)
 
 
-def _attributes(suggestion: Suggestion, fitted: FittedPrior) -> dict[str, Any]:
-    """Return the short explanation, as user attributes of the trial."""
-    attrs = {
-        "optuna_meta:source": suggestion.source,
-        "optuna_meta:trust": round(suggestion.trust, 3),
-    }
+def _reason(suggestion: Suggestion, fitted: FittedPrior) -> dict[str, Any]:
+    """Return the short explanation for the trial's record."""
+    reason = {"source": suggestion.source, "trust": round(suggestion.trust, 3)}
     if suggestion.leading is not None:
-        attrs["optuna_meta:leaned_on"] = fitted.study_names[suggestion.leading]
-    return attrs
+        reason["leaned_on"] = fitted.study_names[suggestion.leading]
+    return reason

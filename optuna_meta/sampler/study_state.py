@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
-import threading
 from typing import Any
 from typing import TYPE_CHECKING
 
 from optuna.distributions import BaseDistribution
-from optuna.distributions import FloatDistribution
-from optuna.distributions import IntDistribution
 from optuna.trial import FrozenTrial
 
-from optuna_meta._optuna import contains
+from optuna_meta._locks import COMPUTING
+from optuna_meta._optuna import all_trials
 from optuna_meta._optuna import origin_of
-from optuna_meta._optuna import study_trials
 from optuna_meta.outcomes.observations import fingerprint_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import is_of_study
 from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.history import History
-from optuna_meta.space.dimension import choice_key
-from optuna_meta.space.dimension import nearest
-from optuna_meta.space.dimension import NOTHING
+from optuna_meta.sampler.plan import Offer
+from optuna_meta.sampler.plan import Plan
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -33,40 +27,9 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
-__all__ = ["Plan", "StudyState", "servable"]
+__all__ = ["StudyState"]
 
 _MOST_PLANS = 1000  # Plans of trials that never end would pile up.
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one trial will be asked for, as far as it was foreseen.
-
-    Args:
-        params: The configuration.
-        offered: Parameters that Optuna, or a wrapper, was offered to ask for jointly.
-        renewed: Parameters for which the rest was planned anew.
-    """
-
-    params: Mapping[str, Any] = field(default_factory=dict)
-    offered: frozenset[str] = frozenset()
-    renewed: frozenset[str] = frozenset()
-
-    def holds(self, name: str, distribution: BaseDistribution, params: Mapping[str, Any]) -> bool:
-        """Tell whether it has a value in the asked range, and foresaw the parameters so far.
-
-        The nearest one of a grid is as good: to plan anew for each parameter takes its time.
-        """
-        kept = (
-            choice_key(self.params[n]) == choice_key(params[n]) for n in params if n in self.params
-        )
-        value = self.params.get(name, NOTHING)
-        found = NOTHING if value is NOTHING else nearest(distribution, value)
-        if found is NOTHING or not all(kept):
-            return False
-        if isinstance(distribution, FloatDistribution | IntDistribution):
-            return bool(distribution.low <= value <= distribution.high)
-        return contains(distribution, value)
 
 
 class StudyState:
@@ -74,7 +37,9 @@ class StudyState:
 
     def __init__(self) -> None:
         self.plans: BoundedMap[int, Plan] = BoundedMap(_MOST_PLANS)
-        self.lock = threading.RLock()  # Of what is read: a history is of one list of trials.
+        self.offers: BoundedMap[int, Offer] = BoundedMap(_MOST_PLANS)
+        # The study's attributes and metric names.
+        self.described: tuple[Mapping[str, Any], Sequence[str] | None] | None = None
         self._history = History()
         self._own: tuple[str, tuple[str, ...]] = ("", ())
 
@@ -91,7 +56,8 @@ class StudyState:
         fingerprint = fingerprint_of([first])  # A study made anew has the old one's name.
         if self._own[0] != fingerprint or not fingerprint:
             # HyperbandPruner's wrapper shows some of the trials, perhaps not the first.
-            all_of_it = {trial.number: trial for trial in study_trials(study, FINISHED)}
+            everything = all_trials(study, trials)
+            all_of_it = {t.number: t for t in everything if t.state in FINISHED}
             own = origin_of(study)
             storage = own[: own.index("#") + 1]
             names = tuple(
@@ -106,7 +72,7 @@ class StudyState:
 
     def read(self, trials: Sequence[FrozenTrial]) -> History:
         """Return the history of those of the trials, of any state, that have finished."""
-        with self.lock:
+        with COMPUTING:
             finished = [t for t in trials if t.state.is_finished()]
             new = [t for t in finished if t not in self._history]
             if len(self._history) + len(new) > len(finished):  # Read of a study made anew.
@@ -117,20 +83,12 @@ class StudyState:
 
     def common_space(self, trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
         """Return the parameters that all complete trials have in common, in one range."""
-        with self.lock:
+        with COMPUTING:
             common = self.read(trials).common
         return {name: d for name, d in sorted(common.items()) if not d.single()}
 
     def names(self, trials: Sequence[FrozenTrial]) -> set[str]:
         """Return the parameters that any of the trials has had."""
         running = [t for t in trials if not t.state.is_finished()]
-        with self.lock:
+        with COMPUTING:
             return set(self.read(trials).ranges(running)[0])
-
-
-def servable(distribution: BaseDistribution, value: Any) -> Any:
-    """Return the distribution's value nearest to ``value``, or ``NOTHING``."""
-    if value is NOTHING:
-        return NOTHING
-    found = nearest(distribution, value)
-    return found if found is not NOTHING and contains(distribution, found) else NOTHING

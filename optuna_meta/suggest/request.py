@@ -56,6 +56,7 @@ class SuggestRequest:
         whole: Which trials asked for all parameters that they would ever ask for, and did not
             fail half-way; all if ``None``.  # (n,)
         failed: Trials that ended without a value; none if ``None``.  # (f, D)
+        n_ahead: How many running trials choose before this one, by the same trials as it.
     """
 
     space: Space
@@ -72,6 +73,7 @@ class SuggestRequest:
     measured: NDArray[np.bool_] | None = None  # (n,)
     whole: NDArray[np.bool_] | None = None  # (n,)
     failed: Array | None = None  # (f, D)
+    n_ahead: int = 0
 
     @property
     def is_whole(self) -> NDArray[np.bool_]:
@@ -136,6 +138,8 @@ class Suggestion:
         is_probe: Whether the components that doubt them chose it, to test what the prior studies
             say.
         candidate: Its index among the request's candidates; -1 where there are none.
+        is_drawn: Whether one of its numbers was drawn from a continuum just now, so that nobody
+            else has the same.
     """
 
     row: Array  # (D,)
@@ -146,6 +150,7 @@ class Suggestion:
     contributions: Array  # (T,)
     is_probe: bool = False
     candidate: int = -1
+    is_drawn: bool = False
 
     @property
     def source(self) -> str:

@@ -51,6 +51,7 @@ _FEW = 8  # Prior studies: without one of so few the others' reliability is anot
 _LOCAL = 80  # Rows of one round of local search: as many again as are worth a question.
 _LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
 _STEPS = ((0.01, 0.3), (0.01, 0.3), (0.01, 0.3), (0.002, 0.03))  # Of its rounds, in ranges.
+_OF_ONE_TRIAL = 0.05  # In ranges, by the root of the dimensions: what one of several takes.
 _STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
 
 
@@ -104,7 +105,9 @@ class Suggester:
         acquisition, inputs = self._acquisition(reachable.thinned, pool)
         row, place = search(acquisition, reachable, pool, inputs, rng)
         suggestion = self._suggestion(row, request, acquisition, inputs)
-        return suggestion if request.candidates is None else replace(suggestion, candidate=place)
+        if request.candidates is not None:
+            return replace(suggestion, candidate=place)
+        return replace(suggestion, is_drawn=place < 0 and _is_drawn(row, request, pool))
 
     def _acquisition(
         self, request: SuggestRequest, pool: Pool
@@ -200,8 +203,30 @@ def search(
         rows = np.vstack([rows, local])
         found = acquisition.scores(acquisition.inputs(local)) + novelty(local)
         scores = np.concatenate([scores, found])
-    best = int(np.argmax(scores))
+    best = int(np.argmax(_left(scores, rows, request, is_tried)))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1
+
+
+def _is_drawn(row: Array, request: SuggestRequest, pool: Pool) -> bool:
+    """Tell whether a number of a row (D,) is from a continuum and none of those known before."""
+    free = np.isnan(request.fixed) & ~np.isnan(row)
+    endless = np.array([not np.isfinite(d.size) for d in request.space.dimensions], dtype=bool)
+    known = np.vstack([pool.rows, request.rows, request.pending])
+    return bool((free & endless & ~(known == row).any(axis=0)).any())
+
+
+def _left(scores: Array, rows: Array, request: SuggestRequest, is_tried: bool) -> Array:
+    """Return the scores (M,) of rows (M, D) without what others choose before this trial.
+
+    They score about the same rows by the same trials: each takes the best one and, where these are
+    configurations that were tried before, what is near it. What is drawn anew differs enough.
+    """
+    radius = _OF_ONE_TRIAL * np.sqrt(rows.shape[1]) if is_tried else 0.0
+    for _ in range(request.n_ahead):
+        best = rows[None, int(np.argmax(scores))]
+        far = apart(rows, best, np.array([radius]), request.space)
+        scores = np.where(far, scores, -np.inf)
+    return scores
 
 
 def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Array]]:

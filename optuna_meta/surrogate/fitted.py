@@ -20,6 +20,7 @@ from optuna.storages import BaseStorage
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
+from optuna_meta._locks import COMPUTING
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.conditions import Condition
@@ -211,8 +212,10 @@ def fit_prior(
         return replace(update, prior=prior)
     data, parameters = padded(prior), _moved(update, prior.space, known)
     if is_fresh.any():
-        # Torch takes a second to import, and whoever loads a fitted prior needs none of it.
-        from optuna_meta.surrogate.base_fit import fit_prior_gps
+        # Torch takes a second to import, and whoever loads a fitted prior needs none of it. A
+        # child forked in that second by another thread would wait for ever for the rest of it.
+        with COMPUTING:
+            from optuna_meta.surrogate.base_fit import fit_prior_gps
 
         fresh = data if is_fresh.all() else data.select(np.flatnonzero(is_fresh))
         found = fit_prior_gps(fresh, device, parameters.precisions[~is_fresh])

@@ -27,6 +27,7 @@ from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta import record_meta_features
+from optuna_meta.sampler.plan import PLAN_KEY
 
 
 RECORDED = Path(__file__).with_suffix(".json")
@@ -166,8 +167,8 @@ def asked(
         (asked_for or objective)(trial)
     except optuna.TrialPruned:
         pass
-    kept = study.get_trials(deepcopy=False)[trial.number].user_attrs
-    attrs = {k: v for k, v in kept.items() if k.startswith("optuna_meta:")}
+    record = study.get_trials(deepcopy=False)[trial.number].user_attrs[PLAN_KEY]
+    attrs = {k: v for k, v in record.items() if k != "params"}
     return {
         "params": trial.params,
         "attributes": attrs,

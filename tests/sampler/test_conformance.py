@@ -24,6 +24,7 @@ from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
+from optuna_meta.sampler.plan import PLAN_KEY
 
 
 Space = dict[str, BaseDistribution]
@@ -120,6 +121,6 @@ def test_the_suite_runs_the_model() -> None:
     """Else all of the above would pass on the fallback alone."""
     study = optuna.create_study(sampler=_sampler(_fitting))
     study.optimize(lambda t: t.suggest_float("x", 0, 10) + t.suggest_float("y", 0, 10), 4)
-    sources = [t.user_attrs["optuna_meta:source"] for t in study.trials]
+    sources = [t.user_attrs[PLAN_KEY]["source"] for t in study.trials]
     assert sources[0] == "prior studies"
     assert len(sources) == 4

@@ -13,6 +13,7 @@ import pytest
 from optuna_meta import fit_prior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
+from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.suggest.request import SOURCES
 from tests.toys import bowl
 from tests.toys import bowl_prior
@@ -28,8 +29,8 @@ def test_the_explained_suggestion_is_the_next_one(n_before: int) -> None:
     explained = study.sampler.explain(study)
     study.optimize(bowl(), n_trials=1)
     assert study.trials[-1].params == explained.params
-    assert study.trials[-1].user_attrs["optuna_meta:source"] == explained.source
-    assert study.trials[-1].user_attrs["optuna_meta:trust"] == round(explained.trust, 3)
+    assert study.trials[-1].user_attrs[PLAN_KEY]["source"] == explained.source
+    assert study.trials[-1].user_attrs[PLAN_KEY]["trust"] == round(explained.trust, 3)
 
 
 def test_the_explained_suggestion_of_a_conditional_space() -> None:

@@ -74,7 +74,7 @@ def test_what_was_learned_of_other_numbers_serves(prior: str, asked: str) -> Non
     first = study.trials[0]
     assert first.params["vocabulary"] > 10_000 and 0.0005 < first.params["rate"] < 0.02
     assert study.best_value < 0.05
-    trust = [trial.user_attrs["optuna_meta:trust"] for trial in study.trials]
+    trust = [trial.user_attrs["optuna_meta:plan"]["trust"] for trial in study.trials]
     assert min(trust) > 0.3
 
 
@@ -83,7 +83,7 @@ def test_what_is_served_and_recorded_are_the_lists_own_objects() -> None:
     sampler = meta_sampler(priors("lists"))
     study = run(asking(listed), 6, sampler=sampler)
     shown = [sampler.explain(study).params, *(trial.params for trial in study.trials)]
-    plans = [trial.system_attrs["optuna_meta:plan"] for trial in study.trials]
+    plans = [trial.user_attrs["optuna_meta:plan"]["params"] for trial in study.trials]
     for params in (*shown, *plans):
         for name, distribution in listed.items():
             assert isinstance(distribution, CategoricalDistribution)

@@ -16,6 +16,7 @@ from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.sampler.plan import PLAN_KEY
 from tests.toys import bowl
 from tests.toys import run
 
@@ -139,7 +140,7 @@ def test_three_objectives_run_and_explain_themselves() -> None:
     assert {p.study for p in explained.priors} == {"three 0", "three 1"}
     assert sum(p.weight for p in explained.priors) == pytest.approx(1.0)
     assert 0.0 < explained.trust < 1.0 and set(explained.params) == {"x", "y"}
-    assert study.trials[0].user_attrs["optuna_meta:source"] == "prior studies"
+    assert study.trials[0].user_attrs[PLAN_KEY]["source"] == "prior studies"
 
 
 def test_metric_names_find_the_objective_in_studies_of_other_objectives() -> None:
@@ -151,12 +152,12 @@ def test_metric_names_find_the_objective_in_studies_of_other_objectives() -> Non
     )
     target.set_metric_names(["gain"])
     target.optimize(lambda trial: two()(trial)[1], n_trials=1)
-    assert target.trials[0].user_attrs["optuna_meta:source"] == "prior studies"
+    assert target.trials[0].user_attrs[PLAN_KEY]["source"] == "prior studies"
     best = max(prior.trials, key=lambda t: t.values[1])
     assert target.trials[0].params == pytest.approx(best.params, abs=0.25)
     unnamed = optuna.create_study(sampler=MetaSampler(prior_studies=[prior], seed=0))
     unnamed.optimize(lambda trial: two()(trial)[0], n_trials=1)
-    assert unnamed.trials[0].user_attrs["optuna_meta:source"] == "cold start"
+    assert unnamed.trials[0].user_attrs[PLAN_KEY]["source"] == "cold start"
 
 
 def test_constraints_of_prior_studies_keep_the_first_trial_feasible() -> None:

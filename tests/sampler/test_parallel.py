@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import ThreadPoolExecutor
 import itertools
 import math
+import multiprocessing
+import os
 from pathlib import Path
+import signal
 import subprocess
 import sys
+import threading
+import time
 from typing import Any
 
 import optuna
@@ -18,6 +24,8 @@ from optuna.trial import TrialState
 import pytest
 
 from optuna_meta import FittedPrior
+from optuna_meta.sampler.study_state import StudyState
+from optuna_meta.suggest.suggester import Suggester
 from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import grid
@@ -178,6 +186,106 @@ def test_pending_trials_of_a_continuum_are_kept_away_from(n_before: int) -> None
     cells = [[math.log10(p["rate"]) / 4 + 1, p["width"], 9.0 * ord(p["kind"])] for p in asked]
     for a, b in itertools.combinations(cells, 2):
         assert math.dist(a, b) > 0.05
+
+
+def test_trials_about_to_be_planned_neither_get_the_best_nor_cost_plans() -> None:
+    """Each worker would leave the best place to the others, and nobody had it."""
+    study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
+    suggester = study.sampler._suggester(study, ())
+    suggest, plans = suggester.suggest, []
+
+    def counted(*arguments: Any) -> Any:
+        plans.append(suggest(*arguments))
+        return plans[-1]
+
+    suggester.suggest = counted
+    for _ in range(25):
+        others = [study.ask() for _ in range(3)]
+        study.tell(trial := study.ask(), bowl()(trial))
+        for other in others:
+            study.tell(other, state=TrialState.FAIL)
+    assert len(plans) == 25
+    assert study.best_value < 1e-3
+
+
+def test_samplers_of_one_seed_draw_differently_in_company() -> None:
+    """Else what one has drawn, another one could have drawn as well."""
+    study = run(bowl(), 2)
+
+    def drawn(number: int) -> float:
+        sampler = meta_sampler(bowl_prior())
+        target = sampler._target(study, study.trials, number, {}, {})
+        return float(sampler._generator(target, StudyState(), sampler._rng).random())
+
+    assert drawn(2) == drawn(3)  # Alone, as in another process that goes on with the study.
+    study.ask()
+    study.ask()
+    assert drawn(2) != drawn(3)
+
+
+class _Waiting(optuna.storages.InMemoryStorage):
+    """A storage whose writes of attributes wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.go_on = threading.Event(), threading.Event()
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self.entered.set()
+        assert self.go_on.wait(60)
+        super().set_trial_user_attr(trial_id, key, value)
+
+
+def test_threads_do_not_wait_for_each_others_storage_calls() -> None:
+    sampler, storage = meta_sampler(bowl_prior()), _Waiting()
+    slow = optuna.create_study(storage=storage, sampler=sampler)
+    thread = threading.Thread(target=lambda: slow.optimize(bowl(), n_trials=1))
+    thread.start()
+    assert storage.entered.wait(60)
+    assert run(bowl(), 3, sampler=sampler).best_value < 1.0
+    assert thread.is_alive()
+    storage.go_on.set()
+    thread.join()
+    assert len(slow.trials) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_is_forked_while_a_thread_plans_can_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suggest, inside, bowl_prior_of_all = Suggester.suggest, threading.Event(), bowl_prior()
+
+    def slowly(*arguments: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            time.sleep(0.3)
+        return suggest(*arguments)
+
+    monkeypatch.setattr(Suggester, "suggest", slowly)
+    study = optuna.create_study(sampler=meta_sampler(bowl_prior_of_all))
+    thread = threading.Thread(target=lambda: study.optimize(bowl(), n_trials=1))
+    thread.start()
+    assert inside.wait(60)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # A child that hangs is killed, and fails the test.
+        run(bowl(), 2, sampler=meta_sampler(bowl_prior_of_all))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+
+
+def suggestions() -> list[dict[str, Any]]:
+    study = run(bowl(), 5, sampler=meta_sampler(bowl_prior()))
+    return [trial.params for trial in study.trials]
+
+
+@pytest.mark.parametrize("start", multiprocessing.get_all_start_methods())
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_another_process_suggests_the_same(start: str) -> None:
+    with ProcessPoolExecutor(1, multiprocessing.get_context(start)) as pool:
+        assert pool.submit(suggestions).result(timeout=120) == suggestions()
 
 
 def test_a_saved_prior_serves_several_workers(tmp_path: Path) -> None:

@@ -19,14 +19,16 @@ from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta import record_meta_features
+from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.suggest.suggester import Suggester
 from tests.toys import bowl
 from tests.toys import bowl_prior
+from tests.toys import grid
+from tests.toys import grid_prior
 from tests.toys import meta_sampler
 from tests.toys import run
 
 
-SOURCE = "optuna_meta:source"
 CENTRES = [0.26, 0.28, 0.3, 0.32, 0.34]
 
 
@@ -42,7 +44,7 @@ def params_of(study: optuna.Study) -> list[dict[str, Any]]:
 
 
 def sources_of(study: optuna.Study) -> list[str | None]:
-    return [trial.user_attrs.get(SOURCE) for trial in study.trials]
+    return [trial.user_attrs.get(PLAN_KEY, {}).get("source") for trial in study.trials]
 
 
 def test_no_prior_is_a_cold_start() -> None:
@@ -105,7 +107,7 @@ def test_permuted_priors_are_left_behind() -> None:
         studies.append(study)
     study = run(bowl(), 25, sampler=meta_sampler(studies))
     assert study.best_value < 0.1
-    trusted = [trial.user_attrs["optuna_meta:trust"] for trial in study.trials]
+    trusted = [trial.user_attrs[PLAN_KEY]["trust"] for trial in study.trials]
     assert min(trusted) < 0.5 * trusted[0]
 
 
@@ -131,8 +133,8 @@ def test_contradicting_priors_are_left_behind(logged: Any) -> None:
     assert "cold start" in sources
     assert len([m for m in logged.messages if "contradict" in m]) == 1
     cold = study.trials[sources.index("cold start")]
-    assert "optuna_meta:leaned_on" not in cold.user_attrs
-    assert cold.user_attrs["optuna_meta:trust"] < 0.1
+    assert "leaned_on" not in cold.user_attrs[PLAN_KEY]
+    assert cold.user_attrs[PLAN_KEY]["trust"] < 0.1
 
 
 def test_directions_may_differ() -> None:
@@ -157,7 +159,7 @@ def test_the_target_is_not_its_own_prior(tmp_path: Path) -> None:
     resumed = optuna.load_study(study_name="target", storage=url, sampler=sampler)
     resumed.optimize(bowl(), n_trials=2)
     assert [p.study for p in sampler.explain(resumed).priors].count("target") == 0
-    assert {t.user_attrs["optuna_meta:leaned_on"] for t in resumed.trials[3:]} <= {
+    assert {t.user_attrs[PLAN_KEY]["leaned_on"] for t in resumed.trials[3:]} <= {
         "prior 0",
         "prior 1",
     }
@@ -177,7 +179,7 @@ def test_the_target_is_not_its_own_prior_under_hyperband() -> None:
         study_name="target", storage=storage, sampler=sampler, pruner=pruner
     )
     target.optimize(bowl(), n_trials=8)
-    leaned_on = {t.user_attrs.get("optuna_meta:leaned_on") for t in target.trials[2:]}
+    leaned_on = {t.user_attrs[PLAN_KEY].get("leaned_on") for t in target.trials[2:]}
     assert leaned_on - {None} == {"prior"}
 
 
@@ -287,7 +289,7 @@ def test_priors_of_other_parameters_are_not_leaned_on() -> None:
         sampler=meta_sampler(bowl_prior()),
     )
     assert "test of the prior studies" not in sources_of(study)
-    assert all("optuna_meta:leaned_on" not in t.user_attrs for t in study.trials[2:])
+    assert all("leaned_on" not in t.user_attrs[PLAN_KEY] for t in study.trials[2:])
 
 
 @pytest.mark.plan_may_fail
@@ -316,6 +318,31 @@ def test_a_storage_that_cannot_record_the_explanation(
     assert params_of(run(bowl(), 3, sampler=meta_sampler(bowl_prior()))) == expected
     assert len(logged.messages) == 1
     assert "locked" in logged.messages[0]
+
+
+@pytest.mark.plan_may_fail
+@pytest.mark.parametrize("n_ok", range(3))
+def test_a_storage_that_fails_once_costs_no_trial(
+    n_ok: int, monkeypatch: pytest.MonkeyPatch, logged: Any
+) -> None:
+    """After so many calls that a suggestion needs; a clash may be looked for, as another runs."""
+    study = run(grid(), 3, sampler=meta_sampler(grid_prior()))
+    study.ask()
+    trial, storage, calls = study.ask(), study._storage, []
+    for name in ("get_all_trials", "set_trial_user_attr"):
+        call = getattr(storage, name)
+
+        def failing(*arguments: Any, call: Any = call, **options: Any) -> Any:
+            calls.append(arguments)
+            if len(calls) == n_ok + 1:
+                raise optuna.exceptions.StorageInternalError("connection reset")
+            return call(*arguments, **options)
+
+        monkeypatch.setattr(storage, name, failing)
+    study.tell(trial, grid()(trial))
+    assert len(calls) > n_ok
+    assert ["connection reset" in m for m in logged.messages if "studies seen" not in m] == [True]
+    assert study.trials[-1].state == TrialState.COMPLETE
 
 
 def test_malformed_meta_features_are_told_once(logged: Any) -> None:
@@ -366,7 +393,7 @@ def test_storage_reads_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(study._storage, "get_all_trials", counted)
     study.optimize(bowl(), n_trials=1)
-    assert len(calls) <= 4  # To infer the space, to plan, to look for clashes; Optuna's own.
+    assert len(calls) == 2  # Optuna's own, and one to plan from.
 
 
 def test_the_order_in_which_prior_studies_are_read_is_immaterial() -> None:

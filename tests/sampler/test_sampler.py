@@ -22,6 +22,7 @@ import pytest
 from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import record_meta_features
+from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.suggest.pool import Pool
 from tests.toys import bowl
 from tests.toys import bowl_prior
@@ -29,9 +30,6 @@ from tests.toys import meta_sampler
 from tests.toys import run
 from tests.toys import svm
 from tests.toys import svm_prior
-
-
-SOURCE = "optuna_meta:source"
 
 
 def params_of(study: optuna.Study) -> list[dict[str, Any]]:
@@ -116,7 +114,7 @@ def test_the_first_trial_serves_the_plan_jointly() -> None:
     explained = sampler.explain(optuna.create_study())
     study = run(bowl(), 1, sampler=sampler)
     assert study.trials[0].params == explained.params
-    assert study.trials[0].user_attrs[SOURCE] == "prior studies"
+    assert study.trials[0].user_attrs[PLAN_KEY]["source"] == "prior studies"
 
 
 def test_the_first_trial_of_a_conditional_space() -> None:
@@ -166,7 +164,7 @@ def test_other_ranges_than_the_priors(changed: dict[str, Any]) -> None:
     study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
     for value in (1.0, 2.0, 0.5):
         trial = study.ask(space | changed)
-        assert SOURCE in study.trials[-1].user_attrs
+        assert PLAN_KEY in study.trials[-1].user_attrs
         study.tell(trial, value)
     first = study.trials[0].params
     assert "kind" not in shared or first["kind"] == "a"
@@ -196,7 +194,7 @@ def test_enqueued_values_also_out_of_range(value: float) -> None:
     study.optimize(bowl(), n_trials=2)
     assert study.trials[0].params["width"] == value
     assert study.trials[0].params["kind"] == "a"
-    assert all(SOURCE in trial.user_attrs for trial in study.trials)
+    assert all(PLAN_KEY in trial.user_attrs for trial in study.trials)
 
 
 def test_an_enqueued_trial_without_a_plan() -> None:
@@ -213,7 +211,7 @@ def test_ranges_that_change_within_a_study() -> None:
         return rate + width
 
     study = run(moving, 5, sampler=meta_sampler(bowl_prior()))
-    assert all(SOURCE in trial.user_attrs for trial in study.trials)
+    assert all(PLAN_KEY in trial.user_attrs for trial in study.trials)
 
 
 def test_parameters_that_appear_late() -> None:
@@ -254,7 +252,7 @@ def test_hyperband_and_recorded_meta_features() -> None:
         return value
 
     target.optimize(reporting, n_trials=6)
-    assert all(SOURCE in trial.user_attrs for trial in target.trials)
+    assert all(PLAN_KEY in trial.user_attrs for trial in target.trials)
     plain = optuna.create_study()
     record_meta_features(plain, {"size": 1000.0, "other": 1.0})
     assert target.trials[0].params == meta_sampler(studies).explain(plain).params
@@ -291,9 +289,12 @@ def test_user_attributes_are_stored(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/target.db"
     run(bowl(), 3, sampler=meta_sampler(bowl_prior()), storage=url, study_name="target")
     for trial in optuna.load_study(study_name="target", storage=url).trials:
-        assert trial.user_attrs[SOURCE] in ("prior studies", "prior studies and own trials")
-        assert 0.0 <= trial.user_attrs["optuna_meta:trust"] <= 1.0
-        assert trial.user_attrs["optuna_meta:leaned_on"] in bowl_prior().study_names
+        assert trial.user_attrs[PLAN_KEY]["source"] in (
+            "prior studies",
+            "prior studies and own trials",
+        )
+        assert 0.0 <= trial.user_attrs[PLAN_KEY]["trust"] <= 1.0
+        assert trial.user_attrs[PLAN_KEY]["leaned_on"] in bowl_prior().study_names
 
 
 def test_wrong_prior_studies() -> None:

@@ -18,10 +18,10 @@ from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import Prior
 from optuna_meta.outcomes.observations import objectives
-from optuna_meta.sampler.history import PLAN_KEY
+from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.study_state import StudyState
+from optuna_meta.sampler.target_study import has_begun
 from optuna_meta.sampler.target_study import TargetStudy
-from optuna_meta.sampler.target_study import was_taken
 from optuna_meta.sampler.target_study import withheld_params
 from optuna_meta.suggest.request import SuggestRequest
 from tests.toys import bowl
@@ -38,16 +38,20 @@ SPACE = {
 }
 
 
+def target_of(study: optuna.Study, number: int | None = None) -> TargetStudy:
+    """The study as its next trial sees it."""
+    trials = study.trials
+    number = len(trials) if number is None else number
+    common, outcomes = StudyState().common_space(trials), objectives(len(study.directions))
+    return TargetStudy(tuple(study.directions), outcomes, trials, number, common)
+
+
 def request_of(
     study: optuna.Study, fitted: FittedPrior | None = None, number: int | None = None
 ) -> SuggestRequest:
     """What the study's next trial asks."""
-    state, trials = StudyState(), study.trials
-    number = len(trials) if number is None else number
-    common = state.common_space(trials)
-    outcomes = objectives(len(study.directions))
-    target = TargetStudy(tuple(study.directions), outcomes, trials, number, common)
-    return target.encode(bowl_prior() if fitted is None else fitted, state)
+    fitted = bowl_prior() if fitted is None else fitted
+    return target_of(study, number).encode(fitted, StudyState())
 
 
 def params_of_rows(request: SuggestRequest, rows: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -92,9 +96,7 @@ def test_running_trials_are_pending_with_what_they_have_or_will_have() -> None:
     study = run(bowl(), 2)
     study.ask(SPACE)
     planned = study.ask()
-    study._storage.set_trial_system_attr(
-        planned._trial_id, PLAN_KEY, {"rate": 0.1, "width": 0.2, "kind": "b"}
-    )
+    planned.set_user_attr(PLAN_KEY, {"params": {"rate": 0.1, "width": 0.2, "kind": "b"}})
     planned.suggest_float("width", 0.0, 1.0)
     unknown = study.ask()  # What it will run nobody knows yet.
     request = request_of(study, number=unknown.number + 1)
@@ -194,16 +196,33 @@ def test_a_failing_configuration_is_not_suggested_for_ever(
     assert study.best_value < 0.2
 
 
-def test_a_clash_is_a_row_that_was_taken_in_between() -> None:
+def test_rivals_have_got_the_same_row_in_between() -> None:
     study = run(bowl(), 2)
-    before = request_of(study)
+    target, before = target_of(study, 4), request_of(study, number=4)
     row = before.space.row({"rate": 0.1, "width": 0.2, "kind": "b"})
-    assert not was_taken(before, row, before)
-    study.enqueue_trial({"rate": 0.1, "width": 0.2, "kind": "b"})
-    study.ask(SPACE)
-    later = request_of(study)
-    assert was_taken(before, row, later)
-    assert not was_taken(later, row, later)
+    assert target.rivals(before, row, study.trials) == []
+    same, other = study.ask(), study.ask()
+    same.set_user_attr(PLAN_KEY, {"params": {"rate": 0.1, "width": 0.2, "kind": "b"}})
+    other.set_user_attr(PLAN_KEY, {"params": {"rate": 0.1, "width": 0.3, "kind": "b"}})
+    (rival,) = target.rivals(before, row, study.trials)
+    assert rival.number == same.number and not has_begun(rival)
+    assert target_of(study).rivals(request_of(study), row, study.trials) == []  # Known before.
+    study.tell(same, 1.0)
+    (rival,) = target.rivals(before, row, study.trials)
+    assert has_begun(rival)
+
+
+def test_trials_that_choose_at_once_take_turns() -> None:
+    study = run(bowl(), 2)
+    assert request_of(study).n_ahead == 0
+    for _ in range(3):
+        study.ask()
+    assert [request_of(study, number=number).n_ahead for number in range(2, 5)] == [2, 0, 1]
+    study.ask(SPACE)  # It has chosen.
+    assert [request_of(study, number=number).n_ahead for number in range(2, 5)] == [2, 0, 1]
+    target = target_of(study, 4).after(study.trials, 2).after(study.trials, 1)
+    assert target.n_rivals == 5
+    assert target.encode(bowl_prior(), StudyState()).n_ahead == 4
 
 
 def test_the_priors_conditions_hold_until_the_target_contradicts_them() -> None:

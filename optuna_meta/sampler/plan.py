@@ -1,0 +1,93 @@
+"""What one trial will be asked for, and the attribute of the trial that tells other workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.distributions import FloatDistribution
+from optuna.distributions import IntDistribution
+from optuna.trial import FrozenTrial
+
+from optuna_meta._optuna import contains
+from optuna_meta.space.dimension import choice_key
+from optuna_meta.space.dimension import nearest
+from optuna_meta.space.dimension import NOTHING
+
+
+__all__ = ["PLAN_KEY", "Offer", "Plan", "plan_of", "servable"]
+
+# User attribute of all that a plan is: each write of one takes a storage several statements.
+# Studies of earlier versions have a system attribute of this name, of the configuration alone.
+PLAN_KEY = "optuna_meta:plan"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a trial was offered to ask for jointly, until it does.
+
+    Args:
+        names: The parameters; a wrapper may withhold some.
+        trials: The study's trials, on which the offer rests.
+    """
+
+    names: frozenset[str]
+    trials: Sequence[FrozenTrial]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one trial will be asked for, as far as it was foreseen.
+
+    Args:
+        params: The configuration.
+        reason: What the record tells of the suggestion beside it: source, trust and study.
+        renewed: Parameters for which the rest was planned anew.
+    """
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    reason: Mapping[str, Any] = field(default_factory=dict)
+    renewed: frozenset[str] = frozenset()
+
+    def holds(self, name: str, distribution: BaseDistribution, params: Mapping[str, Any]) -> bool:
+        """Tell whether it has a value in the asked range, and foresaw the parameters so far.
+
+        The nearest one of a grid is as good: to plan anew for each parameter takes its time.
+        """
+        value = self.params.get(name, NOTHING)
+        found = NOTHING if value is NOTHING else nearest(distribution, value)
+        if found is NOTHING or not self.agrees(params):
+            return False
+        if isinstance(distribution, FloatDistribution | IntDistribution):
+            return bool(distribution.low <= value <= distribution.high)
+        return contains(distribution, value)
+
+    def agrees(self, params: Mapping[str, Any]) -> bool:
+        """Tell whether it foresaw these values, as far as it has any of the parameters."""
+        known = (n for n in params if n in self.params)
+        return all(choice_key(self.params[n]) == choice_key(params[n]) for n in known)
+
+    def record(self) -> dict[str, Any]:
+        """Return what the attribute holds."""
+        return {"params": dict(self.params), **self.reason}
+
+
+def plan_of(trial: FrozenTrial) -> Plan | None:
+    """Return the plan that is recorded on a trial, if any."""
+    record = trial.user_attrs.get(PLAN_KEY)
+    if record is None:
+        params = trial.system_attrs.get(PLAN_KEY)
+        return None if params is None else Plan(params)
+    return Plan(record["params"], {k: v for k, v in record.items() if k != "params"})
+
+
+def servable(distribution: BaseDistribution, value: Any) -> Any:
+    """Return the distribution's value nearest to ``value``, or ``NOTHING``."""
+    if value is NOTHING:
+        return NOTHING
+    found = nearest(distribution, value)
+    return found if found is not NOTHING and contains(distribution, found) else NOTHING

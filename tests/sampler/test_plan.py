@@ -1,0 +1,79 @@
+"""What a trial will be asked for is one attribute of it, and serves whoever tries it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+from optuna.storages import InMemoryStorage
+from optuna.storages import RetryHeartbeatStaleTrialCallback
+from optuna.trial import create_trial
+from optuna.trial import TrialState
+import pytest
+
+from optuna_meta.sampler.plan import Plan
+from optuna_meta.sampler.plan import PLAN_KEY
+from optuna_meta.sampler.plan import plan_of
+from tests.toys import bowl
+from tests.toys import bowl_prior
+from tests.toys import meta_sampler
+from tests.toys import run
+
+
+def test_a_plan_is_read_as_it_was_recorded() -> None:
+    plan = Plan({"rate": 0.1, "kind": "a"}, {"source": "cold start", "trust": 0.0})
+    assert plan_of(create_trial(value=0.0, user_attrs={PLAN_KEY: plan.record()})) == plan
+    assert plan_of(create_trial(value=0.0)) is None
+
+
+def test_plans_of_earlier_versions_are_read() -> None:
+    old = create_trial(value=0.0, system_attrs={"optuna_meta:plan": {"rate": 0.1}})
+    assert plan_of(old) == Plan({"rate": 0.1})
+
+
+def test_a_trial_is_written_to_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    for name in ("set_trial_user_attr", "set_trial_system_attr"):
+        write = getattr(InMemoryStorage, name)
+
+        def counted(self: Any, trial_id: int, key: str, value: Any, write: Any = write) -> None:
+            written.append(key)
+            write(self, trial_id, key, value)
+
+        monkeypatch.setattr(InMemoryStorage, name, counted)
+    study = run(bowl(), 4, sampler=meta_sampler(bowl_prior()))
+    assert written == 4 * [PLAN_KEY]
+    record = study.trials[-1].user_attrs[PLAN_KEY]
+    assert record.pop("params") == study.trials[-1].params
+    assert record.keys() == {"source", "trust", "leaned_on"}
+
+
+def _killed(n_before: int, n_asked: int) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
+    """A study whose last trial failed after so many of its parameters, and waits to be retried."""
+    study = run(bowl(), n_before, sampler=meta_sampler(bowl_prior()))
+    trial = study.ask()
+    trial.suggest_float("rate", 1e-4, 1.0, log=True)
+    if n_asked > 1:
+        trial.suggest_float("width", 0.0, 1.0)
+    study.tell(trial, state=TrialState.FAIL)
+    killed = study.trials[-1]
+    RetryHeartbeatStaleTrialCallback()(study, killed)
+    return study, killed
+
+
+@pytest.mark.parametrize("n_asked", [1, 2])
+def test_a_retried_trial_carries_its_plan(n_asked: int) -> None:
+    study, killed = _killed(4, n_asked)
+    study.sampler = meta_sampler(bowl_prior())  # Another worker's.
+    study.optimize(bowl(), n_trials=1)
+    assert study.trials[-1].params == killed.user_attrs[PLAN_KEY]["params"]
+
+
+def test_a_plan_that_what_is_enqueued_contradicts_is_made_anew() -> None:
+    study, killed = _killed(4, 1)
+    attrs = {PLAN_KEY: killed.user_attrs[PLAN_KEY]}
+    study.optimize(bowl(), n_trials=1)
+    study.enqueue_trial({"width": 0.123}, user_attrs=attrs)
+    study.optimize(bowl(), n_trials=1)
+    assert study.trials[-1].params["width"] == 0.123
+    assert study.trials[-1].user_attrs[PLAN_KEY]["params"]["width"] == 0.123
