@@ -121,6 +121,9 @@ class Suggester:
         arm = neglected_arm(request, self.fitted.space.names) if is_alone else None
         chosen = asked if arm is None else self._of_arm(arm)._asked(within(request, arm), rng)
         row, place = search(*chosen, rng)
+        if arm is not None and _seen(request)(row[None])[0]:  # There is nothing left of the arm.
+            arm, chosen = None, asked
+            row, place = search(*asked, rng)
         suggestion = self._suggestion(row, request, asked.acquisition, asked.inputs)
         if request.candidates is not None:
             return replace(suggestion, candidate=place)
