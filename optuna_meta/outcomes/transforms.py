@@ -70,7 +70,8 @@ def log_slopes(values: Array, tail: float) -> float:
         tail: As there.
     """
     scaled, median, unit = _scaled(values, tail)
-    excess = np.minimum(np.maximum(scaled - median, 0.0) / unit, _FARTHEST)
+    with np.errstate(over="ignore"):
+        excess = np.minimum(np.maximum(scaled - median, 0.0) / unit, _FARTHEST)
     spread = _compressed(scaled, median, unit).std()
     slopes = np.log1p(excess).sum() + len(values) * np.log(unit * spread)
     return float(-slopes - len(values) * np.log(np.abs(values).max()))

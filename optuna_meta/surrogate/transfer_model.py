@@ -41,6 +41,7 @@ _MOST_KNOWN = 5000  # Trials of which the studies' expectations are kept.
 _ENOUGH_TO_DROP = 20  # Trials after which components that they speak against are left out ...
 _NEGLIGIBLE = 1e-3  # ... if they are this unlikely, in units of the likeliest.
 _TEST_EVERY = 5  # Trials: a fifth of the price at most, while nothing can refute the studies.
+_SURE = 0.99  # Trust that no test could change much.
 _CLEARLY = 1.0  # In normal quantiles of the ranks.
 _ENOUGH_TESTS = 2  # One could be noise.
 _MOST_TEACHERS = 48  # Prior studies from which the relevance of meta-features is learned ...
@@ -102,11 +103,21 @@ class OutcomePosterior:
         """Leave it to the components that doubt the prior studies, if a test of these is due."""
         model, w = self.model, self.model.task_weights
         m = model.observed.Z[: model.n_trials] @ w
-        if not model.has_doubt:  # The trials have refuted it: they were test enough.
+        if not model.has_doubt or self.trust > _SURE:  # The trials were test enough.
             return self
         if self.trust <= 0.5 or not is_untested(m, float(np.ptp(candidates.Z @ w))):
             return self
         return replace(self, model=model.doubt())
+
+    def would_test(self, candidates: Inputs) -> NDArray[np.bool_]:
+        """Tell which candidates would test the prior studies and could still be good ones.  # (M,)
+
+        That are those which these expect to be clearly worse than the best trial, and no worse
+        than middling: what they call the worst of all would hardly win if they were wrong.
+        """
+        w, n = self.full.task_weights, self.full.n_trials
+        m, best = candidates.Z @ w, (self.full.observed.Z[:n] @ w).min(initial=0.0)
+        return np.asarray((m > best + _CLEARLY) & (m <= 0.0))
 
 
 @dataclass(frozen=True)
@@ -204,7 +215,7 @@ class TransferModel:
         observed, values = observed.select(np.arange(n)), values[:n]
         key = repr(space) + repr((observed.X.tobytes(), values.tobytes()))
         if self._learned is None or self._learned[0] != key:
-            tells = n >= _ENOUGH_TO_TELL and np.ptp(values) > 0.0
+            tells = n >= _ENOUGH_TO_TELL and np.ptp(values) > 0.0 and self._trust_in(space) > 0.0
             tails = _TAILS if tells and not self.outcome.is_constraint else _TAILS[:1]
             found = [self._learn_with(tail, space, observed, values) for tail in tails]
             self._learned = key, max(found, key=lambda learned: learned.log_evidence)
