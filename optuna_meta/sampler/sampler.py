@@ -44,6 +44,7 @@ from optuna_meta.sampler.target_study import used_candidates
 from optuna_meta.sampler.target_study import withheld_params
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.dimension import plain
+from optuna_meta.studies.outage import cause_of
 from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.candidate_list import NoCandidateError
 from optuna_meta.suggest.candidate_list import read_candidates
@@ -184,9 +185,7 @@ class MetaSampler(BaseSampler):
         """Serve the plan's value; where the plan did not foresee what is asked, renew it."""
         plan = self._state(study).plans.get(trial.number)
         if plan is None:  # Made before the sampler was pickled, or nowhere.
-            trials = study.get_trials(deepcopy=False)  # Optuna's copy of the trial is older.
-            shown = next((t for t in trials if t.number == trial.number), trial)
-            plan = plan_of(shown) or Plan()
+            plan = self._kept_plan(study, trial)
         if not plan.holds(param_name, param_distribution, trial.params):
             plan = self._renewed(study, trial, param_name, param_distribution, plan)
         value = servable(param_distribution, plan.params.get(param_name, NOTHING))
@@ -199,6 +198,16 @@ class MetaSampler(BaseSampler):
         return plain(
             self._independent.sample_independent(study, trial, param_name, param_distribution)
         )
+
+    def _kept_plan(self, study: Study, trial: FrozenTrial) -> Plan:
+        """Return the plan that the storage has of a trial; an empty one where it has none."""
+        try:
+            trials = study.get_trials(deepcopy=False)  # Optuna's copy of the trial is older.
+        except Exception as error:  # Whatever a storage raises.
+            self._tell_failure(study, "Reading the trials", error)
+            return Plan()
+        shown = next((t for t in trials if t.number == trial.number), trial)
+        return plan_of(shown) or Plan()
 
     def explain(self, study: Study) -> Explanation:
         """Explain why the next suggestion will be what it is; change neither study nor sampler.
@@ -427,7 +436,7 @@ class MetaSampler(BaseSampler):
 
     def _tell_failure(self, study: Study, what: str, error: Exception) -> None:
         message = f"{what} failed in study {study.study_name!r}"
-        self._tell_once(message, detail=f": {error!r}. The trial goes on without it.")
+        self._tell_once(message, detail=f": {cause_of(error)}. The trial goes on without it.")
 
     def _tell_once(self, message: str, level: int = logging.WARNING, detail: str = "") -> None:
         if message not in self._told:
