@@ -1,0 +1,83 @@
+"""Arms: choices with parameters of their own, each a search space in itself.
+
+What a model expects of a choice that was hardly tried is what it has seen elsewhere, on average:
+nothing tells it what the best values of the choice's own parameters would bring. Expected
+improvement then never returns to a learner whose first configuration was a bad one. So an arm may
+claim some trials, as of a bandit, and each is chosen as if the arm were all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from optuna_meta.suggest.request import SuggestRequest
+
+
+__all__ = ["Arm", "neglected_arm", "within"]
+
+_FIRST = 4  # Trials of each arm, in turn: fewer do not show how far its values vary.
+_CLAIM = 0.5  # Of an arm's fair share of the later trials, for as long as it may hold the best.
+_REACH = 2.0  # Of the distance from an arm's median to its best: so much below that may be.
+
+
+class Arm(NamedTuple):
+    """A choice with parameters of its own: a dimension, and its cell there."""
+
+    parent: int
+    cell: float
+
+
+def neglected_arm(request: SuggestRequest, doubt: float) -> Arm | None:
+    """Find the arm whose claim the next trial should meet, if any.
+
+    Args:
+        request: What is asked.
+        doubt: Probability that the prior studies say nothing; else they know which arms are good.
+    """
+    if request.candidates is not None:
+        return None
+    waiting = sorted((n, arm) for n, arm in _claims(request, doubt) if _is_hopeful(request, arm))
+    return waiting[0][1] if waiting else None
+
+
+def within(request: SuggestRequest, arm: Arm) -> SuggestRequest:
+    """Return the request as if the arm were all there is."""
+    fixed = request.fixed.copy()
+    fixed[arm.parent] = arm.cell
+    own = np.flatnonzero(request.rows[:, arm.parent] == arm.cell)
+    pending = request.pending[request.pending[:, arm.parent] == arm.cell]
+    return replace(request.of_trials(own), fixed=fixed, pending=pending)
+
+
+def _claims(request: SuggestRequest, doubt: float) -> Iterator[tuple[int, Arm]]:
+    """Yield arms that have had less than they may claim, and how many trials they had.
+
+    Later claims are met as they grow: what is not hopeful then need not be asked at each trial.
+    """
+    tried = np.vstack([request.rows, request.pending])
+    if request.failed is not None:
+        tried = np.vstack([tried, request.failed])
+    for parent in sorted({condition.parent for condition in request.conditions}):
+        dimension, cells = request.space.dimensions[parent], tried[:, parent]
+        if not dimension.is_categorical or not np.isnan(request.fixed[parent]):
+            continue
+        fair = doubt / dimension.size * (np.sum(~np.isnan(cells)) + np.array([0.0, 1.0]))
+        before, now = np.floor(np.maximum(np.minimum(_FIRST, fair), _CLAIM * fair))
+        for cell in dimension.ladder if now > before or now <= _FIRST else ():
+            n = int(np.sum(cells == cell))
+            if n < now:
+                yield n, Arm(parent, float(cell))
+
+
+def _is_hopeful(request: SuggestRequest, arm: Arm) -> bool:
+    """Tell whether an arm may hold the best value of an objective, by how far its own vary."""
+    own = request.values[request.rows[:, arm.parent] == arm.cell]  # (n, K)
+    if len(own) < _FIRST:
+        return True
+    lowest = own.min(axis=0)
+    reach = lowest - _REACH * (np.median(own, axis=0) - lowest)
+    return bool((reach <= request.values.min(axis=0)).any())
