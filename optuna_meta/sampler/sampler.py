@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import copy
@@ -36,6 +37,7 @@ from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.plan import servable
+from optuna_meta.sampler.refreshed import Refresh
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
 from optuna_meta.sampler.target_study import has_begun
@@ -102,6 +104,10 @@ class MetaSampler(BaseSampler):
             that they do not name are drawn by ``independent_sampler``.
         independent_sampler: Draws parameters that nothing is known of yet; random by default.
         device: Where prior studies are fitted, as torch names it; the CPU by default.
+        refresh: Called with the fitted prior studies, returns them as they are now:
+            ``functools.partial(FittedPrior.refresh, storage=url)`` reads what is new in a
+            storage. Where it fails, those that are known serve on, with a warning.
+        refresh_every: Trials of the study from one such call to the next.
 
     Raises:
         ValueError: An argument is not what is wanted here.
@@ -116,9 +122,12 @@ class MetaSampler(BaseSampler):
         candidates: Sequence[Mapping[str, Any]] | None = None,
         independent_sampler: BaseSampler | None = None,
         device: str | None = None,
+        refresh: Callable[[FittedPrior], FittedPrior] | None = None,
+        refresh_every: int = 20,
     ) -> None:
         self._features = None if meta_features is None else clean_meta_features(meta_features)
         self._fitted = as_fitted(prior_studies, device)
+        self._refresh = Refresh(refresh, refresh_every)
         self._rng = np.random.default_rng(seed)
         self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
@@ -313,6 +322,8 @@ class MetaSampler(BaseSampler):
             return recorded
         if trial.number % _DESCRIBED_EVERY == 0:
             state.described = None
+        if self._refresh.is_due(trial.number):
+            self._renew_priors(study)
         try:
             trials = offer.trials if offer else study.get_trials(deepcopy=False)
             withheld = sorted(offer.names - search_space.keys()) if offer else []
@@ -324,6 +335,15 @@ class MetaSampler(BaseSampler):
         except Exception as error:  # A prior study is never worth the user's trial.
             self._tell_failure(study, "Planning", error)
             return Plan()
+
+    def _renew_priors(self, study: Study) -> None:
+        try:
+            found = self._refresh.renewed(self._fitted)
+        except Exception as error:  # A prior study is never worth the user's trial.
+            self._tell_failure(study, "Refreshing the prior studies", error)
+            return
+        if found is not self._fitted:
+            self._fitted, self._suggesters = found, BoundedMap(_MOST_STUDIES)
 
     def _new_plan(self, study: Study, trial: FrozenTrial, target: TargetStudy) -> Plan:
         """Plan a trial, anew where another worker has taken the same meanwhile."""
