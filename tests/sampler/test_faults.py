@@ -114,6 +114,17 @@ def test_a_connection_that_is_frozen_for_a_while_costs_nothing(kind: str, logged
     assert plans(trials) == [0, 1, 2, 3, 4] and warnings_of(logged) == []
 
 
+@pytest.mark.plan_may_fail
+def test_a_connection_that_stays_frozen_costs_no_more_than_the_drivers_timeout(
+    logged: Any,
+) -> None:
+    with servers.database("mysql") as url, servers.proxied(url) as proxy:
+        waiting = proxy.url.update_query_dict({"read_timeout": "1"})
+        trials = struck(waiting, "sample_relative", proxy.freeze, proxy.mend)
+    assert len(warnings_of(logged)) == 1 and "timed out" in warnings_of(logged)[0]
+    assert plans(trials) in ([0, 1, 3, 4], [0, 1, 2, 3, 4])
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[servers.OwnPostgres]:
     with servers.own_postgres() as server:
