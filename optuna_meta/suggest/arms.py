@@ -8,12 +8,15 @@ claim some trials, as of a bandit, and each is chosen as if the arm were all the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from optuna_meta.space.conditions import Condition
 from optuna_meta.suggest.request import SuggestRequest
 
 
@@ -21,6 +24,7 @@ __all__ = ["Arm", "neglected_arm", "within"]
 
 _FIRST = 4  # Trials of each arm, in turn: fewer do not show how far its values vary.
 _CLAIM = 0.5  # Of an arm's fair share of the later trials, for as long as it may hold the best.
+_EVERY = 2  # Trials: those between are nobody's.
 _REACH = 2.0  # Of the distance from an arm's median to its best: so much below that may be.
 
 
@@ -31,16 +35,16 @@ class Arm(NamedTuple):
     cell: float
 
 
-def neglected_arm(request: SuggestRequest, doubt: float) -> Arm | None:
+def neglected_arm(request: SuggestRequest, known: Collection[str] = ()) -> Arm | None:
     """Find the arm whose claim the next trial should meet, if any.
 
     Args:
         request: What is asked.
-        doubt: Probability that the prior studies say nothing; else they know which arms are good.
+        known: Parameters whose choices prior studies have tried.
     """
-    if request.candidates is not None:
+    if request.candidates is not None or len(request.rows) % _EVERY:
         return None
-    waiting = sorted((n, arm) for n, arm in _claims(request, doubt) if _is_hopeful(request, arm))
+    waiting = sorted((n, arm) for n, arm in _claims(request, known) if _is_hopeful(request, arm))
     return waiting[0][1] if waiting else None
 
 
@@ -53,24 +57,38 @@ def within(request: SuggestRequest, arm: Arm) -> SuggestRequest:
     return replace(request.of_trials(own), fixed=fixed, pending=pending)
 
 
-def _claims(request: SuggestRequest, doubt: float) -> Iterator[tuple[int, Arm]]:
+def _claims(request: SuggestRequest, known: Collection[str]) -> Iterator[tuple[int, Arm]]:
     """Yield arms that have had less than they may claim, and how many trials they had.
 
     Later claims are met as they grow: what is not hopeful then need not be asked at each trial.
     """
-    tried = np.vstack([request.rows, request.pending])
-    if request.failed is not None:
-        tried = np.vstack([tried, request.failed])
-    for parent in sorted({condition.parent for condition in request.conditions}):
-        dimension, cells = request.space.dimensions[parent], tried[:, parent]
+    rows, failed = np.vstack([request.rows, request.pending]), request.failed
+    failed = rows[:0] if failed is None else failed
+    has_own = _with_own_parameters(request.conditions)
+    for parent, dimension in enumerate(request.space.dimensions):
         if not dimension.is_categorical or not np.isnan(request.fixed[parent]):
             continue
-        fair = doubt / dimension.size * (np.sum(~np.isnan(cells)) + np.array([0.0, 1.0]))
+        n_all = np.sum(~np.isnan(rows[:, parent])) + np.sum(~np.isnan(failed[:, parent]))
+        fair = (n_all + np.array([1.0 - _EVERY, 1.0])) / dimension.size
         before, now = np.floor(np.maximum(np.minimum(_FIRST, fair), _CLAIM * fair))
-        for cell in dimension.ladder if now > before or now <= _FIRST else ():
-            n = int(np.sum(cells == cell))
-            if n < now:
-                yield n, Arm(parent, float(cell))
+        is_due = now > before or now <= _FIRST
+        for cell in dimension.ladder.tolist():
+            n, n_failed = (int(np.sum(cells[:, parent] == cell)) for cells in (rows, failed))
+            # Of a choice that was never tried nobody knows whether it has parameters of its own.
+            is_unknown = n == 0 and n_failed < _FIRST and dimension.name not in known
+            if (is_unknown and _CLAIM * fair[1] >= 1.0) or (
+                is_due and n + n_failed < now and (parent, cell) in has_own
+            ):
+                yield n, Arm(parent, cell)
+
+
+def _with_own_parameters(conditions: Sequence[Condition]) -> set[tuple[int, float]]:
+    return {
+        (condition.parent, cell)
+        for condition in conditions
+        for cell, is_active in zip(condition.cells, condition.active, strict=True)
+        if is_active
+    }
 
 
 def _is_hopeful(request: SuggestRequest, arm: Arm) -> bool:

@@ -38,6 +38,7 @@ from optuna_meta.suggest.pool import candidate_pool
 from optuna_meta.suggest.pool import Pool
 from optuna_meta.suggest.pool import prior_pool
 from optuna_meta.suggest.pool import SMALL
+from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import MOST_TRIALS
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
@@ -116,10 +117,13 @@ class Suggester:
             trust = float(np.mean([model.trust for model in models]))
             return Suggestion(np.zeros(0), len(request.rows), trust, nothing, nothing, nothing)
         asked = self._asked(request, rng)
-        doubt = 1.0 - _trust(asked.acquisition)
-        arm = neglected_arm(request, doubt) if request.conditions else None
+        is_alone = _trust(asked.acquisition) < LEAST_TRUST  # Else prior studies know the arms.
+        arm = neglected_arm(request, self.fitted.space.names) if is_alone else None
         chosen = asked if arm is None else self._of_arm(arm)._asked(within(request, arm), rng)
         row, place = search(*chosen, rng)
+        if arm is not None and _seen(request)(row[None])[0]:  # There is nothing left of the arm.
+            arm, chosen = None, asked
+            row, place = search(*asked, rng)
         suggestion = self._suggestion(row, request, asked.acquisition, asked.inputs)
         if request.candidates is not None:
             return replace(suggestion, candidate=place)

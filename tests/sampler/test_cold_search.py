@@ -66,7 +66,7 @@ def models(trial: optuna.Trial) -> float:
     return random.Random(str((model, *key))).random()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_finite_conditional_space_is_searched_without_repetition(seed: int) -> None:
     study = run(models, 27, sampler=meta_sampler(None, seed=seed))
     assert len({tuple(sorted(map(str, trial.params.items()))) for trial in study.trials}) == 27
