@@ -274,9 +274,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             fit_prior(Prior.from_studies(priors(target))).save(Path(folder, target))
         sizes = [(args.processes, args.trials, s) for s in args.objective_seconds]
         alone = [(1, args.processes * args.trials, 0.0)]
-        for size in sizes if args.not_alone else alone + sizes:
+        for n_workers, n_trials, seconds in sizes if args.not_alone else alone + sizes:
             for method in args.methods:
-                job = Job(args.storage, folder, "", method, *size, args.latency)
+                job = Job(
+                    args.storage, folder, "", method, n_workers, n_trials, seconds, args.latency
+                )
                 wanted = [(t, s) for t in args.targets for s in args.seeds]
                 # Studies of one worker each disturb each other little; several workers' do.
                 with ThreadPoolExecutor(args.processes if job.n_workers == 1 else 1) as threads:
