@@ -20,6 +20,7 @@ from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.shares import agreement
 from optuna_meta.suggest.shares import counted_once
 from optuna_meta.suggest.shares import groups
+from optuna_meta.suggest.shares import likeness
 from optuna_meta.suggest.shares import Shares
 from optuna_meta.suggest.shares import shares_of
 from optuna_meta.surrogate.components import Component
@@ -115,21 +116,23 @@ def _inputs(rows: Array, posterior: OutcomePosterior, space: Space) -> Inputs:
 def _shares(model: MixtureGP, chosen: Inputs, pool: Inputs, values: Array) -> Shares:
     """Return the studies' parts in the advantage of the best candidates over typical ones.
 
-    Candidates are of the pool, the target's trials and the chosen one.
+    Candidates are of the pool, the target's best trials and the chosen one.
     """
     n, typical = model.n_trials, pool.select(_spread(len(pool.Z)))
-    w = counted_once(pool.Z, model.task_weights)
-    own = Inputs(model.observed.Z[:n], model.observed.X[:n])
+    alike = likeness(typical.Z)
+    w = counted_once(alike, model.task_weights)
+    own = model.observed.select(np.arange(n))
+    tried = own.select(np.argsort(values, kind="stable")[:_BEST])
     plain = condition((_PLAIN,), own, warp_objective(values), w, model.scales)
     candidates = Inputs(
-        np.vstack([typical.Z, own.Z, chosen.Z]), np.vstack([typical.X, own.X, chosen.X])
+        np.vstack([typical.Z, tried.Z, chosen.Z]), np.vstack([typical.X, tried.X, chosen.X])
     )
-    expected = plain.predict(candidates).means[0] * plain.posteriors[0].unit
+    expected = plain.means(candidates)[0] * plain.posteriors[0].unit
     best = np.argsort(expected, kind="stable")[:_BEST]
     coefficients = plain.coefficients()
     advantages = typical.Z.mean(axis=0) - candidates.Z[best].mean(axis=0)
     rest = expected[: len(typical.Z)].mean() - expected[best].mean() - coefficients @ advantages
-    return shares_of(coefficients, advantages, float(rest), groups(pool.Z, w), w)
+    return shares_of(coefficients, advantages, float(rest), groups(alike, w), w)
 
 
 def _spread(n: int) -> NDArray[np.int64]:
