@@ -39,6 +39,7 @@ _BEST = 12  # ... with which those that are expected to be best are compared.
 # What tells parts apart takes more noise for granted than the mixture that chooses, so that a
 # little of it in the trials' values moves nothing.
 _PLAIN = Component(1.0, deviation=1.0, residual=0.6, noise=0.6, target_scales=True)
+_TELLING = 3  # Trials that tell a unit: two values always lie on a line.
 _NINETY_PERCENT = 1.645  # Deviations on either side that hold so much of a normal variable.
 
 
@@ -144,7 +145,7 @@ def _predicted(
     model: MixtureGP, chosen: Inputs, values: Array
 ) -> tuple[float, float, float] | None:
     """Return mean and 90 % interval in the values' own unit; ``None`` where these tell none."""
-    if len(values) < 2 or np.ptp(values) == 0.0:
+    if len(values) < _TELLING or np.ptp(values) == 0.0:
         return None
     mean, deviation = model.observable(chosen)
     ends = mean + _NINETY_PERCENT * deviation * np.array([0.0, -1.0, 1.0])
