@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 import hashlib
 import json
+import logging
 import os
 from typing import Any
 from typing import TYPE_CHECKING
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from optuna import Study
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import GrpcStorageProxy
+from optuna.storages import InMemoryStorage
 from optuna.storages import JournalStorage
 from optuna.storages import RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -24,9 +27,10 @@ import sqlalchemy.exc
 
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
+    from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
     from optuna.trial import Trial
     from optuna.trial import TrialState
@@ -47,6 +51,7 @@ __all__ = [
     "metric_names_in",
     "origin_of",
     "other_studies",
+    "quiet_study",
     "storage_mark",
     "set_study_system_attr",
     "set_trial_user_attr",
@@ -230,3 +235,16 @@ def storage_mark(storage: BaseStorage) -> str:
 def origin_of(study: Study) -> str:
     """Return what names a study for good: its storage's mark and its number there."""
     return f"{storage_mark(study._storage)}#{study._study_id}"
+
+
+_QUIET = "optuna_meta:quiet"  # Name of studies in memory of which a user need not be told.
+logging.getLogger("optuna.storages._in_memory").addFilter(
+    lambda record: _QUIET not in record.getMessage()
+)
+
+
+def quiet_study(direction: StudyDirection, sampler: BaseSampler) -> Study:
+    """Make a study in memory that is not logged, for many small ones."""
+    storage = InMemoryStorage()
+    storage.create_new_study([direction], _QUIET)
+    return Study(_QUIET, storage, sampler=sampler)

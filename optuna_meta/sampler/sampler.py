@@ -36,6 +36,7 @@ from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.plan import servable
+from optuna_meta.sampler.study_model import StudyModel
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
 from optuna_meta.sampler.target_study import has_begun
@@ -221,6 +222,15 @@ class MetaSampler(BaseSampler):
         with COMPUTING:
             rng = self._generator(target, state, copy.deepcopy(self._rng))
             return explained(suggester, target.encode(suggester.fitted, state), rng)
+
+    def model_of(self, study: Study) -> StudyModel:
+        """Return what the sampler makes of a study now, as figures and reports read it."""
+        trials, state = study.get_trials(deepcopy=False), self._state(study)
+        state.described = None
+        target = self._target(study, trials, len(trials), state.common_space(trials), {})
+        suggester = self._suggester(study, trials)
+        with COMPUTING:
+            return StudyModel(suggester.copy(), target.encode(suggester.fitted, state))
 
     def _generator(
         self, target: TargetStudy, state: StudyState, own: np.random.Generator
