@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+from types import SimpleNamespace
 from typing import Any
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -46,9 +47,12 @@ __all__ = [
     "file_of",
     "has_trial",
     "list_artifact",
+    "list_for_trial",
     "listed_artifacts",
+    "listed_for_trials",
     "metric_names",
     "metric_names_in",
+    "notable",
     "origin_of",
     "other_studies",
     "quiet_study",
@@ -60,10 +64,12 @@ __all__ = [
     "study_key",
     "study_system_attrs",
     "study_user_attrs",
+    "unlist_for_trial",
 ]
 
 
 ARTIFACT_PREFIX = "artifacts:"  # Of the attributes that name a trial's artifacts.
+_ON_STUDY = "dashboard:artifacts:"  # Where a study lists them for a trial of its own.
 # A trial that no storage holds, or that has ended, keeps no record.
 _NO_RECORD = (KeyError, UpdateFinishedTrialError)
 
@@ -160,9 +166,46 @@ def list_artifact(trial: Trial, artifact_id: str, filename: str, mimetype: str) 
     Raises:
         UpdateFinishedTrialError: The trial is finished.
     """
-    meta = {"artifact_id": artifact_id, "filename": filename, "mimetype": mimetype}
-    text = json.dumps({**meta, "encoding": None})
+    text = _artifact_meta(artifact_id, filename, mimetype)
     trial.storage.set_trial_system_attr(trial._trial_id, f"{ARTIFACT_PREFIX}{artifact_id}", text)
+
+
+def list_for_trial(
+    study: Study, trial: FrozenTrial, artifact_id: str, filename: str, mimetype: str
+) -> None:
+    """List a file among an ended trial's artifacts, for optuna-dashboard alone, on its study."""
+    key = f"{_ON_STUDY}{trial._trial_id}:{artifact_id}"
+    set_study_system_attr(study, key, _artifact_meta(artifact_id, filename, mimetype))
+
+
+def unlist_for_trial(study: Study, trial_id: int, artifact_id: str) -> None:
+    """List a file no longer that :func:`list_for_trial` did."""
+    set_study_system_attr(study, f"{_ON_STUDY}{trial_id}:{artifact_id}", "null")
+
+
+def listed_for_trials(study: Study, mimetype: str) -> dict[str, int | None]:
+    """Return the storage's number of the trial for each artifact that a study lists for one.
+
+    ``None`` for those that are no longer listed; other kinds of files are left out.
+    """
+    found: dict[str, int | None] = {}
+    for key, text in study_system_attrs(study).items():
+        trial_id, _, artifact_id = key.removeprefix(_ON_STUDY).partition(":")
+        if key.startswith(_ON_STUDY) and trial_id.isdecimal():
+            meta = json.loads(text)
+            if meta is None or meta.get("mimetype") == mimetype:
+                found[artifact_id] = None if meta is None else int(trial_id)
+    return found
+
+
+def _artifact_meta(artifact_id: str, filename: str, mimetype: str) -> str:
+    meta = {"artifact_id": artifact_id, "filename": filename, "mimetype": mimetype}
+    return json.dumps({**meta, "encoding": None})
+
+
+def notable(study: Study, trial: FrozenTrial) -> Any:
+    """Return what optuna-dashboard's functions take for a trial, of one that has ended too."""
+    return SimpleNamespace(storage=study._storage, study=study, _trial_id=trial._trial_id)
 
 
 def study_id_of(study: Any) -> int:

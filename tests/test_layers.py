@@ -23,6 +23,9 @@ FOLDERS = [
     "suggest",
     "sampler",
     "weights",
+    "replay",
+    "visualization",
+    "reporting",
 ]
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 

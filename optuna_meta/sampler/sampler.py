@@ -36,6 +36,7 @@ from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.plan import servable
+from optuna_meta.sampler.reporter import publish
 from optuna_meta.sampler.study_model import StudyModel
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
@@ -102,6 +103,9 @@ class MetaSampler(BaseSampler):
             that they do not name are drawn by ``independent_sampler``.
         independent_sampler: Draws parameters that nothing is known of yet; random by default.
         device: Where prior studies are fitted, as torch names it; the CPU by default.
+        report_every: After how many trials a report is published for optuna-dashboard, again and
+            again, as :func:`optuna_meta.reporting.publish_report` does it (but for the saving,
+            which takes seconds); never by default. Where it fails, a warning says so.
 
     Raises:
         ValueError: An argument is not what is wanted here.
@@ -116,7 +120,11 @@ class MetaSampler(BaseSampler):
         candidates: Sequence[Mapping[str, Any]] | None = None,
         independent_sampler: BaseSampler | None = None,
         device: str | None = None,
+        report_every: int | None = None,
     ) -> None:
+        if report_every is not None and report_every < 1:
+            raise ValueError(f"report_every must be at least 1, or None, got {report_every}.")
+        self._report_every = report_every
         self._features = None if meta_features is None else clean_meta_features(meta_features)
         self._fitted = as_fitted(prior_studies, device)
         self._rng = np.random.default_rng(seed)
@@ -151,6 +159,11 @@ class MetaSampler(BaseSampler):
                 "which candidates= names: check the spelling."
             )
         self._independent.after_trial(study, trial, state, values)
+        if self._report_every and (trial.number + 1) % self._report_every == 0:
+            try:
+                publish(study, self)
+            except Exception as error:  # A report is never worth the user's trial.
+                self._tell_failure(study, "Publishing a report", error)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial

@@ -35,6 +35,7 @@ __all__ = [
     "normalised_course",
     "plot_transfer_history",
     "transfer_history",
+    "top_of",
     "TransferHistory",
 ]
 
@@ -138,8 +139,18 @@ def plot_transfer_history(
     if not len(values.values):
         return placeholder(TITLE, NOTHING)
     history = history_of(study, sampler, values, saving, estimate)
-    layout = {"xaxis": {"title": {"text": "Trial"}}, "yaxis": {"title": {"text": AXIS}}}
+    layout: dict[str, Any] = {"xaxis": {"title": {"text": "Trial"}}}
+    layout["yaxis"] = {"title": {"text": AXIS}}
+    layout["yaxis"]["range"] = [-0.05, top_of(history)]
     return figure_of(_traces(history), TITLE, **layout)
+
+
+def top_of(history: TransferHistory) -> float:
+    """Return the top of the axis: cold starts may begin so far above that all else is a line."""
+    highest = [
+        float(course.max(initial=0.0)) for course in (history.own, *history.priors.values())
+    ]
+    return 1.1 * max(1.5, *highest)
 
 
 def history_of(

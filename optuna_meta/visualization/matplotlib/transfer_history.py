@@ -17,6 +17,7 @@ from optuna_meta.visualization.transfer_history import AXIS
 from optuna_meta.visualization.transfer_history import history_of
 from optuna_meta.visualization.transfer_history import NOTHING
 from optuna_meta.visualization.transfer_history import TITLE
+from optuna_meta.visualization.transfer_history import top_of
 
 
 if TYPE_CHECKING:
@@ -64,5 +65,6 @@ def plot_transfer_history(
         axes.fill_between(x, cold.low, cold.high, color="#D55E00", alpha=0.15)
     x = 1 + np.arange(len(history.own))
     axes.step(x, history.own, where="post", color="black", lw=3, label="this study")
+    axes.set_ylim(-0.05, top_of(history))
     axes.legend(fontsize=8)
     return axes
