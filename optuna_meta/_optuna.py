@@ -17,6 +17,7 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from optuna import Study
+from optuna import Trial
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import GrpcStorageProxy
 from optuna.storages import InMemoryStorage
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
-    from optuna.trial import Trial
     from optuna.trial import TrialState
 
 
@@ -57,6 +57,7 @@ __all__ = [
     "other_studies",
     "quiet_study",
     "storage_mark",
+    "set_hidden_attr",
     "set_study_system_attr",
     "set_trial_user_attr",
     "storage_of",
@@ -64,6 +65,7 @@ __all__ = [
     "study_key",
     "study_system_attrs",
     "study_user_attrs",
+    "trial_attributes",
     "unlist_for_trial",
 ]
 
@@ -152,6 +154,17 @@ def other_studies(study: Study) -> Iterator[tuple[Mapping[str, Any], list[Frozen
             continue
         with suppress(KeyError):  # It was deleted since.
             yield other.system_attrs, storage.get_all_trials(other._study_id, deepcopy=False)
+
+
+def trial_attributes(trial: Trial | FrozenTrial) -> Mapping[str, Any]:
+    """Return what is written on a trial, where the dashboard's table shows it and where not."""
+    frozen = trial.storage.get_trial(trial._trial_id) if isinstance(trial, Trial) else trial
+    return {**frozen.user_attrs, **frozen.system_attrs}
+
+
+def set_hidden_attr(trial: Trial, key: str, value: Any) -> None:
+    """Write on a running trial what nobody wants to see in a table."""
+    trial.storage.set_trial_system_attr(trial._trial_id, key, value)
 
 
 def listed_artifacts(trial: Trial) -> set[str]:

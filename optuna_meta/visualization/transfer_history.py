@@ -43,6 +43,7 @@ TITLE = "This study and its prior studies"
 NOTHING = "No complete trial with a finite value yet."
 AXIS = "Best so far (0: a study's best, 1: its median value)"
 _MOST_STUDIES = 8
+_MOST_MEDIANS = 4.0
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,10 @@ def plot_transfer_history(
 
 
 def top_of(history: TransferHistory) -> float:
-    """Return the top of the axis: cold starts may begin so far above that all else is a line."""
-    highest = [
-        float(course.max(initial=0.0)) for course in (history.own, *history.priors.values())
-    ]
-    return 1.1 * max(1.5, *highest)
+    """Return the top of the axis: what is far worse than a median would flatten all else."""
+    courses = (history.own, *history.priors.values())
+    highest = max((float(course.max(initial=0.0)) for course in courses), default=0.0)
+    return 1.1 * min(max(1.5, highest), _MOST_MEDIANS)
 
 
 def history_of(

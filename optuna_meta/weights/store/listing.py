@@ -1,7 +1,7 @@
 """Which checkpoints optuna-dashboard lists for download: those that are there, and no others.
 
-What a finished trial lists can't be changed any more, and with ``save_top_k`` its checkpoint may go
-later. So the study lists it for the trial, under a name that the dashboard reads too.
+What a finished trial lists can't be changed any more, and with ``save_top_k`` its checkpoint may
+go later. So the study lists it for the trial, under a name that the dashboard reads too.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from optuna import Trial
 
 from optuna_meta._optuna import list_artifact
 from optuna_meta._optuna import listed_artifacts
+from optuna_meta._optuna import set_hidden_attr
+from optuna_meta._optuna import trial_attributes
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.artifacts import file_name
@@ -74,7 +76,7 @@ def add_checkpoint(
     Raises:
         UpdateFinishedTrialError: The trial is finished.
     """
-    about, attributes = weights.metadata, trial.user_attrs
+    about, attributes = weights.metadata, trial_attributes(trial)
     owner = Owner(about.study, trial.number)
     old = artifacts.records_of(attributes, f"trial {trial.number}")
     recorded = {b.artifact_id for b in _blobs(old.records, old.earlier)}
@@ -159,7 +161,7 @@ def _ids(free: Sequence[str], listed: set[str]) -> _Ids:
 def _note(trial: Trial, owner: Owner, artifact_ids: list[str]) -> None:
     note = Unrecorded(tuple(artifact_ids[:_MOST_FREE]), this_process())
     for key, content in attributes_of_unrecorded(owner, note).items():
-        trial.set_user_attr(key, content)
+        set_hidden_attr(trial, key, content)
 
 
 def _kept(

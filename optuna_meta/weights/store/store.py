@@ -50,9 +50,9 @@ class CheckpointStore:
 
     A checkpoint is a safetensors file beside the trial, of which the dashboard lists 16 for
     download (with ``save_top_k`` the best 16 of the study, once their trials have ended and
-    :meth:`prune` was called), and a small record among the trial's user attributes, which is written once the file
-    is; a file holds the records of those that are too many. Threads and processes may share a
-    store.
+    :meth:`prune` was called), and a small record among the trial's user attributes, which is
+    written once the file is; a file holds the records of those that are too many. Threads and
+    processes may share a store.
 
     Args:
         artifact_store: Any artifact store of Optuna, or a folder, which is made.
