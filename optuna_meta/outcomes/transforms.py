@@ -53,7 +53,7 @@ def warp_objective(values: Array) -> Array:
 
 
 def unwarp_objective(values: Array, warped: Array) -> Array:
-    """Return what :func:`warp_objective` of values (n,), not all equal, maps to others (m,)."""
+    """Return what :func:`warp_objective` of values (n,), not all equal, makes ``warped`` (m,)."""
     largest = np.abs(values).max()
     median, unit = _middle(values / largest)
     own = _compressed(values / largest, median, unit)
