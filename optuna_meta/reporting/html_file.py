@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import html
 import importlib
-from typing import Any
 
 from optuna import Study
 from optuna.samplers import BaseSampler
 
-from optuna_meta.replay.saving import estimate_saving
 from optuna_meta.replay.saving import Saving
 from optuna_meta.reporting.figures import all_figures
+from optuna_meta.reporting.summary import saving_of
 from optuna_meta.reporting.summary import summarise
 from optuna_meta.reporting.text_style import Html
 from optuna_meta.reporting.wording import study_text
 from optuna_meta.reporting.wording import trial_text
-from optuna_meta.sampler.sampler import MetaSampler
 from optuna_meta.visualization.plotly_figure import graph_objects
 
 
@@ -53,9 +51,7 @@ def html_report(
     """
     graph_objects()
     used = study.sampler if sampler is None else sampler
-    if saving is True:
-        saving = _estimated(study, used) or False
-    summary = summarise(study, saving or None)
+    summary = summarise(study, saving_of(study, used, saving))
     style, offline = Html(), importlib.import_module("plotly.offline")
     figures = all_figures(study, used, summary)
     drawn = [
@@ -75,10 +71,6 @@ def html_report(
             "</body></html>",
         ]
     )
-
-
-def _estimated(study: Study, sampler: Any) -> Saving | None:
-    return estimate_saving(study, sampler) if isinstance(sampler, MetaSampler) else None
 
 
 def _trials(study: Study, style: Html) -> str:

@@ -18,16 +18,15 @@ from optuna.trial import FrozenTrial
 
 from optuna_meta._optuna import notable
 from optuna_meta._optuna import study_system_attrs
-from optuna_meta.replay.saving import estimate_saving
 from optuna_meta.replay.saving import Saving
 from optuna_meta.reporting.figures import published_figures
+from optuna_meta.reporting.summary import saving_of
 from optuna_meta.reporting.summary import StudySummary
 from optuna_meta.reporting.summary import summarise
 from optuna_meta.reporting.text_style import Markdown
 from optuna_meta.reporting.wording import study_text
 from optuna_meta.reporting.wording import trial_text
 from optuna_meta.sampler.record import read_record
-from optuna_meta.sampler.sampler import MetaSampler
 from optuna_meta.visualization.plotly_figure import graph_objects
 
 
@@ -65,10 +64,7 @@ def publish_report(
     dashboard = _dashboard()
     graph_objects()
     used = study.sampler if sampler is None else sampler
-    if saving is True:
-        known = isinstance(used, MetaSampler)
-        saving = (estimate_saving(study, used) if known else None) or False
-    summary, style = summarise(study, saving or None), Markdown()
+    summary, style = summarise(study, saving_of(study, used, saving)), Markdown()
     _note(dashboard, study, study_text(summary, style))
     for trial in noted_trials(study.get_trials(deepcopy=False), summary):
         _note(dashboard, notable(study, trial), trial_text(trial, style))

@@ -7,23 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from optuna import Study
+from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.replay.saving import estimate_saving
 from optuna_meta.replay.saving import Saving
+from optuna_meta.sampler.events import study_events
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.sampler import MetaSampler
 from optuna_meta.visualization.weights_lineage import lineage
 from optuna_meta.visualization.weights_lineage import SCRATCH
 from optuna_meta.visualization.weights_lineage import SourceGain
 
 
-__all__ = ["PriorSummary", "prior_summaries", "StudySummary", "summarise"]
-
-_CLEARLY = 0.3  # A rank correlation below its negative is a reversed order ...
-_ENOUGH = 5  # ... once it is of so many trials.
+__all__ = ["PriorSummary", "prior_summaries", "saving_of", "StudySummary", "summarise"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class PriorSummary:
         n_led: How many trials had it as the first of their shares.
         agreement: The last rank correlation with the study's own trials, and of how many; ``None``
             where none is recorded.
-        dropped_at: Number of the trial from which it was left; ``None`` if it was not.
+        dropped_at: Number of the trial from which it was left and did not come back; ``None``
+            where it was not.
+        is_reversed: Whether trials showed its order to be the reverse of the study's.
     """
 
     name: str
@@ -45,14 +48,8 @@ class PriorSummary:
     last_share: float
     n_led: int
     agreement: tuple[float, int] | None
-    dropped_at: int | None
-
-    @property
-    def is_reversed(self) -> bool:
-        """Whether its order is the reverse of the study's, by its use or by measurement."""
-        if self.agreement is not None and self.agreement[1] >= _ENOUGH:
-            return self.agreement[0] < -_CLEARLY
-        return self.share < 0.0
+    dropped_at: int | None = None
+    is_reversed: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,27 +81,58 @@ class StudySummary:
     gains: tuple[SourceGain, ...]
 
 
-def prior_summaries(records: Sequence[TrialRecord]) -> tuple[PriorSummary, ...]:
-    """Gather what records say of each prior study that any of them names."""
-    drops = {
-        event.removeprefix("dropped: "): record.number
-        for record in reversed(records)
-        for event in record.events
-        if event.startswith("dropped: ")
-    }
-    led = [record.leaned_on for record in records]
+def prior_summaries(
+    records: Sequence[TrialRecord], events: Sequence[tuple[int, str]]
+) -> tuple[PriorSummary, ...]:
+    """Gather what records say of each prior study that any of them names.
+
+    Args:
+        records: Of the trials, in order.
+        events: Numbers of trials and what had happened before them, as
+            :func:`optuna_meta.study_events` returns them.
+    """
     named = [name for record in records for name in (*record.shares, *record.agreement)]
-    names = dict.fromkeys([*named, *(name for name in led if name), *drops])
-    found = [_prior(name, records, drops.get(name)) for name in names]
+    led = [record.leaned_on for record in records if record.leaned_on]
+    uses = {
+        event.partition(": ")[2]: (number, event) for number, event in events if _is_use(event)
+    }
+    reversed_ones = {event.partition(": ")[2] for _, event in events if _kind(event) == "reversed"}
+    found = []
+    for name in dict.fromkeys([*named, *led, *uses, *reversed_ones]):
+        shares = [record.shares.get(name, 0.0) for record in records]
+        agreement = [r.agreement[name] for r in records if name in r.agreement]
+        number, last = uses.get(name, (None, ""))
+        prior = PriorSummary(
+            name,
+            float(np.mean(shares)),
+            shares[-1],
+            led.count(name),
+            agreement[-1] if agreement else None,
+            number if _kind(last) == "dropped" else None,
+            name in reversed_ones,
+        )
+        found.append(prior)
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
 
 
-def _prior(name: str, records: Sequence[TrialRecord], dropped_at: int | None) -> PriorSummary:
-    shares = [record.shares.get(name, 0.0) for record in records]
-    known = [record.agreement[name] for record in records if name in record.agreement]
-    n_led = sum(record.leaned_on == name for record in records)
-    agreement = known[-1] if known else None
-    return PriorSummary(name, float(np.mean(shares)), shares[-1], n_led, agreement, dropped_at)
+def _kind(event: str) -> str:
+    return event.partition(": ")[0]
+
+
+def _name(event: str) -> str:
+    return event.partition(": ")[2]
+
+
+def _is_use(event: str) -> bool:
+    return _kind(event) in ("dropped", "back")
+
+
+def saving_of(study: Study, sampler: BaseSampler, saving: Saving | bool) -> Saving | None:
+    """Return what cold starts need, estimated if so asked and the sampler can tell."""
+    if isinstance(saving, Saving):
+        return saving
+    is_asked = saving and isinstance(sampler, MetaSampler)
+    return estimate_saving(study, sampler) if is_asked else None
 
 
 def summarise(study: Study, saving: Saving | None = None) -> StudySummary:
@@ -117,6 +145,7 @@ def summarise(study: Study, saving: Saving | None = None) -> StudySummary:
     trials = [t for t in study.get_trials(deepcopy=False) if t.state in FINISHED]
     records = [record for record in map(read_record, trials) if record is not None]
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    events = study_events(study)
     best = _best(complete, study) if len(study.directions) == 1 else None
     return StudySummary(
         study.study_name,
@@ -125,8 +154,8 @@ def summarise(study: Study, saving: Saving | None = None) -> StudySummary:
         best,
         (records[0].trust, records[-1].trust) if records else None,
         sum(record.is_probe for record in records),
-        prior_summaries(records),
-        tuple((record.number, event) for record in records for event in record.events),
+        prior_summaries(records, events),
+        events,
         saving,
         _gains(complete, study),
     )

@@ -55,12 +55,12 @@ def graph_objects() -> Any:
     return importlib.import_module("plotly.graph_objects")
 
 
-def figure_of(traces: Sequence[Any], title: str, **layout: Any) -> go.Figure:
+def figure_of(traces: Sequence[Any], title: str, **layout: Any) -> Any:
     """Return a figure of these traces."""
     go = graph_objects()
     # Plotly's own template is as large as the figure: a storage holds it with each.
     light = {"layout": {"colorway": list(COLORS), "plot_bgcolor": "#f4f6f8"}}
-    figure: go.Figure = go.Figure(traces, {"title": {"text": title}, "template": light, **layout})
+    figure: Any = go.Figure(traces, {"title": {"text": title}, "template": light, **layout})
     return figure
 
 

@@ -121,7 +121,8 @@ def plot_prior_effects(
     spread = np.linspace(0, len(tried) - 1, min(len(tried), 8 * _N_OTHERS)).astype(int)
     others = space.translate(tried[spread][np.argsort(spread % 7, kind="stable")], fitted.space)
     effects = [parameter_effect(fitted, space, space.index(name), others) for name in names]
-    traces, layout = [], {}
+    traces: list[Any] = []
+    layout: dict[str, Any] = {}
     for k, effect in enumerate(effects):
         traces += _panel(effect, fitted.task_names, values, k)
         layout |= _axes(effect, k, len(effects))

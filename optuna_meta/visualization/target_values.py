@@ -77,7 +77,9 @@ def target_values(study: Study, target: Target | None) -> TargetValues:
 def _objective(trials: Sequence[FrozenTrial], values: Array) -> int | None:
     """Find the objective whose values these are, if one's."""
     columns = np.array([trial.values for trial in trials], dtype=float).reshape(len(trials), -1)
-    same = np.flatnonzero((columns == values[:, None]).all(axis=0)) if len(trials) else []
+    if not len(trials):
+        return None
+    same = np.flatnonzero((columns == values[:, None]).all(axis=0))
     return int(same[0]) if len(same) else None
 
 

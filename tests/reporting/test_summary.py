@@ -22,19 +22,12 @@ def test_prior_studies_are_told_by_their_shares() -> None:
     assert weird.last_share == pytest.approx(-0.17)
 
 
-def test_measured_order_decides_what_is_reversed_once_there_are_enough_trials() -> None:
-    def told(agreement: tuple[float, int], share: float) -> bool:
-        record = TrialRecord(0, "", 0.5, {"a": share}, {"a": agreement})
-        return prior_summaries([record])[0].is_reversed
-
-    assert told((-0.8, 9), 0.1) and not told((0.5, 9), -0.1)
-    assert not told((-0.8, 3), 0.1) and told((0.5, 3), -0.1)
-
-
-def test_the_first_drop_counts() -> None:
-    records = [TrialRecord(i, "", 0.5, events=("dropped: a: b",)) for i in (3, 7)]
-    (prior,) = prior_summaries(records)
-    assert prior.name == "a: b" and prior.dropped_at == 3
+def test_what_came_back_is_not_dropped() -> None:
+    records = [TrialRecord(0, "", 0.5)]
+    events = [(3, "dropped: a: b"), (5, "dropped: c"), (7, "back: c"), (8, "reversed: d")]
+    priors = {prior.name: prior for prior in prior_summaries(records, events)}
+    assert priors["a: b"].dropped_at == 3 and priors["c"].dropped_at is None
+    assert [name for name, prior in priors.items() if prior.is_reversed] == ["d"]
 
 
 def test_a_study_is_summarised() -> None:
@@ -43,7 +36,8 @@ def test_a_study_is_summarised() -> None:
     assert (summary.n_trials, summary.n_recorded, summary.n_probes) == (8, 8, 1)
     assert summary.best is not None and summary.best.number == 7
     assert summary.trust == (0.9, pytest.approx(0.2))
-    assert summary.events == ((4, "dropped: noise"),) and summary.gains == ()
+    assert summary.events == ((4, "dropped: noise"), (6, f"reversed: {WEIRD}"))
+    assert summary.gains == ()
 
 
 def test_a_study_without_records_has_nothing_to_tell() -> None:

@@ -52,7 +52,7 @@ def telling_study(**options: Any) -> optuna.Study:
             agreement=agreement,
             predicted=[[i + 0.1, i - 1.0, i + 1.0]],
             leaned_on="helpful",
-            events=["dropped: noise"] if i == 4 else [],
+            events={4: ["dropped: noise"], 6: [f"reversed: {WEIRD}"]}.get(i, []),
         )
         for i in range(8)
     ]
