@@ -8,14 +8,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 import hashlib
 import json
+import logging
 import os
+from types import SimpleNamespace
 from typing import Any
 from typing import TYPE_CHECKING
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from optuna import Study
+from optuna import Trial
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import GrpcStorageProxy
+from optuna.storages import InMemoryStorage
 from optuna.storages import JournalStorage
 from optuna.storages import RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -25,11 +30,11 @@ import sqlalchemy.exc
 
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
+    from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
-    from optuna.trial import Trial
     from optuna.trial import TrialState
 
 
@@ -43,13 +48,18 @@ __all__ = [
     "file_of",
     "has_trial",
     "list_artifact",
+    "list_for_trial",
     "listed_artifacts",
+    "listed_for_trials",
     "metric_names",
     "metric_names_in",
     "names_in",
+    "notable",
     "origin_of",
     "other_studies",
+    "quiet_study",
     "storage_mark",
+    "set_hidden_attr",
     "set_study_system_attr",
     "set_trial_user_attr",
     "storage_of",
@@ -58,10 +68,13 @@ __all__ = [
     "study_named",
     "study_system_attrs",
     "study_user_attrs",
+    "trial_attributes",
+    "unlist_for_trial",
 ]
 
 
 ARTIFACT_PREFIX = "artifacts:"  # Of the attributes that name a trial's artifacts.
+_ON_STUDY = "dashboard:artifacts:"  # Where a study lists them for a trial of its own.
 # A trial that no storage holds, or that has ended, keeps no record.
 _NO_RECORD = (KeyError, UpdateFinishedTrialError)
 
@@ -108,9 +121,10 @@ def has_trial(study: Study, number: int) -> bool:
 
 
 def set_trial_user_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
-    """Persist a user attribute from inside a sampler (the frozen trial's own setter does not)."""
+    """Persist a user attribute from inside a sampler, where the objective's trial shows it too."""
     with suppress(*_NO_RECORD):
         study._storage.set_trial_user_attr(trial._trial_id, key, value)
+        trial.set_user_attr(key, value)  # Which does not persist it.
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
@@ -146,6 +160,17 @@ def other_studies(study: Study) -> Iterator[tuple[Mapping[str, Any], list[Frozen
             yield other.system_attrs, storage.get_all_trials(other._study_id, deepcopy=False)
 
 
+def trial_attributes(trial: Trial | FrozenTrial) -> Mapping[str, Any]:
+    """Return what is written on a trial, where the dashboard's table shows it and where not."""
+    frozen = trial.storage.get_trial(trial._trial_id) if isinstance(trial, Trial) else trial
+    return {**frozen.user_attrs, **frozen.system_attrs}
+
+
+def set_hidden_attr(trial: Trial, key: str, value: Any) -> None:
+    """Write on a running trial what nobody wants to see in a table."""
+    trial.storage.set_trial_system_attr(trial._trial_id, key, value)
+
+
 def listed_artifacts(trial: Trial) -> set[str]:
     """Return the ids of a running trial's artifacts, as Optuna lists them."""
     attributes = trial.storage.get_trial(trial._trial_id).system_attrs
@@ -158,9 +183,46 @@ def list_artifact(trial: Trial, artifact_id: str, filename: str, mimetype: str) 
     Raises:
         UpdateFinishedTrialError: The trial is finished.
     """
-    meta = {"artifact_id": artifact_id, "filename": filename, "mimetype": mimetype}
-    text = json.dumps({**meta, "encoding": None})
+    text = _artifact_meta(artifact_id, filename, mimetype)
     trial.storage.set_trial_system_attr(trial._trial_id, f"{ARTIFACT_PREFIX}{artifact_id}", text)
+
+
+def list_for_trial(
+    study: Study, trial: FrozenTrial, artifact_id: str, filename: str, mimetype: str
+) -> None:
+    """List a file among an ended trial's artifacts, for optuna-dashboard alone, on its study."""
+    key = f"{_ON_STUDY}{trial._trial_id}:{artifact_id}"
+    set_study_system_attr(study, key, _artifact_meta(artifact_id, filename, mimetype))
+
+
+def unlist_for_trial(study: Study, trial_id: int, artifact_id: str) -> None:
+    """List a file no longer that :func:`list_for_trial` did."""
+    set_study_system_attr(study, f"{_ON_STUDY}{trial_id}:{artifact_id}", "null")
+
+
+def listed_for_trials(study: Study, mimetype: str) -> dict[str, int | None]:
+    """Return the storage's number of the trial for each artifact that a study lists for one.
+
+    ``None`` for those that are no longer listed; other kinds of files are left out.
+    """
+    found: dict[str, int | None] = {}
+    for key, text in study_system_attrs(study).items():
+        trial_id, _, artifact_id = key.removeprefix(_ON_STUDY).partition(":")
+        if key.startswith(_ON_STUDY) and trial_id.isdecimal():
+            meta = json.loads(text)
+            if meta is None or meta.get("mimetype") == mimetype:
+                found[artifact_id] = None if meta is None else int(trial_id)
+    return found
+
+
+def _artifact_meta(artifact_id: str, filename: str, mimetype: str) -> str:
+    meta = {"artifact_id": artifact_id, "filename": filename, "mimetype": mimetype}
+    return json.dumps({**meta, "encoding": None})
+
+
+def notable(study: Study, trial: FrozenTrial) -> Any:
+    """Return what optuna-dashboard's functions take for a trial, of one that has ended too."""
+    return SimpleNamespace(storage=study._storage, study=study, _trial_id=trial._trial_id)
 
 
 def study_id_of(study: Any) -> Any:
@@ -253,3 +315,16 @@ def storage_mark(storage: BaseStorage) -> str:
 def origin_of(study: Study) -> str:
     """Return what names a study for good: its storage's mark and its number there."""
     return f"{storage_mark(study._storage)}#{study._study_id}"
+
+
+_QUIET = "optuna_meta:quiet"  # Name of studies in memory of which a user need not be told.
+logging.getLogger("optuna.storages._in_memory").addFilter(
+    lambda record: _QUIET not in record.getMessage()
+)
+
+
+def quiet_study(direction: StudyDirection, sampler: BaseSampler) -> Study:
+    """Make a study in memory that is not logged, for many small ones."""
+    storage = InMemoryStorage()
+    storage.create_new_study([direction], _QUIET)
+    return Study(_QUIET, storage, sampler=sampler)

@@ -8,11 +8,11 @@ from scipy.special import ndtri
 from optuna_meta._typing import Array
 
 
-__all__ = ["finite_values", "rank_normal", "warp_constraint", "warp_objective"]
+__all__ = ["finite_values", "rank_normal", "unwarp_objective", "warp_constraint", "warp_objective"]
 
 _GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
 _WORST = 4.0  # Beyond it all violations are equally bad.
-_LARGEST = 1e300  # A constraint violated without bound.
+_LARGEST = 1e300  # A constraint violated without bound, or an end of an interval.
 _FARTHEST = 1e12  # Units beyond the median; what is worse is equally bad.
 
 
@@ -48,12 +48,32 @@ def warp_objective(values: Array) -> Array:
     if n < 2 or values.min() == values.max():
         return np.zeros(n)
     values = values / np.abs(values).max()  # Differences of the largest floats would overflow.
-    median = np.median(values)
-    unit = median - values.min() or np.ptp(values)
+    warped = _compressed(values, *_middle(values))
+    return np.asarray((warped - warped.mean()) / warped.std())
+
+
+def unwarp_objective(values: Array, warped: Array) -> Array:
+    """Return what :func:`warp_objective` of values (n,), not all equal, makes ``warped`` (m,)."""
+    largest = np.abs(values).max()
+    median, unit = _middle(values / largest)
+    own = _compressed(values / largest, median, unit)
+    plain = warped * own.std() + own.mean()
+    excess = np.expm1(np.clip(plain, 0.0, np.log1p(_FARTHEST)))
+    with np.errstate(over="ignore"):
+        found = largest * (median + unit * (np.minimum(plain, 0.0) + excess))
+    return np.asarray(np.clip(found, -_LARGEST, _LARGEST))
+
+
+def _middle(values: Array) -> tuple[float, float]:
+    """Return the median and the unit, its distance from the best."""
+    median = float(np.median(values))
+    return median, median - float(values.min()) or float(np.ptp(values))
+
+
+def _compressed(values: Array, median: float, unit: float) -> Array:
     with np.errstate(over="ignore"):
         excess = np.minimum(np.maximum(values - median, 0.0) / unit, _FARTHEST)
-    warped = np.minimum(values - median, 0.0) / unit + np.log1p(excess)
-    return np.asarray((warped - warped.mean()) / warped.std())
+    return np.asarray(np.minimum(values - median, 0.0) / unit + np.log1p(excess))
 
 
 def warp_constraint(values: Array) -> Array:

@@ -22,17 +22,18 @@ from optuna_meta.studies.task import usable
 
 __all__ = ["Parts", "encoded", "with_ordered_numbers"]
 
-Parts = tuple[Space, tuple[Task, ...], dict[str, str]]
+# Space, tasks, versions by origin, and why studies are left out, by name.
+Parts = tuple[Space, tuple[Task, ...], dict[str, str], dict[str, str]]
 
 _logger = optuna.logging.get_logger("optuna.meta")
 _LARGEST = 1e300  # A constraint violated without bound.
-_NOTHING: Parts = Space(), (), {}
+_NOTHING: Parts = Space(), (), {}, {}
 
 
 def encoded(
     raw: Iterable[RawStudy],
     mapping: ParameterMapping | None = None,
-    before: tuple[Space, Sequence[Task], Mapping[str, str]] = _NOTHING,
+    before: tuple[Space, Sequence[Task], Mapping[str, str], Mapping[str, str]] = _NOTHING,
     storage: str = "",
 ) -> Parts:
     """Encode the studies that can serve, in the union of their spaces.
@@ -40,11 +41,11 @@ def encoded(
     Args:
         raw: The studies that were found.
         mapping: What their parameters became.
-        before: Space, tasks and versions that were known before.
+        before: What was known before.
         storage: Mark of the storage whose studies ``raw`` are, all of them.
     """
     found = [packed(study) for study in raw]
-    space, tasks, versions = before
+    space, tasks, versions, left_out = before
     same = {study.origin for study in found if study.is_unchanged}
     gone = {study.name for study in found}  # Files of earlier versions know no origins.
     kept = [
@@ -71,10 +72,13 @@ def encoded(
     all_tasks = (*kept, *(task for study in studies for task in _tasks(study, union)))
     n_studies = len({task.name for task in all_tasks})
     _logger.info(f"{len(found)} studies seen, {n_studies} prior studies{_known(len(names))}.")
-    return union, all_tasks, others | read_now
+    refused = {study.name: study.rejection_reason for study in found if study.rejection_reason}
+    return union, all_tasks, others | read_now, {**left_out, **refused}
 
 
-def with_ordered_numbers(space: Space, tasks: tuple[Task, ...], versions: dict[str, str]) -> Parts:
+def with_ordered_numbers(
+    space: Space, tasks: tuple[Task, ...], versions: dict[str, str], left_out: dict[str, str]
+) -> Parts:
     """Return the parts of a prior, perhaps of version 1, to which numbers were categories."""
     dimensions = [
         Dimension.choosing(d.name, d.choices or ()) if d.is_categorical else d
@@ -82,9 +86,9 @@ def with_ordered_numbers(space: Space, tasks: tuple[Task, ...], versions: dict[s
     ]
     ordered = Space(tuple(dimensions))
     if ordered == space:
-        return space, tasks, versions
+        return space, tasks, versions, left_out
     moved = tuple(replace(t, rows=ordered.translate(t.rows, space)) for t in tasks)
-    return ordered, moved, versions
+    return ordered, moved, versions, left_out
 
 
 def _known(n_names: int) -> str:

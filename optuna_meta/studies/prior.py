@@ -42,6 +42,8 @@ from optuna_meta.studies.storage import reached
 from optuna_meta.studies.storage import read_storage
 from optuna_meta.studies.storage import read_studies
 from optuna_meta.studies.storage import Selection
+from optuna_meta.studies.summary import PriorSummary
+from optuna_meta.studies.summary import summarized
 from optuna_meta.studies.task import Task
 
 
@@ -63,11 +65,13 @@ class Prior:
         space: The union of the studies' search spaces.
         tasks: What the studies say: a task for each outcome of each study.
         versions: By the origin of each study that was read, what differs once it has changed.
+        left_out: Studies that cannot serve, and why.
     """
 
     space: Space = field(default_factory=Space)
     tasks: tuple[Task, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict, repr=False)
+    left_out: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -91,8 +95,7 @@ class Prior:
     ) -> Prior:
         """Read prior studies from a storage, each once.
 
-        A study that is broken is left out with a warning; a storage that does not answer is waited
-        for, and what it holds is never left out for that.
+        A broken study is left out with a warning; a storage that does not answer is waited for.
 
         Args:
             storage: URL, path of a journal or of an SQLite file, or any Optuna storage object.
@@ -113,7 +116,7 @@ class Prior:
         """
         mapping = ParameterMapping(rename or {}, defaults or {})
         before = update or cls()
-        known = before.space, before.tasks, before.versions
+        known = before.space, before.tasks, before.versions, before.left_out
         reached_storage = reached(storage, patience)
         selection = Selection(study_names, where, before.versions, patience)
         raw = read_storage(reached_storage, selection, mapping)
@@ -149,20 +152,18 @@ class Prior:
     ) -> Prior:
         """Read prior studies from a table of trials, also from what ``trials_dataframe`` returns.
 
-        What is inferred is logged: numbers are ranges from the least to the largest seen,
-        logarithmic where the values lie more evenly so; text and truth values are categories.
+        Ranges and choices are inferred from the values, by a rule that is logged with them.
 
         Args:
             frame: A row per trial. Its columns ``params_...`` are the parameters if there are
                 any, else all but ``study`` and ``value``; an empty cell says that the trial did
                 not have it.
-            study: Column that names the prior study (the task) of a trial; without, all are one.
+            study: Column that names the prior study of a trial; without, all are one.
             value: Column with the objective value, or columns; ``value`` or ``values_...`` of an
                 export.
             direction: ``"minimize"`` or ``"maximize"``, for all studies; or one for each value.
-            **options: ``parameters``, the names of those columns that are ones; ``distributions``,
-                ranges and choices by name instead of those that the columns show, so that texts
-                are the choices that they spell; ``rename`` and ``defaults`` as in
+            **options: ``parameters``, the names of those columns that are ones; ``distributions``
+                by name, instead of those that the columns show; ``rename`` and ``defaults`` as in
                 :meth:`from_storage`; ``meta_features`` by study name.
 
         Raises:
@@ -181,15 +182,7 @@ class Prior:
         study: str | None = None,
         **options: Unpack[ReadOptions],
     ) -> Prior:
-        """Read prior studies from CSV files, as :meth:`from_dataframe` reads a frame.
-
-        Args:
-            paths: One file or several; without ``study`` each is a study of the file's name.
-            value: As in :meth:`from_dataframe`.
-            direction: As there.
-            study: As there.
-            **options: As there.
-        """
+        """Read CSV files as :meth:`from_dataframe` does; without ``study`` each is a study."""
         found = read_csv(paths, study, value, direction, options)
         return cls(*encoded(*raw_studies(found, options)))
 
@@ -200,8 +193,8 @@ class Prior:
         """Read prior studies from searches of scikit-learn, whose scores are maximised.
 
         Args:
-            searches: A fitted search (grid, random or halving), its ``cv_results_``, these as a
-                frame or the path of a CSV file; or such by the name of their study.
+            searches: A fitted search (grid, random or halving), its ``cv_results_``, also as a
+                frame or the path of a CSV file; or several by the names of their studies.
             metric: The scorer's name, of a search with several.
             **options: As in :meth:`from_dataframe`.
         """
@@ -219,8 +212,8 @@ class Prior:
     ) -> Prior:
         """Read prior studies from MLflow (needs ``mlflow-skinny`` or ``mlflow``).
 
-        Runs are the trials of their parent run, else of their experiment. Parameters that never
-        vary are left out unless named. Studies of Optuna tell metric and direction themselves.
+        Runs are the trials of their parent run, else of their experiment. Studies of Optuna tell
+        metric and direction themselves.
 
         Args:
             tracking_uri: As ``mlflow.set_tracking_uri`` takes it.
@@ -249,9 +242,8 @@ class Prior:
         """Read prior studies from finished runs of Weights & Biases.
 
         Args:
-            runs: ``"entity/project"`` (needs ``wandb``), runs of its API, a sweep, or a table with
-                columns ``config`` and ``summary`` of dictionaries. Runs are the trials of their
-                sweep, else of their group, else of their project.
+            runs: ``"entity/project"`` (needs ``wandb``), runs of its API, a sweep, or a table of
+                ``config`` and ``summary``; trials of their sweep, else group, else project.
             metric: Of the summary.
             direction: ``"minimize"`` or ``"maximize"``.
             study: Column of a table that names the study.
@@ -275,6 +267,16 @@ class Prior:
         found = read_ray(results, metric, direction_of(direction))
         return cls(*encoded(*raw_studies(logged_only(found, options), options)))
 
+    def summary(self) -> PriorSummary:
+        """Say what is in it: print it, or let a notebook show it."""
+        return summarized(self.tasks, self.space.names, self.left_out)
+
+    def __repr__(self) -> str:
+        return repr(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
     def without(self, names: Iterable[str]) -> Prior:
         """Return the prior without the studies of these names, in the same space."""
         left_out = set(names)
@@ -282,7 +284,7 @@ class Prior:
 
     def save(self, path: str | Path) -> None:
         """Write the records to a file (safetensors; no pickle)."""
-        header = prior_header(self.space, self.tasks, self.versions)
+        header = prior_header(self.space, self.tasks, self.versions, self.left_out)
         write_arrays(path, task_arrays(self.tasks), _FORMAT, _VERSION, header)
 
     @classmethod

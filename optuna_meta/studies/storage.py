@@ -191,6 +191,8 @@ def _sources(storage: BaseStorage, selection: Selection) -> list[_Source | Broke
     mark, database = storage_mark(storage), database_of(storage)
     ended = ended_by_study(database, FINISHED) if selection.known and database else None
     chosen = [s for s in studies if isinstance(s, BrokenStudy) or where(s)]
+    if studies and not chosen:
+        warnings.warn(f"where= keeps none of {len(studies)} studies.", stacklevel=2)
     return [_source(storage, study, mark, ended) for study in chosen]
 
 

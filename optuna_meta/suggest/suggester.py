@@ -26,6 +26,8 @@ from optuna_meta.space.rows import fixed
 from optuna_meta.space.rows import neighbours
 from optuna_meta.space.rows import repeats_of
 from optuna_meta.space.rows import row_keys
+from optuna_meta.suggest.account import accounted
+from optuna_meta.suggest.account import nothing_asked
 from optuna_meta.suggest.acquisition import AcquisitionFunction
 from optuna_meta.suggest.novelty import log_novelty
 from optuna_meta.suggest.novelty import persistence
@@ -97,14 +99,15 @@ class Suggester:
     def suggest(self, request: SuggestRequest, rng: np.random.Generator) -> Suggestion:
         """Choose the best candidate; in a space with unseen rows, one of those."""
         if not request.space.dimensions:  # Nothing has been asked for yet that anyone knows of.
-            nothing = np.zeros(len(self.fitted.study_names))
             models = [self.model(o) for o in request.outcomes if not o.is_constraint]
             trust = float(np.mean([model.trust for model in models]))
-            return Suggestion(np.zeros(0), len(request.rows), trust, nothing, nothing, nothing)
+            return nothing_asked(len(request.rows), trust, len(self.fitted.study_names))
         pool, reachable = self._pool(request, rng), request.within_reach()
         acquisition, inputs = self._acquisition(reachable.thinned, pool)
         row, place = search(acquisition, reachable, pool, inputs, rng)
-        suggestion = self._suggestion(row, request, acquisition, inputs)
+        studies, seen = self.fitted.study_names, reachable.thinned
+        suggestion = accounted(row, seen, acquisition, inputs, self.model, studies)
+        suggestion = replace(suggestion, n_trials=len(request.rows))
         if request.candidates is not None:
             return replace(suggestion, candidate=place)
         return replace(suggestion, is_drawn=place < 0 and _is_drawn(row, request, pool))
@@ -124,30 +127,6 @@ class Suggester:
         n_objectives = request.values.shape[1]
         valid = feasible(request.constraint_values) & request.is_inside
         return AcquisitionFunction(tuple(posteriors), n_objectives, valid, request.pending), inputs
-
-    def _suggestion(
-        self,
-        row: Array,
-        request: SuggestRequest,
-        acquisition: AcquisitionFunction,
-        inputs: Sequence[Inputs],
-    ) -> Suggestion:
-        objectives = acquisition.posteriors[: acquisition.n_objectives]
-        index = {name: t for t, name in enumerate(self.fitted.study_names)}
-        weights, coefficients, contributions = np.zeros((3, len(index)))
-        for posterior, pooled, outcome in zip(objectives, inputs, request.outcomes, strict=False):
-            model, of_tasks = self.model(outcome), posterior.full.coefficients()
-            expected = posterior.fitted.predict(row[None], request.space)[0]
-            advantage = pooled.Z.mean(axis=0) - expected
-            tasks = np.array([index[name] for name in model.fitted.task_names], dtype=np.int64)
-            weights[tasks] += model.weights / len(objectives)
-            tasks = tasks[posterior.active]
-            coefficients[tasks] += of_tasks / len(objectives)
-            contributions[tasks] += of_tasks * advantage / len(objectives)
-        trust = float(np.mean([posterior.trust for posterior in objectives]))
-        is_probe = any(posterior.is_probe for posterior in objectives)
-        n_trials = len(request.rows)
-        return Suggestion(row, n_trials, trust, weights, coefficients, contributions, is_probe)
 
     def _pool(self, request: SuggestRequest, rng: np.random.Generator) -> Pool:
         listed = request.candidates

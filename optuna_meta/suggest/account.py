@@ -1,0 +1,127 @@
+"""Why a row was chosen: what each prior study helped, and what the model expects of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import ndtr
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.outcomes.transforms import unwarp_objective
+from optuna_meta.space.search_space import Space
+from optuna_meta.suggest.acquisition import AcquisitionFunction
+from optuna_meta.suggest.request import Suggestion
+from optuna_meta.suggest.request import SuggestRequest
+from optuna_meta.suggest.shares import agreement
+from optuna_meta.suggest.shares import groups
+from optuna_meta.suggest.shares import Shares
+from optuna_meta.suggest.shares import shares_of
+from optuna_meta.surrogate.kernel import design
+from optuna_meta.surrogate.mixture_gp import Inputs
+from optuna_meta.surrogate.mixture_gp import MixtureGP
+from optuna_meta.surrogate.transfer_model import OutcomePosterior
+from optuna_meta.surrogate.transfer_model import TransferModel
+
+
+__all__ = ["accounted", "nothing_asked"]
+
+_TYPICAL = 32  # Candidates, an even spread of the pool, that a row is compared with.
+_NINETY_PERCENT = 1.645  # Deviations on either side that hold so much of a normal variable.
+
+
+def accounted(
+    row: Array,
+    request: SuggestRequest,
+    acquisition: AcquisitionFunction,
+    inputs: Sequence[Inputs],
+    model_of: Callable[[Outcome], TransferModel],
+    studies: Sequence[str],
+) -> Suggestion:
+    """Say of a chosen row (D,) why it was chosen.
+
+    Args:
+        row: The row.
+        request: What it answers.
+        acquisition: What chose it.
+        inputs: What the model of each outcome reads of the pool.
+        model_of: The model of an outcome.
+        studies: Names of all T prior studies.
+    """
+    index = {name: t for t, name in enumerate(studies)}
+    n_objectives = acquisition.n_objectives
+    weights, signed, agreed, asked = np.zeros((4, len(studies)))
+    order: list[int] = []
+    predicted, beaten = [], []
+    for k, (outcome, posterior) in enumerate(
+        zip(request.outcomes[:n_objectives], acquisition.posteriors, strict=False)
+    ):
+        model = model_of(outcome)
+        tasks = np.array([index[name] for name in model.fitted.task_names], dtype=np.int64)
+        weights[tasks] += model.weights / n_objectives
+        values = request.values[:, k][~np.isnan(request.values[:, k])]
+        chosen = _inputs(row[None], posterior, request.space)
+        predicted.append(_predicted(posterior.full, chosen, values))
+        tasks = tasks[posterior.active]
+        if posterior.full.task_weights.any():
+            beaten.append(float(ndtr(-chosen.Z[0] @ posterior.full.task_weights)))
+        shares = _shares(posterior.full, chosen, inputs[k])
+        signed[tasks] += shares.signed / n_objectives
+        order += tasks[shares.order].tolist()
+        known = agreement(posterior.full.observed.Z[: posterior.full.n_trials], values)
+        agreed[tasks] += np.nan_to_num(known)
+        asked[tasks] += np.isfinite(known)
+    if n_objectives > 1:
+        order.sort(key=lambda t: -abs(signed[t]))
+    trust = float(np.mean([p.trust for p in acquisition.posteriors[:n_objectives]]))
+    is_probe = any(p.is_probe for p in acquisition.posteriors[:n_objectives])
+    agreed = np.divide(agreed, asked, out=np.full(len(studies), np.nan), where=asked > 0)
+    return Suggestion(
+        row,
+        len(request.rows),
+        trust,
+        weights,
+        signed,
+        agreed,
+        tuple(dict.fromkeys(order)),
+        tuple(p for p in predicted if p is not None),
+        float(np.mean(beaten)) if beaten else None,
+        is_probe,
+    )
+
+
+def nothing_asked(n_trials: int, trust: float, n_studies: int) -> Suggestion:
+    """Say of the row of a space without parameters that it owes nothing to anybody."""
+    none, unknown = np.zeros(n_studies), np.full(n_studies, np.nan)
+    return Suggestion(np.zeros(0), n_trials, trust, none, none, unknown)
+
+
+def _inputs(rows: Array, posterior: OutcomePosterior, space: Space) -> Inputs:
+    """Assemble what a model reads of rows (M, D), the prior studies' expectations in any case."""
+    return Inputs(posterior.fitted.predict(rows, space), design(rows, space))
+
+
+def _shares(model: MixtureGP, chosen: Inputs, pool: Inputs) -> Shares:
+    """Return the studies' parts in the advantage of the chosen one over typical candidates."""
+    spread = np.linspace(0, len(pool.Z) - 1, min(len(pool.Z), _TYPICAL)).round().astype(int)
+    typical = pool.select(spread)
+    mean = model.predict(Inputs(*map(np.vstack, ((chosen.Z, typical.Z), (chosen.X, typical.X)))))
+    expected = mean.weights @ mean.means
+    coefficients, w = model.coefficients(), model.task_weights
+    advantages = typical.Z.mean(axis=0) - chosen.Z[0]
+    own = expected[1:].mean() - expected[0] - coefficients @ advantages
+    return shares_of(coefficients, advantages, float(own), groups(pool.Z, w), w)
+
+
+def _predicted(
+    model: MixtureGP, chosen: Inputs, values: Array
+) -> tuple[float, float, float] | None:
+    """Return mean and 90 % interval in the values' own unit; ``None`` where these tell none."""
+    if len(values) < 2 or np.ptp(values) == 0.0:
+        return None
+    mean, deviation = model.observable(chosen)
+    ends = mean + _NINETY_PERCENT * deviation * np.array([0.0, -1.0, 1.0])
+    middle, low, high = unwarp_objective(values, ends).tolist()
+    return middle, low, high
