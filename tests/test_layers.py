@@ -26,6 +26,7 @@ FOLDERS = [
     "replay",
     "visualization",
     "reporting",
+    "cli",
 ]
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
