@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 import yaml
@@ -84,10 +85,11 @@ def test_fit_writes_a_file_and_brings_it_up_to_date(
     assert FittedPrior.load(prior_file).study_names == ("one", "two")
     (record,) = answer(capsys, "fit", "--storage", url, "-o", prior_file + "2")
     assert record["studies"] == 3 and record["trials"] == 27
-    before = Path(prior_file + "2").read_bytes()
+    before = FittedPrior.load(prior_file + "2")
     answer(capsys, "fit", "--storage", url, "-o", prior_file + "2", "--update")
-    assert FittedPrior.load(prior_file + "2").study_names == ("new", "one", "two")
-    assert Path(prior_file + "2").read_bytes() == before
+    after = FittedPrior.load(prior_file + "2")
+    assert after.study_names == before.study_names == ("new", "one", "two")
+    np.testing.assert_array_equal(after.parameters.precisions, before.parameters.precisions)
 
 
 def test_preview_spends_no_trial(
