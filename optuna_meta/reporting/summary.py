@@ -27,6 +27,9 @@ from optuna_meta.visualization.weights_lineage import SourceGain
 __all__ = ["PriorSummary", "prior_summaries", "saving_of", "StudySummary", "summarise"]
 
 
+_REVERSED = -0.5  # Rank correlation that is no chance, on as many trials as make the event.
+
+
 @dataclass(frozen=True)
 class PriorSummary:
     """What one prior study did.
@@ -40,7 +43,8 @@ class PriorSummary:
             where none is recorded.
         dropped_at: Number of the trial from which it was left and did not come back; ``None``
             where it was not.
-        is_reversed: Whether trials showed its order to be the reverse of the study's.
+        is_reversed: Whether trials showed its order to be the reverse of the study's, and the
+            last of them still do.
     """
 
     name: str
@@ -109,7 +113,7 @@ def prior_summaries(
             led.count(name),
             agreement[-1] if agreement else None,
             number if _kind(last) == "dropped" else None,
-            name in reversed_ones,
+            name in reversed_ones and (not agreement or agreement[-1][0] <= _REVERSED),
         )
         found.append(prior)
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))

@@ -102,7 +102,9 @@ def transfer_history(
     """
     cold = None
     if saving is not None and len(saving.courses):
-        bands = np.quantile(saving.courses * values.sign, (0.1, 0.5, 0.9), axis=0)
+        longest = max([3 * len(values.values), *(len(losses) for losses in priors.values())])
+        shown = values.sign * saving.courses[:, :longest]
+        bands = np.quantile(shown, (0.1, 0.5, 0.9), axis=0)
         cold = ColdBand(*(normalised_course(band, values.losses) for band in bands))
     courses = {name: normalised_course(losses) for name, losses in priors.items()}
     return TransferHistory(normalised_course(values.losses), courses, cold)
