@@ -5,12 +5,14 @@ study is run and published; its attributes are copied to all others. CPU seconds
 """
 
 import argparse
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 import shutil
 import sqlite3
 import statistics
 import tempfile
+from typing import Any
 
 import optuna
 
@@ -55,7 +57,7 @@ def measure(job: tuple[int, int, int]) -> tuple[list[list[str]], int]:
         size = _publish(Path(folder, "report.db"), published, n_trials)
         urls = [f"sqlite:///{path}" for path in (plain, published)]
         Prior.from_storage(urls[0], ["bowl-0"])  # imports, first calls
-        ways = {
+        ways: dict[str, Callable[[str], Any]] = {
             "Prior.from_storage": Prior.from_storage,
             "optuna.get_all_study_summaries": optuna.get_all_study_summaries,
         }
