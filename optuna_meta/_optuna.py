@@ -70,6 +70,7 @@ __all__ = [
     "study_user_attrs",
     "trial_attributes",
     "unlist_for_trial",
+    "whole_study",
 ]
 
 
@@ -109,6 +110,13 @@ def all_trials(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTr
     if not hasattr(study, "_bracket_id"):
         return trials
     return study._storage.get_all_trials(study._study_id, deepcopy=False)
+
+
+def whole_study(study: Study) -> Study:
+    """Return a study with all of its trials, also where ``HyperbandPruner`` hides some."""
+    if not hasattr(study, "_bracket_id"):
+        return study
+    return Study(study.study_name, study._storage, sampler=study.sampler)
 
 
 def has_trial(study: Study, number: int) -> bool:

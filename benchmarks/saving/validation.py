@@ -24,6 +24,7 @@ from optuna_meta.replay import Saving
 
 _PRIOR_TRIALS = 20
 _TARGETS = ("1", "3")  # variants
+_MOST_NEEDED: int | None = None  # trials of a cold start; by default what an estimate gives it
 
 
 class Job(NamedTuple):
@@ -73,12 +74,14 @@ def measured(job: Job) -> Pair | None:
     task = family.load(job.target)
     sampler = MetaSampler(prior_studies=fit_prior(Prior.from_studies(priors)), seed=job.seed)
     study = _run(task, sampler, job.n_trials, job.target)
-    estimated = estimate_saving(study, n_replays=job.n_runs, seed=job.seed)
+    estimated = estimate_saving(study, n_replays=job.n_runs, seed=job.seed, limit=_MOST_NEEDED)
 
     def objective(trial: optuna.Trial) -> float:
         return task.evaluate(task.suggest(trial))[0]
 
-    real = estimate_saving(study, objective=objective, n_replays=job.n_runs, seed=job.seed + 100)
+    real = estimate_saving(
+        study, objective=objective, n_replays=job.n_runs, seed=job.seed + 100, limit=_MOST_NEEDED
+    )
     return Pair(estimated, real) if estimated and real else None
 
 

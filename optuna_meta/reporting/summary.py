@@ -27,6 +27,10 @@ from optuna_meta.visualization.weights_lineage import SourceGain
 __all__ = ["PriorSummary", "prior_summaries", "saving_of", "StudySummary", "summarise"]
 
 
+_IN_USE = 0.02  # Least share of a study that says something.
+_REVERSED = -0.5  # Rank correlation that is no chance, on as many trials as make the event.
+
+
 @dataclass(frozen=True)
 class PriorSummary:
     """What one prior study did.
@@ -40,7 +44,8 @@ class PriorSummary:
             where none is recorded.
         dropped_at: Number of the trial from which it was left and did not come back; ``None``
             where it was not.
-        is_reversed: Whether trials showed its order to be the reverse of the study's.
+        is_reversed: Whether trials showed its order to be the reverse of the study's, and the
+            last of them still do.
     """
 
     name: str
@@ -109,7 +114,7 @@ def prior_summaries(
             led.count(name),
             agreement[-1] if agreement else None,
             number if _kind(last) == "dropped" else None,
-            name in reversed_ones,
+            name in reversed_ones and _is_reversed(shares, agreement),
         )
         found.append(prior)
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
@@ -117,6 +122,12 @@ def prior_summaries(
 
 def _kind(event: str) -> str:
     return event.partition(": ")[0]
+
+
+def _is_reversed(shares: Sequence[float], agreement: Sequence[tuple[float, int]]) -> bool:
+    """Tell whether what trials showed of a study's order still holds, and is no noise's chance."""
+    has_signal = max(map(abs, shares)) >= _IN_USE  # Noise never has a share.
+    return has_signal and (not agreement or agreement[-1][0] <= _REVERSED)
 
 
 def _name(event: str) -> str:

@@ -13,14 +13,14 @@ from typing import Protocol
 
 __all__ = ["Html", "Markdown", "TextStyle"]
 
-_LONGEST = 60  # Letters of a name.
+LONGEST = 60  # Letters of a name.
 
 
 class TextStyle(Protocol):
     """How headings, names and tables are written."""
 
-    def name(self, text: str) -> str:
-        """Write what a user has named."""
+    def name(self, text: str, most: int = LONGEST) -> str:
+        """Write what a user has named, in so many letters at most."""
         ...
 
     def blocks(self, kind: str, lines: Sequence[str]) -> str:
@@ -32,18 +32,18 @@ class TextStyle(Protocol):
         ...
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, most: int) -> str:
     """Return a name on one line, cut where it is long."""
     line = "".join(letter if letter.isprintable() else " " for letter in text)
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 class Markdown:
     """Markdown as GitHub and optuna-dashboard read it."""
 
-    def name(self, text: str) -> str:
+    def name(self, text: str, most: int = LONGEST) -> str:
         """Write a name as code, in which nothing has a meaning but the bar of tables."""
-        plain = _plain(text).replace("|", "¦")
+        plain = _plain(text, most).replace("|", "¦")
         longest = max((len(run) for run in re.findall("`+", plain)), default=0)
         fence = "`" * (longest + 1)
         padding = " " if longest or plain.strip() != plain or not plain else ""
@@ -65,9 +65,9 @@ class Markdown:
 class Html:
     """HTML without any script."""
 
-    def name(self, text: str) -> str:
+    def name(self, text: str, most: int = LONGEST) -> str:
         """Write a name as code, with what HTML reads escaped."""
-        return f"<code>{html.escape(_plain(text))}</code>"
+        return f"<code>{html.escape(_plain(text, most))}</code>"
 
     def blocks(self, kind: str, lines: Sequence[str]) -> str:
         """Write one block after the other, or the items of a list."""

@@ -19,6 +19,8 @@ __all__ = ["study_text", "trial_text"]
 
 _MOST_STUDIES = 12
 _MOST_EVENTS = 12
+_EVENT = 160  # Letters of one.
+_MUCH = 0.25  # Of the largest share: less is no help to speak of.
 _ALONE = 0.1  # Trust below which the prior studies have no say.
 _READING = (
     "Trust is the probability that prior studies inform this one: it falls where they mislead.",
@@ -49,7 +51,7 @@ def _sections(summary: StudySummary, style: TextStyle) -> Iterator[str]:
     if summary.events:
         yield style.blocks("heading", ["What happened"])
         shown = summary.events[:_MOST_EVENTS]
-        lines = [f"before trial {number}: {style.name(event)}" for number, event in shown]
+        lines = [f"before trial {number}: {style.name(event, _EVENT)}" for number, event in shown]
         left = len(summary.events) - len(shown)
         yield style.blocks("list", [*lines, *([f"and {left} more"] if left else [])])
     yield style.blocks("heading", ["How to read it"])
@@ -70,7 +72,7 @@ def _short(summary: StudySummary, style: TextStyle) -> Iterator[str]:
         yield "No trial has a record of MetaSampler: nothing is known of prior studies."
         return
     first, last = summary.trust
-    helped = [style.name(p.name) for p in summary.priors if p.share > 0.0 or p.n_led][:3]
+    helped = [style.name(prior.name) for prior in _helpers(summary)]
     by = f" Most help came from {', '.join(helped)}." if helped else " None of them helped."
     yield f"Trust in the prior studies was {first:.2f} at first and is {last:.2f} now.{by}"
     if last < _ALONE:
@@ -80,6 +82,15 @@ def _short(summary: StudySummary, style: TextStyle) -> Iterator[str]:
         yield f"In reverse order to this study: {', '.join(reversed_ones)}."
     if summary.n_probes:
         yield f"Trials that tested the prior studies: {summary.n_probes}."
+
+
+def _helpers(summary: StudySummary) -> list[PriorSummary]:
+    """Return the prior studies, three at most, that helped most."""
+    sizes = [prior.share for prior in summary.priors]
+    if max(sizes, default=0.0) <= 0.0:  # Earlier versions recorded no shares.
+        led = [prior for prior in summary.priors if prior.n_led]
+        return sorted(led, key=lambda prior: -prior.n_led)[:3]
+    return [prior for prior in summary.priors if prior.share >= _MUCH * max(sizes)][:3]
 
 
 def _prior_table(summary: StudySummary, style: TextStyle) -> str:
@@ -154,7 +165,7 @@ def trial_text(trial: FrozenTrial, style: TextStyle) -> str:
             came = trial.values[k] if trial.values else None
             ended = "" if came is None else f"; it came to {came:.4g}"
             lines.append(f"Predicted: {mean:.4g}, likely {low:.4g} to {high:.4g}{ended}.")
-        lines += [f"Before it: {style.name(event)}." for event in record.events[:3]]
+        lines += [f"Before it: {style.name(event, _EVENT)}." for event in record.events[:3]]
     if source is not None:
         lines.append(f"Weights from {style.name(source[1])}.")
     return style.blocks("text", lines)

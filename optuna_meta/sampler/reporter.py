@@ -7,6 +7,8 @@ from collections.abc import Callable
 from optuna import Study
 from optuna.samplers import BaseSampler
 
+from optuna_meta._optuna import whole_study
+
 
 __all__ = ["publish", "set_publisher"]
 
@@ -23,4 +25,4 @@ def set_publisher(publisher: Publisher) -> None:
 def publish(study: Study, sampler: BaseSampler) -> None:
     """Publish a report of a study."""
     for publisher in _publishers:
-        publisher(study, sampler)
+        publisher(whole_study(study), sampler)

@@ -1,10 +1,10 @@
 """What each prior study helped: the one definition that records, explanations and figures read.
 
 The model's mean is linear in what the prior studies expect, f(x) = sum_t b_t z_t(x) + what the
-target's own trials add. So the advantage that it predicts of a row over typical candidates has a
-part of each study. Of studies that say nearly the same the trials can't tell one from the other:
-they are one group, whose part they share by their weights. Parts that speak against the row are no
-help. Nothing is fitted anew for it.
+target's own trials add. So the advantage over typical candidates that it predicts of those it
+takes for best has a part of each study. Of studies that say much the same the trials can hardly
+tell one from the other: they are one group, whose part they share by their weights. Parts that
+speak against the best are no help. Nothing is fitted anew for it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 
 
-__all__ = ["Shares", "agreement", "groups", "shares_of"]
+__all__ = ["Shares", "agreement", "counted_once", "groups", "shares_of"]
 
-_ALIKE = 0.9  # Correlation of two studies' expectations from which on they say the same.
+_ALIKE = 0.7  # Correlation of two studies' expectations from which on they say much the same ...
+_COPIES = 0.98  # ... and from which on they are one study told twice.
 _LEAST_TRIALS = 3  # Two values always lie on a line.
 _ROUNDING = 1e-9
 
@@ -37,23 +38,36 @@ class Shares(NamedTuple):
     order: NDArray[np.int64]  # (T,)
 
 
-def groups(Z: Array, weights: Array) -> NDArray[np.int64]:
-    """Find studies that say nearly the same; each has the index of its group's first.  # (T,)
+def groups(Z: Array, weights: Array, least: float = _ALIKE) -> NDArray[np.int64]:
+    """Find studies that say much the same; each has the index of its group's first.  # (T,)
 
     Args:
         Z: What T studies expect of some candidates.  # (M, T)
         weights: Their weights: the heaviest one of a group is its first.  # (T,)
+        least: Correlation of a study with the first that makes it one of the group.
     """
-    centred = Z - Z.mean(axis=0)
+    centred = Z - Z.sum(axis=0) / max(len(Z), 1)
     norms = np.linalg.norm(centred, axis=0)
     scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > _ROUNDING)
-    alike = scaled.T @ scaled >= _ALIKE
+    alike = scaled.T @ scaled >= least
     firsts = np.full(len(weights), -1)
     for t in np.argsort(-np.round(weights, 6), kind="stable"):
         if firsts[t] < 0:
             firsts[alike[t] & (firsts < 0)] = t
             firsts[t] = t
     return firsts
+
+
+def counted_once(Z: Array, weights: Array) -> Array:
+    """Return weights (T,), sum 1, of which copies of a study have together what one of them had.
+
+    Args:
+        Z: What T studies expect of some candidates.  # (M, T)
+        weights: Their weights.  # (T,)
+    """
+    firsts = groups(Z, weights, _COPIES)
+    once = weights / np.bincount(firsts, minlength=len(firsts))[firsts]
+    return np.asarray(once / (once.sum() or 1.0))
 
 
 def shares_of(
@@ -63,7 +77,7 @@ def shares_of(
 
     Args:
         coefficients: b_t.  # (T,)
-        advantages: How much better each expects the row to be than typical candidates.  # (T,)
+        advantages: How much better than typical ones each expects the best to be.  # (T,)
         own: The part that the target's trials add.
         firsts: The studies' groups.  # (T,)
         weights: The studies' weights, by which groups share.  # (T,)

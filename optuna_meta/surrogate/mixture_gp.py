@@ -201,17 +201,16 @@ class MixtureGP:
     def _arms(self) -> NDArray[np.object_]:
         return np.array([p.component.arm for p in self.posteriors], dtype=object)
 
-    def coefficients(self, least_weight: float = LEAST_WEIGHT) -> Array:
-        """Return the signed weights (T,) of z_t in the mean of what :meth:`predict` returns."""
+    def coefficients(self) -> Array:
+        """Return the signed weights (T,) of z_t in the mixture's mean, in the priors' units."""
         w = self.task_weights
-        total, chosen = np.zeros_like(w), self._chosen(least_weight)
-        weights = self._sharpened_weights()[chosen]
-        for p, weight in zip((self.posteriors[k] for k in chosen), weights, strict=True):
+        total = np.zeros_like(w)
+        for p, weight in zip(self.posteriors, self.weights, strict=True):
             h = p.component
             C = _deviations(self.observed.Z[: len(p.alpha)], w)
             a = h.deviation**2 * C.T @ p.alpha  # posterior mean of a_t
-            total += weight * (h.slope * w + np.sqrt(w) * a) / p.unit
-        return np.asarray(total / weights.sum())
+            total += weight * (h.slope * w + np.sqrt(w) * a)
+        return total
 
     def observable(self, candidates: Inputs) -> tuple[Array, Array]:
         """Return mean and deviation of what trials of candidates would report.  # (M,), (M,)"""

@@ -59,7 +59,10 @@ def figure_of(traces: Sequence[Any], title: str, **layout: Any) -> Any:
     """Return a figure of these traces."""
     go = graph_objects()
     # Plotly's own template is as large as the figure: a storage holds it with each.
+    below = {"orientation": "h", "y": -0.2, "yanchor": "top"}
+    margin = {"l": 60, "r": 20, "t": 60, "b": 60}
     light = {"layout": {"colorway": list(COLORS), "plot_bgcolor": "#f4f6f8"}}
+    layout = {"legend": below, "margin": margin, **layout}
     figure: Any = go.Figure(traces, {"title": {"text": title}, "template": light, **layout})
     return figure
 

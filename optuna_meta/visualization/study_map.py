@@ -204,7 +204,8 @@ def plot_study_map(
 
 def _panel(found: StudyMap, places: Array, suffix: str, is_last: bool) -> list[Any]:
     go = graph_objects()
-    axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "mode": "markers+text"}
+    axes: dict[str, Any] = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "mode": "markers+text"}
+    axes["cliponaxis"] = False  # Names of those at the edge.
     names = [shown_name(name) for name in found.names]
     known = np.nan_to_num(found.agreement)
     sizes = 10.0 + 22.0 * np.sqrt(found.weights / (found.weights.max() or 1.0))

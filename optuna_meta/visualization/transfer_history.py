@@ -102,7 +102,9 @@ def transfer_history(
     """
     cold = None
     if saving is not None and len(saving.courses):
-        bands = np.quantile(saving.courses * values.sign, (0.1, 0.5, 0.9), axis=0)
+        longest = max([3 * len(values.values), *(len(losses) for losses in priors.values())])
+        shown = values.sign * saving.courses[:, :longest]
+        bands = np.quantile(shown, (0.1, 0.5, 0.9), axis=0)
         cold = ColdBand(*(normalised_course(band, values.losses) for band in bands))
     courses = {name: normalised_course(losses) for name, losses in priors.items()}
     return TransferHistory(normalised_course(values.losses), courses, cold)
@@ -119,7 +121,7 @@ def plot_transfer_history(
     """Plot the study's best value so far against its prior studies' and a cold start's.
 
     Each study is normalised by its own values: 0 is its best one, 1 its median. The cold start is
-    an estimate, by replays on what the study may be: see :func:`~optuna_meta.estimate_saving`.
+    an estimate, by replays on what the study may be: see :func:`~optuna_meta.replay.estimate_saving`.
 
     Args:
         study: A study of ``MetaSampler``'s.

@@ -106,14 +106,13 @@ def plot_trust(study: Study) -> go.Figure:
     course = trust_course(records_of(study))
     if not len(course.numbers):
         return placeholder(TITLE, NOTHING)
+    lowest = min(-0.02, 1.1 * float(course.shares.min(initial=0.0)))
     marks = [_drop_line(number) for number, _ in course.drops[:_MOST_DROPS]]
     return figure_of(
         _traces(course),
         TITLE,
         xaxis={"title": {"text": "Trial"}},
-        yaxis={"title": {"text": "Trust, and signed shares"}, "range": [-1.02, 1.05]}
-        if (course.shares < 0.0).any()
-        else {"title": {"text": "Trust, and shares"}, "range": [-0.02, 1.05]},
+        yaxis={"title": {"text": "Trust, and shares"}, "range": [lowest, 1.05]},
         shapes=marks,
         annotations=[_drop_label(*drop) for drop in course.drops[:_MOST_DROPS]],
     )

@@ -6,6 +6,7 @@ import numpy as np
 import optuna
 import pytest
 
+from optuna_meta import MetaSampler
 from optuna_meta.replay import estimate_saving
 from optuna_meta.replay import Saving
 from tests.toys import bowl
@@ -51,6 +52,26 @@ def test_nothing_is_told_before_trials_tell(values: list[float]) -> None:
     for value in values:
         study.add_trial(optuna.trial.create_trial(value=value))
     assert estimate_saving(study) is None
+
+
+def test_cold_starts_have_the_studys_candidates() -> None:
+    rows = [{"x": 0.1 * i, "kind": kind} for i in range(10) for kind in "ab"]
+    sampler = MetaSampler(seed=0, candidates=rows)
+    study = optuna.create_study(sampler=sampler)
+    asked = []
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0.0, 1.0)
+        asked.append((x, trial.suggest_categorical("kind", ["a", "b"])))
+        return (x - 0.4) ** 2
+
+    study.optimize(objective, n_trials=6)
+    assert estimate_saving(study, n_replays=2, limit=4) is not None
+    asked.clear()
+    assert estimate_saving(study, objective=objective, n_replays=1, limit=4) is not None
+    assert {(round(x, 9), kind) for x, kind in asked} <= {
+        (round(r["x"], 9), r["kind"]) for r in rows
+    }
 
 
 def test_nothing_is_told_of_several_objectives() -> None:

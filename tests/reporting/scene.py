@@ -33,7 +33,7 @@ from tests.toys import run
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-def prior_studies(storage: str) -> list[optuna.Study]:
+def prior_studies(storage: str | optuna.storages.BaseStorage) -> list[optuna.Study]:
     """Two studies of tasks like the target's, one reversed, one of noise, one of another task."""
     noise = optuna.samplers.RandomSampler(seed=9)
 

@@ -23,8 +23,9 @@ def test_prior_studies_are_told_by_their_shares() -> None:
 
 
 def test_what_came_back_is_not_dropped() -> None:
-    records = [TrialRecord(0, "", 0.5)]
-    events = [(3, "dropped: a: b"), (5, "dropped: c"), (7, "back: c"), (8, "reversed: d")]
+    records = [TrialRecord(0, "", 0.5, {"d": 0.3, "e": 0.01})]
+    events = [(3, "dropped: a: b"), (5, "dropped: c"), (7, "back: c")]
+    events += [(8, "reversed: d"), (8, "reversed: e")]  # One that has no signal may be by chance.
     priors = {prior.name: prior for prior in prior_summaries(records, events)}
     assert priors["a: b"].dropped_at == 3 and priors["c"].dropped_at is None
     assert [name for name, prior in priors.items() if prior.is_reversed] == ["d"]

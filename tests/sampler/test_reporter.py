@@ -47,6 +47,13 @@ def test_a_report_that_fails_does_not_fail_the_trial(
     assert len(told) == 1 and "no space left" in told[0]
 
 
+def test_a_report_is_of_all_trials_that_a_pruner_hides_too(published: list[int]) -> None:
+    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9)
+    study = optuna.create_study(sampler=MetaSampler(seed=0, report_every=4), pruner=pruner)
+    study.optimize(bowl(), n_trials=8)
+    assert published == [4, 8]
+
+
 def test_it_must_be_a_number_of_trials() -> None:
     with pytest.raises(ValueError, match="report_every must be at least 1, or None, got 0"):
         MetaSampler(report_every=0)

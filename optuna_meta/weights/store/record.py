@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 RECORDS_KEY = "optuna_meta:checkpoints"
-_VALUE_KEY = "optuna_meta:checkpoint_value"
-_STEP_KEY = "optuna_meta:checkpoint_step"
+_VALUE_KEY = "ckpt:value"
+_STEP_KEY = "ckpt:step"
 _UNRECORDED_KEY = "optuna_meta:unrecorded"
 
 _MOST_BYTES = 5000  # of a trial's records among its attributes,
