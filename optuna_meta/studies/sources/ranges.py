@@ -19,7 +19,7 @@ from optuna_meta.space.scale import scale_of
 
 __all__ = ["RULE", "as_choice", "shown_range", "told"]
 
-_LEAST_SPAN = 20  # Of 300 uniform samples of ten values 3 in 100 look logarithmic, of thirty none.
+_LEAST_SPAN = 20  # Of 300 uniform samples of ten values 3 in 100 look logarithmic, of thirty 1.
 RULE = (
     "numbers are ranges from the least to the largest seen, logarithmic where these are positive, "
     f"{_LEAST_SPAN} times apart or more, and the values lie more evenly so; text and truth values "

@@ -154,6 +154,23 @@ def test_optuna_studies_tell_ranges_directions_and_curves(uri: str) -> None:
     assert configurations(prior, "optuna/one") == configurations(wanted, study.study_name)
 
 
+def test_mlflows_storage_is_read_by_the_names_of_its_studies(uri: str) -> None:
+    from mlflow.optuna.storage import MlflowStorage
+
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    experiment = mlflow.MlflowClient().get_experiment_by_name("optuna")
+    storage = MlflowStorage(experiment.experiment_id)
+    mlflow.set_tracking_uri(before)
+    with pytest.raises(ValueError, match="cannot list its studies.*from_mlflow"):
+        Prior.from_storage(storage)
+    with pytest.warns(UserWarning, match="'broken' is left out: reading it failed"):
+        prior = Prior.from_storage(storage, ["one", "broken"])
+    wanted = Prior.from_storage(storage, ["one"])
+    assert prior.names == ("one",)
+    np.testing.assert_array_equal(prior.tasks[0].values, wanted.tasks[0].values)
+
+
 def test_runs_of_optunas_callback_tell_ranges_and_direction(uri: str) -> None:
     prior = Prior.from_mlflow(uri, experiments=["callback"])
     assert prior.tasks[0].values.tolist() == [-0.9, -0.01, -0.3, -0.2]
