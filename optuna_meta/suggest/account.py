@@ -36,9 +36,9 @@ __all__ = ["accounted", "nothing_asked"]
 
 _TYPICAL = 96  # Candidates, an even spread of the pool, ...
 _BEST = 12  # ... with which those that are expected to be best are compared.
-# What tells parts apart takes more noise for granted than the mixture that chooses, so that a
-# little of it in the trials' values moves nothing.
-_PLAIN = Component(1.0, deviation=1.0, residual=0.6, noise=0.6, target_scales=True)
+# What tells parts apart takes more noise for granted than the mixture that chooses, lest a little
+# of it in the trials' values moves the parts, and studies to be of more different use.
+_PLAIN = Component(1.0, deviation=2.0, residual=0.6, noise=0.6, target_scales=True)
 _TELLING = 3  # Trials that tell a unit: two values always lie on a line.
 _NINETY_PERCENT = 1.645  # Deviations on either side that hold so much of a normal variable.
 
