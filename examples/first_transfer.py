@@ -319,10 +319,9 @@ def run(pool: Executor, target: str, url: str, device: str, budget: Budget, repo
     studies = run_jobs(pool, jobs, url)
     print_table(studies[: budget.n_seeds], studies[budget.n_seeds :])
     seed = median_seed(studies[: budget.n_seeds])
-    study, sampler = studies[seed], ours[seed]
-    saving = estimate_saving(study, sampler, n_replays=budget.n_replays)
-    print_summary(study, saving)
-    write_report(study, sampler, saving, report)
+    saving = estimate_saving(studies[seed], ours[seed], n_replays=budget.n_replays)
+    print_summary(studies[seed], saving)
+    write_report(studies[seed], ours[seed], saving, report)
 
 
 def main() -> None:

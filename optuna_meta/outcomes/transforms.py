@@ -13,6 +13,7 @@ __all__ = ["finite_values", "rank_normal", "unwarp_objective", "warp_constraint"
 _GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
 _WORST = 4.0  # Beyond it all violations are equally bad.
 _LARGEST = 1e300  # A constraint violated without bound, or an end of an interval.
+_FARTHEST_TOLD = 20.0  # Units from the median.
 _FARTHEST = 1e12  # Units beyond the median; what is worse is equally bad.
 
 
@@ -53,14 +54,18 @@ def warp_objective(values: Array) -> Array:
 
 
 def unwarp_objective(values: Array, warped: Array) -> Array:
-    """Return what :func:`warp_objective` of values (n,), not all equal, makes ``warped`` (m,)."""
+    """Return what :func:`warp_objective` of values (n,), not all equal, makes ``warped`` (m,).
+
+    Not farther than some units from the median: beyond all values the map is a guess.
+    """
     largest = np.abs(values).max()
     median, unit = _middle(values / largest)
     own = _compressed(values / largest, median, unit)
     plain = warped * own.std() + own.mean()
-    excess = np.expm1(np.clip(plain, 0.0, np.log1p(_FARTHEST)))
+    worst = max(own.max(), np.log1p(_FARTHEST_TOLD))
+    plain = np.clip(plain, min(own.min(), -_FARTHEST_TOLD), worst)
     with np.errstate(over="ignore"):
-        found = largest * (median + unit * (np.minimum(plain, 0.0) + excess))
+        found = largest * (median + unit * np.where(plain < 0.0, plain, np.expm1(plain)))
     return np.asarray(np.clip(found, -_LARGEST, _LARGEST))
 
 

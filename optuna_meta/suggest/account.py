@@ -20,6 +20,7 @@ from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.shares import agreement
 from optuna_meta.suggest.shares import counted_once
 from optuna_meta.suggest.shares import groups
+from optuna_meta.suggest.shares import likeness
 from optuna_meta.suggest.shares import Shares
 from optuna_meta.suggest.shares import shares_of
 from optuna_meta.surrogate.components import Component
@@ -35,9 +36,10 @@ __all__ = ["accounted", "nothing_asked"]
 
 _TYPICAL = 96  # Candidates, an even spread of the pool, ...
 _BEST = 12  # ... with which those that are expected to be best are compared.
-# What tells parts apart takes more noise for granted than the mixture that chooses, so that a
-# little of it in the trials' values moves nothing.
-_PLAIN = Component(1.0, deviation=1.0, residual=0.6, noise=0.6, target_scales=True)
+# What tells parts apart takes more noise for granted than the mixture that chooses, lest a little
+# of it in the trials' values moves the parts, and studies to be of more different use.
+_PLAIN = Component(1.0, deviation=2.0, residual=0.6, noise=0.6, target_scales=True)
+_TELLING = 3  # Trials that tell a unit: two values always lie on a line.
 _NINETY_PERCENT = 1.645  # Deviations on either side that hold so much of a normal variable.
 
 
@@ -115,21 +117,23 @@ def _inputs(rows: Array, posterior: OutcomePosterior, space: Space) -> Inputs:
 def _shares(model: MixtureGP, chosen: Inputs, pool: Inputs, values: Array) -> Shares:
     """Return the studies' parts in the advantage of the best candidates over typical ones.
 
-    Candidates are of the pool, the target's trials and the chosen one.
+    Candidates are of the pool, the target's best trials and the chosen one.
     """
     n, typical = model.n_trials, pool.select(_spread(len(pool.Z)))
-    w = counted_once(pool.Z, model.task_weights)
-    own = Inputs(model.observed.Z[:n], model.observed.X[:n])
+    alike = likeness(typical.Z)
+    w = counted_once(alike, model.task_weights)
+    own = model.observed.select(np.arange(n))
+    tried = own.select(np.argsort(values, kind="stable")[:_BEST])
     plain = condition((_PLAIN,), own, warp_objective(values), w, model.scales)
     candidates = Inputs(
-        np.vstack([typical.Z, own.Z, chosen.Z]), np.vstack([typical.X, own.X, chosen.X])
+        np.vstack([typical.Z, tried.Z, chosen.Z]), np.vstack([typical.X, tried.X, chosen.X])
     )
-    expected = plain.predict(candidates).means[0] * plain.posteriors[0].unit
+    expected = plain.means(candidates)[0] * plain.posteriors[0].unit
     best = np.argsort(expected, kind="stable")[:_BEST]
     coefficients = plain.coefficients()
     advantages = typical.Z.mean(axis=0) - candidates.Z[best].mean(axis=0)
     rest = expected[: len(typical.Z)].mean() - expected[best].mean() - coefficients @ advantages
-    return shares_of(coefficients, advantages, float(rest), groups(pool.Z, w), w)
+    return shares_of(coefficients, advantages, float(rest), groups(alike, w), w)
 
 
 def _spread(n: int) -> NDArray[np.int64]:
@@ -141,7 +145,7 @@ def _predicted(
     model: MixtureGP, chosen: Inputs, values: Array
 ) -> tuple[float, float, float] | None:
     """Return mean and 90 % interval in the values' own unit; ``None`` where these tell none."""
-    if len(values) < 2 or np.ptp(values) == 0.0:
+    if len(values) < _TELLING or np.ptp(values) == 0.0:
         return None
     mean, deviation = model.observable(chosen)
     ends = mean + _NINETY_PERCENT * deviation * np.array([0.0, -1.0, 1.0])

@@ -151,6 +151,7 @@ class Suggestion:
         candidate: Its index among the request's candidates; -1 where there are none.
         is_drawn: Whether one of its numbers was drawn from a continuum just now, so that nobody
             else has the same.
+        is_of_arm: Whether it is an arm's turn: a choice with parameters of its own.
     """
 
     row: Array  # (D,)
@@ -165,6 +166,7 @@ class Suggestion:
     is_probe: bool = False
     candidate: int = -1
     is_drawn: bool = False
+    is_of_arm: bool = False
 
     @property
     def source(self) -> str:
@@ -178,10 +180,12 @@ class Suggestion:
     @property
     def reason(self) -> str:
         """The same as a sentence."""
+        n = self.n_trials
+        if self.is_of_arm:
+            return "A choice with parameters of its own has its turn: it may yet hold the best."
         if not self.weights.any() and not self.is_probe:
-            n = self.n_trials
             return f"No prior study has these objectives: the {n} own trials are all there is."
-        return reason_of(self.source, self.n_trials)
+        return reason_of(self.source, n)
 
     @property
     def leading(self) -> int | None:

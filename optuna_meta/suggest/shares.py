@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 
 
-__all__ = ["Shares", "agreement", "counted_once", "groups", "shares_of"]
+__all__ = ["Shares", "agreement", "counted_once", "groups", "likeness", "shares_of"]
 
 _ALIKE = 0.7  # Correlation of two studies' expectations from which on they say much the same ...
 _COPIES = 0.98  # ... and from which on they are one study told twice.
@@ -38,34 +38,38 @@ class Shares(NamedTuple):
     order: NDArray[np.int64]  # (T,)
 
 
-def groups(Z: Array, weights: Array, least: float = _ALIKE) -> NDArray[np.int64]:
+def likeness(Z: Array) -> Array:
+    """Return the correlations (T, T) of what studies expect of candidates (M, T)."""
+    centred = Z - Z.sum(axis=0) / max(len(Z), 1)
+    norms = np.sqrt(np.einsum("mt,mt->t", centred, centred))
+    scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > _ROUNDING)
+    return np.asarray(scaled.T @ scaled)
+
+
+def groups(alike: Array, weights: Array, least: float = _ALIKE) -> NDArray[np.int64]:
     """Find studies that say much the same; each has the index of its group's first.  # (T,)
 
     Args:
-        Z: What T studies expect of some candidates.  # (M, T)
+        alike: Their likeness.  # (T, T)
         weights: Their weights: the heaviest one of a group is its first.  # (T,)
-        least: Correlation of a study with the first that makes it one of the group.
+        least: Likeness of a study to the first that makes it one of the group.
     """
-    centred = Z - Z.sum(axis=0) / max(len(Z), 1)
-    norms = np.linalg.norm(centred, axis=0)
-    scaled = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > _ROUNDING)
-    alike = scaled.T @ scaled >= least
     firsts = np.full(len(weights), -1)
     for t in np.argsort(-np.round(weights, 6), kind="stable"):
         if firsts[t] < 0:
-            firsts[alike[t] & (firsts < 0)] = t
+            firsts[(alike[t] >= least) & (firsts < 0)] = t
             firsts[t] = t
     return firsts
 
 
-def counted_once(Z: Array, weights: Array) -> Array:
+def counted_once(alike: Array, weights: Array) -> Array:
     """Return weights (T,), sum 1, of which copies of a study have together what one of them had.
 
     Args:
-        Z: What T studies expect of some candidates.  # (M, T)
+        alike: The studies' likeness.  # (T, T)
         weights: Their weights.  # (T,)
     """
-    firsts = groups(Z, weights, _COPIES)
+    firsts = groups(alike, weights, _COPIES)
     once = weights / np.bincount(firsts, minlength=len(firsts))[firsts]
     return np.asarray(once / (once.sum() or 1.0))
 
@@ -100,16 +104,26 @@ def agreement(Z: Array, y: Array) -> Array:
     """
     if len(y) < _LEAST_TRIALS:
         return np.full(Z.shape[1], np.nan)
-    ranks = np.column_stack([_ranks(column) for column in (*Z.T, y)])
+    ranks = _ranks(np.column_stack([Z, y]))
     centred = ranks - ranks.mean(axis=0)
-    norms = np.linalg.norm(centred, axis=0)
+    norms = np.sqrt(np.einsum("nt,nt->t", centred, centred))
     norms = norms[:-1] * norms[-1]
     products = centred[:, -1] @ centred[:, :-1]
     unknown = np.full(len(norms), np.nan)
     return np.asarray(np.divide(products, norms, out=unknown, where=norms > _ROUNDING))
 
 
-def _ranks(values: Array) -> Array:
-    """Return the ranks (n,) of values; equal ones share theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - 0.5 * (counts - 1))[inverse])
+def _ranks(columns: Array) -> Array:
+    """Return the ranks (n, T) in each column; equal values share theirs."""
+    order = np.argsort(columns, axis=0, kind="stable")
+    ordered = np.take_along_axis(columns, order, axis=0)
+    places = np.broadcast_to(np.arange(len(columns))[:, None], columns.shape)
+    rises = ordered[1:] > ordered[:-1]
+    first, last = np.zeros(columns.shape, dtype=int), np.full(columns.shape, len(columns) - 1)
+    first[1:] = np.where(rises, places[1:], 0)
+    last[:-1] = np.where(rises, places[:-1], len(columns) - 1)
+    first = np.maximum.accumulate(first, axis=0)
+    last = np.minimum.accumulate(last[::-1], axis=0)[::-1]
+    ranks = np.empty(columns.shape)
+    np.put_along_axis(ranks, order, 0.5 * (first + last), axis=0)
+    return ranks

@@ -11,6 +11,7 @@ import copy
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ from optuna_meta.space.rows import row_keys
 from optuna_meta.suggest.account import accounted
 from optuna_meta.suggest.account import nothing_asked
 from optuna_meta.suggest.acquisition import AcquisitionFunction
+from optuna_meta.suggest.arms import Arm
+from optuna_meta.suggest.arms import neglected_arm
+from optuna_meta.suggest.arms import within
 from optuna_meta.suggest.novelty import log_novelty
 from optuna_meta.suggest.novelty import persistence
 from optuna_meta.suggest.novelty import plateaus
@@ -36,6 +40,7 @@ from optuna_meta.suggest.pool import candidate_pool
 from optuna_meta.suggest.pool import Pool
 from optuna_meta.suggest.pool import prior_pool
 from optuna_meta.suggest.pool import SMALL
+from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import MOST_TRIALS
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
@@ -57,6 +62,15 @@ _OF_ONE_TRIAL = 0.05  # In ranges, by the root of the dimensions: what one of se
 _STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
 
 
+class _Asked(NamedTuple):
+    """What :func:`search` needs to answer a request."""
+
+    acquisition: AcquisitionFunction
+    request: SuggestRequest
+    pool: Pool
+    inputs: Sequence[Inputs]
+
+
 @dataclass
 class Suggester:
     """Answers requests from fitted prior studies.
@@ -71,11 +85,12 @@ class Suggester:
     features: Mapping[str, float] | None = None
     pools: MutableMapping[str, Pool] = field(default_factory=dict, repr=False)
     _models: dict[Outcome, TransferModel] = field(default_factory=dict, repr=False)
+    _arms: dict[Arm, Suggester] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Suggester:
         """Return a suggester that answers alike; what it draws anew does not reach this one."""
         models = {outcome: model.copy() for outcome, model in self._models.items()}
-        return replace(self, pools=copy.copy(self.pools), _models=models)
+        return replace(self, pools=copy.copy(self.pools), _models=models, _arms={})
 
     def without(self, name: str) -> Suggester:
         """Return a suggester that a prior study never reached.
@@ -102,15 +117,31 @@ class Suggester:
             models = [self.model(o) for o in request.outcomes if not o.is_constraint]
             trust = float(np.mean([model.trust for model in models]))
             return nothing_asked(len(request.rows), trust, len(self.fitted.study_names))
-        pool, reachable = self._pool(request, rng), request.within_reach()
-        acquisition, inputs = self._acquisition(reachable.thinned, pool)
-        row, place = search(acquisition, reachable, pool, inputs, rng)
-        studies, seen = self.fitted.study_names, reachable.thinned
-        suggestion = accounted(row, seen, acquisition, inputs, self.model, studies)
-        suggestion = replace(suggestion, n_trials=len(request.rows))
+        asked = self._asked(request, rng)
+        is_alone = _trust(asked.acquisition) < LEAST_TRUST  # Else prior studies know the arms.
+        arm = neglected_arm(request, self.fitted.space.names) if is_alone else None
+        chosen = asked if arm is None else self._of_arm(arm)._asked(within(request, arm), rng)
+        row, place = search(*chosen, rng)
+        if arm is not None and _seen(request)(row[None])[0]:  # There is nothing left of the arm.
+            arm, chosen = None, asked
+            row, place = search(*asked, rng)
+        suggestion = self._suggestion(row, request, asked)
         if request.candidates is not None:
             return replace(suggestion, candidate=place)
-        return replace(suggestion, is_drawn=place < 0 and _is_drawn(row, request, pool))
+        is_drawn = place < 0 and _is_drawn(row, request, chosen.pool)
+        return replace(suggestion, is_drawn=is_drawn, is_of_arm=arm is not None)
+
+    def _asked(self, request: SuggestRequest, rng: np.random.Generator) -> _Asked:
+        """Gather what a search needs to answer a request."""
+        pool, reachable = self._pool(request, rng), request.within_reach()
+        acquisition, inputs = self._acquisition(reachable.thinned, pool)
+        return _Asked(acquisition, reachable, pool, inputs)
+
+    def _of_arm(self, arm: Arm) -> Suggester:
+        """Return what keeps of an arm's trials what this one keeps of all."""
+        if arm not in self._arms:
+            self._arms[arm] = replace(self.copy(), pools=self.pools)
+        return self._arms[arm]
 
     def _acquisition(
         self, request: SuggestRequest, pool: Pool
@@ -127,6 +158,11 @@ class Suggester:
         n_objectives = request.values.shape[1]
         valid = feasible(request.constraint_values) & request.is_inside
         return AcquisitionFunction(tuple(posteriors), n_objectives, valid, request.pending), inputs
+
+    def _suggestion(self, row: Array, request: SuggestRequest, asked: _Asked) -> Suggestion:
+        studies, seen = self.fitted.study_names, asked.request.thinned
+        found = accounted(row, seen, asked.acquisition, asked.inputs, self.model, studies)
+        return replace(found, n_trials=len(request.rows))
 
     def _pool(self, request: SuggestRequest, rng: np.random.Generator) -> Pool:
         listed = request.candidates
@@ -184,6 +220,11 @@ def search(
         scores = np.concatenate([scores, found])
     best = int(np.argmax(_left(scores, rows, request, is_tried)))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1
+
+
+def _trust(acquisition: AcquisitionFunction) -> float:
+    objectives = acquisition.posteriors[: acquisition.n_objectives]
+    return float(np.mean([posterior.trust for posterior in objectives]))
 
 
 def _is_drawn(row: Array, request: SuggestRequest, pool: Pool) -> bool:

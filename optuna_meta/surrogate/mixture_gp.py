@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.surrogate.components import Arm
 from optuna_meta.surrogate.components import Component
+from optuna_meta.surrogate.components import mean_of
 from optuna_meta.surrogate.components import Posterior
 from optuna_meta.surrogate.components import posterior
 from optuna_meta.surrogate.components import predicted
@@ -174,6 +175,14 @@ class MixtureGP:
         fitted = np.array([p.fitted / p.unit for p in posteriors])
         weights = sharpened[chosen] / sharpened[chosen].sum()
         return Predictions(np.array(means), np.array(deviations), fitted, weights)
+
+    def means(self, candidates: Inputs) -> Array:
+        """Return the means (H, M) of :meth:`predict` alone, for less."""
+        posteriors = [self.posteriors[k] for k in self._chosen(LEAST_WEIGHT)]
+        w, kinds = self.task_weights, [p.component.residual_kind for p in posteriors]
+        relations = _Relations.of(candidates, self.observed, w, self.scales, kinds)
+        m = candidates.Z @ w
+        return np.array([mean_of(p, relations.covariance(p.component), m) for p in posteriors])
 
     def asks_priors(self, least_weight: float = LEAST_WEIGHT) -> bool:
         """Tell whether :meth:`predict` reads what the prior studies expect at all."""

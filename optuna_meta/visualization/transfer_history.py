@@ -121,7 +121,7 @@ def plot_transfer_history(
     """Plot the study's best value so far against its prior studies' and a cold start's.
 
     Each study is normalised by its own values: 0 is its best one, 1 its median. The cold start is
-    an estimate, by replays on what the study may be: see :func:`~optuna_meta.replay.estimate_saving`.
+    an estimate, by :func:`~optuna_meta.replay.estimate_saving`.
 
     Args:
         study: A study of ``MetaSampler``'s.

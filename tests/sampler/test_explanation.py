@@ -7,7 +7,11 @@ from typing import Any
 import optuna
 import pytest
 
+from optuna_meta import explain_trial
+from optuna_meta import fit_prior
 from optuna_meta import MetaSampler
+from optuna_meta import Prior
+from optuna_meta import read_record
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.suggest.request import SOURCES
 from tests.toys import bowl
@@ -68,7 +72,7 @@ def test_the_shares_are_shares(n_before: int) -> None:
 
 
 def test_the_text_is_a_table() -> None:
-    study = run(bowl(), 2, sampler=meta_sampler(bowl_prior()))
+    study = run(bowl(), 4, sampler=meta_sampler(bowl_prior()))
     explained = study.sampler.explain(study)
     lines = str(explained).splitlines()
     assert "kind='a'" in lines[0]
@@ -98,7 +102,8 @@ def test_without_transfer_the_reason_is_given(options: dict[str, Any], reason: s
 
 def test_one_prior_study_has_all_the_influence() -> None:
     study = optuna.create_study(sampler=meta_sampler([run(bowl(), 15)]))
-    assert [p.share for p in study.sampler.explain(study).priors] == [pytest.approx(1.0)]
+    told = study.sampler.explain(study)
+    assert [p.share for p in told.priors] == [pytest.approx(told.trust)]
 
 
 def test_objectives_of_one_name_are_explained() -> None:
@@ -124,3 +129,66 @@ def test_the_first_explanation_is_like_the_second() -> None:
     study = run(bowl(), 2, sampler=optuna.samplers.RandomSampler(seed=99))
     sampler = MetaSampler(prior_studies=studies, seed=0)
     assert repr(sampler.explain(study)) == repr(sampler.explain(study))
+
+
+def test_a_past_trial_is_explained_as_it_was_recorded() -> None:
+    study = run(bowl(), 6, sampler=meta_sampler(bowl_prior()))
+    foretold = study.sampler.explain(study)
+    study.optimize(bowl(), n_trials=3)
+    bare = optuna.load_study(study_name=study.study_name, storage=study._storage)
+    told = explain_trial(bare, 6)
+    assert told.params == foretold.params and told.source == foretold.source
+    assert told.trust == round(foretold.trust, 3) and told.reason == foretold.reason
+    shares = {p.study: p.share for p in foretold.priors}
+    assert {p.study: p.share for p in told.priors if p.share} == {
+        p.study: round(shares[p.study], 3) for p in told.priors if p.share
+    }
+    assert told.predicted[0] == pytest.approx(foretold.predicted[0], rel=1e-4)
+    assert str(told).startswith("trial 6: ")
+    assert study.sampler.explain(study, trial=6) == told
+
+
+def test_records_of_earlier_versions_are_explained_as_far_as_they_go() -> None:
+    study = optuna.create_study()
+    record = {"params": {"x": 1.0}, "source": SOURCES[1], "trust": 0.8, "leaned_on": "old"}
+    trial = optuna.trial.create_trial(value=0.0, user_attrs={PLAN_KEY: record})
+    study.add_trial(trial)
+    told = explain_trial(study, 0)
+    assert told.params == {"x": 1.0} and [p.study for p in told.priors] == ["old"]
+    assert "old" in str(told) and "old" in told._repr_html_()
+
+
+@pytest.mark.parametrize("number", [0, 9])
+def test_a_trial_without_a_record_is_an_error(number: int) -> None:
+    study = run(bowl(), 1)
+    with pytest.raises(ValueError, match="no trial 9" if number else "no record"):
+        explain_trial(study, number)
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_predicted_values_are_in_the_objectives_own_unit(direction: str) -> None:
+    sign = 1.0 if direction == "minimize" else -1.0
+
+    def objective(trial: optuna.Trial) -> float:
+        return sign * (1000.0 + 100.0 * bowl()(trial))
+
+    study = run(objective, 12, sampler=meta_sampler(bowl_prior()), direction=direction)
+    records = [r for t in study.trials if (r := read_record(t)) and r.predicted]
+    assert len(records) == 9
+    for record in records:
+        mean, low, high = record.predicted[0]
+        assert low <= mean <= high and 500.0 < sign * mean < 1500.0
+    last = records[-1].predicted[0]
+    assert last[1] - 5.0 <= study.trials[-1].value <= last[2] + 5.0
+
+
+def test_texts_are_short_and_escaped() -> None:
+    many = [run(bowl(), 6, seed=i, study_name=f"<b>{i}</b>" + "x" * 200) for i in range(3)]
+    prior = Prior.from_studies(many)
+    sampler = MetaSampler(prior_studies=prior, seed=0)
+    explained = sampler.explain(optuna.create_study())
+    for shown in (prior, fit_prior(prior), prior.summary(), explained):
+        assert len(repr(shown)) < 400
+        page = shown._repr_html_()
+        assert "<b>" not in page and "&lt;b&gt;" in page and len(page) < 5000
+    assert "18 trials" in repr(prior) and "6 trials" in str(prior.summary())

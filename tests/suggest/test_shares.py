@@ -8,6 +8,7 @@ import pytest
 from optuna_meta.suggest.shares import agreement
 from optuna_meta.suggest.shares import counted_once
 from optuna_meta.suggest.shares import groups
+from optuna_meta.suggest.shares import likeness
 from optuna_meta.suggest.shares import shares_of
 
 
@@ -16,18 +17,19 @@ ALIKE = np.column_stack([Z, Z[:, 1] + 0.01 * Z[:, 0]])  # The last says what the
 
 
 def test_studies_that_say_the_same_are_one_group() -> None:
-    assert groups(ALIKE, np.full(4, 0.25)).tolist() == [0, 1, 2, 1]
-    assert groups(ALIKE, np.array([0.25, 0.2, 0.25, 0.3])).tolist() == [0, 3, 2, 3]
+    assert groups(likeness(ALIKE), np.full(4, 0.25)).tolist() == [0, 1, 2, 1]
+    assert groups(likeness(ALIKE), np.array([0.25, 0.2, 0.25, 0.3])).tolist() == [0, 3, 2, 3]
 
 
 def test_a_study_that_expects_the_same_everywhere_is_like_no_other() -> None:
-    assert groups(np.column_stack([Z, np.ones(50)]), np.full(4, 0.25)).tolist() == [0, 1, 2, 3]
+    alike = likeness(np.column_stack([Z, np.ones(50)]))
+    assert groups(alike, np.full(4, 0.25)).tolist() == [0, 1, 2, 3]
 
 
 def test_copies_count_once() -> None:
-    once = counted_once(ALIKE, np.full(4, 0.25))
+    once = counted_once(likeness(ALIKE), np.full(4, 0.25))
     np.testing.assert_allclose(once, [1 / 3, 1 / 6, 1 / 3, 1 / 6])
-    assert counted_once(np.zeros((0, 0)), np.zeros(0)).shape == (0,)
+    assert counted_once(likeness(np.zeros((0, 0))), np.zeros(0)).shape == (0,)
 
 
 def test_parts_are_shares_of_the_whole_advantage() -> None:
