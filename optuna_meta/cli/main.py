@@ -26,7 +26,7 @@ from optuna_meta.cli import suggestions
 from optuna_meta.studies.outage import cause_of
 
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 _COMMANDS = (priors, fit, suggestions, report, features, checkpoints, migrate)
 _FORESEEN = (
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Of the command line; those of this process by default.
     """
-    parsed = _parser().parse_args(arguments)
+    parsed = parser().parse_args(arguments)
     level = optuna.logging.get_verbosity()
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)
@@ -57,14 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             optuna.logging.set_verbosity(level)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return what understands the arguments of all commands."""
+    whole = argparse.ArgumentParser(
         "optuna-meta", description="Studies that remember: which earlier ones serve, and why."
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in _COMMANDS:
         module.add(commands)
-    return parser
+    return whole
 
 
 def _run(parsed: argparse.Namespace) -> int:

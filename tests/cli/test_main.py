@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import shlex
 import subprocess
 import sys
 from typing import Any
@@ -17,6 +18,7 @@ from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta.cli.main import main
+from optuna_meta.cli.main import parser
 
 
 def objective(trial: optuna.Trial) -> float:
@@ -235,8 +237,10 @@ def test_help_ends_with_an_example(command: str, capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as ended:
         main([*command.split(), "--help"])
     assert ended.value.code == 0
-    told = capsys.readouterr().out
-    assert f"example:\n  optuna-meta {command} " in told
+    _, _, example = capsys.readouterr().out.partition("example:\n")
+    assert example.startswith(f"  optuna-meta {command} ")
+    arguments = shlex.split(example.replace("\\\n", ""))[1:]
+    assert callable(parser().parse_args(arguments).run)
 
 
 def test_arguments_that_are_no_command_are_exit_code_two() -> None:
