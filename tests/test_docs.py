@@ -22,6 +22,7 @@ BLOCK = re.compile(r"```(python|console)\n(.*?)```", re.DOTALL)
     ("page", "shown", "commands"),
     [
         ("is-my-prior-helping", "share", False),
+        ("read-the-report", "share", False),
         ("old-results", "('lr', 'model.depth')", False),
         ("changed-space", "trials carried over", True),
     ],

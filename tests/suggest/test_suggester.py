@@ -294,7 +294,7 @@ def test_suggestions_explain_themselves() -> None:
     first = explained(CUBE_SUGGESTER, np.zeros((0, 3)))
     assert first.trust == pytest.approx(CUBE_SUGGESTER.model(Outcome()).trust)
     # Before any trial the prior studies are all there is.
-    assert first.shares.sum() == pytest.approx(1.0) and first.shares.min() >= 0.0
+    assert first.shares.sum() == pytest.approx(first.trust) and first.shares.min() >= 0.0
     assert np.isnan(first.agreement).all() and first.predicted == ()
     assert first.beats is not None and first.beats > 0.5
     later = explained(CUBE_SUGGESTER, run(CUBE_SUGGESTER, CUBE, 6))
