@@ -6,7 +6,7 @@ FOLDER ?= demo
 DIST ?= dist
 # A file's tests, or a class's, stay in one process, and its fixtures are made once.
 PYTEST_FLAGS ?= -n 2 --dist loadscope
-EXTRAS := dashboard,plots,tests,dist,benchmarks,transformers,peft,lightning,skorch
+EXTRAS := dashboard,plots,tests,dist,benchmarks,transformers,peft,lightning,skorch,mlflow
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

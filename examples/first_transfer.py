@@ -42,7 +42,13 @@ from optuna_meta import extract_meta_features
 from optuna_meta import fit_prior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
+from optuna_meta import read_record
 from optuna_meta import record_meta_features
+from optuna_meta import study_events
+from optuna_meta import visualization
+from optuna_meta.replay import estimate_saving
+from optuna_meta.replay import Saving
+from optuna_meta.reporting import html_report
 
 
 # --- The data sets: all of them come with scikit-learn -----------------------------------------
@@ -222,17 +228,40 @@ def print_table(meta: list[optuna.Study], tpe: list[optuna.Study]) -> None:
         print(f"  {n:6d}   {ours[n - 1]:11.4f}   {theirs[n - 1]:10.4f}   {needed}")
 
 
-def print_sources(studies: list[optuna.Study], sampler: MetaSampler) -> None:
-    trials = [trial for study in studies for trial in study.trials]
-    no_study = "none (a test of the prior studies, or a cold start)"
-    leaned_on = Counter(
-        t.user_attrs["optuna_meta:plan"].get("leaned_on", no_study) for t in trials
+def median_seed(studies: list[optuna.Study]) -> int:
+    """The seed whose best value is the median; of an even number, the better of the middle two."""
+    order = np.argsort([study.best_value for study in studies], kind="stable")
+    return int(order[(len(studies) - 1) // 2])
+
+
+def print_summary(study: optuna.Study, saving: Saving | None) -> None:
+    """What the prior studies did for one study, in a minute's reading."""
+    print(f"\nWhat happened in '{study.study_name}', the seed of the median best value:\n")
+    first = study.trials[0]
+    print(
+        f"  trial 0 came to {first.value:.4f}, all {len(study.trials)} to {study.best_value:.4f}"
     )
-    print("\nThe prior study each of MetaSampler's trials leaned on most:")
-    for name, count in leaned_on.most_common():
-        print(f"  {count:3d} of {len(trials)} trials: {name}")
-    print(f"\nAsked what it would do next in '{studies[0].study_name}', MetaSampler explains:\n")
-    print(sampler.explain(studies[0]))
+    records = [record for trial in study.trials if (record := read_record(trial))]
+    print(f"  trust in the prior studies: {records[0].trust:.2f}, at last {records[-1].trust:.2f}")
+    shares = Counter[str]()
+    for record in records:
+        shares.update({n: share / len(records) for n, share in record.shares.items()})
+    for name, share in shares.most_common(3):
+        print(f"  {name} helped: {share:.0%} of the advantage expected of the trials, in the mean")
+    for number, event in study_events(study):
+        if event.startswith(("dropped", "back", "reversed", "alone")):
+            print(f"  before trial {number}: {event}")
+    if saving is not None:
+        print(f"  {saving}")
+
+
+def write_report(
+    study: optuna.Study, sampler: MetaSampler, saving: Saving | None, file: Path
+) -> None:
+    """The same and more with figures, as one HTML file, which takes Plotly."""
+    if visualization.is_available():
+        file.write_text(html_report(study, sampler, saving=saving or False), encoding="utf-8")
+        print(f"\nThe same with figures, to be opened in a browser:\n\n  {file}")
 
 
 def dashboard_command(url: str) -> str:
@@ -250,9 +279,10 @@ class Budget(NamedTuple):
     n_prior_trials: int = 30
     n_seeds: int = 5
     n_trials: int = 15
+    n_replays: int = 10
 
 
-SMOKE = Budget(n_priors=2, n_prior_trials=6, n_seeds=1, n_trials=4)
+SMOKE = Budget(n_priors=2, n_prior_trials=6, n_seeds=1, n_trials=4, n_replays=1)
 
 
 def new_jobs(
@@ -266,7 +296,7 @@ def new_jobs(
     ]
 
 
-def run(pool: Executor, target: str, url: str, device: str, budget: Budget) -> None:
+def run(pool: Executor, target: str, url: str, device: str, budget: Budget, report: Path) -> None:
     old = [name for name in LOADERS if name != target][: budget.n_priors]
     print(
         f"Prior studies: TPESampler, {budget.n_prior_trials} trials each, on {device}", flush=True
@@ -288,7 +318,10 @@ def run(pool: Executor, target: str, url: str, device: str, budget: Budget) -> N
     ]
     studies = run_jobs(pool, jobs, url)
     print_table(studies[: budget.n_seeds], studies[budget.n_seeds :])
-    print_sources(studies[: budget.n_seeds], ours[0])
+    seed = median_seed(studies[: budget.n_seeds])
+    saving = estimate_saving(studies[seed], ours[seed], n_replays=budget.n_replays)
+    print_summary(studies[seed], saving)
+    write_report(studies[seed], ours[seed], saving, report)
 
 
 def main() -> None:
@@ -311,7 +344,8 @@ def main() -> None:
     url = f"sqlite:///{file.as_posix()}"
     spawn = multiprocessing.get_context("spawn")  # CUDA does not survive a fork.
     with ProcessPoolExecutor(max_workers=2, mp_context=spawn) as pool:
-        run(pool, args.target, url, device, SMOKE if args.smoke else Budget())
+        budget = SMOKE if args.smoke else Budget()
+        run(pool, args.target, url, device, budget, args.folder / "first_transfer.html")
     print(f"\nAll studies, old and new, in a browser:\n\n  {dashboard_command(url)}")
     print(f"\nDone in {time.perf_counter() - started:.0f} s")
 

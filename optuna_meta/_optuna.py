@@ -8,27 +8,33 @@ from collections.abc import Sequence
 from contextlib import suppress
 import hashlib
 import json
+import logging
 import os
+from types import SimpleNamespace
 from typing import Any
 from typing import TYPE_CHECKING
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from optuna import Study
+from optuna import Trial
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import GrpcStorageProxy
+from optuna.storages import InMemoryStorage
 from optuna.storages import JournalStorage
 from optuna.storages import RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study._frozen import FrozenStudy
 import sqlalchemy
 import sqlalchemy.exc
 
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
+    from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
-    from optuna.trial import Trial
     from optuna.trial import TrialState
 
 
@@ -42,23 +48,34 @@ __all__ = [
     "file_of",
     "has_trial",
     "list_artifact",
+    "list_for_trial",
     "listed_artifacts",
+    "listed_for_trials",
     "metric_names",
     "metric_names_in",
+    "names_in",
+    "notable",
     "origin_of",
     "other_studies",
+    "quiet_study",
     "storage_mark",
+    "set_hidden_attr",
     "set_study_system_attr",
     "set_trial_user_attr",
     "storage_of",
     "study_id_of",
     "study_key",
+    "study_named",
     "study_system_attrs",
     "study_user_attrs",
+    "trial_attributes",
+    "unlist_for_trial",
+    "whole_study",
 ]
 
 
 ARTIFACT_PREFIX = "artifacts:"  # Of the attributes that name a trial's artifacts.
+_ON_STUDY = "dashboard:artifacts:"  # Where a study lists them for a trial of its own.
 # A trial that no storage holds, or that has ended, keeps no record.
 _NO_RECORD = (KeyError, UpdateFinishedTrialError)
 
@@ -93,6 +110,13 @@ def all_trials(study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTr
     if not hasattr(study, "_bracket_id"):
         return trials
     return study._storage.get_all_trials(study._study_id, deepcopy=False)
+
+
+def whole_study(study: Study) -> Study:
+    """Return a study with all of its trials, also where ``HyperbandPruner`` hides some."""
+    if not hasattr(study, "_bracket_id"):
+        return study
+    return Study(study.study_name, study._storage, sampler=study.sampler)
 
 
 def has_trial(study: Study, number: int) -> bool:
@@ -144,6 +168,17 @@ def other_studies(study: Study) -> Iterator[tuple[Mapping[str, Any], list[Frozen
             yield other.system_attrs, storage.get_all_trials(other._study_id, deepcopy=False)
 
 
+def trial_attributes(trial: Trial | FrozenTrial) -> Mapping[str, Any]:
+    """Return what is written on a trial, where the dashboard's table shows it and where not."""
+    frozen = trial.storage.get_trial(trial._trial_id) if isinstance(trial, Trial) else trial
+    return {**frozen.user_attrs, **frozen.system_attrs}
+
+
+def set_hidden_attr(trial: Trial, key: str, value: Any) -> None:
+    """Write on a running trial what nobody wants to see in a table."""
+    trial.storage.set_trial_system_attr(trial._trial_id, key, value)
+
+
 def listed_artifacts(trial: Trial) -> set[str]:
     """Return the ids of a running trial's artifacts, as Optuna lists them."""
     attributes = trial.storage.get_trial(trial._trial_id).system_attrs
@@ -156,14 +191,71 @@ def list_artifact(trial: Trial, artifact_id: str, filename: str, mimetype: str) 
     Raises:
         UpdateFinishedTrialError: The trial is finished.
     """
-    meta = {"artifact_id": artifact_id, "filename": filename, "mimetype": mimetype}
-    text = json.dumps({**meta, "encoding": None})
+    text = _artifact_meta(artifact_id, filename, mimetype)
     trial.storage.set_trial_system_attr(trial._trial_id, f"{ARTIFACT_PREFIX}{artifact_id}", text)
 
 
-def study_id_of(study: Any) -> int:
+def list_for_trial(
+    study: Study, trial: FrozenTrial, artifact_id: str, filename: str, mimetype: str
+) -> None:
+    """List a file among an ended trial's artifacts, for optuna-dashboard alone, on its study."""
+    key = f"{_ON_STUDY}{trial._trial_id}:{artifact_id}"
+    set_study_system_attr(study, key, _artifact_meta(artifact_id, filename, mimetype))
+
+
+def unlist_for_trial(study: Study, trial_id: int, artifact_id: str) -> None:
+    """List a file no longer that :func:`list_for_trial` did."""
+    set_study_system_attr(study, f"{_ON_STUDY}{trial_id}:{artifact_id}", "null")
+
+
+def listed_for_trials(study: Study, mimetype: str) -> dict[str, int | None]:
+    """Return the storage's number of the trial for each artifact that a study lists for one.
+
+    ``None`` for those that are no longer listed; other kinds of files are left out.
+    """
+    found: dict[str, int | None] = {}
+    for key, text in study_system_attrs(study).items():
+        trial_id, _, artifact_id = key.removeprefix(_ON_STUDY).partition(":")
+        if key.startswith(_ON_STUDY) and trial_id.isdecimal():
+            meta = json.loads(text)
+            if meta is None or meta.get("mimetype") == mimetype:
+                found[artifact_id] = None if meta is None else int(trial_id)
+    return found
+
+
+def _artifact_meta(artifact_id: str, filename: str, mimetype: str) -> str:
+    meta = {"artifact_id": artifact_id, "filename": filename, "mimetype": mimetype}
+    return json.dumps({**meta, "encoding": None})
+
+
+def notable(study: Study, trial: FrozenTrial) -> Any:
+    """Return what optuna-dashboard's functions take for a trial, of one that has ended too."""
+    return SimpleNamespace(storage=study._storage, study=study, _trial_id=trial._trial_id)
+
+
+def study_id_of(study: Any) -> Any:
     """Return the storage's number of a study, or of what ``get_all_studies`` tells of one."""
-    return int(study._study_id)
+    return study._study_id
+
+
+def study_named(storage: BaseStorage, name: str) -> FrozenStudy:
+    """Return what ``get_all_studies`` would tell of one study."""
+    number = storage.get_study_id_from_name(name)
+    return FrozenStudy(
+        study_name=name,
+        direction=None,
+        directions=storage.get_study_directions(number),
+        user_attrs=storage.get_study_user_attrs(number),
+        system_attrs=storage.get_study_system_attrs(number),
+        study_id=number,
+    )
+
+
+def names_in(database: RDBStorage) -> list[str]:
+    """Return the names of a database's studies, which no broken attribute can keep it from."""
+    with database.engine.connect() as connection:
+        statement = sqlalchemy.text("SELECT study_name FROM studies ORDER BY study_id")
+        return [row.study_name for row in connection.execute(statement)]
 
 
 def storage_of(study: Study) -> BaseStorage:
@@ -231,3 +323,16 @@ def storage_mark(storage: BaseStorage) -> str:
 def origin_of(study: Study) -> str:
     """Return what names a study for good: its storage's mark and its number there."""
     return f"{storage_mark(study._storage)}#{study._study_id}"
+
+
+_QUIET = "optuna_meta:quiet"  # Name of studies in memory of which a user need not be told.
+logging.getLogger("optuna.storages._in_memory").addFilter(
+    lambda record: _QUIET not in record.getMessage()
+)
+
+
+def quiet_study(direction: StudyDirection, sampler: BaseSampler) -> Study:
+    """Make a study in memory that is not logged, for many small ones."""
+    storage = InMemoryStorage()
+    storage.create_new_study([direction], _QUIET)
+    return Study(_QUIET, storage, sampler=sampler)

@@ -6,17 +6,23 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 import re
+import shlex
 import sys
 import textwrap
 from types import ModuleType
 
 import pytest
 
+from optuna_meta.cli.main import main
+from optuna_meta.cli.main import parser
+
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md"))]
 # What is not to be run has another word behind the backticks, such as ``console`` or ``text``.
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^```console\n(optuna-meta .*?)^```$", re.MULTILINE | re.DOTALL)
+WITH_COMMANDS = ("changed-space.md",)  # Pages whose code makes what their commands need.
 
 
 def blocks_of(page: str) -> list[str]:
@@ -48,8 +54,20 @@ def test_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     page = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", page)  # Where dataclasses and pickles look.
     monkeypatch.chdir(tmp_path)
-    for block in blocks:
-        exec(compile(block, path, "exec", dont_inherit=True), page.__dict__)
+    places = {found.start(): found[1] for found in COMMAND.finditer(path.read_text())}
+    steps = dict(zip((found.start() for found in BLOCK.finditer(path.read_text())), blocks))
+    for place in sorted(steps | places if name in WITH_COMMANDS else steps):
+        if place in steps:
+            exec(compile(steps[place], path, "exec", dont_inherit=True), page.__dict__)
+        else:
+            assert main(shlex.split(places[place].replace("\\\n", ""))[1:]) == 0
+
+
+def test_commands_of_the_pages_are_understood() -> None:
+    """As far as their arguments go: they need files that the pages do not make."""
+    lines = re.findall(r"^optuna-meta .*$", (DOCS / "command-line.md").read_text(), re.M)
+    parsed = [parser().parse_args(shlex.split(line.partition("|")[0])[1:]) for line in lines]
+    assert len(parsed) > 5 and all(callable(arguments.run) for arguments in parsed)
 
 
 def test_blocks_keep_their_lines_and_others_are_left_alone() -> None:

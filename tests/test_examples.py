@@ -69,8 +69,18 @@ def test_first_transfer_prints_table_and_dashboard_command(
     rows = [line.split() for line in lines[header + 1 : header + 4]]
     assert [row[0] for row in rows] == ["1", "3", "4"]
     assert all(0.0 <= float(value) <= 1.0 for row in rows for value in row[1:3])
+    assert "the seed of the median best value" in printed
+    assert "  trust in the prior studies: " in printed
     command = next(line for line in lines if "optuna-dashboard" in line)
     assert command.endswith("optuna-dashboard sqlite:///demo/first_transfer.db")
+
+
+def test_first_transfer_ends_with_a_report(first_transfer: tuple[str, str]) -> None:
+    pytest.importorskip("plotly")
+    printed, url = first_transfer
+    assert "  demo/first_transfer.html" in printed.splitlines()
+    report = Path(url.removeprefix("sqlite:///")).with_suffix(".html")
+    assert NEW_STUDIES[0] in report.read_text(encoding="utf-8")
 
 
 def test_changed_search_space(tmp_path: Path) -> None:

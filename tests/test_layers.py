@@ -23,6 +23,10 @@ FOLDERS = [
     "suggest",
     "sampler",
     "weights",
+    "replay",
+    "visualization",
+    "reporting",
+    "cli",
 ]
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 

@@ -3,7 +3,7 @@
 from benchmarks.commands import run_command
 
 
-COMMANDS = ["suggestion", "growth", "fit_prior", "features", "checkpoints"]
+COMMANDS = ["suggestion", "growth", "fit_prior", "features", "checkpoints", "published"]
 
 if __name__ == "__main__":
     run_command("benchmarks.cost", COMMANDS)

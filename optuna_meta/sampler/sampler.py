@@ -42,6 +42,8 @@ from optuna_meta.sampler.preflight import preflight
 from optuna_meta.sampler.reason import reason_for
 from optuna_meta.sampler.record import COLD
 from optuna_meta.sampler.refreshed import Refresh
+from optuna_meta.sampler.reporter import publish
+from optuna_meta.sampler.study_model import StudyModel
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
 from optuna_meta.sampler.target_study import has_begun
@@ -104,14 +106,19 @@ class MetaSampler(BaseSampler):
             with :func:`record_meta_features`, if any.
         seed: Seed of all random draws.
         candidates: The only configurations that may be suggested, each once before any comes
-            again: ``[{"lr": 0.1, "kernel": "rbf"}, {"lr": 0.1, "kernel": "linear"}]``. Parameters
-            that they do not name are drawn by ``independent_sampler``.
+            again: ``[{"lr": 0.1, "kernel": "rbf"}, {"lr": 0.1, "kernel": "linear"}]``. NaN says
+            that a candidate lacks the parameter, as an empty cell of
+            ``frame.to_dict("records")``, and so does None but where it is one of the choices.
+            Parameters that they do not name are drawn by ``independent_sampler``.
         independent_sampler: Draws parameters that nothing is known of yet; random by default.
         device: Where prior studies are fitted, as torch names it; the CPU by default.
         refresh: Called with the fitted prior studies, returns them as they are now:
             ``functools.partial(FittedPrior.refresh, storage=url)`` reads what is new in a
             storage. Where it fails, those that are known serve on, with a warning.
         refresh_every: Trials of the study from one such call to the next.
+        report_every: After how many trials a report is published for optuna-dashboard, again and
+            again, as :func:`optuna_meta.reporting.publish_report` does it (but for the saving,
+            which takes seconds); never by default. Where it fails, a warning says so.
 
     Raises:
         ValueError: An argument is not what is wanted here.
@@ -128,7 +135,11 @@ class MetaSampler(BaseSampler):
         device: str | None = None,
         refresh: Callable[[FittedPrior], FittedPrior] | None = None,
         refresh_every: int = 20,
+        report_every: int | None = None,
     ) -> None:
+        if report_every is not None and report_every < 1:
+            raise ValueError(f"report_every must be at least 1, or None, got {report_every}.")
+        self._report_every = report_every
         self._features = None if meta_features is None else clean_meta_features(meta_features)
         self._fitted = as_fitted(prior_studies, device)
         self._refresh = Refresh(refresh, refresh_every)
@@ -157,7 +168,8 @@ class MetaSampler(BaseSampler):
     ) -> None:
         """Forget the trial's plan and pass on to the independent sampler."""
         plan = self._state(study).plans.pop(trial.number, Plan())
-        unasked = sorted(plan.params.keys() - trial.params.keys())
+        named = {name for name, value in plan.params.items() if value is not None}
+        unasked = sorted(named - trial.params.keys())
         if self._candidates is not None and unasked and state == TrialState.COMPLETE:
             self._tell_once(
                 f"Study {study.study_name!r} did not ask for {', '.join(map(repr, unasked))}, "
@@ -166,6 +178,11 @@ class MetaSampler(BaseSampler):
         if trial.params:
             self._tell_of_space(study, trial, plan)
         self._independent.after_trial(study, trial, state, values)
+        if self._report_every and (trial.number + 1) % self._report_every == 0:
+            try:
+                publish(study, self)
+            except Exception as error:  # A report is never worth the user's trial.
+                self._tell_failure(study, "Publishing a report", error)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -271,6 +288,15 @@ class MetaSampler(BaseSampler):
             rng = self._generator(target, state, copy.deepcopy(self._rng))
             request = target.encode(suggester.fitted, state)
             return previewed(suggester, request, rng, study.directions, n)
+
+    def model_of(self, study: Study) -> StudyModel:
+        """Return what the sampler makes of a study now, as figures and reports read it."""
+        trials, state = study.get_trials(deepcopy=False), self._state(study)
+        state.described = None
+        target = self._target(study, trials, len(trials), state.common_space(trials), {})
+        suggester = self._suggester(study, trials)
+        with COMPUTING:
+            return StudyModel(suggester.copy(), target.encode(suggester.fitted, state))
 
     def _generator(
         self, target: TargetStudy, state: StudyState, own: np.random.Generator

@@ -18,6 +18,7 @@ import math
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from optuna_meta._typing import Array
 from optuna_meta.surrogate.base_gps import GPParameters
@@ -29,6 +30,7 @@ from optuna_meta.surrogate.kernel import default_precisions
 
 __all__ = ["fit_prior_gps"]
 
+_SILENT_SECONDS = 2.0  # Before a bar shows how far fitting is, on a terminal.
 _STEPS = 12  # Quasi-Newton: more change no prediction (``tests/surrogate/test_base_fit.py``).
 _BATCH = 32  # Studies whose covariances are factored together: bounds the memory, fits the cache.
 _LONGEST_STEP = 2.0  # In any log hyperparameter.
@@ -101,7 +103,14 @@ def _maximised(
     logs, certain = torch.log(torch.where(known > 0.0, known, 1.0)), torch.zeros_like(known)
     centre = likelihoods[0].values.new_tensor(np.log(default_precisions(n_dims)))
     searches = [_started(likelihood, centre) for likelihood in likelihoods]
-    for _ in range(_STEPS):
+    for _ in tqdm(
+        range(_STEPS),
+        "Fitting prior studies",
+        leave=False,
+        unit="step",
+        delay=_SILENT_SECONDS,
+        disable=None,
+    ):
         searches = [
             _stepped(search, likelihood, centre)
             for search, likelihood in zip(searches, likelihoods, strict=True)

@@ -6,6 +6,7 @@ from benchmarks import commands
 from benchmarks.cost import checkpoints
 from benchmarks.cost import features
 from benchmarks.cost import fit_prior
+from benchmarks.cost import published
 from benchmarks.cost import suggestion
 from optuna_meta import Prior
 
@@ -42,6 +43,16 @@ def test_prior_studies_are_written_read_and_fitted(lines, tmp_path, monkeypatch)
     assert prior.names == tuple(f"bowl-{number}" for number in range(5))
     ratio = prior.tasks[2].values / prior.tasks[0].values  # one is a copy of the other
     assert (ratio >= 0.8).all() and (ratio <= 1.2).all() and not (ratio == 1.0).any()
+
+
+def test_published_studies_are_read_beside_others(lines, monkeypatch):
+    pytest.importorskip("optuna_dashboard")
+    pytest.importorskip("plotly")
+    monkeypatch.setattr(fit_prior, "N_WRITTEN", 2)
+    monkeypatch.setattr(published, "_PRIOR_TRIALS", 4)
+    table = lines(published, "--studies 3 --trials 3 --repeats 1")[2:]
+    assert [line[0] for line in table] == ["Prior.from_storage", "optuna.get_all_study_summaries"]
+    assert all(float(line[3]) > 0.0 for line in table)
 
 
 def test_every_kind_of_table_is_timed(lines):

@@ -30,6 +30,8 @@ from optuna_meta.weights.torch_tools import own_randomness
 
 __all__ = ["rank_checkpoints", "Ranked", "Ranking", "ShortlistThenTrain"]
 
+_SILENT_SECONDS = 2.0
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -157,7 +159,8 @@ def rank_checkpoints(
             Choosing costs a share of them at most: half, unless the strategy has another one.
             None sets no bound.
         seed: Of folds, batches and what a checkpoint does not have.
-        show_progress_bar: Whether to show how far the trainings are; by default on a terminal.
+        show_progress_bar: Whether to show how far the trainings are; by default on a terminal,
+            if they take more than two seconds.
 
     Raises:
         ValueError: If the new task's score is not finite on some held-out examples, or the planned
@@ -205,7 +208,10 @@ class _Progress:
 
     def __init__(self, total: int, shown: bool | None) -> None:
         hidden = None if shown is None else not shown
-        self._bar = tqdm(total=total, desc="Choosing a start", unit="step", disable=hidden)
+        shown_after = 0.0 if shown else _SILENT_SECONDS
+        self._bar = tqdm(
+            total=total, desc="Choosing a start", unit="step", disable=hidden, delay=shown_after
+        )
         self.steps = 0
 
     def __enter__(self) -> _Progress:

@@ -40,7 +40,7 @@ from optuna_meta.weights.store.staging import staged
 __all__ = [
     "ArtifactStore",
     "CheckpointArtifacts",
-    "file_name_of",
+    "file_name",
     "MIME_TYPE",
     "new_artifact_id",
     "UNREADABLE",
@@ -217,12 +217,11 @@ def new_artifact_id() -> str:
     return str(uuid.uuid4())
 
 
-def file_name_of(checkpoint: Checkpoint) -> str:
+def file_name(study: str, trial: int | None, step: int | None) -> str:
     """Return a name to know a file by when it is downloaded."""
-    about = checkpoint.metadata
-    step = "" if about.step is None else f"-step{about.step}"
-    study = re.sub(r"[^\w.-]+", "_", about.study).encode()[:60].decode(errors="ignore")
-    return f"{study}-trial{about.trial}{step}.weights.safetensors"
+    of_step = "" if step is None else f"-step{step}"
+    short = re.sub(r"[^\w.-]+", "_", study).encode()[:60].decode(errors="ignore")
+    return f"{short}-trial{trial}{of_step}.weights.safetensors"
 
 
 def _checked(artifact_id: str) -> str:

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from optuna_meta._optuna import ARTIFACT_PREFIX
 from optuna_meta._optuna import other_studies
 from optuna_meta._optuna import study_system_attrs
+from optuna_meta._optuna import trial_attributes
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.given_up import give_up
 from optuna_meta.weights.store.given_up import given_up_by
@@ -70,7 +71,7 @@ def orphaned_artifacts(study: Study, artifacts: CheckpointArtifacts) -> dict[str
     orphans: dict[str, FrozenTrial] = {}
     for trial in trials:
         _, earlier, _, problems, _ = parse_records(trial.user_attrs)
-        note = unrecorded_of(trial.user_attrs, Owner(study.study_name, trial.number))
+        note = unrecorded_of(trial_attributes(trial), Owner(study.study_name, trial.number))
         if earlier is not None:
             recorded.add(earlier.artifact_id)
         if not problems and (trial.state.is_finished() or is_over(note.process)):

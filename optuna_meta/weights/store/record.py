@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 RECORDS_KEY = "optuna_meta:checkpoints"
-_VALUE_KEY = "optuna_meta:checkpoint_value"
-_STEP_KEY = "optuna_meta:checkpoint_step"
+_VALUE_KEY = "ckpt:value"
+_STEP_KEY = "ckpt:step"
 _UNRECORDED_KEY = "optuna_meta:unrecorded"
 
 _MOST_BYTES = 5000  # of a trial's records among its attributes,
@@ -150,14 +150,14 @@ def attributes_of(
 
 
 def attributes_of_unrecorded(owner: Owner, unrecorded: Unrecorded) -> dict[str, Any]:
-    """Return the user attribute that tells of artifacts without a record."""
+    """Return the hidden attribute that tells of artifacts without a record."""
     return {_UNRECORDED_KEY: {"owner": _short(owner), **unrecorded._asdict()}}
 
 
-def unrecorded_of(user_attrs: Mapping[str, Any], owner: Owner) -> Unrecorded:
+def unrecorded_of(attributes: Mapping[str, Any], owner: Owner) -> Unrecorded:
     """Return what a trial itself has noted; a retry or a copy of another has that one's note."""
     try:
-        written = user_attrs.get(_UNRECORDED_KEY) or {}
+        written = attributes.get(_UNRECORDED_KEY) or {}
         if written["owner"] == _short(owner):
             return Unrecorded(tuple(map(str, written["artifact_ids"])), str(written["process"]))
     except (TypeError, KeyError, AttributeError):

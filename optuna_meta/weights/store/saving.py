@@ -18,12 +18,15 @@ from optuna import Trial
 
 from optuna_meta._optuna import list_artifact
 from optuna_meta._optuna import listed_artifacts
+from optuna_meta._optuna import set_hidden_attr
+from optuna_meta._optuna import trial_attributes
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
-from optuna_meta.weights.store.artifacts import file_name_of
+from optuna_meta.weights.store.artifacts import file_name
 from optuna_meta.weights.store.artifacts import MIME_TYPE
 from optuna_meta.weights.store.artifacts import new_artifact_id
 from optuna_meta.weights.store.given_up import given_up_by
+from optuna_meta.weights.store.listing import MOST_LISTED
 from optuna_meta.weights.store.processes import this_process
 from optuna_meta.weights.store.record import attributes_of
 from optuna_meta.weights.store.record import attributes_of_unrecorded
@@ -43,7 +46,6 @@ from optuna_meta.weights.store.retention import to_be_resumed
 
 __all__ = ["add_checkpoint"]
 
-_MOST_LISTED = 16  # of a trial's artifacts, in the dashboard: some 300 bytes each
 _MOST_FREE = 40  # ids that a trial remembers
 
 
@@ -74,7 +76,7 @@ def add_checkpoint(
     Raises:
         UpdateFinishedTrialError: The trial is finished.
     """
-    about, attributes = weights.metadata, trial.user_attrs
+    about, attributes = weights.metadata, trial_attributes(trial)
     owner = Owner(about.study, trial.number)
     old = artifacts.records_of(attributes, f"trial {trial.number}")
     recorded = {b.artifact_id for b in _blobs(old.records, old.earlier)}
@@ -99,8 +101,6 @@ def add_checkpoint(
     gone = [b.artifact_id for b in before if b.artifact_id not in used]
     _note(trial, owner, [*dict.fromkeys([*ids, *gone, *free])])
 
-    if ids.weights in listed or len(listed) < _MOST_LISTED:
-        list_artifact(trial, ids.weights, file_name_of(weights), MIME_TYPE)
     record = replace(record, weights=artifacts.put(weights, ids.weights))
     if training is not None:
         record = replace(record, training=artifacts.put(training, ids.training))
@@ -109,6 +109,10 @@ def add_checkpoint(
         index = artifacts.put_index(owner, indexed, ids.listing)
     for key, content in attributes_of(owner, kept[len(indexed) :], index).items():
         trial.set_user_attr(key, content)
+    # With top_k it may go once the trial has ended, and the trial could not say so.
+    if top_k is None and (ids.weights in listed or len(listed) < MOST_LISTED):
+        name = file_name(about.study, about.trial, about.step)
+        list_artifact(trial, ids.weights, name, MIME_TYPE)
     for artifact_id in gone:  # Only now: until then they were of use.
         artifacts.remove(artifact_id)
     return record
@@ -148,7 +152,7 @@ def _ids(free: Sequence[str], listed: set[str]) -> _Ids:
     """Return ids, free ones first; for weights a listed one, for the rest one that is not."""
     shown = [a for a in free if a in listed]
     hidden = [a for a in free if a not in listed]
-    if not shown and len(listed) >= _MOST_LISTED:
+    if not shown and len(listed) >= MOST_LISTED:
         shown, hidden = hidden[2:], hidden[:2]
     hidden += [new_artifact_id(), new_artifact_id()]
     return _Ids(shown[0] if shown else new_artifact_id(), hidden[0], hidden[1])
@@ -157,7 +161,7 @@ def _ids(free: Sequence[str], listed: set[str]) -> _Ids:
 def _note(trial: Trial, owner: Owner, artifact_ids: list[str]) -> None:
     note = Unrecorded(tuple(artifact_ids[:_MOST_FREE]), this_process())
     for key, content in attributes_of_unrecorded(owner, note).items():
-        trial.set_user_attr(key, content)
+        set_hidden_attr(trial, key, content)
 
 
 def _kept(

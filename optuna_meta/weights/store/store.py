@@ -27,6 +27,7 @@ from optuna_meta.weights.store.artifacts import ArtifactStore
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.artifacts import UNREADABLE
 from optuna_meta.weights.store.garbage import collect_garbage
+from optuna_meta.weights.store.listing import update_listing
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.resume import named_parts
 from optuna_meta.weights.store.resume import put_back
@@ -48,9 +49,10 @@ class CheckpointStore:
     """Models of trials, kept as artifacts.
 
     A checkpoint is a safetensors file beside the trial, of which the dashboard lists 16 for
-    download, and a small record among the trial's user attributes, which is written once the file
-    is; a file holds the records of those that are too many. Threads and processes may share a
-    store.
+    download (with ``save_top_k`` the best 16 of the study, once their trials have ended and
+    :meth:`prune` was called), and a small record among the trial's user attributes, which is
+    written once the file is; a file holds the records of those that are too many. Threads and
+    processes may share a store.
 
     Args:
         artifact_store: Any artifact store of Optuna, or a folder, which is made.
@@ -266,6 +268,7 @@ class CheckpointStore:
         records = []
         if self._save_top_k is not None:
             records = retention.prune(study, self._artifacts, self._save_top_k)
+            update_listing(study, self._artifacts)
         collect_garbage(study, self._artifacts, list(others))
         return records
 
@@ -277,6 +280,7 @@ class CheckpointStore:
         """Remove files that were given up, which takes the longer the more studies there are."""
         start = time.monotonic()
         if start >= self._next_collection:
+            update_listing(study, self._artifacts)
             collect_garbage(study, self._artifacts)
             spent = time.monotonic() - start
             self._next_collection = start + spent + max(_LEAST_PAUSE, 50.0 * spent)

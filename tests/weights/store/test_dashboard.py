@@ -71,12 +71,12 @@ def test_a_checkpoint_downloads_and_its_numbers_sort(tmp_path: Path) -> None:
     assert status == 200
     told = json.loads(body)
     shown = {attr["key"]: attr["value"] for attr in told["trials"][0]["user_attrs"]}
-    assert float(shown["optuna_meta:checkpoint_value"]) == 0.25
+    assert float(shown["ckpt:value"]) == 0.25
     assert len(shown["optuna_meta:checkpoints"]) < 1024  # It cuts what is longer.
     names = [artifact["filename"] for artifact in told["trials"][0]["artifacts"]]
     assert len(names) == 1 and names[0] == "digits-trial0-step3.weights.safetensors"
     sortable = {attr["key"] for attr in told["union_user_attrs"] if attr["sortable"]}
-    assert sortable == {"optuna_meta:checkpoint_value", "optuna_meta:checkpoint_step"}
+    assert sortable == {"ckpt:value", "ckpt:step"}
 
 
 def test_what_it_deletes_is_reported_as_missing(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""``preview`` and ``explain``: what would be tried next, and why a trial is what it is."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from optuna_meta.cli.options import add_command
+from optuna_meta.cli.options import add_format
+from optuna_meta.cli.options import add_prior
+from optuna_meta.cli.options import add_study
+from optuna_meta.cli.options import sampler_of
+from optuna_meta.cli.options import study_of
+from optuna_meta.cli.output import write
+from optuna_meta.sampler.explanation import explain_trial
+from optuna_meta.sampler.explanation import Explanation
+
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Add both commands."""
+    preview = add_command(
+        commands,
+        "preview",
+        _preview,
+        "tell which configurations would be tried next, without spending a trial",
+        "optuna-meta preview --storage sqlite:///new.db --study-name new --prior old.safetensors",
+    )
+    add_study(preview)
+    preview.add_argument("-n", type=int, default=5, metavar="N", help="how many; 5 by default")
+    add_prior(preview)
+    add_format(preview)
+    explain = add_command(
+        commands,
+        "explain",
+        _explain,
+        "tell why the next trial will be what it is, or why a past one was",
+        "optuna-meta explain --storage sqlite:///new.db --study-name new --trial 7",
+    )
+    add_study(explain)
+    explain.add_argument("--trial", type=int, metavar="N", help="a past trial, from its record")
+    add_prior(explain)
+    add_format(explain, None)
+
+
+def _preview(arguments: argparse.Namespace) -> None:
+    study = study_of(arguments)
+    explanations = sampler_of(arguments).preview(study, arguments.n)
+    write([_previewed(e) for e in explanations], arguments.format)
+
+
+def _previewed(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "params": dict(explanation.params),
+        "source": explanation.source,
+        "trust": explanation.trust,
+        "leans_on": explanation.priors[0].study if explanation.priors else None,
+        "predicted": [interval[0] for interval in explanation.predicted],
+        "beats": explanation.beats,
+    }
+
+
+def _explain(arguments: argparse.Namespace) -> None:
+    study = study_of(arguments)
+    if arguments.trial is None:
+        explanation = sampler_of(arguments).explain(study)
+    else:
+        explanation = explain_trial(study, arguments.trial)
+    if arguments.format is None:
+        print(explanation)
+    elif arguments.format in ("json", "yaml"):
+        write([asdict(explanation)], arguments.format)
+    else:
+        write([asdict(prior) for prior in explanation.priors], arguments.format)

@@ -1,0 +1,147 @@
+"""How many trials a cold start would have needed for what a study has come to.
+
+Nobody knows, short of running it: so the cold sampler is run on functions that the study may be,
+drawn from its model after its trials (or, if asked, on the real objective).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+
+import numpy as np
+from optuna import Study
+from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
+from optuna.trial import Trial
+from optuna.trial import TrialState
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.replay.cold_start import best_so_far
+from optuna_meta.replay.cold_start import replayed_objective
+from optuna_meta.replay.cold_start import run_cold
+from optuna_meta.sampler.sampler import MetaSampler
+from optuna_meta.sampler.sampler_of import sampler_of
+from optuna_meta.studies.prior import Prior
+from optuna_meta.surrogate.fitted import fit_prior
+
+
+__all__ = ["Saving", "estimate_saving"]
+
+_LEAST_TRIALS = 3  # Two values always lie on a line.
+_LEVEL = 0.8  # Of the interval.
+_TIMES, _MORE = 5, 20  # So many trials a cold start is given, by those that the study needed.
+_MOST = 150
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What a cold start would have needed for a study's best value.
+
+    Args:
+        trials: After how many trials the study had it.
+        value: The value.
+        needed: Trials of each of R cold starts until it had one as good; infinite where ``limit``
+            of them were not enough.  # (R,)
+        limit: The most trials that a cold start was given.
+        is_estimate: Whether they were run on what the study may be, and not on the objective.
+        courses: Best value of each after 1, 2, ... trials, in the study's unit; that of the study
+            itself from where it was reached.  # (R, limit)
+    """
+
+    trials: int
+    value: float
+    needed: Array  # (R,)
+    limit: int
+    is_estimate: bool = True
+    courses: Array = field(default_factory=lambda: np.zeros((0, 0)), repr=False)  # (R, limit)
+
+    @property
+    def median(self) -> float:
+        """The trials that half of the cold starts needed; infinite beyond the limit."""
+        return _quantile(self.needed, 0.5)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The trials between which four of five cold starts ended."""
+        edge = 0.5 * (1.0 - _LEVEL)
+        return _quantile(self.needed, edge), _quantile(self.needed, 1.0 - edge)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        how = "replays on a model of the study" if self.is_estimate else "real cold starts"
+        return (
+            f"{'An estimate: for' if self.is_estimate else 'For'} {self.value:.4g}, which this "
+            f"study had after {self.trials} trials, a cold start needs "
+            f"{_shown(self.median, self.limit)} ({_LEVEL:.0%} of {len(self.needed)} {how}: "
+            f"{_shown(low, self.limit)} to {_shown(high, self.limit)})."
+        )
+
+
+def estimate_saving(
+    study: Study,
+    sampler: BaseSampler | None = None,
+    *,
+    objective: Callable[[Trial], float] | None = None,
+    n_replays: int = 10,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Saving | None:
+    """Estimate how many trials a cold start would have needed for the study's best value.
+
+    The cold sampler, ``MetaSampler`` without prior studies, is run several times, each time on
+    another function that the study may be; with ``objective`` on that itself.
+
+    Args:
+        study: The study, which stays as it is.
+        sampler: The one that ran it, with its prior studies; the study's own by default.
+        objective: The objective, to be run for certainty instead of an estimate.
+        n_replays: How many cold starts.
+        limit: The most trials of each; by default 20 and five for each trial of the study's.
+        seed: Seed of all random draws.
+
+    Returns:
+        The saving; ``None`` where it cannot be told: of several objectives or with constraints, or
+        before three trials have ended with different values.
+
+    Raises:
+        ValueError: No sampler that has a model of the study.
+    """
+    trials = [t for t in study.get_trials(deepcopy=False) if t.state in FINISHED]
+    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    if len(study.directions) > 1 or any(t.constraints for t in trials):
+        return None
+    sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
+    values = sign * np.array([t.value for t in complete], dtype=float)
+    if len(values) < _LEAST_TRIALS or not np.isfinite(values).all() or np.ptp(values) == 0.0:
+        return None
+    best = complete[int(np.argmin(values))]
+    n, goal = sum(t.number <= best.number for t in trials), float(values.min())
+    limit = min(_MOST, _MORE + _TIMES * n) if limit is None else limit
+    model, runs = sampler_of(study, sampler).model_of(study), []
+    listed = model.request.candidates
+    candidates = None if listed is None else [model.request.space.params(row) for row in listed]
+    nothing = fit_prior(Prior())  # Else each sampler would log that it reads no study.
+    for r in range(n_replays):
+        rng = np.random.default_rng([seed, r])
+        cold = MetaSampler(
+            prior_studies=nothing, seed=int(rng.integers(2**31)), candidates=candidates
+        )
+        if objective is None:
+            runs.append(run_cold(replayed_objective(model, rng), cold, goal, limit))
+        else:
+            runs.append(sign * run_cold(objective, cold, sign * goal, limit, study.direction))
+    needed = [len(run) if run[-1] <= goal else np.inf for run in runs]
+    courses = np.array([best_so_far(run, goal, limit) for run in runs])
+    return Saving(n, sign * goal, np.array(needed), limit, objective is None, sign * courses)
+
+
+def _quantile(needed: Array, q: float) -> float:
+    """Return a quantile of numbers (R,), some of them infinite."""
+    return float(np.quantile(needed, q, method="inverted_cdf"))
+
+
+def _shown(n: float, limit: int) -> str:
+    return f"{n:.0f}" if np.isfinite(n) else f"more than {limit}"

@@ -1,0 +1,190 @@
+"""What a study's records come to: which prior studies helped, which were left, what it saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from optuna import Study
+from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
+
+from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.replay.saving import estimate_saving
+from optuna_meta.replay.saving import Saving
+from optuna_meta.sampler.events import study_events
+from optuna_meta.sampler.record import read_record
+from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.sampler import MetaSampler
+from optuna_meta.visualization.weights_lineage import lineage
+from optuna_meta.visualization.weights_lineage import SCRATCH
+from optuna_meta.visualization.weights_lineage import SourceGain
+
+
+__all__ = ["PriorSummary", "prior_summaries", "saving_of", "StudySummary", "summarise"]
+
+
+_IN_USE = 0.02  # Least share of a study that says something.
+_REVERSED = -0.5  # Rank correlation that is no chance, on as many trials as make the event.
+
+
+@dataclass(frozen=True)
+class PriorSummary:
+    """What one prior study did.
+
+    Args:
+        name: Its name.
+        share: Its mean share in the choice of the trials, negative where its order was reversed.
+        last_share: Its share in the last trial's.
+        n_led: How many trials had it as the first of their shares.
+        agreement: The last rank correlation with the study's own trials, and of how many; ``None``
+            where none is recorded.
+        dropped_at: Number of the trial from which it was left and did not come back; ``None``
+            where it was not.
+        is_reversed: Whether trials showed its order to be the reverse of the study's, and the
+            last of them still do.
+    """
+
+    name: str
+    share: float
+    last_share: float
+    n_led: int
+    agreement: tuple[float, int] | None
+    dropped_at: int | None = None
+    is_reversed: bool = False
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A study in a report.
+
+    Args:
+        name: The study's.
+        n_trials: Finished trials.
+        n_recorded: Trials with a record.
+        best: The best trial, where there is one objective.
+        trust: That of the first and of the last trial with a record.
+        n_probes: Tests of the prior studies.
+        priors: The prior studies, those that helped most first.
+        events: Number of a trial, and what had happened before it.
+        saving: What cold starts need for the best value, if it was estimated.
+        gains: By source of the trials' weights; empty where none was recorded.
+    """
+
+    name: str
+    n_trials: int
+    n_recorded: int
+    best: FrozenTrial | None
+    trust: tuple[float, float] | None
+    n_probes: int
+    priors: tuple[PriorSummary, ...]
+    events: tuple[tuple[int, str], ...]
+    saving: Saving | None
+    gains: tuple[SourceGain, ...]
+
+
+def prior_summaries(
+    records: Sequence[TrialRecord], events: Sequence[tuple[int, str]]
+) -> tuple[PriorSummary, ...]:
+    """Gather what records say of each prior study that any of them names.
+
+    Args:
+        records: Of the trials, in order.
+        events: Numbers of trials and what had happened before them, as
+            :func:`optuna_meta.study_events` returns them.
+    """
+    named = [name for record in records for name in (*record.shares, *record.agreement)]
+    led = [record.leaned_on for record in records if record.leaned_on]
+    uses = {
+        event.partition(": ")[2]: (number, event) for number, event in events if _is_use(event)
+    }
+    reversed_ones = {event.partition(": ")[2] for _, event in events if _kind(event) == "reversed"}
+    found = []
+    for name in dict.fromkeys([*named, *led, *uses, *reversed_ones]):
+        shares = [record.shares.get(name, 0.0) for record in records]
+        agreement = [r.agreement[name] for r in records if name in r.agreement]
+        number, last = uses.get(name, (None, ""))
+        prior = PriorSummary(
+            name,
+            float(np.mean(shares)),
+            shares[-1],
+            led.count(name),
+            agreement[-1] if agreement else None,
+            number if _kind(last) == "dropped" else None,
+            name in reversed_ones and _is_reversed(shares, agreement),
+        )
+        found.append(prior)
+    return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
+
+
+def _kind(event: str) -> str:
+    return event.partition(": ")[0]
+
+
+def _is_reversed(shares: Sequence[float], agreement: Sequence[tuple[float, int]]) -> bool:
+    """Tell whether what trials showed of a study's order still holds, and is no noise's chance."""
+    has_signal = max(map(abs, shares)) >= _IN_USE  # Noise never has a share.
+    return has_signal and (not agreement or agreement[-1][0] <= _REVERSED)
+
+
+def _name(event: str) -> str:
+    return event.partition(": ")[2]
+
+
+def _is_use(event: str) -> bool:
+    return _kind(event) in ("dropped", "back")
+
+
+def saving_of(study: Study, sampler: BaseSampler, saving: Saving | bool) -> Saving | None:
+    """Return what cold starts need, estimated if so asked and the sampler can tell."""
+    if isinstance(saving, Saving):
+        return saving
+    is_asked = saving and isinstance(sampler, MetaSampler)
+    return estimate_saving(study, sampler) if is_asked else None
+
+
+def summarise(study: Study, saving: Saving | None = None) -> StudySummary:
+    """Summarise a study by its records.
+
+    Args:
+        study: The study; one that another sampler ran has no records to tell of.
+        saving: What cold starts need, where it was estimated.
+    """
+    trials = [t for t in study.get_trials(deepcopy=False) if t.state in FINISHED]
+    records = [record for record in map(read_record, trials) if record is not None]
+    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    events = study_events(study)
+    best = _best(complete, study) if len(study.directions) == 1 else None
+    return StudySummary(
+        study.study_name,
+        len(trials),
+        len(records),
+        best,
+        (records[0].trust, records[-1].trust) if records else None,
+        sum(record.is_probe for record in records),
+        prior_summaries(records, events),
+        events,
+        saving,
+        _gains(complete, study),
+    )
+
+
+def _best(complete: Sequence[FrozenTrial], study: Study) -> FrozenTrial | None:
+    sign = _sign(study.directions[0])
+    known = [t for t in complete if t.value is not None and np.isfinite(t.value)]
+    return min(known, key=lambda t: sign * float(t.value or 0.0), default=None)
+
+
+def _gains(complete: Sequence[FrozenTrial], study: Study) -> tuple[SourceGain, ...]:
+    """Return what each source of weights gained of the first objective, if any was recorded."""
+    known = [t for t in complete if t.values and np.isfinite(t.values[0])]
+    values = np.array([t.values[0] for t in known], dtype=float)
+    gains = lineage(known, values, _sign(study.directions[0])).gains
+    return () if all(gain.source == SCRATCH for gain in gains) else gains
+
+
+def _sign(direction: StudyDirection) -> float:
+    return 1.0 if direction == StudyDirection.MINIMIZE else -1.0

@@ -1,0 +1,171 @@
+"""A study's summary, and one of its trials, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from optuna.trial import FrozenTrial
+
+from optuna_meta.reporting.summary import PriorSummary
+from optuna_meta.reporting.summary import StudySummary
+from optuna_meta.reporting.text_style import TextStyle
+from optuna_meta.sampler.record import read_record
+from optuna_meta.visualization.weights_lineage import SCRATCH
+from optuna_meta.visualization.weights_lineage import source_of
+
+
+__all__ = ["study_text", "trial_text"]
+
+_MOST_STUDIES = 12
+_MOST_EVENTS = 12
+_EVENT = 160  # Letters of one.
+_MUCH = 0.25  # Of the largest share: less is no help to speak of.
+_ALONE = 0.1  # Trust below which the prior studies have no say.
+_READING = (
+    "Trust is the probability that prior studies inform this one: it falls where they mislead.",
+    "A share is a prior study's part of the advantage that the model expected of a configuration, "
+    "from 0 to 1; below 0 its order was used in reverse. The rest is the own trials' part.",
+    "The rank correlation compares what a prior study expects with what the own trials came to: 1 "
+    "is the same order, 0 none, -1 the reverse.",
+    "A test is a trial chosen as if prior studies were wrong, while nothing could refute them.",
+)
+
+
+def study_text(summary: StudySummary, style: TextStyle) -> str:
+    """Write a report of a study."""
+    return "\n\n".join(_sections(summary, style))
+
+
+def _sections(summary: StudySummary, style: TextStyle) -> Iterator[str]:
+    yield style.blocks("title", [f"What earlier studies did for {style.name(summary.name)}"])
+    yield style.blocks("text", list(_short(summary, style)))
+    if summary.priors:
+        yield style.blocks("heading", ["Prior studies"])
+        yield _prior_table(summary, style)
+    yield style.blocks("heading", ["What it saved"])
+    yield style.blocks("text", [_saved(summary)])
+    if summary.gains:
+        yield style.blocks("heading", ["Where weights came from"])
+        yield _gain_table(summary, style)
+    if summary.events:
+        yield style.blocks("heading", ["What happened"])
+        shown = summary.events[:_MOST_EVENTS]
+        lines = [f"before trial {number}: {style.name(event, _EVENT)}" for number, event in shown]
+        left = len(summary.events) - len(shown)
+        yield style.blocks("list", [*lines, *([f"and {left} more"] if left else [])])
+    yield style.blocks("heading", ["How to read it"])
+    yield style.blocks("list", _READING)
+
+
+def _short(summary: StudySummary, style: TextStyle) -> Iterator[str]:
+    """Tell the most important in one paragraph or two."""
+    best = summary.best
+    if best is not None:
+        yield (
+            f"Best value: {best.value:.4g}, of trial {best.number}; "
+            f"{summary.n_trials} trials have ended."
+        )
+    else:
+        yield f"{summary.n_trials} trials have ended."
+    if summary.trust is None:
+        yield "No trial has a record of MetaSampler: nothing is known of prior studies."
+        return
+    first, last = summary.trust
+    helped = [style.name(prior.name) for prior in _helpers(summary)]
+    by = f" Most help came from {', '.join(helped)}." if helped else " None of them helped."
+    yield f"Trust in the prior studies was {first:.2f} at first and is {last:.2f} now.{by}"
+    if last < _ALONE:
+        yield "The study has gone on alone: they have no say any more."
+    reversed_ones = [style.name(p.name) for p in summary.priors if p.is_reversed]
+    if reversed_ones:
+        yield f"In reverse order to this study: {', '.join(reversed_ones)}."
+    if summary.n_probes:
+        yield f"Trials that tested the prior studies: {summary.n_probes}."
+
+
+def _helpers(summary: StudySummary) -> list[PriorSummary]:
+    """Return the prior studies, three at most, that helped most."""
+    sizes = [prior.share for prior in summary.priors]
+    if max(sizes, default=0.0) <= 0.0:  # Earlier versions recorded no shares.
+        led = [prior for prior in summary.priors if prior.n_led]
+        return sorted(led, key=lambda prior: -prior.n_led)[:3]
+    return [prior for prior in summary.priors if prior.share >= _MUCH * max(sizes)][:3]
+
+
+def _prior_table(summary: StudySummary, style: TextStyle) -> str:
+    header = ["prior study", "mean share", "last share", "led", "rank correlation", "state"]
+    shown = summary.priors[:_MOST_STUDIES]
+    rows = [
+        [
+            style.name(prior.name),
+            f"{prior.share:.2f}",
+            f"{prior.last_share:.2f}",
+            f"{prior.n_led} of {summary.n_recorded}",
+            _agreement(prior),
+            _state(prior),
+        ]
+        for prior in shown
+    ]
+    left = len(summary.priors) - len(shown)
+    if left:
+        rows.append([f"and {left} more", *[""] * (len(header) - 1)])
+    return style.table(header, rows)
+
+
+def _agreement(prior: PriorSummary) -> str:
+    if prior.agreement is None or not np.isfinite(prior.agreement[0]):
+        return "unknown"
+    return f"{prior.agreement[0]:.2f} ({prior.agreement[1]} trials)"
+
+
+def _state(prior: PriorSummary) -> str:
+    parts = ["reversed"] if prior.is_reversed else []
+    if prior.dropped_at is not None:
+        parts.append(f"dropped at trial {prior.dropped_at}")
+    return ", ".join(parts) or ("helped" if prior.share > 0.0 or prior.n_led else "no say")
+
+
+def _saved(summary: StudySummary) -> str:
+    if summary.saving is None:
+        return (
+            "Not estimated here: that takes the sampler, one objective without constraints, and "
+            "some trials (publish_report estimates it, report_every= does not)."
+        )
+    saving = summary.saving
+    by = saving.median - saving.trials
+    saved = f"at least {saving.limit - saving.trials}" if np.isinf(by) else f"about {by:.0f}"
+    verdict = f"It has saved {saved} trials." if by > 0 else "It has saved no trial."
+    return f"{verdict} {saving}"
+
+
+def _gain_table(summary: StudySummary, style: TextStyle) -> str:
+    rows = []
+    for gain in summary.gains[:_MOST_STUDIES]:
+        is_scratch = gain.source == SCRATCH
+        known = np.isfinite(gain.gain) and not is_scratch
+        gained = f"{gain.gain:.3g}" if known else "" if is_scratch else "unknown"
+        name = SCRATCH if is_scratch else style.name(gain.source)
+        rows.append([name, str(len(gain.indices)), f"{gain.median:.4g}", gained])
+    return style.table(["weights from", "trials", "median value", "better by"], rows)
+
+
+def trial_text(trial: FrozenTrial, style: TextStyle) -> str:
+    """Write why a trial is what it is; empty where nothing is recorded of it."""
+    record, source = read_record(trial), source_of(trial)
+    lines = []
+    if record is not None:
+        lines.append(f"From {record.source}, with a trust of {record.trust:.2f} in prior studies.")
+        shares = [f"{style.name(name)} {share:.2f}" for name, share in record.shares.items()]
+        if shares:
+            lines.append(f"Shares: {', '.join(shares)}.")
+        elif record.leaned_on:
+            lines.append(f"It leaned on {style.name(record.leaned_on)}.")
+        for k, (mean, low, high) in enumerate(record.predicted):
+            came = trial.values[k] if trial.values else None
+            ended = "" if came is None else f"; it came to {came:.4g}"
+            lines.append(f"Predicted: {mean:.4g}, likely {low:.4g} to {high:.4g}{ended}.")
+        lines += [f"Before it: {style.name(event, _EVENT)}." for event in record.events[:3]]
+    if source is not None:
+        lines.append(f"Weights from {style.name(source[1])}.")
+    return style.blocks("text", lines)

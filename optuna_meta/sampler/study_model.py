@@ -1,0 +1,43 @@
+"""What a sampler makes of a study at one moment, for figures and reports: models and arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optuna_meta._typing import Array
+from optuna_meta.suggest.request import SuggestRequest
+from optuna_meta.suggest.suggester import Suggester
+from optuna_meta.surrogate.transfer_model import OutcomePosterior
+from optuna_meta.surrogate.transfer_model import TransferModel
+
+
+__all__ = ["StudyModel"]
+
+
+@dataclass(frozen=True)
+class StudyModel:
+    """The prior studies' models, and the study's finished trials as the next one sees them.
+
+    Args:
+        suggester: What would answer the next trial; not to be asked, for it would remember.
+        request: What the next trial asks.
+    """
+
+    suggester: Suggester
+    request: SuggestRequest
+
+    def transfer(self, objective: int = 0) -> TransferModel:
+        """Return what the prior studies say of an objective."""
+        return self.suggester.model(self.request.outcomes[objective])
+
+    def values(self, objective: int = 0) -> Array:
+        """Return the finished trials' values, lower is better.  # (n,)"""
+        return np.asarray(self.request.values[:, objective])
+
+    def posterior(self, objective: int = 0) -> OutcomePosterior:
+        """Condition a copy of an objective's model on the finished trials."""
+        rows = self.request.rows
+        model = self.transfer(objective).copy()
+        return model.condition(self.request.space, rows, self.values(objective), rows[:0])

@@ -1,0 +1,154 @@
+"""Where trials' weights came from, and what they gained by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna import Study
+from optuna.trial import FrozenTrial
+
+from optuna_meta._typing import Array
+from optuna_meta.visualization.plotly_figure import COLORS
+from optuna_meta.visualization.plotly_figure import figure_of
+from optuna_meta.visualization.plotly_figure import graph_objects
+from optuna_meta.visualization.plotly_figure import numbers
+from optuna_meta.visualization.plotly_figure import placeholder
+from optuna_meta.visualization.plotly_figure import shown_name
+from optuna_meta.visualization.plotly_figure import thinned
+from optuna_meta.visualization.target_values import Target
+from optuna_meta.visualization.target_values import target_values
+from optuna_meta.visualization.target_values import TargetValues
+from optuna_meta.weights.warm_start.report import WEIGHTS_FROM_KEY
+
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+__all__ = ["lineage", "Lineage", "plot_weights_lineage", "SCRATCH", "SourceGain", "source_of"]
+
+TITLE = "Where the trials' weights came from"
+NOTHING = "No trial has recorded where its weights came from (record_lineage)."
+SCRATCH = "from scratch"
+_SEVERAL = "several studies"
+_MOST_SOURCES = 7
+
+
+@dataclass(frozen=True)
+class SourceGain:
+    """Trials that started from the weights of one study, or from scratch.
+
+    Args:
+        source: The study.
+        indices: The trials, by their index among all.  # (n,)
+        median: Of their values.
+        gain: How much better that is than the median from scratch, in the study's unit; NaN where
+            no trial started from scratch.
+    """
+
+    source: str
+    indices: NDArray[np.int64]  # (n,)
+    median: float
+    gain: float
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where the weights of a study's complete trials came from.
+
+    Args:
+        labels: Of each trial, the very checkpoint, and the share of the weights it gave.
+        gains: By source, the best first.
+    """
+
+    labels: tuple[str, ...]
+    gains: tuple[SourceGain, ...]
+
+
+def source_of(trial: FrozenTrial) -> tuple[str, str] | None:
+    """Return the study that a trial's weights came from, and the checkpoint in words.
+
+    ``None`` for a trial that started from scratch.
+    """
+    written = trial.user_attrs.get(WEIGHTS_FROM_KEY)
+    sources = written.get("sources") if isinstance(written, Mapping) else None
+    if not isinstance(written, Mapping) or not sources:
+        return None
+    names = dict.fromkeys(str(source["study"]) for source in sources)
+    first = ", ".join(f"trial {source['trial']} of {source['study']}" for source in sources[:2])
+    more = f" and {len(sources) - 2} more" if len(sources) > 2 else ""
+    share = float(written.get("share", np.nan))
+    name = next(iter(names)) if len(names) == 1 else _SEVERAL
+    return name, f"{first}{more}; {share:.0%} of the parameters"
+
+
+def lineage(trials: Sequence[FrozenTrial], values: Array, sign: float) -> Lineage:
+    """Group n trials by the source of their weights, and compare each with scratch.
+
+    Args:
+        trials: The trials.
+        values: Their values.  # (n,)
+        sign: 1 where lower is better, -1 where higher is.
+    """
+    found = [source_of(trial) for trial in trials]
+    names = np.array([f[0] if f else SCRATCH for f in found], dtype=object)
+    scratch = values[names == SCRATCH]
+    start = float(np.median(scratch)) if len(scratch) else np.nan
+    gains = []
+    for name in dict.fromkeys(names.tolist()):
+        indices = np.flatnonzero(names == name)
+        median = float(np.median(values[indices]))
+        gains.append(SourceGain(name, indices, median, sign * (start - median)))
+    gains.sort(key=lambda gain: sign * gain.median)
+    return Lineage(tuple(f[1] if f else SCRATCH for f in found), tuple(gains))
+
+
+def plot_weights_lineage(
+    study: Study, *, target: Target | None = None, target_name: str = "Objective Value"
+) -> go.Figure:
+    """Plot each trial's value by where its weights came from, and each source's gain.
+
+    The gain is the difference of the medians from that of the trials from scratch, if there are
+    any: an association, for the trials differ in their hyperparameters too.
+
+    Args:
+        study: A study whose trials called :func:`~optuna_meta.weights.record_lineage`.
+        target: Which objective, as a function of a trial; to be given where there are several.
+        target_name: Its name on the axis.
+
+    Returns:
+        A :class:`plotly.graph_objects.Figure` object.
+
+    Raises:
+        ValueError: The study has several objectives, and no target says which.
+    """
+    graph_objects()
+    values = target_values(study, target)
+    found = lineage(values.trials, values.values, values.sign)
+    if all(gain.source == SCRATCH for gain in found.gains):
+        return placeholder(TITLE, NOTHING)
+    traces = [
+        _dots(gain, found, values, COLORS[k % len(COLORS)])
+        for k, gain in enumerate(found.gains[:_MOST_SOURCES])
+    ]
+    x_axis, y_axis = {"title": {"text": "Trial"}}, {"title": {"text": target_name}}
+    return figure_of(traces, TITLE, xaxis=x_axis, yaxis=y_axis)
+
+
+def _dots(gain: SourceGain, found: Lineage, values: TargetValues, color: str) -> Any:
+    go = graph_objects()
+    kept = gain.indices[thinned(len(gain.indices))]
+    gained = (
+        f", gained {gain.gain:.3g}" if np.isfinite(gain.gain) and gain.source != SCRATCH else ""
+    )
+    text = [shown_name(found.labels[i]) for i in kept]
+    name = f"{shown_name(gain.source)} (median {gain.median:.4g}{gained})"
+    x, y = values.numbers[kept].tolist(), numbers(values.values[kept])
+    marker = {"size": 9, "color": "#999999" if gain.source == SCRATCH else color}
+    return go.Scatter(x=x, y=y, text=text, name=name, mode="markers", marker=marker)

@@ -1,0 +1,81 @@
+"""What cold starts need for a study's best value."""
+
+from __future__ import annotations
+
+import numpy as np
+import optuna
+import pytest
+
+from optuna_meta import MetaSampler
+from optuna_meta.replay import estimate_saving
+from optuna_meta.replay import Saving
+from tests.toys import bowl
+from tests.toys import meta_sampler
+from tests.visualization.studies import bowl_study
+
+
+def test_median_and_interval_count_what_was_not_reached() -> None:
+    saving = Saving(4, 0.5, np.array([3.0, 7.0, 9.0, 12.0, np.inf]), 20)
+    assert saving.median == 9.0 and saving.interval == (3.0, np.inf)
+    assert str(saving) == (
+        "An estimate: for 0.5, which this study had after 4 trials, a cold start needs 9 (80% of "
+        "5 replays on a model of the study: 3 to more than 20)."
+    )
+
+
+def test_an_estimate_is_the_same_each_time_and_leaves_the_study() -> None:
+    study = bowl_study()
+    before = [(t.number, t.user_attrs) for t in study.trials]
+    first, second = (estimate_saving(study, n_replays=2, limit=8) for _ in range(2))
+    assert first is not None and second is not None
+    np.testing.assert_array_equal(first.needed, second.needed)
+    assert first.is_estimate and first.value == study.best_value
+    assert first.trials == study.best_trial.number + 1 and first.courses.shape == (2, 8)
+    reached = np.isfinite(first.needed)
+    assert (first.courses[reached, -1] == study.best_value).all()
+    assert [(t.number, t.user_attrs) for t in study.trials] == before
+
+
+def test_real_cold_starts_are_no_estimate() -> None:
+    study = bowl_study()
+    saving = estimate_saving(study, objective=bowl(), n_replays=2, limit=30)
+    assert saving is not None and not saving.is_estimate and "real cold starts" in str(saving)
+    reached = saving.needed[np.isfinite(saving.needed)]
+    assert (reached <= 30).all()
+
+
+@pytest.mark.parametrize(
+    "values", [[0.5, 0.4], [0.5, 0.5, 0.5]], ids=["too few trials", "equal values"]
+)
+def test_nothing_is_told_before_trials_tell(values: list[float]) -> None:
+    study = optuna.create_study(sampler=meta_sampler(None))
+    for value in values:
+        study.add_trial(optuna.trial.create_trial(value=value))
+    assert estimate_saving(study) is None
+
+
+def test_cold_starts_have_the_studys_candidates() -> None:
+    rows = [{"x": 0.1 * i, "kind": kind} for i in range(10) for kind in "ab"]
+    sampler = MetaSampler(seed=0, candidates=rows)
+    study = optuna.create_study(sampler=sampler)
+    asked = []
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0.0, 1.0)
+        asked.append((x, trial.suggest_categorical("kind", ["a", "b"])))
+        return (x - 0.4) ** 2
+
+    study.optimize(objective, n_trials=6)
+    assert estimate_saving(study, n_replays=2, limit=4) is not None
+    asked.clear()
+    assert estimate_saving(study, objective=objective, n_replays=1, limit=4) is not None
+    assert {(round(x, 9), kind) for x, kind in asked} <= {
+        (round(r["x"], 9), r["kind"]) for r in rows
+    }
+
+
+def test_nothing_is_told_of_several_objectives() -> None:
+    study = optuna.create_study(directions=["minimize", "maximize"], sampler=meta_sampler(None))
+    for i in range(4):
+        study.add_trial(optuna.trial.create_trial(values=[float(i), 1.0]))
+    assert estimate_saving(study) is None

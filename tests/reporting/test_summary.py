@@ -1,0 +1,48 @@
+"""What records come to."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+
+from optuna_meta.reporting.summary import prior_summaries
+from optuna_meta.reporting.summary import summarise
+from optuna_meta.sampler.record import TrialRecord
+from tests.visualization.studies import telling_study
+from tests.visualization.studies import WEIRD
+
+
+def test_prior_studies_are_told_by_their_shares() -> None:
+    summary = summarise(telling_study())
+    helpful, noise, weird = summary.priors
+    assert helpful.name == "helpful" and helpful.share == pytest.approx(0.5)
+    assert helpful.n_led == 8 and helpful.agreement == (0.8, 7) and not helpful.is_reversed
+    assert noise.name == "noise" and noise.dropped_at == 4 and noise.agreement is None
+    assert weird.name == WEIRD and weird.is_reversed
+    assert weird.last_share == pytest.approx(-0.17)
+
+
+def test_what_came_back_is_not_dropped() -> None:
+    records = [TrialRecord(0, "", 0.5, {"d": 0.3, "e": 0.01})]
+    events = [(3, "dropped: a: b"), (5, "dropped: c"), (7, "back: c")]
+    events += [(8, "reversed: d"), (8, "reversed: e")]  # One that has no signal may be by chance.
+    priors = {prior.name: prior for prior in prior_summaries(records, events)}
+    assert priors["a: b"].dropped_at == 3 and priors["c"].dropped_at is None
+    assert [name for name, prior in priors.items() if prior.is_reversed] == ["d"]
+
+
+def test_a_study_is_summarised() -> None:
+    study = telling_study(direction="maximize")
+    summary = summarise(study)
+    assert (summary.n_trials, summary.n_recorded, summary.n_probes) == (8, 8, 1)
+    assert summary.best is not None and summary.best.number == 7
+    assert summary.trust == (0.9, pytest.approx(0.2))
+    assert summary.events == ((4, "dropped: noise"), (6, f"reversed: {WEIRD}"))
+    assert summary.gains == ()
+
+
+def test_a_study_without_records_has_nothing_to_tell() -> None:
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    study.add_trial(optuna.trial.create_trial(values=[1.0, 2.0]))
+    summary = summarise(study)
+    assert summary.trust is None and summary.best is None and summary.priors == ()

@@ -1,0 +1,69 @@
+"""A study in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import optuna
+
+from optuna_meta.replay.saving import Saving
+from optuna_meta.reporting.summary import summarise
+from optuna_meta.reporting.text_style import Html
+from optuna_meta.reporting.text_style import Markdown
+from optuna_meta.reporting.wording import study_text
+from optuna_meta.reporting.wording import trial_text
+from tests.visualization.studies import record
+from tests.visualization.studies import recorded_study
+from tests.visualization.studies import telling_study
+from tests.visualization.test_weights_lineage import weights_from
+
+
+def test_a_report_says_what_helped_what_was_dropped_and_what_is_reversed() -> None:
+    text = study_text(summarise(telling_study()), Markdown())
+    assert "Trust in the prior studies was 0.90 at first and is 0.20 now." in text
+    assert "Most help came from `helpful`." in text
+    assert "| `noise` | 0.00 | 0.00 | 0 of 8 | unknown | dropped at trial 4 |" in text
+    assert "| -0.70 (7 trials) | reversed |" in text
+    assert "* before trial 4: `dropped: noise`" in text
+    assert "Not estimated here" in text
+
+
+def test_a_saving_is_told_with_its_interval_and_as_an_estimate() -> None:
+    summary = summarise(telling_study())
+    saving = Saving(5, 0.5, np.array([9.0, 12.0, np.inf]), 20)
+    text = study_text(replace(summary, saving=saving), Markdown())
+    assert "It has saved about 7 trials. An estimate:" in text
+    never = Saving(5, 0.5, np.array([np.inf]), 20)
+    assert "saved at least 15 trials" in study_text(replace(summary, saving=never), Markdown())
+    worse = Saving(5, 0.5, np.array([2.0]), 20)
+    assert "It has saved no trial." in study_text(replace(summary, saving=worse), Markdown())
+
+
+def test_a_study_that_went_on_alone_says_so() -> None:
+    alone = recorded_study([record(0.9), record(0.05)])
+    assert "has gone on alone" in study_text(summarise(alone), Markdown())
+    cold = optuna.create_study()
+    assert "nothing is known of prior studies" in study_text(summarise(cold), Markdown())
+
+
+def test_weights_are_told_by_source() -> None:
+    study = recorded_study([weights_from("digits"), {}], values=[0.25, 1.0])
+    text = study_text(summarise(study), Markdown())
+    assert "| `digits` | 1 | 0.25 | 0.75 |" in text and "| from scratch | 1 | 1 |  |" in text
+    trial = trial_text(study.trials[0], Markdown())
+    assert trial == "Weights from `trial 3 of digits; 50% of the parameters`."
+
+
+def test_a_trial_tells_its_shares_its_prediction_and_what_had_happened() -> None:
+    trial = telling_study().trials[4]
+    text = trial_text(trial, Html())
+    assert "with a trust of 0.50" in text and "<code>helpful</code> 0.50" in text
+    assert "Predicted: 4.1, likely 3 to 5; it came to 4." in text
+    assert "Before it: <code>dropped: noise</code>." in text and "<b>" not in text
+
+
+def test_a_trial_of_an_earlier_version_tells_what_it_has() -> None:
+    study = recorded_study([record(0.9, leaned_on="a"), {}])
+    assert "It leaned on `a`." in trial_text(study.trials[0], Markdown())
+    assert trial_text(study.trials[1], Markdown()) == ""

@@ -1,0 +1,52 @@
+"""Where weights came from and what they gained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from optuna_meta.visualization import plot_weights_lineage
+from optuna_meta.visualization.weights_lineage import lineage
+from optuna_meta.visualization.weights_lineage import source_of
+from optuna_meta.weights.warm_start.report import WEIGHTS_FROM_KEY
+from tests.visualization.studies import recorded_study
+
+
+def weights_from(*studies: str, share: float = 0.5) -> dict[str, Any]:
+    sources = [{"study": name, "trial": 3, "sha256": "0", "weight": 1.0} for name in studies]
+    return {WEIGHTS_FROM_KEY: {"sources": sources, "share": share}}
+
+
+def test_a_source_is_a_study_and_its_checkpoint_in_words() -> None:
+    trials = recorded_study([weights_from("digits"), weights_from("a", "b", "c"), {}]).trials
+    assert source_of(trials[0]) == ("digits", "trial 3 of digits; 50% of the parameters")
+    several = source_of(trials[1])
+    assert several is not None and several[0] == "several studies" and "1 more" in several[1]
+    assert source_of(trials[2]) is None
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_gain_is_how_much_better_than_scratch_the_median_is(sign: float) -> None:
+    attrs = [weights_from("digits"), {}, weights_from("digits"), {}, weights_from("noise")]
+    trials = recorded_study(attrs).trials
+    values = sign * np.array([1.0, 4.0, 3.0, 6.0, 9.0])
+    gains = lineage(trials, values, sign).gains
+    assert [g.source for g in gains] == ["digits", "from scratch", "noise"]
+    assert [g.gain for g in gains] == [3.0, 0.0, -4.0]
+
+
+def test_without_a_trial_from_scratch_no_gain_is_known() -> None:
+    trials = recorded_study([weights_from("digits")]).trials
+    (gain,) = lineage(trials, np.array([1.0]), 1.0).gains
+    assert np.isnan(gain.gain)
+
+
+def test_the_figure_names_sources_and_gains() -> None:
+    pytest.importorskip("plotly")
+    study = recorded_study([weights_from("digits"), {}], values=[0.25, 1.0])
+    names = [trace.name for trace in plot_weights_lineage(study).data]
+    assert names == ["digits (median 0.25, gained 0.75)", "from scratch (median 1)"]
+    assert not plot_weights_lineage(optuna.create_study()).data
