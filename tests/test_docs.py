@@ -55,7 +55,8 @@ def test_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "page", page)  # Where dataclasses and pickles look.
     monkeypatch.chdir(tmp_path)
     places = {found.start(): found[1] for found in COMMAND.finditer(path.read_text())}
-    steps = dict(zip((found.start() for found in BLOCK.finditer(path.read_text())), blocks))
+    starts = (found.start() for found in BLOCK.finditer(path.read_text()))
+    steps = dict(zip(starts, blocks, strict=True))
     for place in sorted(steps | places if name in WITH_COMMANDS else steps):
         if place in steps:
             exec(compile(steps[place], path, "exec", dont_inherit=True), page.__dict__)
