@@ -27,7 +27,6 @@ from optuna_meta.surrogate.components import Component
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.mixture_gp import condition
 from optuna_meta.surrogate.mixture_gp import Inputs
-from optuna_meta.surrogate.mixture_gp import MixtureGP
 from optuna_meta.surrogate.transfer_model import OutcomePosterior
 from optuna_meta.surrogate.transfer_model import TransferModel
 
@@ -74,11 +73,11 @@ def accounted(
         weights[tasks] += model.weights / n_objectives
         values = request.values[:, k][~np.isnan(request.values[:, k])]
         chosen = _inputs(row[None], posterior, request.space)
-        predicted.append(_predicted(posterior.full, chosen, values))
+        predicted.append(_predicted(posterior, chosen, values))
         tasks = tasks[posterior.active]
         if posterior.full.task_weights.any():
             beaten.append(float(ndtr(-chosen.Z[0] @ posterior.full.task_weights)))
-        shares = _shares(posterior.full, chosen, inputs[k], values)
+        shares = _shares(posterior, chosen, inputs[k], values)
         signed[tasks] += posterior.trust * shares.signed / n_objectives
         order += tasks[shares.order].tolist()
         known = agreement(posterior.full.observed.Z[: posterior.full.n_trials], values)
@@ -114,17 +113,18 @@ def _inputs(rows: Array, posterior: OutcomePosterior, space: Space) -> Inputs:
     return Inputs(posterior.fitted.predict(rows, space), design(rows, space))
 
 
-def _shares(model: MixtureGP, chosen: Inputs, pool: Inputs, values: Array) -> Shares:
+def _shares(posterior: OutcomePosterior, chosen: Inputs, pool: Inputs, values: Array) -> Shares:
     """Return the studies' parts in the advantage of the best candidates over typical ones.
 
     Candidates are of the pool, the target's best trials and the chosen one.
     """
+    model, tail = posterior.full, posterior.tail
     n, typical = model.n_trials, pool.select(_spread(len(pool.Z)))
     alike = likeness(typical.Z)
     w = counted_once(alike, model.task_weights)
     own = model.observed.select(np.arange(n))
     tried = own.select(np.argsort(values, kind="stable")[:_BEST])
-    plain = condition((_PLAIN,), own, warp_objective(values), w, model.scales)
+    plain = condition((_PLAIN,), own, warp_objective(values, tail), w, model.scales)
     candidates = Inputs(
         np.vstack([typical.Z, tried.Z, chosen.Z]), np.vstack([typical.X, tried.X, chosen.X])
     )
@@ -142,12 +142,13 @@ def _spread(n: int) -> NDArray[np.int64]:
 
 
 def _predicted(
-    model: MixtureGP, chosen: Inputs, values: Array
+    posterior: OutcomePosterior, chosen: Inputs, values: Array
 ) -> tuple[float, float, float] | None:
     """Return mean and 90 % interval in the values' own unit; ``None`` where these tell none."""
     if len(values) < _TELLING or np.ptp(values) == 0.0:
         return None
+    model, tail = posterior.full, posterior.tail
     mean, deviation = model.observable(chosen)
     ends = mean + _NINETY_PERCENT * deviation * np.array([0.0, -1.0, 1.0])
-    middle, low, high = unwarp_objective(values, ends).tolist()
+    middle, low, high = unwarp_objective(values, ends, tail).tolist()
     return middle, low, high
