@@ -44,7 +44,7 @@ class StudyState:
         # Whether the prior studies were compared with the parameters that it asks for.
         self.is_compared = False
         self._history = History()
-        self._own: tuple[str, tuple[str, ...]] = ("", ())
+        self._own: tuple[str, FittedPrior | None, tuple[str, ...]] = ("", None, ())
 
     def own_names(
         self, fitted: FittedPrior, study: Study, trials: Sequence[FrozenTrial]
@@ -57,7 +57,7 @@ class StudyState:
         if first is None:
             return ()
         fingerprint = fingerprint_of([first])  # A study made anew has the old one's name.
-        if self._own[0] != fingerprint or not fingerprint:
+        if self._own[0] != fingerprint or self._own[1] is not fitted or not fingerprint:
             # HyperbandPruner's wrapper shows some of the trials, perhaps not the first.
             everything = all_trials(study, trials)
             all_of_it = {t.number: t for t in everything if t.state in FINISHED}
@@ -70,8 +70,8 @@ class StudyState:
                 if task.origin == own or not task.origin.startswith(storage)
                 if is_of_study(task.fingerprint, all_of_it)
             )
-            self._own = fingerprint, names
-        return self._own[1]
+            self._own = fingerprint, fitted, names
+        return self._own[2]
 
     def read(self, trials: Sequence[FrozenTrial]) -> History:
         """Return the history of those of the trials, of any state, that have finished."""
