@@ -31,7 +31,7 @@ def replayed_objective(model: StudyModel, rng: np.random.Generator) -> Callable[
     The best trial has its value there exactly, and others have no noise: luck needs no repeating.
     """
     values, request, posterior = model.values(), model.request, model.posterior()
-    space, y = request.space, warp_objective(values)
+    space, y = request.space, warp_objective(values, posterior.tail)
     draw = draw_function(posterior.full, y, rng)
 
     def drawn(rows: Array) -> Array:
@@ -42,7 +42,7 @@ def replayed_objective(model: StudyModel, rng: np.random.Generator) -> Callable[
 
     def objective(trial: Trial) -> float:
         row = suggested_row(trial, space, request.conditions)
-        return float(unwarp_objective(values, drawn(row[None]) + lift)[0])
+        return float(unwarp_objective(values, drawn(row[None]) + lift, posterior.tail)[0])
 
     return objective
 
