@@ -2,6 +2,7 @@
 
 from optuna_meta.features import extract_meta_features
 from optuna_meta.features import record_meta_features
+from optuna_meta.pruning.pruner import MetaPruner
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import PriorInfluence
 from optuna_meta.sampler.sampler import MetaSampler
@@ -14,6 +15,7 @@ from optuna_meta.surrogate.fitted import FittedPrior
 __all__ = [
     "Explanation",
     "FittedPrior",
+    "MetaPruner",
     "MetaSampler",
     "Prior",
     "PriorInfluence",

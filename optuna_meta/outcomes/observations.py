@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
 import hashlib
@@ -20,6 +21,8 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
+from optuna_meta.outcomes.curves import Curves
+from optuna_meta.outcomes.curves import curves_of
 from optuna_meta.outcomes.trial_table import curve_of
 from optuna_meta.outcomes.trial_table import TrialTable
 
@@ -100,6 +103,7 @@ class Observations:
         constraint_values: Values of the J constraints, at most 0 where a trial is feasible; NaN
             where it reports none.  # (n, J)
         measured: Which values trials came to, and not only what is likely of them.  # (n,)
+        curves: What they reported on their way, and how long they ran.
     """
 
     params: Sequence[Mapping[str, Any]]
@@ -107,6 +111,7 @@ class Observations:
     values: Array  # (n, K)
     constraint_values: Array  # (n, J)
     measured: NDArray[np.bool_]  # (n,)
+    curves: Curves = field(default_factory=Curves, repr=False)
 
     def __len__(self) -> int:
         return len(self.params)
@@ -176,10 +181,12 @@ def observe(
     for trial in finished:
         table.append(trial)
     reports = table.reports(keys)
+    sign = -1.0 if directions[0] == StudyDirection.MAXIMIZE else 1.0
     return Observations(
         tuple(finished[i].params for i in reports.places),
         tuple(finished[i].distributions for i in reports.places),
         reports.values,
         reports.constraint_values,
         reports.measured,
+        curves_of([finished[i] for i in reports.places], sign),
     )

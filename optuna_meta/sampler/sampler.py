@@ -18,6 +18,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import has_trial
 from optuna_meta._optuna import metric_names
@@ -28,7 +29,6 @@ from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import objectives
-from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.explanation import explained
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.plan import Offer

@@ -262,4 +262,5 @@ def _tasks(study: RawStudy, space: Space) -> Iterator[Task]:
                 study.fingerprint,
                 outcome,
                 study.origin,
+                None if outcome.is_constraint else study.observations.curves.select(known),
             )

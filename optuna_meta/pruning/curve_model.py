@@ -1,0 +1,117 @@
+"""What curves of prior studies say of a trial's chance to end below the incumbent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+
+import numpy as np
+
+from optuna_meta._typing import Array
+from optuna_meta.pruning.logistic import chance
+from optuna_meta.pruning.logistic import fit_logistic
+from optuna_meta.pruning.replay import Replay
+from optuna_meta.pruning.replay import replayed
+from optuna_meta.pruning.risk import Records
+from optuna_meta.pruning.standing import N_COLUMNS
+from optuna_meta.studies.task import Task
+
+
+__all__ = ["CurveModel", "default_coefficients", "fit_curves", "records_of"]
+
+_MOST_STUDIES = 64
+_ORDERS = 48  # Of all prior studies together, at least _FEWEST each and no more than _MOST.
+_FEWEST, _MOST = 3, 8
+_FOLDS = 5
+_PULL = 1.0
+_POSITIONS_OF_A_TRIAL = 4.0  # Its 12 positions, and its orders, tell no more than so many.
+
+
+def default_coefficients() -> Array:
+    """Return coefficients without any study: a chance falls with gap and rank, late more.  # (12,)
+
+    They only order trials; how low a chance must be is always counted.
+    """
+    coefficients = np.zeros((4, 3))  # (1, gap, rank, progress) x (early, midway, late)
+    coefficients[1] = -0.5, -1.5, -2.5
+    coefficients[2] = -1.0
+    return coefficients.ravel()
+
+
+# A chance falls with gap and rank and rises with progress, at every stage.
+_LOWER = np.repeat([-np.inf, -np.inf, -np.inf, 0.0], 3)
+_UPPER = np.repeat([np.inf, 0.0, 0.0, np.inf], 3)
+
+
+@dataclass(frozen=True)
+class CurveModel:
+    """Chances, and how they did where they were put to the test.
+
+    Args:
+        coefficients: Of the columns of ``standing``.  # (12,)
+        records: Of each prior study, under chances that were learned from others.
+        replay: The prior studies' trials; ``None`` without any.
+        earliest: Share of the way before which no prior trial was seen.
+    """
+
+    coefficients: Array = field(default_factory=default_coefficients)
+    records: tuple[Records, ...] = ()
+    replay: Replay | None = field(default=None, repr=False)
+    earliest: float = 0.0
+
+    def count(self, X: Array, position: float) -> tuple[int, int]:
+        """Count the prior trials that stood no better, and those of them that improved.
+
+        Args:
+            X: Where a trial stands, as columns.  # (12,)
+            position: Share of the way that is done.
+        """
+        if self.replay is None:
+            return 0, 0
+        replay = self.replay
+        column = np.argmin(np.abs(replay.positions - position), axis=1)
+        rows = replay.X[np.arange(len(replay)), column]
+        stood = rows @ self.coefficients <= X @ self.coefficients
+        keys = np.stack([replay.studies, replay.trials], axis=1)
+        improved = np.unique(keys[stood & replay.improved], axis=0)
+        return len(np.unique(keys[stood], axis=0)), len(improved)
+
+
+def fit_curves(tasks: Sequence[Task]) -> CurveModel:
+    """Learn chances from prior studies; how they do is seen on studies that they do not know."""
+    known = [task for task in tasks if task.curves is not None and len(task.curves.steps) > 1]
+    known = sorted(known, key=lambda task: task.name)[:_MOST_STUDIES]
+    n_orders = int(np.clip(_ORDERS // max(len(known), 1), _FEWEST, _MOST))
+    played = [replayed(t.curves, t.values, n_orders, i) for i, t in enumerate(known) if t.curves]
+    replays = [replay for replay in played if replay is not None]
+    if not replays:
+        return CurveModel()
+    joined = Replay.joined(replays)
+    groups = [replays[i::_FOLDS] for i in range(min(_FOLDS, len(replays)))]
+    records = []
+    for group in groups:
+        own = {int(replay.studies[0]) for replay in group}
+        kept = ~np.isin(joined.studies, list(own))
+        others = joined.select(kept) if kept.any() else joined
+        coefficients = _fitted(others)
+        records += [records_of(replay, coefficients) for replay in group]
+    earliest = float(joined.positions.min())
+    return CurveModel(_fitted(joined), tuple(records), joined, earliest)
+
+
+def records_of(replay: Replay, coefficients: Array) -> Records:
+    """Return what chances a study's records were given."""
+    records = replay.select(replay.is_record)
+    lowest = chance(records.X, coefficients).min(axis=1, initial=1.0)
+    return Records(lowest, len(np.unique(records.trials)))
+
+
+def _fitted(replay: Replay) -> Array:
+    q, n_positions = replay.positions.shape
+    n_trials = len(np.unique(np.stack([replay.studies, replay.trials]), axis=1).T)
+    weight = _POSITIONS_OF_A_TRIAL * n_trials / (q * n_positions)
+    y = np.repeat(replay.improved, n_positions).astype(float)
+    X = replay.X.reshape(-1, N_COLUMNS)
+    weights = np.full(len(y), weight)
+    return fit_logistic(X, y, weights, default_coefficients(), _PULL, _LOWER, _UPPER)

@@ -1,0 +1,112 @@
+"""Whether a running trial goes on: its chance, by the prior studies or by the target alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna.trial import FrozenTrial
+
+from optuna_meta.pruning.curve_model import CurveModel
+from optuna_meta.pruning.curve_model import records_of
+from optuna_meta.pruning.logistic import chance
+from optuna_meta.pruning.replay import replayed
+from optuna_meta.pruning.risk import allowed_chance
+from optuna_meta.pruning.risk import Records
+from optuna_meta.pruning.standing import columns
+from optuna_meta.pruning.target_curves import TargetCurves
+
+
+__all__ = ["STOPPED_KEY", "Judge", "Verdict"]
+
+STOPPED_KEY = "optuna_meta:stopped"  # User attribute of a stopped trial: why it was.
+_ORDERS = 4  # In which the target's own complete trials are played again.
+_NO_RECORDS = Records(np.zeros(0), 0)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a trial is stopped.
+
+    Args:
+        step: At which of its reports.
+        chance: That it would have ended below the best.
+        n_stood: Prior trials that stood no better.
+        n_improved: Those of them that ended below the best before them.
+    """
+
+    step: int
+    chance: float
+    n_stood: int
+    n_improved: int
+
+    def record(self) -> dict[str, Any]:
+        """Return what the trial's attribute holds."""
+        return {
+            "step": self.step,
+            "chance": float(f"{self.chance:.3g}"),
+            "prior_trials": self.n_stood,
+            "improved": self.n_improved,
+        }
+
+    def __str__(self) -> str:
+        if not self.n_stood:
+            return f"stopped at step {self.step}: its chance was {self.chance:.2g}"
+        return (
+            f"stopped at step {self.step}: of {self.n_stood} prior trials that stood there, "
+            f"{self.n_improved} ended below your best"
+        )
+
+
+class Judge:
+    """Judges the trials of one study.
+
+    Args:
+        model: What the prior studies say.
+        sign: 1 where the study minimises, -1 where it maximises.
+        max_loss: The share of studies whose best trial may be lost.
+    """
+
+    def __init__(self, model: CurveModel, sign: float, max_loss: float) -> None:
+        self._models = [model, CurveModel()] if model.records else [CurveModel()]
+        self._sign, self._max_loss = sign, max_loss
+        self._target = TargetCurves(sign)
+        self._allowed: tuple[int, CurveModel, float] | None = None
+
+    def verdict(self, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> Verdict | None:
+        """Return why a trial should be stopped now; ``None`` where it goes on."""
+        self._read(trials)
+        stand = self._target.stand(trial)
+        if stand is None:
+            return None
+        model, allowed = self._rule()
+        if not allowed or stand.position < model.earliest:
+            return None
+        X = columns(stand.standing, np.array(stand.position))
+        p = float(chance(X, model.coefficients))
+        if p >= allowed:
+            return None
+        return Verdict(stand.step, p, *model.count(X, stand.position))
+
+    def _read(self, trials: Sequence[FrozenTrial]) -> None:
+        finished = [t for t in trials if t.state.is_finished()]
+        for trial in finished:
+            if trial not in self._target:
+                self._target.append(trial)
+
+    def _rule(self) -> tuple[CurveModel, float]:
+        """Return the model to go by and how small its chances must be."""
+        n = self._target.n_complete
+        if self._allowed is None or self._allowed[0] != n:
+            curves, finals = self._target.curves()
+            replay = replayed(curves, finals, _ORDERS)
+            for model in self._models:
+                own = records_of(replay, model.coefficients) if replay else _NO_RECORDS
+                allowed = allowed_chance(model.records, own, self._max_loss)
+                self._allowed = n, model, allowed
+                if allowed:
+                    break
+        assert self._allowed is not None
+        return self._allowed[1:]

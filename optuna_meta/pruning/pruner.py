@@ -1,0 +1,111 @@
+"""``MetaPruner``: Optuna's pruner protocol; wires the steps, computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from optuna_meta._bounded_map import BoundedMap
+from optuna_meta._locks import COMPUTING
+from optuna_meta._optuna import set_trial_user_attr
+from optuna_meta._optuna import study_key
+from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.outcomes.observations import key_of
+from optuna_meta.pruning.curve_model import CurveModel
+from optuna_meta.pruning.curve_model import fit_curves
+from optuna_meta.pruning.judge import Judge
+from optuna_meta.pruning.judge import STOPPED_KEY
+from optuna_meta.studies.own import own_names
+from optuna_meta.studies.prior import Prior
+from optuna_meta.surrogate.fitted import as_prior
+from optuna_meta.surrogate.fitted import FittedPrior
+
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+
+__all__ = ["MetaPruner"]
+
+_logger = optuna.logging.get_logger("optuna.meta")
+_MOST_STUDIES = 8  # Or brackets of one, of which a pruner keeps what it read.
+
+
+class MetaPruner(BasePruner):
+    """Pruner that stops a trial once hardly any like it ended best in prior studies.
+
+    The chance that a running trial ends below the best one so far is learned from the prior
+    studies' curves, from where it stands among the trials of its own study at the same step. How
+    small the chance must be is counted, in the prior studies and among the own complete trials:
+    of the trials that improved on all before them, a share of ``max_loss`` at most would have
+    been stopped. Without prior studies, own trials alone are counted, and none is stopped until
+    they are enough.
+
+    Example:
+        .. code-block:: python
+
+            prior = Prior.from_storage("sqlite:///prior.db")
+            pruner = MetaPruner(prior_studies=prior)
+            study = optuna.create_study(sampler=MetaSampler(prior_studies=prior), pruner=pruner)
+
+    Args:
+        prior_studies: Studies, a :class:`Prior` or a :class:`FittedPrior`.
+        max_loss: The share of studies whose best trial may be lost, in (0, 1).
+
+    Raises:
+        ValueError: An argument is not what is wanted here.
+    """
+
+    def __init__(
+        self,
+        *,
+        prior_studies: FittedPrior | Prior | Sequence[optuna.Study] | None = None,
+        max_loss: float = 0.05,
+    ) -> None:
+        if not 0.0 < max_loss < 1.0:
+            raise ValueError(f"max_loss must be a share between 0 and 1, got {max_loss!r}.")
+        self._prior = as_prior(prior_studies)
+        self._max_loss = max_loss
+        self._models: BoundedMap[tuple[str, ...], CurveModel] = BoundedMap(_MOST_STUDIES)
+        self._judges: BoundedMap[Any, Judge] = BoundedMap(_MOST_STUDIES)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Storages have other identities in another process.
+        return {**self.__dict__, "_judges": BoundedMap(_MOST_STUDIES)}
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Tell whether to stop a trial, and record why.
+
+        Args:
+            study: The study.
+            trial: The running trial, with what it has reported.
+        """
+        if not trial.intermediate_values:
+            return False
+        trials = study.get_trials(deepcopy=False)
+        with COMPUTING:
+            verdict = self._judge(study, trials).verdict(trials, trial)
+        if verdict is None:
+            return False
+        set_trial_user_attr(study, trial, STOPPED_KEY, verdict.record())
+        _logger.info(f"Trial {trial.number} is {verdict}.")
+        return True
+
+    def _judge(self, study: Study, trials: Sequence[FrozenTrial]) -> Judge:
+        """Return the judge of a study; one that is made anew has another first trial."""
+        first = next((t for t in trials if t.state in FINISHED), None)
+        key = study_key(study), None if first is None else key_of(first)
+
+        def make() -> Judge:
+            own = own_names(self._prior.tasks, study, trials)
+            model = self._models.made(own, lambda: fit_curves(self._prior.without(own).tasks))
+            maximise = study.direction == StudyDirection.MAXIMIZE
+            return Judge(model, -1.0 if maximise else 1.0, self._max_loss)
+
+        return self._judges.made(key, make)

@@ -1,0 +1,107 @@
+"""Studies played again in other orders: what their trials looked like on the way to what ended.
+
+Each trial but the first meets an incumbent, the best end so far. Whether it ended below that, and
+where it stood at each step, is what chances are learned from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.curves import Curves
+from optuna_meta.pruning.standing import columns
+from optuna_meta.pruning.standing import filled
+from optuna_meta.pruning.standing import levels
+from optuna_meta.pruning.standing import standing
+from optuna_meta.pruning.standing import step_before
+
+
+__all__ = ["Replay", "replayed"]
+
+_MOST_TRIALS = 40  # Of one order.
+_POSITIONS = 12  # Steps of a way at which trials are looked at.
+_EARLIEST = 3  # Trials before one that counts: to be better than one or two is no record.
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What q trials, of one or of several studies, looked like at P positions each.
+
+    Args:
+        X: What chances are linear in.  # (q, P, 12)
+        positions: Share of the way that was done.  # (q, P)
+        improved: Which ended below the best before them.  # (q,)
+        trials: Which trial each was, in the order of the studies' trials.  # (q,)
+        n_before: How many trials came before each.  # (q,)
+        studies: Which study each was of.  # (q,)
+    """
+
+    X: Array  # (q, P, 12)
+    positions: Array  # (q, P)
+    improved: NDArray[np.bool_]  # (q,)
+    trials: NDArray[np.int64]  # (q,)
+    n_before: NDArray[np.int64]  # (q,)
+    studies: NDArray[np.int64]  # (q,)
+
+    def __len__(self) -> int:
+        return len(self.improved)
+
+    @property
+    def is_record(self) -> NDArray[np.bool_]:
+        """Which trials improved on several.  # (q,)"""
+        return self.improved & (self.n_before >= _EARLIEST)
+
+    def select(self, kept: NDArray[np.bool_]) -> Replay:
+        """Return some of the trials, by a mask (q,)."""
+        return Replay(*(array[kept] for array in vars(self).values()))
+
+    @staticmethod
+    def joined(replays: Sequence[Replay]) -> Replay:
+        """Join replays of one or more."""
+        return Replay(*map(np.concatenate, zip(*(vars(r).values() for r in replays), strict=True)))
+
+
+def replayed(curves: Curves, finals: Array, n_orders: int, study: int = 0) -> Replay | None:
+    """Play a study again; ``None`` where it has no two complete trials with curves.
+
+    Args:
+        curves: Its trials' curves.
+        finals: Their final values, lower is better.  # (n,)
+        n_orders: In how many orders.
+        study: Its index.
+    """
+    S = len(curves.steps)
+    known = np.flatnonzero(curves.complete & ~np.isnan(curves.values).all(axis=1))
+    if S < 2 or len(known) < 2:
+        return None
+    values = filled(levels(curves.values[known]))
+    index = np.unique(np.linspace(0, S - 2, min(_POSITIONS, S - 1)).round().astype(np.int64))
+    now, before = values[:, index], values[:, step_before(index)]
+    # All studies have as many positions: those of a short one come several times.
+    spread = np.linspace(0, len(index) - 1, _POSITIONS).round().astype(np.int64)
+    positions = ((index + 1) / S)[spread]
+    rng, met = np.random.default_rng(0), []
+    for _ in range(n_orders):
+        order = rng.permutation(len(known))[:_MOST_TRIALS]
+        for k in range(1, len(order)):
+            met.append((order[k], k, *_met(order[:k], order[k], now, before, finals[known])))
+    trials, n_before, improved, standings = (np.array(column) for column in zip(*met, strict=True))
+    standings, positions = standings[:, spread], np.tile(positions, (len(met), 1))
+    X = columns(standings, positions)
+    studies = np.full(len(met), study)
+    return Replay(X, positions, improved, known[trials], n_before, studies)
+
+
+def _met(
+    earlier: NDArray[np.int64], trial: int, now: Array, before: Array, finals: Array
+) -> tuple[bool, Array]:
+    """Tell whether a trial improved on earlier ones, and where it stood on its way.  # (P, 3)"""
+    best = earlier[np.argmin(finals[earlier])]
+    others = now[earlier]
+    stood = standing(now[trial], before[trial], now[best], others, ~np.isnan(others))
+    return bool(finals[trial] < finals[best]), stood

@@ -1,0 +1,97 @@
+"""Where a running trial stands at a step: numbers that compare across studies.
+
+Values are used only beside other trials' values at the same step, in units of these trials' own
+spread, so that scales, metrics and shapes of curves need not be the same in two studies.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta._typing import Array
+
+
+__all__ = ["N_COLUMNS", "columns", "filled", "levels", "standing", "step_before"]
+
+_FARTHEST = (-4.0, 6.0)  # Of hyperbolic sines of spreads: what is beyond is as good, or as bad.
+N_COLUMNS = 12  # An intercept and three numbers, each at three stages of the way.
+
+
+def levels(values: Array) -> Array:
+    """Return the better of each report and the one before it, (..., S): one spike is no level."""
+    before = np.concatenate([values[..., :1], values[..., :-1]], axis=-1)
+    return np.asarray(np.fmin(values, before))
+
+
+def filled(values: Array) -> Array:
+    """Return values (n, S) with each trial's last report in the steps after it."""
+    last = np.where(np.isnan(values), 0, np.arange(values.shape[1]))
+    last = np.maximum.accumulate(last, axis=1)
+    return np.take_along_axis(values, last, axis=1)
+
+
+def step_before(index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the indices of the steps from which progress is measured: two thirds of the way."""
+    return np.maximum(index - np.maximum(index // 3, 1), 0)
+
+
+def standing(
+    now: Array, before: Array, best: Array, others: Array, reached: NDArray[np.bool_]
+) -> Array:
+    """Tell where a trial stands at P steps.  # (P, 3)
+
+    Args:
+        now: Its values, lower is better.  # (P,)
+        before: Its values some steps earlier.  # (P,)
+        best: Those of the trial that ended best, at the same steps.  # (P,)
+        others: Those of the m earlier trials, that one included; each one's last if it was
+            stopped before.  # (m, P)
+        reached: Which of them came that far.  # (m, P)
+
+    Returns:
+        The gap to the best trial in units of the others' spread around it, the log odds of the
+        rank among all trials, and the progress in the same units.
+    """
+    m = len(others)
+    with np.errstate(invalid="ignore", over="ignore"):
+        unit = _spread(np.abs(others - best))
+        gap = now - best
+        unit = np.where(unit > 0.0, unit, np.where(np.isfinite(gap), np.abs(gap), 1.0))
+        unit = np.where(unit > 0.0, unit, 1.0)
+        better = np.sum(reached & (others < now), axis=0)
+        rank = (better + 0.5) / (m + 1.0)
+        progress = before - now
+        columns = [_drawn_in(gap / unit), np.log(rank / (1.0 - rank)), _drawn_in(progress / unit)]
+    return np.stack(columns, axis=-1)
+
+
+def columns(standings: Array, positions: Array) -> Array:
+    """Return what chances are linear in: standings, each changing along the way.  # (..., 12)
+
+    Args:
+        standings: The numbers of ``standing``.  # (..., 3)
+        positions: Share of the way that is done, in (0, 1].  # (...,)
+    """
+    u = np.sqrt(positions)[..., None]  # Most happens early.
+    # Bernstein's polynomials: none is negative, so a falling chance is one of no positive number.
+    along = np.concatenate([(1.0 - u) ** 2, 2.0 * u * (1.0 - u), u**2], axis=-1)
+    ones = np.ones_like(standings[..., :1])
+    crossed = np.concatenate([ones, standings], axis=-1)[..., :, None] * along[..., None, :]
+    return np.asarray(crossed.reshape(*standings.shape[:-1], N_COLUMNS))
+
+
+def _spread(distances: Array) -> Array:
+    """Return the median or, where it is 0, the mean of the finite distances (m, P).  # (P,)"""
+    known = np.where(np.isfinite(distances), distances, np.nan)
+    n = np.maximum(np.sum(~np.isnan(known), axis=0), 1)
+    ordered = np.sort(known, axis=0)  # NaN last.
+    steps = np.arange(known.shape[1])
+    median = 0.5 * (ordered[(n - 1) // 2, steps] + ordered[n // 2, steps])
+    mean = np.nansum(known, axis=0) / n
+    return np.asarray(np.where(median > 0.0, median, mean))
+
+
+def _drawn_in(spreads: Array) -> Array:
+    """Draw in spreads, of either sign; two infinite values are the same."""
+    return np.asarray(np.clip(np.nan_to_num(np.arcsinh(spreads), nan=0.0), *_FARTHEST))
