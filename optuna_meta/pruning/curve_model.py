@@ -9,6 +9,7 @@ from dataclasses import field
 import numpy as np
 
 from optuna_meta._typing import Array
+from optuna_meta.pruning.expectation import expected_by_others
 from optuna_meta.pruning.logistic import chance
 from optuna_meta.pruning.logistic import fit_logistic
 from optuna_meta.pruning.replay import Replay
@@ -16,6 +17,7 @@ from optuna_meta.pruning.replay import replayed
 from optuna_meta.pruning.risk import Records
 from optuna_meta.pruning.standing import N_COLUMNS
 from optuna_meta.studies.task import Task
+from optuna_meta.surrogate.fitted import FittedPrior
 
 
 __all__ = ["CurveModel", "default_coefficients", "fit_curves", "records_of"]
@@ -29,19 +31,19 @@ _POSITIONS_OF_A_TRIAL = 4.0  # Its 12 positions, and its orders, tell no more th
 
 
 def default_coefficients() -> Array:
-    """Return coefficients without any study: a chance falls with gap and rank, late more.  # (12,)
+    """Return coefficients without any study: a chance falls with gap and rank, late more.  # (15,)
 
     They only order trials; how low a chance must be is always counted.
     """
-    coefficients = np.zeros((4, 3))  # (1, gap, rank, progress) x (early, midway, late)
+    coefficients = np.zeros((5, 3))  # (1, gap, rank, progress, expected) x (early, midway, late)
     coefficients[1] = -0.5, -1.5, -2.5
     coefficients[2] = -1.0
     return coefficients.ravel()
 
 
 # A chance falls with gap and rank and rises with progress, at every stage.
-_LOWER = np.repeat([-np.inf, -np.inf, -np.inf, 0.0], 3)
-_UPPER = np.repeat([np.inf, 0.0, 0.0, np.inf], 3)
+_LOWER = np.repeat([-np.inf, -np.inf, -np.inf, 0.0, -np.inf], 3)
+_UPPER = np.repeat([np.inf, 0.0, 0.0, np.inf, 0.0], 3)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class CurveModel:
     """Chances, and how they did where they were put to the test.
 
     Args:
-        coefficients: Of the columns of ``standing``.  # (12,)
+        coefficients: Of the columns of ``standing``.  # (15,)
         records: Of each prior study, under chances that were learned from others.
         replay: The prior studies' trials; ``None`` without any.
         earliest: Share of the way before which no prior trial was seen.
@@ -64,7 +66,7 @@ class CurveModel:
         """Count the prior trials that stood no better, and those of them that improved.
 
         Args:
-            X: Where a trial stands, as columns.  # (12,)
+            X: Where a trial stands, as columns.  # (15,)
             position: Share of the way that is done.
         """
         if self.replay is None:
@@ -78,12 +80,21 @@ class CurveModel:
         return len(np.unique(keys[stood], axis=0)), len(improved)
 
 
-def fit_curves(tasks: Sequence[Task]) -> CurveModel:
-    """Learn chances from prior studies; how they do is seen on studies that they do not know."""
+def fit_curves(tasks: Sequence[Task], fitted: FittedPrior | None = None) -> CurveModel:
+    """Learn chances from prior studies; how they do is seen on studies that they do not know.
+
+    Args:
+        tasks: The prior studies.
+        fitted: What predicts configurations, for those who know any.
+    """
     known = [task for task in tasks if task.curves is not None and len(task.curves.steps) > 1]
     known = sorted(known, key=lambda task: task.name)[:_MOST_STUDIES]
     n_orders = int(np.clip(_ORDERS // max(len(known), 1), _FEWEST, _MOST))
-    played = [replayed(t.curves, t.values, n_orders, i) for i, t in enumerate(known) if t.curves]
+    played = [
+        replayed(t.curves, t.values, n_orders, i, expected_by_others(fitted, t))
+        for i, t in enumerate(known)
+        if t.curves
+    ]
     replays = [replay for replay in played if replay is not None]
     if not replays:
         return CurveModel()

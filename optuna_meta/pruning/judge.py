@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 
 from optuna_meta.pruning.curve_model import CurveModel
 from optuna_meta.pruning.curve_model import records_of
+from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.logistic import chance
 from optuna_meta.pruning.replay import replayed
 from optuna_meta.pruning.risk import allowed_chance
@@ -67,12 +68,15 @@ class Judge:
         model: What the prior studies say.
         sign: 1 where the study minimises, -1 where it maximises.
         max_loss: The share of studies whose best trial may be lost.
+        expectation: What the prior studies expect of configurations.
     """
 
-    def __init__(self, model: CurveModel, sign: float, max_loss: float) -> None:
+    def __init__(
+        self, model: CurveModel, sign: float, max_loss: float, expectation: Expectation
+    ) -> None:
         self._models = [model, CurveModel()] if model.records else [CurveModel()]
         self._sign, self._max_loss = sign, max_loss
-        self._target = TargetCurves(sign)
+        self._target = TargetCurves(sign, expectation)
         self._allowed: tuple[int, CurveModel, float] | None = None
 
     def verdict(self, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> Verdict | None:

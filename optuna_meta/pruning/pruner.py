@@ -19,10 +19,12 @@ from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.pruning.curve_model import CurveModel
 from optuna_meta.pruning.curve_model import fit_curves
+from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.judge import Judge
 from optuna_meta.pruning.judge import STOPPED_KEY
 from optuna_meta.studies.own import own_names
 from optuna_meta.studies.prior import Prior
+from optuna_meta.surrogate.fitted import as_fitted
 from optuna_meta.surrogate.fitted import as_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 
@@ -71,6 +73,9 @@ class MetaPruner(BasePruner):
         if not 0.0 < max_loss < 1.0:
             raise ValueError(f"max_loss must be a share between 0 and 1, got {max_loss!r}.")
         self._prior = as_prior(prior_studies)
+        # Without curves there is nothing to foresee, and no need for surrogates.
+        has_curves = any(t.curves and len(t.curves.steps) > 1 for t in self._prior.tasks)
+        self._fitted = as_fitted(prior_studies, None) if has_curves else None
         self._max_loss = max_loss
         self._models: BoundedMap[tuple[str, ...], CurveModel] = BoundedMap(_MOST_STUDIES)
         self._judges: BoundedMap[Any, Judge] = BoundedMap(_MOST_STUDIES)
@@ -104,8 +109,11 @@ class MetaPruner(BasePruner):
 
         def make() -> Judge:
             own = own_names(self._prior.tasks, study, trials)
-            model = self._models.made(own, lambda: fit_curves(self._prior.without(own).tasks))
+            fitted = self._fitted.without(own) if self._fitted and own else self._fitted
+            tasks = self._prior.without(own).tasks
+            model = self._models.made(own, lambda: fit_curves(tasks, fitted))
             maximise = study.direction == StudyDirection.MAXIMIZE
-            return Judge(model, -1.0 if maximise else 1.0, self._max_loss)
+            sign, expectation = -1.0 if maximise else 1.0, Expectation(fitted)
+            return Judge(model, sign, self._max_loss, expectation)
 
         return self._judges.made(key, make)

@@ -33,7 +33,7 @@ class Replay:
     """What q trials, of one or of several studies, looked like at P positions each.
 
     Args:
-        X: What chances are linear in.  # (q, P, 12)
+        X: What chances are linear in.  # (q, P, 15)
         positions: Share of the way that was done.  # (q, P)
         improved: Which ended below the best before them.  # (q,)
         trials: Which trial each was, in the order of the studies' trials.  # (q,)
@@ -41,7 +41,7 @@ class Replay:
         studies: Which study each was of.  # (q,)
     """
 
-    X: Array  # (q, P, 12)
+    X: Array  # (q, P, 15)
     positions: Array  # (q, P)
     improved: NDArray[np.bool_]  # (q,)
     trials: NDArray[np.int64]  # (q,)
@@ -66,7 +66,9 @@ class Replay:
         return Replay(*map(np.concatenate, zip(*(vars(r).values() for r in replays), strict=True)))
 
 
-def replayed(curves: Curves, finals: Array, n_orders: int, study: int = 0) -> Replay | None:
+def replayed(
+    curves: Curves, finals: Array, n_orders: int, study: int = 0, expected: Array | None = None
+) -> Replay | None:
     """Play a study again; ``None`` where it has no two complete trials with curves.
 
     Args:
@@ -74,6 +76,7 @@ def replayed(curves: Curves, finals: Array, n_orders: int, study: int = 0) -> Re
         finals: Their final values, lower is better.  # (n,)
         n_orders: In how many orders.
         study: Its index.
+        expected: What others expect of its trials' configurations; nothing by default.  # (n,)
     """
     S = len(curves.steps)
     known = np.flatnonzero(curves.complete & ~np.isnan(curves.values).all(axis=1))
@@ -85,11 +88,13 @@ def replayed(curves: Curves, finals: Array, n_orders: int, study: int = 0) -> Re
     # All studies have as many positions: those of a short one come several times.
     spread = np.linspace(0, len(index) - 1, _POSITIONS).round().astype(np.int64)
     positions = ((index + 1) / S)[spread]
+    expected = np.zeros(len(finals)) if expected is None else expected
+    ends = np.stack([finals[known], expected[known]])
     rng, met = np.random.default_rng(0), []
     for _ in range(n_orders):
         order = rng.permutation(len(known))[:_MOST_TRIALS]
         for k in range(1, len(order)):
-            met.append((order[k], k, *_met(order[:k], order[k], now, before, finals[known])))
+            met.append((order[k], k, *_met(order[:k], order[k], now, before, ends)))
     trials, n_before, improved, standings = (np.array(column) for column in zip(*met, strict=True))
     standings, positions = standings[:, spread], np.tile(positions, (len(met), 1))
     X = columns(standings, positions)
@@ -98,10 +103,11 @@ def replayed(curves: Curves, finals: Array, n_orders: int, study: int = 0) -> Re
 
 
 def _met(
-    earlier: NDArray[np.int64], trial: int, now: Array, before: Array, finals: Array
+    earlier: NDArray[np.int64], trial: int, now: Array, before: Array, ends: Array
 ) -> tuple[bool, Array]:
-    """Tell whether a trial improved on earlier ones, and where it stood on its way.  # (P, 3)"""
+    """Tell whether a trial improved on earlier ones, and where it stood on its way.  # (P, 4)"""
+    finals, expected = ends
     best = earlier[np.argmin(finals[earlier])]
-    others = now[earlier]
-    stood = standing(now[trial], before[trial], now[best], others, ~np.isnan(others))
+    others, worse = now[earlier], float(expected[trial] - expected[best])
+    stood = standing(now[trial], before[trial], now[best], others, ~np.isnan(others), worse)
     return bool(finals[trial] < finals[best]), stood

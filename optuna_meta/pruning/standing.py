@@ -15,7 +15,7 @@ from optuna_meta._typing import Array
 __all__ = ["N_COLUMNS", "columns", "filled", "levels", "standing", "step_before"]
 
 _FARTHEST = (-4.0, 6.0)  # Of hyperbolic sines of spreads: what is beyond is as good, or as bad.
-N_COLUMNS = 12  # An intercept and three numbers, each at three stages of the way.
+N_COLUMNS = 15  # An intercept and four numbers, each at three stages of the way.
 
 
 def levels(values: Array) -> Array:
@@ -37,9 +37,14 @@ def step_before(index: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def standing(
-    now: Array, before: Array, best: Array, others: Array, reached: NDArray[np.bool_]
+    now: Array,
+    before: Array,
+    best: Array,
+    others: Array,
+    reached: NDArray[np.bool_],
+    expected: float = 0.0,
 ) -> Array:
-    """Tell where a trial stands at P steps.  # (P, 3)
+    """Tell where a trial stands at P steps.  # (P, 4)
 
     Args:
         now: Its values, lower is better.  # (P,)
@@ -48,10 +53,11 @@ def standing(
         others: Those of the m earlier trials, that one included; each one's last if it was
             stopped before.  # (m, P)
         reached: Which of them came that far.  # (m, P)
+        expected: How much worse its configuration is expected to end than the best trial's.
 
     Returns:
         The gap to the best trial in units of the others' spread around it, the log odds of the
-        rank among all trials, and the progress in the same units.
+        rank among all trials, the progress in the same units, and what is expected.
     """
     m = len(others)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -62,15 +68,16 @@ def standing(
         better = np.sum(reached & (others < now), axis=0)
         rank = (better + 0.5) / (m + 1.0)
         progress = before - now
-        columns = [_drawn_in(gap / unit), np.log(rank / (1.0 - rank)), _drawn_in(progress / unit)]
-    return np.stack(columns, axis=-1)
+        odds = np.log(rank / (1.0 - rank))
+        numbers = [_drawn_in(gap / unit), odds, _drawn_in(progress / unit)]
+    return np.stack([*numbers, np.full(len(now), expected)], axis=-1)
 
 
 def columns(standings: Array, positions: Array) -> Array:
-    """Return what chances are linear in: standings, each changing along the way.  # (..., 12)
+    """Return what chances are linear in: standings, each changing along the way.  # (..., 15)
 
     Args:
-        standings: The numbers of ``standing``.  # (..., 3)
+        standings: The numbers of ``standing``.  # (..., 4)
         positions: Share of the way that is done, in (0, 1].  # (...,)
     """
     u = np.sqrt(positions)[..., None]  # Most happens early.

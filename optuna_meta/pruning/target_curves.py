@@ -18,6 +18,7 @@ from optuna_meta.outcomes.curves import curves_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.outcomes.trial_table import curve_of
+from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.standing import standing
 from optuna_meta.pruning.standing import step_before
 
@@ -32,12 +33,12 @@ class Stand:
     Args:
         step: The step of its report.
         position: Share of the way that is done, by the incumbent's way.
-        standing: The numbers of ``standing``.  # (3,)
+        standing: The numbers of ``standing``.  # (4,)
     """
 
     step: int
     position: float
-    standing: Array  # (3,)
+    standing: Array  # (4,)
 
 
 class TargetCurves:
@@ -45,10 +46,11 @@ class TargetCurves:
 
     Args:
         sign: 1 where the study minimises, -1 where it maximises.
+        expectation: What is expected of configurations.
     """
 
-    def __init__(self, sign: float) -> None:
-        self._sign = sign
+    def __init__(self, sign: float, expectation: Expectation) -> None:
+        self._sign, self._expectation = sign, expectation
         self._trials: list[FrozenTrial] = []
         self._keys: set[Hashable] = set()
         self._curves: list[_Curve] = []
@@ -110,6 +112,7 @@ class TargetCurves:
             others[best : best + 1],
             others[:, None],
             reached[:, None],
+            self._expectation.of(trial) - self._expectation.of(self._trials[best]),
         )
         return Stand(int(now), (index + 1) / len(incumbent.steps), stood[0])
 
