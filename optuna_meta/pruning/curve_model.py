@@ -27,6 +27,7 @@ _ORDERS = 48  # Of all prior studies together, at least _FEWEST each and no more
 _FEWEST, _MOST = 3, 8
 _FOLDS = 5
 _PULL = 1.0
+_ENOUGH = 20  # Different records.
 _POSITIONS_OF_A_TRIAL = 4.0  # Its 12 positions, and its orders, tell no more than so many.
 
 
@@ -99,21 +100,29 @@ def fit_curves(tasks: Sequence[Task], fitted: FittedPrior | None = None) -> Curv
     if not replays:
         return CurveModel()
     joined = Replay.joined(replays)
-    groups = [replays[i::_FOLDS] for i in range(min(_FOLDS, len(replays)))]
-    records = []
-    for group in groups:
-        own = {int(replay.studies[0]) for replay in group}
-        kept = ~np.isin(joined.studies, list(own))
-        others = joined.select(kept) if kept.any() else joined
-        coefficients = _fitted(others)
-        records += [records_of(replay, coefficients) for replay in group]
+    records = _records(replays, joined, of_top=True)
+    if sum(r.n_trials for r in records) < _ENOUGH:
+        records = _records(replays, joined, of_top=False)
     earliest = float(joined.positions.min())
-    return CurveModel(_fitted(joined), tuple(records), joined, earliest)
+    return CurveModel(_fitted(joined), records, joined, earliest)
 
 
-def records_of(replay: Replay, coefficients: Array) -> Records:
-    """Return what chances a study's records were given."""
-    records = replay.select(replay.is_record)
+def _records(replays: Sequence[Replay], joined: Replay, of_top: bool) -> tuple[Records, ...]:
+    """Return each study's records, under chances that were learned from others if there are any.
+
+    A study's best trial is among its best; where too few are, all that improved stand for them.
+    """
+    found: list[Records] = []
+    for group in (replays[i::_FOLDS] for i in range(min(_FOLDS, len(replays)))):
+        own = [int(replay.studies[0]) for replay in group]
+        kept = ~np.isin(joined.studies, own)
+        coefficients = _fitted(joined.select(kept) if kept.any() else joined)
+        found += [records_of(replay.records(of_top), coefficients) for replay in group]
+    return tuple(found)
+
+
+def records_of(records: Replay, coefficients: Array) -> Records:
+    """Return what chances trials that are records were given."""
     lowest = chance(records.X, coefficients).min(axis=1, initial=1.0)
     return Records(lowest, len(np.unique(records.trials)))
 

@@ -23,7 +23,7 @@ from optuna_meta.pruning.target_curves import TargetCurves
 __all__ = ["STOPPED_KEY", "Judge", "Verdict"]
 
 STOPPED_KEY = "optuna_meta:stopped"  # User attribute of a stopped trial: why it was.
-_ORDERS = 4  # In which the target's own complete trials are played again.
+_ORDERS = 6  # In which the target's own complete trials are played again.
 _NO_RECORDS = Records(np.zeros(0), 0)
 
 
@@ -107,7 +107,9 @@ class Judge:
             curves, finals = self._target.curves()
             replay = replayed(curves, finals, _ORDERS)
             for model in self._models:
-                own = records_of(replay, model.coefficients) if replay else _NO_RECORDS
+                own = _NO_RECORDS
+                if replay:
+                    own = records_of(replay.records(of_top=False), model.coefficients)
                 allowed = allowed_chance(model.records, own, self._max_loss)
                 self._allowed = n, model, allowed
                 if allowed:

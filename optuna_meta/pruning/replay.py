@@ -26,6 +26,7 @@ __all__ = ["Replay", "replayed"]
 _MOST_TRIALS = 40  # Of one order.
 _POSITIONS = 12  # Steps of a way at which trials are looked at.
 _EARLIEST = 3  # Trials before one that counts: to be better than one or two is no record.
+_TOP = 0.1  # Share of a study's trials that are like its best one.
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Replay:
         trials: Which trial each was, in the order of the studies' trials.  # (q,)
         n_before: How many trials came before each.  # (q,)
         studies: Which study each was of.  # (q,)
+        top: Which are among the best of all trials of their study.  # (q,)
     """
 
     X: Array  # (q, P, 15)
@@ -47,14 +49,16 @@ class Replay:
     trials: NDArray[np.int64]  # (q,)
     n_before: NDArray[np.int64]  # (q,)
     studies: NDArray[np.int64]  # (q,)
+    top: NDArray[np.bool_]  # (q,)
 
     def __len__(self) -> int:
         return len(self.improved)
 
-    @property
-    def is_record(self) -> NDArray[np.bool_]:
-        """Which trials improved on several.  # (q,)"""
-        return self.improved & (self.n_before >= _EARLIEST)
+    def records(self, of_top: bool) -> Replay:
+        """Return the trials that improved on several; of the best alone if so asked."""
+        return self.select(
+            self.improved & (self.n_before >= _EARLIEST) & (self.top | (not of_top))
+        )
 
     def select(self, kept: NDArray[np.bool_]) -> Replay:
         """Return some of the trials, by a mask (q,)."""
@@ -99,7 +103,9 @@ def replayed(
     standings, positions = standings[:, spread], np.tile(positions, (len(met), 1))
     X = columns(standings, positions)
     studies = np.full(len(met), study)
-    return Replay(X, positions, improved, known[trials], n_before, studies)
+    ranks = finals[known].argsort().argsort()
+    top = ranks[trials] < max(1.0, _TOP * len(known))
+    return Replay(X, positions, improved, known[trials], n_before, studies, top)
 
 
 def _met(
