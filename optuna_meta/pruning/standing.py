@@ -12,16 +12,32 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 
 
-__all__ = ["N_COLUMNS", "columns", "filled", "levels", "standing", "step_before"]
+__all__ = [
+    "N_COLUMNS",
+    "columns",
+    "filled",
+    "first_of_window",
+    "levels",
+    "standing",
+    "step_before",
+]
 
 _FARTHEST = (-4.0, 6.0)  # Of hyperbolic sines of spreads: what is beyond is as good, or as bad.
 N_COLUMNS = 15  # An intercept and four numbers, each at three stages of the way.
 
 
+def first_of_window(index: int) -> int:
+    """Return the index of the first of the reports of which the best counts at one."""
+    return index - max(index // 2, 1) if index else 0
+
+
 def levels(values: Array) -> Array:
-    """Return the better of each report and the one before it, (..., S): one spike is no level."""
-    before = np.concatenate([values[..., :1], values[..., :-1]], axis=-1)
-    return np.asarray(np.fmin(values, before))
+    """Return the best report of the later half of the way to each, (..., S).
+
+    One report is mostly noise, and one spike is no level.
+    """
+    windows = [values[..., first_of_window(i) : i + 1] for i in range(values.shape[-1])]
+    return np.stack([np.fmin.reduce(window, axis=-1) for window in windows], axis=-1)
 
 
 def filled(values: Array) -> Array:
@@ -89,14 +105,15 @@ def columns(standings: Array, positions: Array) -> Array:
 
 
 def _spread(distances: Array) -> Array:
-    """Return the median or, where it is 0, the mean of the finite distances (m, P).  # (P,)"""
+    """Return the lower quartile or, where it is 0, the mean of the finite distances (m, P).  # (P,)
+
+    How far apart good trials are is what matters; the bad ones may be anywhere.
+    """
     known = np.where(np.isfinite(distances), distances, np.nan)
     n = np.maximum(np.sum(~np.isnan(known), axis=0), 1)
     ordered = np.sort(known, axis=0)  # NaN last.
-    steps = np.arange(known.shape[1])
-    median = 0.5 * (ordered[(n - 1) // 2, steps] + ordered[n // 2, steps])
-    mean = np.nansum(known, axis=0) / n
-    return np.asarray(np.where(median > 0.0, median, mean))
+    quartile = ordered[-(-(n - 1) // 4), np.arange(known.shape[1])]
+    return np.asarray(np.where(quartile > 0.0, quartile, np.nansum(known, axis=0) / n))
 
 
 def _drawn_in(spreads: Array) -> Array:

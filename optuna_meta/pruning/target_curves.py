@@ -19,6 +19,7 @@ from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.outcomes.trial_table import curve_of
 from optuna_meta.pruning.expectation import Expectation
+from optuna_meta.pruning.standing import first_of_window
 from optuna_meta.pruning.standing import standing
 from optuna_meta.pruning.standing import step_before
 
@@ -155,11 +156,12 @@ class _Curve:
         return int(np.searchsorted(self.steps, step, side="right")) - 1
 
     def level(self, step: float) -> tuple[float, bool]:
-        """Return the better of two reports up to a step, and whether the trial came that far."""
+        """Return the level at a step, of the reports up to it, and whether the trial got there."""
         place = self.index(step)
         if place < 0:
             return math.nan, False
-        return float(self.values[max(place - 1, 0) : place + 1].min()), step <= self.last
+        window = self.values[first_of_window(place) : place + 1]
+        return float(window.min()), step <= self.last
 
 
 def _is_backward(curve: _Curve, incumbent: _Curve) -> bool:
