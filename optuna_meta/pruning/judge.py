@@ -23,6 +23,8 @@ from optuna_meta.pruning.target_curves import TargetCurves
 __all__ = ["STOPPED_KEY", "Judge", "Verdict"]
 
 STOPPED_KEY = "optuna_meta:stopped"  # User attribute of a stopped trial: why it was.
+# Of the trials that would be stopped, which run on: the third, the ninth, ever fewer.
+_TESTS = frozenset(3**i - 1 for i in range(1, 12))
 _ORDERS = 6  # In which the target's own complete trials are played again.
 _NO_RECORDS = Records(np.zeros(0), 0)
 
@@ -33,12 +35,14 @@ class Verdict:
 
     Args:
         step: At which of its reports.
+        is_test: Whether it runs on all the same, to show whether chances are what they seem.
         chance: That it would have ended below the best.
         n_stood: Prior trials that stood no better.
         n_improved: Those of them that ended below the best before them.
     """
 
     step: int
+    is_test: bool
     chance: float
     n_stood: int
     n_improved: int
@@ -47,16 +51,18 @@ class Verdict:
         """Return what the trial's attribute holds."""
         return {
             "step": self.step,
+            "test": self.is_test,
             "chance": float(f"{self.chance:.3g}"),
             "prior_trials": self.n_stood,
             "improved": self.n_improved,
         }
 
     def __str__(self) -> str:
+        what = "to be stopped, but tested," if self.is_test else "stopped"
         if not self.n_stood:
-            return f"stopped at step {self.step}: its chance was {self.chance:.2g}"
+            return f"{what} at step {self.step}: its chance was {self.chance:.2g}"
         return (
-            f"stopped at step {self.step}: of {self.n_stood} prior trials that stood there, "
+            f"{what} at step {self.step}: of {self.n_stood} prior trials that stood there, "
             f"{self.n_improved} ended below your best"
         )
 
@@ -83,7 +89,7 @@ class Judge:
         """Return why a trial should be stopped now; ``None`` where it goes on."""
         self._read(trials)
         stand = self._target.stand(trial)
-        if stand is None:
+        if stand is None or STOPPED_KEY in trial.user_attrs:  # One that is tested runs on.
             return None
         model, allowed = self._rule()
         if not allowed or stand.position < model.earliest:
@@ -92,7 +98,8 @@ class Judge:
         p = float(chance(X, model.coefficients))
         if p >= allowed:
             return None
-        return Verdict(stand.step, p, *model.count(X, stand.position))
+        n_before = sum(STOPPED_KEY in t.user_attrs for t in trials)
+        return Verdict(stand.step, n_before in _TESTS, p, *model.count(X, stand.position))
 
     def _read(self, trials: Sequence[FrozenTrial]) -> None:
         finished = [t for t in trials if t.state.is_finished()]

@@ -46,7 +46,7 @@ class MetaPruner(BasePruner):
     studies' curves, from where it stands among the trials of its own study at the same step. How
     small the chance must be is counted, in the prior studies and among the own complete trials:
     of the trials that improved on all before them, a share of ``max_loss`` at most would have
-    been stopped. Without prior studies, own trials alone are counted, and none is stopped until
+    been stopped. A few that would be stopped run on as a test, to notice priors that mislead. Without prior studies, own trials alone are counted, and none is stopped until
     they are enough.
 
     Example:
@@ -100,7 +100,7 @@ class MetaPruner(BasePruner):
             return False
         set_trial_user_attr(study, trial, STOPPED_KEY, verdict.record())
         _logger.info(f"Trial {trial.number} is {verdict}.")
-        return True
+        return not verdict.is_test
 
     def _judge(self, study: Study, trials: Sequence[FrozenTrial]) -> Judge:
         """Return the judge of a study; one that is made anew has another first trial."""

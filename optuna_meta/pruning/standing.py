@@ -105,7 +105,7 @@ def columns(standings: Array, positions: Array) -> Array:
 
 
 def _spread(distances: Array) -> Array:
-    """Return the lower quartile or, where it is 0, the mean of the finite distances (m, P).  # (P,)
+    """Return the lower quartile or, if 0, the mean of the finite distances (m, P).  # (P,)
 
     How far apart good trials are is what matters; the bad ones may be anywhere.
     """
