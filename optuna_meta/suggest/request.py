@@ -140,6 +140,7 @@ class Suggestion:
         candidate: Its index among the request's candidates; -1 where there are none.
         is_drawn: Whether one of its numbers was drawn from a continuum just now, so that nobody
             else has the same.
+        is_of_arm: Whether it is an arm's turn: a choice with parameters of its own.
     """
 
     row: Array  # (D,)
@@ -151,6 +152,7 @@ class Suggestion:
     is_probe: bool = False
     candidate: int = -1
     is_drawn: bool = False
+    is_of_arm: bool = False
 
     @property
     def source(self) -> str:
@@ -169,6 +171,8 @@ class Suggestion:
             return (
                 "All trials so far are such as the prior studies call good: this one tests them."
             )
+        if self.is_of_arm:
+            return "A choice with parameters of its own has its turn: it may yet hold the best."
         if not self.weights.any():
             return f"No prior study has these objectives: the {n} own trials are all there is."
         if self.trust < LEAST_TRUST:

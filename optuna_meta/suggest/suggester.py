@@ -11,6 +11,7 @@ import copy
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from optuna_meta.space.rows import neighbours
 from optuna_meta.space.rows import repeats_of
 from optuna_meta.space.rows import row_keys
 from optuna_meta.suggest.acquisition import AcquisitionFunction
+from optuna_meta.suggest.arms import Arm
+from optuna_meta.suggest.arms import neglected_arm
+from optuna_meta.suggest.arms import within
 from optuna_meta.suggest.novelty import log_novelty
 from optuna_meta.suggest.novelty import persistence
 from optuna_meta.suggest.novelty import plateaus
@@ -34,6 +38,7 @@ from optuna_meta.suggest.pool import candidate_pool
 from optuna_meta.suggest.pool import Pool
 from optuna_meta.suggest.pool import prior_pool
 from optuna_meta.suggest.pool import SMALL
+from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import MOST_TRIALS
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
@@ -55,6 +60,15 @@ _OF_ONE_TRIAL = 0.05  # In ranges, by the root of the dimensions: what one of se
 _STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
 
 
+class _Asked(NamedTuple):
+    """What :func:`search` needs to answer a request."""
+
+    acquisition: AcquisitionFunction
+    request: SuggestRequest
+    pool: Pool
+    inputs: Sequence[Inputs]
+
+
 @dataclass
 class Suggester:
     """Answers requests from fitted prior studies.
@@ -69,11 +83,12 @@ class Suggester:
     features: Mapping[str, float] | None = None
     pools: MutableMapping[str, Pool] = field(default_factory=dict, repr=False)
     _models: dict[Outcome, TransferModel] = field(default_factory=dict, repr=False)
+    _arms: dict[Arm, Suggester] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Suggester:
         """Return a suggester that answers alike; what it draws anew does not reach this one."""
         models = {outcome: model.copy() for outcome, model in self._models.items()}
-        return replace(self, pools=copy.copy(self.pools), _models=models)
+        return replace(self, pools=copy.copy(self.pools), _models=models, _arms={})
 
     def without(self, name: str) -> Suggester:
         """Return a suggester that a prior study never reached.
@@ -101,13 +116,31 @@ class Suggester:
             models = [self.model(o) for o in request.outcomes if not o.is_constraint]
             trust = float(np.mean([model.trust for model in models]))
             return Suggestion(np.zeros(0), len(request.rows), trust, nothing, nothing, nothing)
-        pool, reachable = self._pool(request, rng), request.within_reach()
-        acquisition, inputs = self._acquisition(reachable.thinned, pool)
-        row, place = search(acquisition, reachable, pool, inputs, rng)
-        suggestion = self._suggestion(row, request, acquisition, inputs)
+        asked = self._asked(request, rng)
+        is_alone = _trust(asked.acquisition) < LEAST_TRUST  # Else prior studies know the arms.
+        arm = neglected_arm(request, self.fitted.space.names) if is_alone else None
+        chosen = asked if arm is None else self._of_arm(arm)._asked(within(request, arm), rng)
+        row, place = search(*chosen, rng)
+        if arm is not None and _seen(request)(row[None])[0]:  # There is nothing left of the arm.
+            arm, chosen = None, asked
+            row, place = search(*asked, rng)
+        suggestion = self._suggestion(row, request, asked.acquisition, asked.inputs)
         if request.candidates is not None:
             return replace(suggestion, candidate=place)
-        return replace(suggestion, is_drawn=place < 0 and _is_drawn(row, request, pool))
+        is_drawn = place < 0 and _is_drawn(row, request, chosen.pool)
+        return replace(suggestion, is_drawn=is_drawn, is_of_arm=arm is not None)
+
+    def _asked(self, request: SuggestRequest, rng: np.random.Generator) -> _Asked:
+        """Gather what a search needs to answer a request."""
+        pool, reachable = self._pool(request, rng), request.within_reach()
+        acquisition, inputs = self._acquisition(reachable.thinned, pool)
+        return _Asked(acquisition, reachable, pool, inputs)
+
+    def _of_arm(self, arm: Arm) -> Suggester:
+        """Return what keeps of an arm's trials what this one keeps of all."""
+        if arm not in self._arms:
+            self._arms[arm] = replace(self.copy(), pools=self.pools)
+        return self._arms[arm]
 
     def _acquisition(
         self, request: SuggestRequest, pool: Pool
@@ -144,9 +177,8 @@ class Suggester:
             tasks = tasks[posterior.active]
             coefficients[tasks] += of_tasks / len(objectives)
             contributions[tasks] += of_tasks * advantage / len(objectives)
-        trust = float(np.mean([posterior.trust for posterior in objectives]))
+        trust, n_trials = _trust(acquisition), len(request.rows)
         is_probe = any(posterior.is_probe for posterior in objectives)
-        n_trials = len(request.rows)
         return Suggestion(row, n_trials, trust, weights, coefficients, contributions, is_probe)
 
     def _pool(self, request: SuggestRequest, rng: np.random.Generator) -> Pool:
@@ -205,6 +237,11 @@ def search(
         scores = np.concatenate([scores, found])
     best = int(np.argmax(_left(scores, rows, request, is_tried)))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1
+
+
+def _trust(acquisition: AcquisitionFunction) -> float:
+    objectives = acquisition.posteriors[: acquisition.n_objectives]
+    return float(np.mean([posterior.trust for posterior in objectives]))
 
 
 def _is_drawn(row: Array, request: SuggestRequest, pool: Pool) -> bool:
