@@ -3,6 +3,7 @@
 from optuna_meta.features import extract_meta_features
 from optuna_meta.features import record_meta_features
 from optuna_meta.pruning.pruner import MetaPruner
+from optuna_meta.pruning.worth import StopWhenNotWorthIt
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import PriorInfluence
 from optuna_meta.sampler.sampler import MetaSampler
@@ -19,6 +20,7 @@ __all__ = [
     "MetaSampler",
     "Prior",
     "PriorInfluence",
+    "StopWhenNotWorthIt",
     "extract_meta_features",
     "fit_prior",
     "record_meta_features",

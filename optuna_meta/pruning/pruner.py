@@ -43,11 +43,12 @@ class MetaPruner(BasePruner):
     """Pruner that stops a trial once hardly any like it ended best in prior studies.
 
     The chance that a running trial ends below the best one so far is learned from the prior
-    studies' curves, from where it stands among the trials of its own study at the same step. How
-    small the chance must be is counted, in the prior studies and among the own complete trials:
-    of the trials that improved on all before them, a share of ``max_loss`` at most would have
-    been stopped. A few that would be stopped run on as a test, to notice priors that mislead. Without prior studies, own trials alone are counted, and none is stopped until
-    they are enough.
+    studies' curves: from where it stands among the trials of its own study at the same step, and
+    from what the prior studies expect of its configuration. How small the chance must be is
+    counted, in the prior studies and among the own complete trials: of the trials that improved
+    on all before them, a share of ``max_loss`` at most would have been stopped. A few that would
+    be stopped run on as a test, to notice prior studies that mislead. Without any, own trials
+    alone are counted, and none is stopped until they are enough.
 
     Example:
         .. code-block:: python

@@ -36,6 +36,7 @@ from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.plan import servable
+from optuna_meta.sampler.prices import Prices
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
 from optuna_meta.sampler.target_study import has_begun
@@ -100,6 +101,10 @@ class MetaSampler(BaseSampler):
             again: ``[{"lr": 0.1, "kernel": "rbf"}, {"lr": 0.1, "kernel": "linear"}]``. Parameters
             that they do not name are drawn by ``independent_sampler``.
         independent_sampler: Draws parameters that nothing is known of yet; random by default.
+        cost_aware: Whether improvement is divided by a power of what a trial will cost.
+        budget: What all trials may cost, in seconds or in units of ``cost``: the nearer its end,
+            the less costs count.
+        cost: User attribute in which trials report their cost; the seconds they ran by default.
         device: Where prior studies are fitted, as torch names it; the CPU by default.
 
     Raises:
@@ -114,10 +119,16 @@ class MetaSampler(BaseSampler):
         seed: int | None = None,
         candidates: Sequence[Mapping[str, Any]] | None = None,
         independent_sampler: BaseSampler | None = None,
+        cost_aware: bool = False,
+        budget: float | None = None,
+        cost: str | None = None,
         device: str | None = None,
     ) -> None:
         self._features = None if meta_features is None else clean_meta_features(meta_features)
         self._fitted = as_fitted(prior_studies, device)
+        if budget is not None and not budget > 0.0:
+            raise ValueError(f"budget must be positive, got {budget!r}.")
+        self._prices = Prices(self._fitted.prior, budget, cost) if cost_aware else None
         self._rng = np.random.default_rng(seed)
         self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
@@ -342,8 +353,12 @@ class MetaSampler(BaseSampler):
         with COMPUTING:
             request = target.encode(suggester.fitted, state)
             rng = self._generator(target, state, self._rng)
+            if self._prices is not None:
+                request = self._prices.priced(request, target.trials)
             suggestion = suggester.suggest(request, rng)
             reason = _reason(suggestion, suggester.fitted)
+            if self._prices is not None:
+                reason["cost"] = self._prices.forecast(request, target.trials, suggestion.row)
             plan = Plan(self._params(request, suggestion), reason)
             state.plans[target.number] = plan
         return request, suggestion, plan
