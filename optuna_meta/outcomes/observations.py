@@ -103,7 +103,7 @@ class Observations:
         constraint_values: Values of the J constraints, at most 0 where a trial is feasible; NaN
             where it reports none.  # (n, J)
         measured: Which values trials came to, and not only what is likely of them.  # (n,)
-        curves: What they reported on their way, and how long they ran.
+        curves: What they reported of each objective on their way, and how long they ran.
     """
 
     params: Sequence[Mapping[str, Any]]
@@ -111,7 +111,7 @@ class Observations:
     values: Array  # (n, K)
     constraint_values: Array  # (n, J)
     measured: NDArray[np.bool_]  # (n,)
-    curves: Curves = field(default_factory=Curves, repr=False)
+    curves: tuple[Curves, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.params)
@@ -181,12 +181,12 @@ def observe(
     for trial in finished:
         table.append(trial)
     reports = table.reports(keys)
-    sign = -1.0 if directions[0] == StudyDirection.MAXIMIZE else 1.0
+    signs = [-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions]
     return Observations(
         tuple(finished[i].params for i in reports.places),
         tuple(finished[i].distributions for i in reports.places),
         reports.values,
         reports.constraint_values,
         reports.measured,
-        curves_of([finished[i] for i in reports.places], sign),
+        curves_of([finished[i] for i in reports.places], signs),
     )

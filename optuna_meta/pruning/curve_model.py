@@ -81,20 +81,27 @@ class CurveModel:
         return len(np.unique(keys[stood], axis=0)), len(improved)
 
 
-def fit_curves(tasks: Sequence[Task], fitted: FittedPrior | None = None) -> CurveModel:
+def fit_curves(
+    tasks: Sequence[Task], n_objectives: int = 1, fitted: FittedPrior | None = None
+) -> CurveModel:
     """Learn chances from prior studies; how they do is seen on studies that they do not know.
 
     Args:
         tasks: The prior studies.
+        n_objectives: Of the target: those of as many serve.
         fitted: What predicts configurations, for those who know any.
     """
-    known = [task for task in tasks if task.curves is not None and len(task.curves.steps) > 1]
-    known = sorted(known, key=lambda task: task.name)[:_MOST_STUDIES]
-    n_orders = int(np.clip(_ORDERS // max(len(known), 1), _FEWEST, _MOST))
+    studies = _studies(tasks, n_objectives)
+    n_orders = int(np.clip(_ORDERS // max(len(studies), 1), _FEWEST, _MOST))
     played = [
-        replayed(t.curves, t.values, n_orders, i, expected_by_others(fitted, t))
-        for i, t in enumerate(known)
-        if t.curves
+        replayed(
+            [t.curves for t in study if t.curves is not None],
+            np.stack([t.values for t in study], axis=1),
+            n_orders,
+            i,
+            expected_by_others(fitted, study[0]),
+        )
+        for i, study in enumerate(studies)
     ]
     replays = [replay for replay in played if replay is not None]
     if not replays:
@@ -105,6 +112,17 @@ def fit_curves(tasks: Sequence[Task], fitted: FittedPrior | None = None) -> Curv
         records = _records(replays, joined, of_top=False)
     earliest = float(joined.positions.min())
     return CurveModel(_fitted(joined), records, joined, earliest)
+
+
+def _studies(tasks: Sequence[Task], n_objectives: int) -> list[list[Task]]:
+    """Return the studies whose every objective has curves, each as its tasks."""
+    by_name: dict[str, list[Task]] = {}
+    for task in tasks:
+        has_curve = task.curves is not None and len(task.curves.steps) > 1
+        if has_curve and task.outcome.n_objectives == n_objectives:
+            by_name.setdefault(task.name, []).append(task)
+    known = [study for _, study in sorted(by_name.items()) if len(study) == n_objectives]
+    return known[:_MOST_STUDIES]
 
 
 def _records(replays: Sequence[Replay], joined: Replay, of_top: bool) -> tuple[Records, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,27 +73,40 @@ class Judge:
 
     Args:
         model: What the prior studies say.
-        sign: 1 where the study minimises, -1 where it maximises.
+        signs: Of each objective, 1 where the study minimises it, -1 where it maximises.
         max_loss: The share of studies whose best trial may be lost.
         expectation: What the prior studies expect of configurations.
     """
 
     def __init__(
-        self, model: CurveModel, sign: float, max_loss: float, expectation: Expectation
+        self, model: CurveModel, signs: Sequence[float], max_loss: float, expectation: Expectation
     ) -> None:
         self._models = [model, CurveModel()] if model.records else [CurveModel()]
-        self._sign, self._max_loss = sign, max_loss
-        self._target = TargetCurves(sign, expectation)
-        self._allowed: tuple[int, CurveModel, float] | None = None
+        self._max_loss = max_loss
+        self._target = TargetCurves(signs, expectation)
+        self._rule: tuple[int, CurveModel, float] = -1, model, 0.0
 
-    def verdict(self, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> Verdict | None:
-        """Return why a trial should be stopped now; ``None`` where it goes on."""
-        self._read(trials)
-        stand = self._target.stand(trial)
+    def verdict(
+        self,
+        trials: Sequence[FrozenTrial],
+        trial: FrozenTrial,
+        reports: Mapping[int, tuple[float, ...]],
+    ) -> Verdict | None:
+        """Return why a trial should be stopped now; ``None`` where it goes on.
+
+        Args:
+            trials: The study's trials.
+            trial: The running one.
+            reports: What it has reported, lower is better, by step.
+        """
+        for finished in (t for t in trials if t.state.is_finished()):
+            if finished not in self._target:
+                self._target.append(finished)
+        stand = self._target.stand(trial, reports)
         if stand is None or STOPPED_KEY in trial.user_attrs:  # One that is tested runs on.
             return None
-        model, allowed = self._rule()
-        if not allowed or stand.position < model.earliest:
+        model, allowed = self._learned()
+        if stand.position < model.earliest:
             return None
         X = columns(stand.standing, np.array(stand.position))
         p = float(chance(X, model.coefficients))
@@ -101,25 +115,17 @@ class Judge:
         n_before = sum(STOPPED_KEY in t.user_attrs for t in trials)
         return Verdict(stand.step, n_before in _TESTS, p, *model.count(X, stand.position))
 
-    def _read(self, trials: Sequence[FrozenTrial]) -> None:
-        finished = [t for t in trials if t.state.is_finished()]
-        for trial in finished:
-            if trial not in self._target:
-                self._target.append(trial)
-
-    def _rule(self) -> tuple[CurveModel, float]:
+    def _learned(self) -> tuple[CurveModel, float]:
         """Return the model to go by and how small its chances must be."""
-        n = self._target.n_complete
-        if self._allowed is None or self._allowed[0] != n:
-            curves, finals = self._target.curves()
-            replay = replayed(curves, finals, _ORDERS)
+        n = int(self._target.is_complete.sum())
+        if self._rule[0] != n:
+            replay = replayed(*self._target.curves(), _ORDERS)
             for model in self._models:
                 own = _NO_RECORDS
                 if replay:
                     own = records_of(replay.records(of_top=False), model.coefficients)
                 allowed = allowed_chance(model.records, own, self._max_loss)
-                self._allowed = n, model, allowed
+                self._rule = n, model, allowed
                 if allowed:
                     break
-        assert self._allowed is not None
-        return self._allowed[1:]
+        return self._rule[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
+from optuna_meta.outcomes.curves import CURVE_KEY
+from optuna_meta.outcomes.curves import reports_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.pruning.curve_model import CurveModel
@@ -22,6 +25,7 @@ from optuna_meta.pruning.curve_model import fit_curves
 from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.judge import Judge
 from optuna_meta.pruning.judge import STOPPED_KEY
+from optuna_meta.pruning.vector_curve import VectorCurve
 from optuna_meta.studies.own import own_names
 from optuna_meta.studies.prior import Prior
 from optuna_meta.surrogate.fitted import as_fitted
@@ -31,11 +35,13 @@ from optuna_meta.surrogate.fitted import FittedPrior
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna import Trial
 
 
 __all__ = ["MetaPruner"]
 
 _logger = optuna.logging.get_logger("optuna.meta")
+_MOST_RUNNING = 1_000  # Trials of several objectives, whose curves are kept.
 _MOST_STUDIES = 8  # Or brackets of one, of which a pruner keeps what it read.
 
 
@@ -78,25 +84,82 @@ class MetaPruner(BasePruner):
         has_curves = any(t.curves and len(t.curves.steps) > 1 for t in self._prior.tasks)
         self._fitted = as_fitted(prior_studies, None) if has_curves else None
         self._max_loss = max_loss
-        self._models: BoundedMap[tuple[str, ...], CurveModel] = BoundedMap(_MOST_STUDIES)
+        self._models: BoundedMap[Any, CurveModel] = BoundedMap(_MOST_STUDIES)
         self._judges: BoundedMap[Any, Judge] = BoundedMap(_MOST_STUDIES)
+        self._curves: BoundedMap[Any, VectorCurve] = BoundedMap(_MOST_RUNNING)
 
     def __getstate__(self) -> dict[str, Any]:
         # Storages have other identities in another process.
-        return {**self.__dict__, "_judges": BoundedMap(_MOST_STUDIES)}
+        empty: dict[str, Any] = {"_judges": BoundedMap(_MOST_STUDIES)}
+        return {**self.__dict__, **empty, "_curves": BoundedMap(_MOST_RUNNING)}
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Tell whether to stop a trial, and record why.
 
         Args:
-            study: The study.
+            study: The study, of one objective.
             trial: The running trial, with what it has reported.
         """
         if not trial.intermediate_values:
             return False
+        reports = reports_of(trial, _signs(study))
+        return self._is_stopped(study, study.get_trials(deepcopy=False), trial, reports)
+
+    def report(self, trial: Trial, values: Sequence[float], step: int) -> None:
+        """Report the values of several objectives, which Optuna's ``trial.report`` refuses.
+
+        They are kept in a user attribute of the trial, written now and then.
+
+        Args:
+            trial: The running trial.
+            values: One for each objective.
+            step: The step.
+
+        Raises:
+            ValueError: There are not as many values as objectives.
+        """
+        study = trial.study
+        n_objectives = len(study.directions)
+        if len(values) != n_objectives:
+            raise ValueError(
+                f"The study has {n_objectives} objectives, got {len(values)} values at step {step}: "
+                "report one of each."
+            )
+        key = study_key(study), trial.number
+        curve = self._curves.made(key, VectorCurve)
+        curve.append(step, values)
+        if curve.is_due:
+            trial.set_user_attr(CURVE_KEY, curve.record())
+
+    def should_prune(self, trial: Trial) -> bool:
+        """Tell whether a trial of several objectives has hardly a chance to join the front.
+
+        Raise ``optuna.TrialPruned`` then: the trial ends without values, and samplers that know
+        curves learn from what it reported.
+
+        Args:
+            trial: The running trial.
+        """
+        study = trial.study
+        curve = self._curves.get((study_key(study), trial.number))
+        if curve is None:
+            return False
         trials = study.get_trials(deepcopy=False)
+        frozen = next(t for t in trials if t.number == trial.number)
+        is_stopped = self._is_stopped(study, trials, frozen, curve.reports(_signs(study)))
+        if is_stopped:
+            trial.set_user_attr(CURVE_KEY, curve.record())
+        return is_stopped
+
+    def _is_stopped(
+        self,
+        study: Study,
+        trials: Sequence[FrozenTrial],
+        trial: FrozenTrial,
+        reports: Mapping[int, tuple[float, ...]],
+    ) -> bool:
         with COMPUTING:
-            verdict = self._judge(study, trials).verdict(trials, trial)
+            verdict = self._judge(study, trials).verdict(trials, trial, reports)
         if verdict is None:
             return False
         set_trial_user_attr(study, trial, STOPPED_KEY, verdict.record())
@@ -109,12 +172,17 @@ class MetaPruner(BasePruner):
         key = study_key(study), None if first is None else key_of(first)
 
         def make() -> Judge:
-            own = own_names(self._prior.tasks, study, trials)
+            own, signs = own_names(self._prior.tasks, study, trials), _signs(study)
             fitted = self._fitted.without(own) if self._fitted and own else self._fitted
+            fitted = fitted if len(signs) == 1 else None
             tasks = self._prior.without(own).tasks
-            model = self._models.made(own, lambda: fit_curves(tasks, fitted))
-            maximise = study.direction == StudyDirection.MAXIMIZE
-            sign, expectation = -1.0 if maximise else 1.0, Expectation(fitted)
-            return Judge(model, sign, self._max_loss, expectation)
+            model = self._models.made(
+                (own, len(signs)), lambda: fit_curves(tasks, len(signs), fitted)
+            )
+            return Judge(model, signs, self._max_loss, Expectation(fitted))
 
         return self._judges.made(key, make)
+
+
+def _signs(study: Study) -> tuple[float, ...]:
+    return tuple(-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in study.directions)

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.curves import Curves
+from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.pruning.standing import columns
 from optuna_meta.pruning.standing import filled
+from optuna_meta.pruning.standing import front_of
+from optuna_meta.pruning.standing import improves
 from optuna_meta.pruning.standing import levels
 from optuna_meta.pruning.standing import standing
 from optuna_meta.pruning.standing import step_before
@@ -71,49 +74,74 @@ class Replay:
 
 
 def replayed(
-    curves: Curves, finals: Array, n_orders: int, study: int = 0, expected: Array | None = None
+    curves: Sequence[Curves],
+    finals: Array,
+    n_orders: int,
+    study: int = 0,
+    expected: Array | None = None,
 ) -> Replay | None:
     """Play a study again; ``None`` where it has no two complete trials with curves.
 
     Args:
-        curves: Its trials' curves.
-        finals: Their final values, lower is better.  # (n,)
+        curves: Its trials' curves, of each of K objectives.
+        finals: Their final values, lower is better.  # (n, K)
         n_orders: In how many orders.
         study: Its index.
         expected: What others expect of its trials' configurations; nothing by default.  # (n,)
     """
-    S = len(curves.steps)
-    known = np.flatnonzero(curves.complete & ~np.isnan(curves.values).all(axis=1))
+    S, values = len(curves[0].steps), np.stack([c.values for c in curves], axis=-1)
+    known = np.flatnonzero(curves[0].complete & ~np.isnan(values).all(axis=(1, 2)))
     if S < 2 or len(known) < 2:
         return None
-    values = filled(levels(curves.values[known]))
+    values = filled(levels(values[known]))
     index = np.unique(np.linspace(0, S - 2, min(_POSITIONS, S - 1)).round().astype(np.int64))
-    now, before = values[:, index], values[:, step_before(index)]
     # All studies have as many positions: those of a short one come several times.
     spread = np.linspace(0, len(index) - 1, _POSITIONS).round().astype(np.int64)
     positions = ((index + 1) / S)[spread]
     expected = np.zeros(len(finals)) if expected is None else expected
-    ends = np.stack([finals[known], expected[known]])
+    trials = _Trials(
+        values[:, index], values[:, step_before(index)], finals[known], expected[known]
+    )
     rng, met = np.random.default_rng(0), []
     for _ in range(n_orders):
         order = rng.permutation(len(known))[:_MOST_TRIALS]
         for k in range(1, len(order)):
-            met.append((order[k], k, *_met(order[:k], order[k], now, before, ends)))
-    trials, n_before, improved, standings = (np.array(column) for column in zip(*met, strict=True))
+            met.append((order[k], k, *trials.met(order[:k], order[k])))
+    places, n_before, improved, standings = (np.array(column) for column in zip(*met, strict=True))
     standings, positions = standings[:, spread], np.tile(positions, (len(met), 1))
     X = columns(standings, positions)
     studies = np.full(len(met), study)
-    ranks = finals[known].argsort().argsort()
-    top = ranks[trials] < max(1.0, _TOP * len(known))
-    return Replay(X, positions, improved, known[trials], n_before, studies, top)
+    ranks = best_first(finals[known], np.zeros((len(known), 0))).argsort()
+    top = ranks[places] < max(1.0, _TOP * len(known))
+    return Replay(X, positions, improved, known[places], n_before, studies, top)
 
 
-def _met(
-    earlier: NDArray[np.int64], trial: int, now: Array, before: Array, ends: Array
-) -> tuple[bool, Array]:
-    """Tell whether a trial improved on earlier ones, and where it stood on its way.  # (P, 4)"""
-    finals, expected = ends
-    best = earlier[np.argmin(finals[earlier])]
-    others, worse = now[earlier], float(expected[trial] - expected[best])
-    stood = standing(now[trial], before[trial], now[best], others, ~np.isnan(others), worse)
-    return bool(finals[trial] < finals[best]), stood
+@dataclass(frozen=True)
+class _Trials:
+    """The n trials of one study, at P steps.
+
+    Args:
+        now: Their values.  # (n, P, K)
+        before: Their values some steps earlier.  # (n, P, K)
+        finals: Their final values.  # (n, K)
+        expected: What is expected of their configurations.  # (n,)
+    """
+
+    now: Array  # (n, P, K)
+    before: Array  # (n, P, K)
+    finals: Array  # (n, K)
+    expected: Array  # (n,)
+
+    def met(self, earlier: NDArray[np.int64], trial: int) -> tuple[bool, Array]:
+        """Tell whether a trial improved on earlier ones, and where it stood.  # (P, 4)"""
+        front = earlier[front_of(self.finals[earlier])]
+        others = self.now[earlier]
+        stood = standing(
+            self.now[trial],
+            self.before[trial],
+            self.now[front],
+            others,
+            np.asarray(~np.isnan(others).any(axis=2)),
+            float(self.expected[trial] - self.expected[front].min()),
+        )
+        return improves(self.finals[trial], self.finals[earlier]), stood

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
+from optuna_meta.outcomes.pareto import is_on_front
 
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "columns",
     "filled",
     "first_of_window",
+    "front_of",
+    "improves",
     "levels",
     "standing",
     "step_before",
@@ -32,19 +35,18 @@ def first_of_window(index: int) -> int:
 
 
 def levels(values: Array) -> Array:
-    """Return the best report of the later half of the way to each, (..., S).
+    """Return the best report of the later half of the way to each, of values (n, S, K).
 
     One report is mostly noise, and one spike is no level.
     """
-    windows = [values[..., first_of_window(i) : i + 1] for i in range(values.shape[-1])]
-    return np.stack([np.fmin.reduce(window, axis=-1) for window in windows], axis=-1)
+    windows = [values[:, first_of_window(i) : i + 1] for i in range(values.shape[1])]
+    return np.stack([np.fmin.reduce(window, axis=1) for window in windows], axis=1)
 
 
 def filled(values: Array) -> Array:
-    """Return values (n, S) with each trial's last report in the steps after it."""
-    last = np.where(np.isnan(values), 0, np.arange(values.shape[1]))
-    last = np.maximum.accumulate(last, axis=1)
-    return np.take_along_axis(values, last, axis=1)
+    """Return values (n, S, K) with each trial's last report in the steps after it."""
+    last = np.where(np.isnan(values), 0, np.arange(values.shape[1])[:, None])
+    return np.take_along_axis(values, np.maximum.accumulate(last, axis=1), axis=1)
 
 
 def step_before(index: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -52,10 +54,22 @@ def step_before(index: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.maximum(index - np.maximum(index // 3, 1), 0)
 
 
+def front_of(finals: Array) -> NDArray[np.int64]:
+    """Return the trials that ended best, by their final values (n, K): one, or a front."""
+    if finals.shape[1] == 1:
+        return np.array([np.argmin(finals[:, 0])])
+    return np.flatnonzero(is_on_front(finals))
+
+
+def improves(final: Array, finals: Array) -> bool:
+    """Tell whether no one of finals (n, K) is as good as a final (K,) in every objective."""
+    return not (finals <= final).all(axis=1).any()
+
+
 def standing(
     now: Array,
     before: Array,
-    best: Array,
+    front: Array,
     others: Array,
     reached: NDArray[np.bool_],
     expected: float = 0.0,
@@ -63,30 +77,30 @@ def standing(
     """Tell where a trial stands at P steps.  # (P, 4)
 
     Args:
-        now: Its values, lower is better.  # (P,)
-        before: Its values some steps earlier.  # (P,)
-        best: Those of the trial that ended best, at the same steps.  # (P,)
-        others: Those of the m earlier trials, that one included; each one's last if it was
-            stopped before.  # (m, P)
+        now: Its values, lower is better.  # (P, K)
+        before: Its values some steps earlier.  # (P, K)
+        front: Those of the f trials that ended best, at the same steps.  # (f, P, K)
+        others: Those of the m earlier trials, these included; each one's last if it was stopped
+            before.  # (m, P, K)
         reached: Which of them came that far.  # (m, P)
         expected: How much worse its configuration is expected to end than the best trial's.
 
     Returns:
-        The gap to the best trial in units of the others' spread around it, the log odds of the
-        rank among all trials, the progress in the same units, and what is expected.
+        How far it is behind, in every objective, the trial of the front that is farthest ahead of
+        it, in units of the spread of good trials; the log odds of the share of trials that are
+        better; the progress in the same units; and what is expected.
     """
-    m = len(others)
     with np.errstate(invalid="ignore", over="ignore"):
+        best = front.min(axis=0)
         unit = _spread(np.abs(others - best))
-        gap = now - best
-        unit = np.where(unit > 0.0, unit, np.where(np.isfinite(gap), np.abs(gap), 1.0))
-        unit = np.where(unit > 0.0, unit, 1.0)
-        better = np.sum(reached & (others < now), axis=0)
-        rank = (better + 0.5) / (m + 1.0)
-        progress = before - now
-        odds = np.log(rank / (1.0 - rank))
-        numbers = [_drawn_in(gap / unit), odds, _drawn_in(progress / unit)]
-    return np.stack([*numbers, np.full(len(now), expected)], axis=-1)
+        gap = np.abs(now - best)
+        unit = np.where(unit > 0.0, unit, np.where(np.isfinite(gap) & (gap > 0.0), gap, 1.0))
+        behind = _drawn_in((now - front) / unit).min(axis=2).max(axis=0)
+        progress = _drawn_in((before - now) / unit).mean(axis=1)
+    better = (others <= now).all(axis=2) & (others < now).any(axis=2)
+    rank = (np.sum(reached & better, axis=0) + 0.5) / (len(others) + 1.0)
+    odds = np.log(rank / (1.0 - rank))
+    return np.stack([behind, odds, progress, np.full(len(now), expected)], axis=-1)
 
 
 def columns(standings: Array, positions: Array) -> Array:
@@ -105,14 +119,14 @@ def columns(standings: Array, positions: Array) -> Array:
 
 
 def _spread(distances: Array) -> Array:
-    """Return the lower quartile or, if 0, the mean of the finite distances (m, P).  # (P,)
+    """Return the lower quartile or, if 0, the mean of the finite distances (m, ...).
 
     How far apart good trials are is what matters; the bad ones may be anywhere.
     """
     known = np.where(np.isfinite(distances), distances, np.nan)
     n = np.maximum(np.sum(~np.isnan(known), axis=0), 1)
     ordered = np.sort(known, axis=0)  # NaN last.
-    quartile = ordered[-(-(n - 1) // 4), np.arange(known.shape[1])]
+    quartile = np.take_along_axis(ordered, (-(-(n - 1) // 4))[None], axis=0)[0]
     return np.asarray(np.where(quartile > 0.0, quartile, np.nansum(known, axis=0) / n))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 import math
 
@@ -15,11 +16,12 @@ from optuna.trial import TrialState
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.curves import Curves
 from optuna_meta.outcomes.curves import curves_of
+from optuna_meta.outcomes.curves import reports_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
-from optuna_meta.outcomes.trial_table import curve_of
 from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.standing import first_of_window
+from optuna_meta.pruning.standing import front_of
 from optuna_meta.pruning.standing import standing
 from optuna_meta.pruning.standing import step_before
 
@@ -46,17 +48,17 @@ class TargetCurves:
     """Curves and final values, lower is better, of the trials that ended.
 
     Args:
-        sign: 1 where the study minimises, -1 where it maximises.
+        signs: Of each of K objectives, 1 where the study minimises it, -1 where it maximises.
         expectation: What is expected of configurations.
     """
 
-    def __init__(self, sign: float, expectation: Expectation) -> None:
-        self._sign, self._expectation = sign, expectation
+    def __init__(self, signs: Sequence[float], expectation: Expectation) -> None:
+        self._signs, self._expectation = tuple(signs), expectation
         self._trials: list[FrozenTrial] = []
         self._keys: set[Hashable] = set()
         self._curves: list[_Curve] = []
-        self._finals: list[float] = []  # Infinite of those that were stopped.
-        self._at: dict[float, list[tuple[float, bool]]] = {}
+        self._finals: list[tuple[float, ...]] = []  # Infinite of those that were stopped.
+        self._at: dict[float, list[tuple[Array, bool]]] = {}
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -65,65 +67,72 @@ class TargetCurves:
         return key_of(trial) in self._keys
 
     @property
-    def n_complete(self) -> int:
-        """How many trials came to their end."""
-        return int(np.isfinite(self._finals).sum())
+    def is_complete(self) -> NDArray[np.bool_]:
+        """Which trials came to their end.  # (n,)"""
+        return np.asarray(np.isfinite(self._all_finals).all(axis=1))
+
+    @property
+    def _all_finals(self) -> Array:
+        return np.array(self._finals).reshape(len(self), len(self._signs))
 
     def append(self, trial: FrozenTrial) -> None:
         """Read one more trial that ended; one without a curve tells nothing here."""
         self._keys.add(key_of(trial))
-        curve = curve_of(trial, self._sign)
-        if trial.state not in FINISHED or not curve:
+        reports = reports_of(trial, self._signs)
+        if trial.state not in FINISHED or not reports:
             return
         is_complete = trial.state == TrialState.COMPLETE and trial.values is not None
-        final = self._sign * trial.values[0] if is_complete else math.inf
+        values = trial.values if is_complete else (math.inf,) * len(self._signs)
         self._trials.append(trial)
-        self._curves.append(_Curve.of(curve))
-        self._finals.append(final if math.isfinite(final) else math.inf)
+        self._curves.append(_Curve.of(reports))
+        self._finals.append(tuple(s * v for s, v in zip(self._signs, values, strict=True)))
 
-    def curves(self) -> tuple[Curves, Array]:
-        """Return the complete trials' curves, and their final values.  # (n,)"""
-        kept = np.flatnonzero(np.isfinite(self._finals))
-        curves = curves_of([self._trials[i] for i in kept], self._sign)
-        return curves, np.array(self._finals)[kept]
+    def curves(self) -> tuple[tuple[Curves, ...], Array]:
+        """Return the complete trials' curves, and their final values.  # (n, K)"""
+        kept = np.flatnonzero(self.is_complete)
+        return curves_of([self._trials[i] for i in kept], self._signs), self._all_finals[kept]
 
-    def stand(self, trial: FrozenTrial) -> Stand | None:
+    def stand(self, trial: FrozenTrial, reports: Mapping[int, tuple[float, ...]]) -> Stand | None:
         """Tell where a running trial stands; ``None`` where nothing can be compared.
 
-        How far it is, is read from the incumbent's curve: by steps and by the number of reports,
-        whichever says less. So one that reports backwards, or seldom, is not taken to be late.
+        How far it is, is read from the curve of the best trial: by steps and by the number of
+        reports, whichever says less. So one that reports backwards, or seldom, is not taken to be
+        late.
+
+        Args:
+            trial: The trial.
+            reports: What it has reported, lower is better, by step.
         """
-        own = curve_of(trial, self._sign)
-        if not own or not self.n_complete:
+        complete = np.flatnonzero(self.is_complete)
+        if not reports or not len(complete):
             return None
-        best = int(np.argmin(self._finals))
-        incumbent, curve = self._curves[best], _Curve.of(own)
+        front = complete[front_of(self._all_finals[complete])]
+        curve, incumbent = _Curve.of(reports), self._curves[front[0]]
         now = curve.first if _is_backward(curve, incumbent) else curve.last
-        index = min(incumbent.index(now), len(own) - 1)
+        index = min(incumbent.index(now), len(reports) - 1)
         if index < 0:
             return None
         others, reached = self._levels(now)
-        if math.isnan(others[best]):
+        if np.isnan(others[front]).any():
             return None
-        earlier = float(incumbent.steps[step_before(np.array(index))])
-        before = curve.level(earlier)[0] if curve.first <= earlier else curve.level(now)[0]
+        earlier = max(float(incumbent.steps[step_before(np.array(index))]), curve.first)
+        expected = self._expectation.of
         stood = standing(
-            np.array([curve.level(now)[0]]),
-            np.array([before]),
-            others[best : best + 1],
+            curve.level(now)[0][None],
+            curve.level(earlier)[0][None],
+            others[front, None],
             others[:, None],
             reached[:, None],
-            self._expectation.of(trial) - self._expectation.of(self._trials[best]),
+            expected(trial) - min(expected(self._trials[i]) for i in front),
         )
         return Stand(int(now), (index + 1) / len(incumbent.steps), stood[0])
 
     def _levels(self, step: float) -> tuple[Array, NDArray[np.bool_]]:
-        """Return the trials' levels at a step, and which of them came that far."""
+        """Return the trials' levels (n, K) at a step, and which of them came that far.  # (n,)"""
         known = self._at.setdefault(step, [])
         known += [curve.level(step) for curve in self._curves[len(known) :]]
         values, reached = zip(*known, strict=True)
-        is_complete = np.isfinite(self._finals)
-        return np.array(values), np.array(reached) | is_complete
+        return np.array(values), np.array(reached) | self.is_complete
 
 
 @dataclass(frozen=True)
@@ -132,16 +141,16 @@ class _Curve:
 
     Args:
         steps: Ascending.  # (s,)
-        values: Lower is better.  # (s,)
+        values: Lower is better.  # (s, K)
     """
 
     steps: Array  # (s,)
-    values: Array  # (s,)
+    values: Array  # (s, K)
 
     @classmethod
-    def of(cls, curve: Mapping[int, float]) -> _Curve:
-        steps = sorted(curve)
-        return cls(np.array(steps, dtype=float), np.array([curve[step] for step in steps]))
+    def of(cls, reports: Mapping[int, tuple[float, ...]]) -> _Curve:
+        steps = sorted(reports)
+        return cls(np.array(steps, dtype=float), np.array([reports[step] for step in steps]))
 
     @property
     def first(self) -> float:
@@ -155,13 +164,13 @@ class _Curve:
         """Return the place of the latest report up to a step; -1 before the first one."""
         return int(np.searchsorted(self.steps, step, side="right")) - 1
 
-    def level(self, step: float) -> tuple[float, bool]:
-        """Return the level at a step, of the reports up to it, and whether the trial got there."""
+    def level(self, step: float) -> tuple[Array, bool]:
+        """Return the level (K,) at a step, and whether the trial got there."""
         place = self.index(step)
         if place < 0:
-            return math.nan, False
+            return np.full(self.values.shape[1], np.nan), False
         window = self.values[first_of_window(place) : place + 1]
-        return float(window.min()), step <= self.last
+        return np.asarray(window.min(axis=0)), step <= self.last
 
 
 def _is_backward(curve: _Curve, incumbent: _Curve) -> bool:
