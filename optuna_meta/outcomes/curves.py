@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,12 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.trial_table import curve_of
+from optuna_meta.outcomes.reported import reports_of
+from optuna_meta.outcomes.reported import split
 
 
-__all__ = ["CURVE_KEY", "Curves", "curves_of", "on_grid", "reports_of", "seconds_of"]
+__all__ = ["Curves", "curves_of", "on_grid", "seconds_of"]
 
-# User attribute of a trial of several objectives, whose reports Optuna does not keep.
-CURVE_KEY = "optuna_meta:curve"
 _MOST_STEPS = 32  # Of a study: what a curve says between two of so many is little.
 
 
@@ -58,28 +56,6 @@ class Curves:
         return Curves(self.steps, *rest)
 
 
-def reports_of(trial: FrozenTrial, signs: Sequence[float]) -> dict[int, tuple[float, ...]]:
-    """Read the K values by step, lower is better, infinite where one diverged.
-
-    Args:
-        trial: The trial.
-        signs: Of each objective, 1 where lower is better, -1 where higher is.
-    """
-    if len(signs) == 1:
-        return {step: (value,) for step, value in curve_of(trial, signs[0]).items()}
-    record = trial.user_attrs.get(CURVE_KEY)
-    if not isinstance(record, Mapping):
-        return {}
-    pairs = zip(record.get("steps", ()), record.get("values", ()), strict=False)
-    return {
-        int(step): tuple(
-            float("inf") if math.isinf(v) else s * v for s, v in zip(signs, values, strict=True)
-        )
-        for step, values in pairs
-        if len(values) == len(signs) and not any(math.isnan(v) for v in values)
-    }
-
-
 def curves_of(
     trials: Sequence[FrozenTrial], signs: Sequence[float] = (1.0,)
 ) -> tuple[Curves, ...]:
@@ -89,11 +65,8 @@ def curves_of(
         trials: The trials.
         signs: Of each objective, 1 where lower is better, -1 where higher is.
     """
-    reports = [reports_of(trial, signs) for trial in trials]
-    return tuple(
-        _of_objective(trials, [{s: v[k] for s, v in report.items()} for report in reports])
-        for k in range(len(signs))
-    )
+    curves = [split(reports_of(trial, signs), len(signs)) for trial in trials]
+    return tuple(_of_objective(trials, [c[k] for c in curves]) for k in range(len(signs)))
 
 
 def _of_objective(trials: Sequence[FrozenTrial], curves: Sequence[Mapping[int, float]]) -> Curves:

@@ -23,7 +23,8 @@ from optuna.trial import TrialState
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.curves import Curves
 from optuna_meta.outcomes.curves import curves_of
-from optuna_meta.outcomes.trial_table import curve_of
+from optuna_meta.outcomes.reported import CURVE_KEY
+from optuna_meta.outcomes.reported import curve_of
 from optuna_meta.outcomes.trial_table import TrialTable
 
 
@@ -163,7 +164,8 @@ def has_failed(trial: FrozenTrial) -> bool:
     """Tell whether the trial has ended and says of its configuration only that it is no good."""
     if not trial.params:
         return False
-    silent = trial.state == TrialState.PRUNED and not curve_of(trial)
+    has_curve = bool(curve_of(trial)) or CURVE_KEY in trial.user_attrs
+    silent = trial.state == TrialState.PRUNED and not has_curve
     return silent or trial.state == TrialState.FAIL
 
 

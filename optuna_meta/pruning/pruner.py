@@ -16,10 +16,10 @@ from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
-from optuna_meta.outcomes.curves import CURVE_KEY
-from optuna_meta.outcomes.curves import reports_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
+from optuna_meta.outcomes.reported import CURVE_KEY
+from optuna_meta.outcomes.reported import reports_of
 from optuna_meta.pruning.curve_model import CurveModel
 from optuna_meta.pruning.curve_model import fit_curves
 from optuna_meta.pruning.expectation import Expectation
@@ -122,8 +122,8 @@ class MetaPruner(BasePruner):
         n_objectives = len(study.directions)
         if len(values) != n_objectives:
             raise ValueError(
-                f"The study has {n_objectives} objectives, got {len(values)} values at step {step}: "
-                "report one of each."
+                f"{n_objectives} values are wanted, one for each objective, got {len(values)} at "
+                f"step {step}."
             )
         key = study_key(study), trial.number
         curve = self._curves.made(key, VectorCurve)

@@ -16,9 +16,9 @@ from optuna.trial import TrialState
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.curves import Curves
 from optuna_meta.outcomes.curves import curves_of
-from optuna_meta.outcomes.curves import reports_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
+from optuna_meta.outcomes.reported import reports_of
 from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.standing import first_of_window
 from optuna_meta.pruning.standing import front_of
