@@ -58,6 +58,15 @@ class Verdict:
             "improved": self.n_improved,
         }
 
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> Verdict | None:
+        """Read the verdict that is recorded on a trial; ``None`` where none is."""
+        record = trial.user_attrs.get(STOPPED_KEY)
+        if record is None:
+            return None
+        names = ("step", "test", "chance", "prior_trials", "improved")
+        return cls(*(record[name] for name in names))
+
     def __str__(self) -> str:
         what = "to be stopped, but tested," if self.is_test else "stopped"
         if not self.n_stood:

@@ -25,6 +25,7 @@ from optuna_meta.pruning.curve_model import fit_curves
 from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.judge import Judge
 from optuna_meta.pruning.judge import STOPPED_KEY
+from optuna_meta.pruning.judge import Verdict
 from optuna_meta.pruning.vector_curve import VectorCurve
 from optuna_meta.studies.own import own_names
 from optuna_meta.studies.prior import Prior
@@ -150,6 +151,11 @@ class MetaPruner(BasePruner):
         if is_stopped:
             trial.set_user_attr(CURVE_KEY, curve.record())
         return is_stopped
+
+    def explain(self, study: Study) -> str:
+        """Tell of each trial that was stopped, or run on as a test, why; a line each."""
+        verdicts = [(t.number, Verdict.of(t)) for t in study.get_trials(deepcopy=False)]
+        return "\n".join(f"trial {n}: {verdict}" for n, verdict in verdicts if verdict)
 
     def _is_stopped(
         self,
