@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial
+from scipy.stats import poisson
 
 from optuna_meta.pruning.curve_model import CurveModel
 from optuna_meta.pruning.curve_model import records_of
@@ -26,6 +27,7 @@ __all__ = ["STOPPED_KEY", "Judge", "Verdict"]
 STOPPED_KEY = "optuna_meta:stopped"  # User attribute of a stopped trial: why it was.
 # Of the trials that would be stopped, which run on: the third, the ninth, ever fewer.
 _TESTS = frozenset(3**i - 1 for i in range(1, 12))
+_REFUTED = 0.1  # Probability of what the tests show, below which the chances are wrong.
 _ORDERS = 6  # In which the target's own complete trials are played again.
 _NO_RECORDS = Records(np.zeros(0), 0)
 
@@ -112,24 +114,25 @@ class Judge:
             if finished not in self._target:
                 self._target.append(finished)
         stand = self._target.stand(trial, reports)
-        if stand is None or STOPPED_KEY in trial.user_attrs:  # One that is tested runs on.
+        # The running trial's own copy lacks attributes that were set through the storage.
+        marked = {t.number for t in trials if STOPPED_KEY in t.user_attrs}
+        if stand is None or trial.number in marked:  # One that is tested runs on.
             return None
-        model, allowed = self._learned()
+        model, allowed = self._learned(trials)
         if stand.position < model.earliest:
             return None
         X = columns(stand.standing, np.array(stand.position))
         p = float(chance(X, model.coefficients))
         if p >= allowed:
             return None
-        n_before = sum(STOPPED_KEY in t.user_attrs for t in trials)
-        return Verdict(stand.step, n_before in _TESTS, p, *model.count(X, stand.position))
+        return Verdict(stand.step, len(marked) in _TESTS, p, *model.count(X, stand.position))
 
-    def _learned(self) -> tuple[CurveModel, float]:
+    def _learned(self, trials: Sequence[FrozenTrial]) -> tuple[CurveModel, float]:
         """Return the model to go by and how small its chances must be."""
         n = int(self._target.is_complete.sum())
         if self._rule[0] != n:
             replay = replayed(*self._target.curves(), _ORDERS)
-            for model in self._models:
+            for model in self._models[-1:] if self._is_refuted(trials) else self._models:
                 own = _NO_RECORDS
                 if replay:
                     own = records_of(replay.records(of_top=False), model.coefficients)
@@ -138,3 +141,10 @@ class Judge:
                 if allowed:
                     break
         return self._rule[1:]
+
+    def _is_refuted(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Tell whether more of the tested trials improved than their chances can explain."""
+        verdicts = [(t.number, v) for t in trials if (v := Verdict.of(t)) and v.is_test]
+        n_improved = sum(self._target.improved(number) for number, _ in verdicts)
+        expected = sum(verdict.chance for _, verdict in verdicts)
+        return n_improved > 0 and float(poisson.sf(n_improved - 1, expected)) < _REFUTED

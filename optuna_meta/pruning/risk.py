@@ -17,9 +17,9 @@ from optuna_meta._typing import Array
 
 __all__ = ["Records", "allowed_chance", "expected_loss"]
 
-_CHANCES = np.geomspace(1e-4, 0.25, 40)  # Thresholds to choose from.
+_LEAST, _N_CHANCES = 1e-4, 40  # Thresholds to choose from.
 _JEFFREYS = 0.5  # Losses, and as many successes, that are taken for granted.
-_LEAST, _MOST = 2.0, 30.0  # Own trials by which what other studies say is outweighed.
+_FEWEST, _MOST = 2.0, 30.0  # Own trials by which what other studies say is outweighed.
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,17 @@ def expected_loss(chances: Array, prior: Sequence[Records], own: Records) -> Arr
     if total:
         between = counts @ (shares - mean) ** 2 / total
         within = mean * (1.0 - mean)
-        concentration = np.clip(within / np.maximum(between, 1e-12) - 1.0, _LEAST, _MOST)
+        concentration = np.clip(within / np.maximum(between, 1e-12) - 1.0, _FEWEST, _MOST)
     n = own.n_trials
     return np.asarray((n * own.lost(chances) + concentration * mean) / (n + concentration))
 
 
 def allowed_chance(prior: Sequence[Records], own: Records, max_loss: float) -> float:
-    """Return the largest threshold that loses no more than ``max_loss``; 0 where none does."""
-    loss = expected_loss(_CHANCES, prior, own)
-    too_much = np.flatnonzero(loss > max_loss)
-    n = int(too_much[0]) if len(too_much) else len(_CHANCES)
-    return float(_CHANCES[n - 1]) if n else 0.0
+    """Return the largest threshold that loses no more than ``max_loss``; 0 where none does.
+
+    It is at most ``max_loss`` itself, however well prior studies can be told apart.
+    """
+    chances = np.geomspace(min(_LEAST, max_loss), max_loss, _N_CHANCES)
+    too_much = np.flatnonzero(expected_loss(chances, prior, own) > max_loss)
+    n = int(too_much[0]) if len(too_much) else _N_CHANCES
+    return float(chances[n - 1]) if n else 0.0

@@ -22,6 +22,7 @@ from optuna_meta.outcomes.reported import reports_of
 from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.standing import first_of_window
 from optuna_meta.pruning.standing import front_of
+from optuna_meta.pruning.standing import improves
 from optuna_meta.pruning.standing import standing
 from optuna_meta.pruning.standing import step_before
 
@@ -58,7 +59,7 @@ class TargetCurves:
         self._keys: set[Hashable] = set()
         self._curves: list[_Curve] = []
         self._finals: list[tuple[float, ...]] = []  # Infinite of those that were stopped.
-        self._at: dict[float, list[tuple[Array, bool]]] = {}
+        self._at: dict[tuple[float, bool], list[tuple[Array, bool]]] = {}
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -92,6 +93,15 @@ class TargetCurves:
         kept = np.flatnonzero(self.is_complete)
         return curves_of([self._trials[i] for i in kept], self._signs), self._all_finals[kept]
 
+    def improved(self, number: int) -> bool:
+        """Tell whether a trial came to its end and improved on all that had begun before it."""
+        numbers = np.array([t.number for t in self._trials])
+        finals, complete = self._all_finals, self.is_complete
+        return any(
+            improves(finals[i], finals[complete & (numbers < number)])
+            for i in np.flatnonzero(complete & (numbers == number))
+        )
+
     def stand(self, trial: FrozenTrial, reports: Mapping[int, tuple[float, ...]]) -> Stand | None:
         """Tell where a running trial stands; ``None`` where nothing can be compared.
 
@@ -108,11 +118,14 @@ class TargetCurves:
             return None
         front = complete[front_of(self._all_finals[complete])]
         curve, incumbent = _Curve.of(reports), self._curves[front[0]]
-        now = curve.first if _is_backward(curve, incumbent) else curve.last
+        is_backward = _is_backward(curve, incumbent)
+        if is_backward:
+            curve, incumbent = curve.mirrored(), incumbent.mirrored()
+        now = curve.last
         index = min(incumbent.index(now), len(reports) - 1)
         if index < 0:
             return None
-        others, reached = self._levels(now)
+        others, reached = self._levels(now, is_backward)
         if np.isnan(others[front]).any():
             return None
         earlier = max(float(incumbent.steps[step_before(np.array(index))]), curve.first)
@@ -125,12 +138,13 @@ class TargetCurves:
             reached[:, None],
             expected(trial) - min(expected(self._trials[i]) for i in front),
         )
-        return Stand(int(now), (index + 1) / len(incumbent.steps), stood[0])
+        return Stand(int(abs(now)), (index + 1) / len(incumbent.steps), stood[0])
 
-    def _levels(self, step: float) -> tuple[Array, NDArray[np.bool_]]:
+    def _levels(self, step: float, is_backward: bool) -> tuple[Array, NDArray[np.bool_]]:
         """Return the trials' levels (n, K) at a step, and which of them came that far.  # (n,)"""
-        known = self._at.setdefault(step, [])
-        known += [curve.level(step) for curve in self._curves[len(known) :]]
+        known = self._at.setdefault((step, is_backward), [])
+        new = self._curves[len(known) :]
+        known += [(c.mirrored() if is_backward else c).level(step) for c in new]
         values, reached = zip(*known, strict=True)
         return np.array(values), np.array(reached) | self.is_complete
 
@@ -159,6 +173,10 @@ class _Curve:
     @property
     def last(self) -> float:
         return float(self.steps[-1])
+
+    def mirrored(self) -> _Curve:
+        """Return the curve of one that reports from the last step to the first, in that order."""
+        return _Curve(-self.steps[::-1], self.values[::-1])
 
     def index(self, step: float) -> int:
         """Return the place of the latest report up to a step; -1 before the first one."""

@@ -63,7 +63,7 @@ def test_it_stops_from_the_second_trial_on() -> None:
 def test_who_may_lose_more_runs_fewer_steps() -> None:
     studies = [
         study(30, 7, pruner=MetaPruner(prior_studies=prior(), max_loss=share))
-        for share in (0.02, 0.5)
+        for share in (0.001, 0.5)
     ]
     assert n_reports(studies[1]) < n_reports(studies[0])
 
@@ -126,6 +126,7 @@ ODD = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Prior study 'odd' is left out")
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_curves_as_target_and_as_priors(kind: str) -> None:
     odd = study(15, 1, ODD[kind], study_name="odd")

@@ -22,12 +22,12 @@ def test_the_gain_is_in_units_of_the_spread() -> None:
 
 
 def test_of_equals_the_best_is_ahead_by_what_n_trials_gained() -> None:
-    """With n alike and independent, the next one improves by that on average."""
+    """With n alike and independent, the next one improves by about that on average."""
     rng = np.random.default_rng(0)
     drawn = rng.exponential(size=(20_000, 11))
     gained = np.maximum(drawn[:, :10].min(axis=1) - drawn[:, 10], 0.0).mean()
     expected = np.mean([expected_gain(values, []) for values in drawn[:, :10]])
-    assert expected == pytest.approx(gained, rel=0.2)
+    assert gained < expected < 1.5 * gained
 
 
 def test_prior_studies_that_went_on_improving_raise_hope() -> None:
@@ -49,7 +49,8 @@ def test_it_ends_the_study_and_says_so(direction: str) -> None:
 def test_dear_trials_end_it_sooner() -> None:
     study = run(bowl(), 30, seed=1)
     stop = StopWhenNotWorthIt(seconds_per_unit=1e-12)
-    stop(study, study.trials[-1])
+    study.optimize(bowl(), n_trials=9, callbacks=[stop])
+    assert len(study.trials) == 31
     assert "not worth its" in study.user_attrs[ENDED_KEY]
     patient = run(bowl(), 30, seed=1)
     StopWhenNotWorthIt(seconds_per_unit=1e12)(patient, patient.trials[-1])

@@ -58,7 +58,7 @@ def test_misreported_costs_do_no_harm(odd: object) -> None:
         return value
 
     study = optuna.create_study(sampler=MetaSampler(seed=0, cost_aware=True, cost="money"))
-    study.enqueue_trial({"size": 2.0, "x": 0.5})
+    study.enqueue_trial({"size": 1.0, "x": 0.5})
     study.optimize(objective, n_trials=8)
     assert len(study.trials) == 8
 
