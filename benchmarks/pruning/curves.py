@@ -65,7 +65,7 @@ class CurveTable:
 def load_tables(suite: str, data: Path, cache: Path | None, half: str) -> list[CurveTable]:
     """Return a suite's tasks; of LCBench, one half, as rules are chosen on the other one."""
     if suite.startswith("lcbench"):
-        surrogate = _lcbench(data / "yahpo" / "lcbench")
+        surrogate = lcbench(data)
         names = np.random.default_rng(0).permutation(surrogate.tasks).tolist()
         chosen = names[: len(names) // 2] if half == "choosing" else names[len(names) // 2 :]
         return [_table_of(surrogate, name, suite) for name in chosen]
@@ -75,8 +75,9 @@ def load_tables(suite: str, data: Path, cache: Path | None, half: str) -> list[C
 
 
 @functools.cache
-def _lcbench(folder: Path) -> yahpo.Surrogate:
-    return yahpo.Surrogate(folder, yahpo._SCENARIOS["lcbench"])
+def lcbench(data: Path) -> yahpo.Surrogate:
+    """Read the surrogate in a folder that holds yahpo/."""
+    return yahpo.Surrogate(data / "yahpo" / "lcbench", yahpo._SCENARIOS["lcbench"])
 
 
 def _table_of(surrogate: yahpo.Surrogate, task: str, suite: str) -> CurveTable:
