@@ -83,7 +83,10 @@ class MetaPruner(BasePruner):
         self._prior = as_prior(prior_studies)
         # Without curves there is nothing to foresee, and no need for surrogates.
         has_curves = any(t.curves and len(t.curves.steps) > 1 for t in self._prior.tasks)
-        self._fitted = as_fitted(prior_studies, None) if has_curves else None
+        is_fitted = isinstance(prior_studies, FittedPrior)
+        known = prior_studies if is_fitted else self._prior
+        self._fitted = as_fitted(known, None) if has_curves else None
+        self._told: set[str] = set()
         self._max_loss = max_loss
         self._models: BoundedMap[Any, CurveModel] = BoundedMap(_MOST_STUDIES)
         self._judges: BoundedMap[Any, Judge] = BoundedMap(_MOST_STUDIES)
@@ -164,8 +167,15 @@ class MetaPruner(BasePruner):
         trial: FrozenTrial,
         reports: Mapping[int, tuple[float, ...]],
     ) -> bool:
-        with COMPUTING:
-            verdict = self._judge(study, trials).verdict(trials, trial, reports)
+        try:
+            with COMPUTING:
+                verdict = self._judge(study, trials).verdict(trials, trial, reports)
+        except Exception as error:  # A prior study is never worth the user's trial.
+            if study.study_name not in self._told:
+                self._told.add(study.study_name)
+                text = f"Judging failed in study {study.study_name!r}: {error!r}. Trials go on."
+                _logger.warning(text)
+            return False
         if verdict is None:
             return False
         set_trial_user_attr(study, trial, STOPPED_KEY, verdict.record())

@@ -249,6 +249,16 @@ def test_several_objectives_are_judged_by_their_front() -> None:
     assert len(front & {t.number for t in made.best_trials}) >= 0.8 * len(front)
 
 
+@pytest.mark.plan_may_fail
+def test_a_judge_that_fails_costs_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    pruner = MetaPruner(prior_studies=prior())
+    monkeypatch.setattr("optuna_meta.pruning.pruner.Judge", broken)
+    assert all(t.state.name == "COMPLETE" for t in study(5, pruner=pruner).trials)
+
+
 def test_a_wrong_number_of_values_is_refused() -> None:
     trial = optuna.create_study(directions=["minimize"] * 2).ask()
     with pytest.raises(ValueError, match="2 values are wanted, one for each objective, got 3"):
