@@ -157,7 +157,7 @@ def report(rows: pd.DataFrame) -> str:
     lines = []
     keys = ["suite", "task", "seed"]
     none = rows[rows.pruner == "none"].set_index(keys)[["by_epochs", "by_seconds"]]
-    rows = rows.join(none, on=keys, rsuffix="_none")
+    rows = rows.join(none.add_suffix("_none"), on=keys)
     for suite, of_suite in rows.groupby("suite", sort=False):
         lines += [f"\n### {suite}\n", _HEAD, "|---" * _HEAD.count(" | ") + "|---|"]
         for (pruner, priors), runs in of_suite.groupby(["pruner", "priors"], sort=False):

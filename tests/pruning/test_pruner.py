@@ -227,10 +227,10 @@ def two(pruner: MetaPruner, seed: int, n_trials: int = 40) -> optuna.Study:
     def evaluate(trial: optuna.Trial) -> Sequence[float]:
         x = trial.suggest_float("x", 0.0, 1.0)
         y = trial.suggest_float("y", 0.0, 1.0)
-        values = [(x**2 + y + 1.0 / e, 1.0 - (x - 1.0) ** 2 - y - 1.0 / e) for e in range(1, 16)]
+        values = [(x**2 + y + 1.0 / e, 1.0 - (x - 1.0) ** 2 - y - 1.0 / e) for e in range(1, 9)]
         for step, pair in enumerate(values):
             pruner.report(trial, pair, step)
-            if step < 14 and pruner.should_prune(trial):
+            if step < 7 and pruner.should_prune(trial):
                 raise optuna.TrialPruned
         return values[-1]
 
@@ -239,12 +239,12 @@ def two(pruner: MetaPruner, seed: int, n_trials: int = 40) -> optuna.Study:
 
 
 def test_several_objectives_are_judged_by_their_front() -> None:
-    whole = [two(MetaPruner(), seed, 25) for seed in range(4)]
-    made = two(MetaPruner(prior_studies=Prior.from_studies(whole)), 9)
+    whole = [two(MetaPruner(), seed, 15) for seed in range(4)]
+    made = two(MetaPruner(prior_studies=Prior.from_studies(whole)), 9, 25)
     stopped = pruned(made)
-    assert len(stopped) > 10
+    assert len(stopped) > 5
     assert all(t.values is None for t in stopped)
-    reference = two(MetaPruner(max_loss=0.001), 9)
+    reference = two(MetaPruner(max_loss=0.001), 9, 25)
     front = {t.number for t in reference.best_trials}
     assert len(front & {t.number for t in made.best_trials}) >= 0.8 * len(front)
 
