@@ -15,6 +15,8 @@ from optuna.trial import TrialState
 from benchmarks.pruning.curves import CurveTable
 from benchmarks.pruning.curves import load_tables
 from benchmarks.tasks.base import Array
+from optuna_meta import fit_prior
+from optuna_meta import FittedPrior
 from optuna_meta import Prior
 
 
@@ -66,7 +68,7 @@ _FOREIGN |= {"texts": "images"}
 
 
 @functools.lru_cache(maxsize=4)
-def prior_studies(source: Source, suite: str, task: int, priors: str) -> Prior:
+def fitted_prior(source: Source, suite: str, task: int, priors: str) -> FittedPrior:
     """Return the prior studies of a target: trials of random search on other tasks."""
     kind = PRIORS[priors]
     if kind.foreign:
@@ -77,7 +79,7 @@ def prior_studies(source: Source, suite: str, task: int, priors: str) -> Prior:
     chosen = rng.permutation(len(tables))[: kind.most]
     n_permuted = round(kind.permuted * len(chosen))
     studies = [study_of(tables[i], k < n_permuted, rng) for k, i in enumerate(chosen)]
-    return Prior.from_studies(studies)
+    return fit_prior(Prior.from_studies(studies))
 
 
 def study_of(table: CurveTable, is_permuted: bool, rng: np.random.Generator) -> optuna.Study:

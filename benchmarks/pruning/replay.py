@@ -21,7 +21,7 @@ import pandas as pd
 
 from benchmarks import commands
 from benchmarks.pruning import curves
-from benchmarks.pruning.priors import prior_studies
+from benchmarks.pruning.priors import fitted_prior
 from benchmarks.pruning.priors import PRIORS
 from benchmarks.pruning.priors import Source
 from benchmarks.tasks.base import Array
@@ -91,7 +91,7 @@ def run(source: Source, max_loss: float, job: Job) -> dict[str, Any]:
     commands.be_quiet()
     table = source.tables(job.suite)[job.task]
     if job.pruner == META:
-        prior = prior_studies(source, job.suite, job.task, job.priors)
+        prior = fitted_prior(source, job.suite, job.task, job.priors)
         pruner: BasePruner = MetaPruner(prior_studies=prior, max_loss=max_loss)
     else:
         pruner = PRUNERS[job.pruner](table.values.shape[1])

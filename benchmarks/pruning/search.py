@@ -21,14 +21,13 @@ import pandas as pd
 from benchmarks import commands
 from benchmarks.pruning.curves import CurveTable
 from benchmarks.pruning.curves import lcbench
-from benchmarks.pruning.priors import prior_studies
+from benchmarks.pruning.priors import fitted_prior
 from benchmarks.pruning.priors import Source
 from benchmarks.pruning.replay import reached
 from benchmarks.pruning.replay import run_curve
 from benchmarks.pruning.replay import Step
 from benchmarks.tasks import yahpo
 from benchmarks.tasks.base import Array
-from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import MetaPruner
 from optuna_meta import MetaSampler
@@ -36,7 +35,6 @@ from optuna_meta import MetaSampler
 
 _N_EPOCHS, _FULL_TRIALS = 52, 40
 _AT = (7, 13, 20, 40)
-_fitted = functools.lru_cache(maxsize=2)(fit_prior)
 SAMPLERS: dict[str, Callable[[FittedPrior, int, float], BaseSampler]] = {  # by prior, seed, budget
     "random": lambda prior, seed, budget: optuna.samplers.RandomSampler(seed=seed),
     "tpe": lambda prior, seed, budget: optuna.samplers.TPESampler(seed=seed),
@@ -89,7 +87,7 @@ def main(args: argparse.Namespace) -> None:
 def run(source: Source, job: Job) -> dict[str, Any]:
     commands.be_quiet()
     table = source.tables("lcbench")[job.task]
-    prior = _fitted(prior_studies(source, "lcbench", job.task, "all"))
+    prior = fitted_prior(source, "lcbench", job.task, "all")
     # What full trials of the space take on average.
     seconds = float(table.seconds[:, -1].mean())
     sampler = SAMPLERS[job.sampler](prior, job.seed, _FULL_TRIALS * seconds)
