@@ -38,6 +38,7 @@ class Verdict:
 
     Args:
         step: At which of its reports.
+        share: How much of the way was done, by the best trial's.
         is_test: Whether it runs on all the same, to show whether chances are what they seem.
         chance: That it would have ended below the best.
         n_stood: Prior trials that stood no better.
@@ -45,6 +46,7 @@ class Verdict:
     """
 
     step: int
+    share: float
     is_test: bool
     chance: float
     n_stood: int
@@ -54,6 +56,7 @@ class Verdict:
         """Return what the trial's attribute holds."""
         return {
             "step": self.step,
+            "share": round(self.share, 4),
             "test": self.is_test,
             "chance": float(f"{self.chance:.3g}"),
             "prior_trials": self.n_stood,
@@ -66,7 +69,7 @@ class Verdict:
         record = trial.user_attrs.get(STOPPED_KEY)
         if record is None:
             return None
-        names = ("step", "test", "chance", "prior_trials", "improved")
+        names = ("step", "share", "test", "chance", "prior_trials", "improved")
         return cls(*(record[name] for name in names))
 
     def __str__(self) -> str:
@@ -125,7 +128,8 @@ class Judge:
         p = float(chance(X, model.coefficients))
         if p >= allowed:
             return None
-        return Verdict(stand.step, len(marked) in _TESTS, p, *model.count(X, stand.position))
+        is_test, counts = len(marked) in _TESTS, model.count(X, stand.position)
+        return Verdict(stand.step, stand.position, is_test, p, *counts)
 
     def _learned(self, trials: Sequence[FrozenTrial]) -> tuple[CurveModel, float]:
         """Return the model to go by and how small its chances must be."""

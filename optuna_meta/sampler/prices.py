@@ -9,14 +9,15 @@ import math
 
 import numpy as np
 from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.curves import seconds_of
-from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.pruning.costs import Costs
 from optuna_meta.pruning.costs import fit_costs
 from optuna_meta.pruning.costs import log_costs
 from optuna_meta.pruning.costs import prior_costs
+from optuna_meta.pruning.judge import Verdict
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.request import SuggestRequest
@@ -78,13 +79,21 @@ class Prices:
         return prior_costs(() if self.name else self.prior.tasks, self.prior.space)
 
     def _own(self, space: Space, trials: Sequence[FrozenTrial]) -> Costs:
-        """Return the costs of complete trials; those that were stopped cost less for that."""
-        known = [t for t in trials if t.state == FINISHED[0]]
-        logs = log_costs(np.array([self._cost(t) for t in known], dtype=float))
-        return Costs(space, space.rows([t.params for t in known]), logs)
+        """Return what trials cost to their end, those too that were stopped a known way before."""
+        shares = [(t, share) for t in trials if (share := _share(t)) > 0.0]
+        logs = log_costs(np.array([self._cost(t) / share for t, share in shares], dtype=float))
+        return Costs(space, space.rows([t.params for t, _ in shares]), logs)
 
     def _cost(self, trial: FrozenTrial) -> float:
         if self.name is None:
             return seconds_of(trial)
         value = trial.user_attrs.get(self.name)
         return float(value) if isinstance(value, int | float) and value >= 0.0 else math.nan
+
+
+def _share(trial: FrozenTrial) -> float:
+    """Return how much of its way a trial went; 0 where that is unknown."""
+    if trial.state == TrialState.COMPLETE:
+        return 1.0
+    verdict = Verdict.of(trial) if trial.state == TrialState.PRUNED else None
+    return verdict.share if verdict else 0.0

@@ -24,7 +24,7 @@ def complete(number: int, quality: float, test: float | None = None) -> optuna.t
     values = curve(quality)
     attrs = {}
     if test is not None:
-        attrs[STOPPED_KEY] = Verdict(0, True, test, 9, 1).record()
+        attrs[STOPPED_KEY] = Verdict(0, 0.1, True, test, 9, 1).record()
     made = optuna.trial.create_trial(
         value=values[-1], intermediate_values=dict(enumerate(values)), user_attrs=attrs
     )
@@ -66,15 +66,17 @@ def test_before_any_complete_trial_nothing_is_judged() -> None:
     assert verdict([], fit_curves(prior().tasks)) is None
 
 
-@pytest.mark.parametrize("found", [Verdict(3, False, 0.0123, 412, 2), Verdict(0, True, 0.5, 0, 0)])
+@pytest.mark.parametrize(
+    "found", [Verdict(3, 0.25, False, 0.0123, 412, 2), Verdict(0, 1.0, True, 0.5, 0, 0)]
+)
 def test_a_verdict_is_read_as_it_was_recorded(found: Verdict) -> None:
     trial = optuna.trial.create_trial(value=0.0, user_attrs={STOPPED_KEY: found.record()})
     assert Verdict.of(trial) == found
 
 
 def test_it_says_what_it_counted() -> None:
-    assert str(Verdict(7, False, 0.01, 412, 2)) == (
+    assert str(Verdict(7, 0.5, False, 0.01, 412, 2)) == (
         "stopped at step 7: of 412 prior trials that stood there, 2 ended below your best"
     )
-    assert "to be stopped, but tested, at step 7" in str(Verdict(7, True, 0.01, 412, 2))
-    assert "its chance was 0.01" in str(Verdict(7, False, 0.01, 0, 0))
+    assert "to be stopped, but tested, at step 7" in str(Verdict(7, 0.5, True, 0.01, 412, 2))
+    assert "its chance was 0.01" in str(Verdict(7, 0.5, False, 0.01, 0, 0))

@@ -6,11 +6,18 @@ import math
 
 import numpy as np
 import optuna
+from optuna.distributions import FloatDistribution
 import pytest
 
 from optuna_meta import MetaSampler
+from optuna_meta.pruning.judge import STOPPED_KEY
+from optuna_meta.pruning.judge import Verdict
 from optuna_meta.sampler.prices import Prices
+from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
+
+
+COMPLETE, PRUNED = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED
 
 
 def dear(trial: optuna.Trial) -> float:
@@ -61,6 +68,24 @@ def test_misreported_costs_do_no_harm(odd: object) -> None:
     study.enqueue_trial({"size": 1.0, "x": 0.5})
     study.optimize(objective, n_trials=8)
     assert len(study.trials) == 8
+
+
+def test_a_stopped_trial_tells_what_it_would_have_cost() -> None:
+    verdict = Verdict(3, 0.25, False, 0.01, 0, 0)
+    study = optuna.create_study()
+    for money, state in ((8.0, COMPLETE), (2.0, PRUNED)):
+        attrs = {"money": money} | ({} if state == COMPLETE else {STOPPED_KEY: verdict.record()})
+        made = optuna.trial.create_trial(
+            state=state,
+            value=1.0,
+            params={"x": money / 10.0},
+            distributions={"x": FloatDistribution(0.0, 1.0)},
+            user_attrs=attrs,
+        )
+        study.add_trial(made)
+    space = Space.from_distributions(study.trials[0].distributions)
+    found = Prices(Prior(), None, "money")._own(space, study.trials)
+    np.testing.assert_allclose(np.exp(found.logs), 8.0)
 
 
 def test_seconds_are_what_counts_by_default() -> None:
