@@ -141,4 +141,26 @@ def report(rows: pd.DataFrame) -> str:
         errors = found.std() / np.sqrt(len(found)) if len(found) > 1 else 0.0 * found.mean()
         cells = [f"{found[c].mean():.3f} ± {errors[c]:.3f}" for c in columns]
         lines.append(f"| {sampler} / {pruner} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_paired(rows)]) + "\n"
+
+
+# Each with what it is compared with, run by run: lower is better.
+_QUESTIONS = [
+    ("tpe/meta", "epochs 40", "tpe/none", "epochs 40"),
+    ("meta/meta", "epochs 13", "meta/none", "epochs 40"),
+    ("meta/meta", "epochs 40", "meta/none", "epochs 40"),
+    ("meta-cost/none", "seconds 20", "meta/none", "seconds 20"),
+]
+
+
+def _paired(rows: pd.DataFrame) -> list[str]:
+    """Return the differences of regrets, with their standard errors, a line a question."""
+    runs = rows.assign(pair=rows.sampler + "/" + rows.pruner).set_index(["pair", "task", "seed"])
+    lines = []
+    for ours, at, theirs, when in _QUESTIONS:
+        if {ours, theirs} <= set(runs.index.get_level_values("pair")):
+            off = (runs.loc[ours][at] - runs.loc[theirs][when]).clip(-10.0, 10.0)
+            error = off.std() / np.sqrt(len(off)) if len(off) > 1 else 0.0
+            text = f"{ours} at {at} less {theirs} at {when}: {off.mean():+.3f} ± {error:.3f}"
+            lines.append(f"- {text}")
+    return lines
