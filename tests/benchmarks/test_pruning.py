@@ -15,6 +15,7 @@ from benchmarks.pruning.replay import play
 from benchmarks.pruning.replay import reached
 from benchmarks.pruning.replay import report
 from benchmarks.pruning.replay import Step
+from benchmarks.pruning.search import report as search_report
 from benchmarks.pruning.train import configuration
 from benchmarks.pruning.train import curve
 from benchmarks.pruning.train import learning_rate
@@ -89,3 +90,15 @@ def test_foreign_files_are_asked_for(tmp_path: Path) -> None:
 
     with pytest.raises(SystemExit, match="pass the --cache FOLDER"):
         load_tables("images", tmp_path, None, "reported")
+
+
+def test_searches_are_compared_run_by_run() -> None:
+    at = {f"{kind} {n}": 0.5 for kind in ("epochs", "seconds") for n in (7, 13, 20, 40)}
+    runs = [
+        {"task": t, "seed": 0, "sampler": "tpe", "pruner": p, **at, "epochs 40": 0.1 * t - gain}
+        for t in range(5)
+        for p, gain in (("none", 0.0), ("meta", 0.25))
+    ]
+    text = search_report(pd.DataFrame(runs))
+    assert "tpe/meta at epochs 40 less tpe/none at epochs 40: -0.250 ± 0.000" in text
+    assert "meta-cost" not in text
