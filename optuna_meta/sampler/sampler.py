@@ -37,11 +37,8 @@ from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.plan import servable
-<<<<<<< HEAD
 from optuna_meta.sampler.prices import Prices
-=======
 from optuna_meta.sampler.refreshed import Refresh
->>>>>>> main
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
 from optuna_meta.sampler.target_study import has_begun
@@ -138,13 +135,10 @@ class MetaSampler(BaseSampler):
     ) -> None:
         self._features = None if meta_features is None else clean_meta_features(meta_features)
         self._fitted = as_fitted(prior_studies, device)
-<<<<<<< HEAD
         if budget is not None and not budget > 0.0:
             raise ValueError(f"budget must be positive, got {budget!r}.")
         self._prices = Prices(self._fitted.prior, budget, cost) if cost_aware else None
-=======
         self._refresh = Refresh(refresh, refresh_every)
->>>>>>> main
         self._rng = np.random.default_rng(seed)
         self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
@@ -361,6 +355,8 @@ class MetaSampler(BaseSampler):
             return
         if found is not self._fitted:
             self._fitted, self._suggesters = found, BoundedMap(_MOST_STUDIES)
+            if self._prices is not None:
+                self._prices = replace(self._prices, prior=found.prior)
 
     def _new_plan(self, study: Study, trial: FrozenTrial, target: TargetStudy) -> Plan:
         """Plan a trial, anew where another worker has taken the same meanwhile."""

@@ -52,28 +52,9 @@ class StudyState:
         if first is None:
             return ()
         fingerprint = fingerprint_of([first])  # A study made anew has the old one's name.
-<<<<<<< HEAD
-        if self._own[0] != fingerprint or not fingerprint:
-            names = own_names(fitted.prior.tasks, study, trials)
-            self._own = fingerprint, names
-        return self._own[1]
-=======
         if self._own[0] != fingerprint or self._own[1] is not fitted or not fingerprint:
-            # HyperbandPruner's wrapper shows some of the trials, perhaps not the first.
-            everything = all_trials(study, trials)
-            all_of_it = {t.number: t for t in everything if t.state in FINISHED}
-            own = origin_of(study)
-            storage = own[: own.index("#") + 1]
-            names = tuple(
-                task.name
-                for task in fitted.prior.tasks
-                # Two studies of one storage are two, however equal.
-                if task.origin == own or not task.origin.startswith(storage)
-                if is_of_study(task.fingerprint, all_of_it)
-            )
-            self._own = fingerprint, fitted, names
+            self._own = fingerprint, fitted, own_names(fitted.prior.tasks, study, trials)
         return self._own[2]
->>>>>>> main
 
     def read(self, trials: Sequence[FrozenTrial]) -> History:
         """Return the history of those of the trials, of any state, that have finished."""
