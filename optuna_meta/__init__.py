@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from optuna_meta.features import extract_meta_features
 from optuna_meta.features import record_meta_features
+from optuna_meta.pruning.pruner import MetaPruner
+from optuna_meta.pruning.worth import StopWhenNotWorthIt
 from optuna_meta.sampler.events import study_events
 from optuna_meta.sampler.explanation import explain_trial
 from optuna_meta.sampler.explanation import Explanation
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Explanation",
     "FittedPrior",
+    "MetaPruner",
     "MetaSampler",
     "Prior",
     "PriorInfluence",
+    "StopWhenNotWorthIt",
     "TrialRecord",
     "explain_trial",
     "extract_meta_features",

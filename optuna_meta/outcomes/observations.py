@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
 import hashlib
@@ -20,7 +21,10 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.trial_table import curve_of
+from optuna_meta.outcomes.curves import Curves
+from optuna_meta.outcomes.curves import curves_of
+from optuna_meta.outcomes.reported import CURVE_KEY
+from optuna_meta.outcomes.reported import curve_of
 from optuna_meta.outcomes.trial_table import TrialTable
 
 
@@ -100,6 +104,7 @@ class Observations:
         constraint_values: Values of the J constraints, at most 0 where a trial is feasible; NaN
             where it reports none.  # (n, J)
         measured: Which values trials came to, and not only what is likely of them.  # (n,)
+        curves: What they reported of each objective on their way, and how long they ran.
     """
 
     params: Sequence[Mapping[str, Any]]
@@ -107,6 +112,7 @@ class Observations:
     values: Array  # (n, K)
     constraint_values: Array  # (n, J)
     measured: NDArray[np.bool_]  # (n,)
+    curves: tuple[Curves, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.params)
@@ -158,7 +164,8 @@ def has_failed(trial: FrozenTrial) -> bool:
     """Tell whether the trial has ended and says of its configuration only that it is no good."""
     if not trial.params:
         return False
-    silent = trial.state == TrialState.PRUNED and not curve_of(trial)
+    has_curve = bool(curve_of(trial)) or CURVE_KEY in trial.user_attrs
+    silent = trial.state == TrialState.PRUNED and not has_curve
     return silent or trial.state == TrialState.FAIL
 
 
@@ -176,10 +183,12 @@ def observe(
     for trial in finished:
         table.append(trial)
     reports = table.reports(keys)
+    signs = [-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions]
     return Observations(
         tuple(finished[i].params for i in reports.places),
         tuple(finished[i].distributions for i in reports.places),
         reports.values,
         reports.constraint_values,
         reports.measured,
+        curves_of([finished[i] for i in reports.places], signs),
     )

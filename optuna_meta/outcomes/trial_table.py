@@ -21,10 +21,12 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
+from optuna_meta.outcomes.reported import reports_of
+from optuna_meta.outcomes.reported import split
 from optuna_meta.outcomes.transforms import finite_values
 
 
-__all__ = ["Reports", "TrialTable", "curve_of"]
+__all__ = ["Reports", "TrialTable"]
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,11 @@ class TrialTable:
         self._signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
         self._numbers: list[int] = []
         self._values: list[tuple[float, ...]] = []  # Of complete trials, else NaN.
-        self._ends: list[tuple[float, float]] = []  # Of each curve, NaN where there is none.
-        self._cut: dict[int, dict[int, float]] = {}  # Curves of pruned trials, by place.
+        # Of each trial's K curves, NaN where there is none.
+        self._ends: list[list[tuple[float, float]]] = []
+        self._cut: dict[int, tuple[dict[int, float], ...]] = {}  # K curves of pruned trials.
         self._constraints: dict[int, Mapping[str, float]] = {}
-        self._peers = _Peers()
+        self._peers = [_Peers() for _ in directions]
 
     def __len__(self) -> int:
         return len(self.trials)
@@ -71,16 +74,17 @@ class TrialTable:
         nothing = (math.nan,) * len(self._signs)
         is_complete = trial.state == TrialState.COMPLETE and _has_values(trial)
         values = tuple((self._signs * trial.values).tolist()) if is_complete else nothing
-        # Optuna prunes studies of one objective only.
-        curve = curve_of(trial, float(self._signs[0])) if len(self._signs) == 1 else {}
+        curves = split(reports_of(trial, self._signs.tolist()), len(self._signs))
         if is_complete:
-            self._peers.add(curve, values[0])
-        elif curve and trial.state == TrialState.PRUNED:
-            self._cut[len(self.trials)] = curve
+            for peers, curve, value in zip(self._peers, curves, values, strict=True):
+                peers.add(curve, value)
+        elif curves[0] and trial.state == TrialState.PRUNED:
+            self._cut[len(self.trials)] = curves
         if constraints := trial.constraints:
             self._constraints[len(self.trials)] = constraints
-        ends = (min(curve.values()), max(curve.values())) if curve else (math.nan, math.nan)
-        self._ends.append(ends)
+        self._ends.append(
+            [(min(c.values()), max(c.values())) if c else (math.nan, math.nan) for c in curves]
+        )
         self._values.append(values)
         self._numbers.append(trial.number)
         self.trials.append(trial)
@@ -95,28 +99,29 @@ class TrialTable:
         measured = ~np.isnan(values).any(axis=1)
         values[measured] = _finite_columns(values[measured])
         if self._cut:
-            values[list(self._cut), 0] = self._likely_values(values[measured, 0], measured)
+            for k in range(len(self._signs)):
+                values[list(self._cut), k] = self._likely_values(k, values[measured, k], measured)
         known = np.flatnonzero(~np.isnan(values).any(axis=1))
         places = known[np.argsort(np.array(self._numbers)[known], kind="stable")]
         return Reports(
             places, _finite_columns(values[places]), self._limits(keys)[places], measured[places]
         )
 
-    def _likely_values(self, finals: Array, measured: NDArray[np.bool_]) -> list[float]:
-        """Return the likely final values of pruned trials."""
-        lows, highs = np.array(self._ends)[measured].T
+    def _likely_values(self, k: int, finals: Array, measured: NDArray[np.bool_]) -> list[float]:
+        """Return the likely final values of pruned trials in objective k."""
+        lows, highs = np.array(self._ends)[measured, k].T
         one_measure = _is_one_measure(lows, highs, finals)
         middle = float(np.median(finals)) if len(finals) else -math.inf
         worst = float(finals.max(initial=-math.inf))
         found = []
-        for place, curve in self._cut.items():
-            likely = self._peers.likely_final(curve)
+        for place, curves in self._cut.items():
+            likely = self._peers[k].likely_final(curves[k])
             # Nothing to compare with: a pruner stops what is worse than the middle.
             value = middle if likely is None else min(likely, worst)
             # Where nothing is to compare with, nor what it is a value of: no better than its
             # curve.
             bounded = one_measure or likely is None
-            found.append(max(value, self._ends[place][0]) if bounded else value)
+            found.append(max(value, self._ends[place][k][0]) if bounded else value)
         return found
 
     def _limits(self, keys: Sequence[str]) -> Array:
@@ -158,15 +163,6 @@ def _finite_columns(values: Array) -> Array:
 
 def _has_values(trial: FrozenTrial) -> bool:
     return trial.values is not None and not any(math.isnan(value) for value in trial.values)
-
-
-def curve_of(trial: FrozenTrial, sign: float = 1.0) -> dict[int, float]:
-    """Read values by step, lower is better; NaN left out, infinite ones the worst there is."""
-    return {
-        step: math.inf if math.isinf(value) else sign * value
-        for step, value in trial.intermediate_values.items()
-        if not math.isnan(value)
-    }
 
 
 def _is_one_measure(lows: Array, highs: Array, finals: Array) -> bool:

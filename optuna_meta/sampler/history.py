@@ -14,13 +14,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import has_failed
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.outcomes.trial_table import Reports
 from optuna_meta.outcomes.trial_table import TrialTable
-from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.record import read_record

@@ -19,6 +19,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import has_trial
 from optuna_meta._optuna import metric_names
@@ -29,7 +30,6 @@ from optuna_meta.features.record import clean_meta_features
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import objectives
-from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.explanation import explain_trial
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import previewed
@@ -39,6 +39,7 @@ from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.plan import servable
 from optuna_meta.sampler.preflight import preflight
+from optuna_meta.sampler.prices import Prices
 from optuna_meta.sampler.reason import reason_for
 from optuna_meta.sampler.record import COLD
 from optuna_meta.sampler.refreshed import Refresh
@@ -111,6 +112,10 @@ class MetaSampler(BaseSampler):
             ``frame.to_dict("records")``, and so does None but where it is one of the choices.
             Parameters that they do not name are drawn by ``independent_sampler``.
         independent_sampler: Draws parameters that nothing is known of yet; random by default.
+        cost_aware: Whether improvement is divided by a power of what a trial will cost.
+        budget: What all trials may cost, in seconds or in units of ``cost``: the nearer its end,
+            the less costs count.
+        cost: User attribute in which trials report their cost; the seconds they ran by default.
         device: Where prior studies are fitted, as torch names it; the CPU by default.
         refresh: Called with the fitted prior studies, returns them as they are now:
             ``functools.partial(FittedPrior.refresh, storage=url)`` reads what is new in a
@@ -132,6 +137,9 @@ class MetaSampler(BaseSampler):
         seed: int | None = None,
         candidates: Sequence[Mapping[str, Any]] | None = None,
         independent_sampler: BaseSampler | None = None,
+        cost_aware: bool = False,
+        budget: float | None = None,
+        cost: str | None = None,
         device: str | None = None,
         refresh: Callable[[FittedPrior], FittedPrior] | None = None,
         refresh_every: int = 20,
@@ -142,6 +150,9 @@ class MetaSampler(BaseSampler):
         self._report_every = report_every
         self._features = None if meta_features is None else clean_meta_features(meta_features)
         self._fitted = as_fitted(prior_studies, device)
+        if budget is not None and not budget > 0.0:
+            raise ValueError(f"budget must be positive, got {budget!r}.")
+        self._prices = Prices(self._fitted.prior, budget, cost) if cost_aware else None
         self._refresh = Refresh(refresh, refresh_every)
         self._rng = np.random.default_rng(seed)
         self._candidates = None if candidates is None else read_candidates(candidates)
@@ -402,6 +413,8 @@ class MetaSampler(BaseSampler):
             return
         if found is not self._fitted:
             self._fitted, self._suggesters = found, BoundedMap(_MOST_STUDIES)
+            if self._prices is not None:
+                self._prices = replace(self._prices, prior=found.prior)
 
     def _new_plan(self, study: Study, trial: FrozenTrial, target: TargetStudy) -> Plan:
         """Plan a trial, anew where another worker has taken the same meanwhile."""
@@ -429,12 +442,17 @@ class MetaSampler(BaseSampler):
         with COMPUTING:
             request = target.encode(suggester.fitted, state)
             rng = self._generator(target, state, self._rng)
+            if self._prices is not None:
+                request = self._prices.priced(request, target.trials)
             suggestion = suggester.suggest(request, rng)
             names = state.names(target.trials).union(target.search_space)
-            plan = Plan(
-                self._params(request, suggestion),
-                reason_for(suggestion, suggester.fitted, target, names, state.records, features),
+            reason = reason_for(
+                suggestion, suggester.fitted, target, names, state.records, features
             )
+            if self._prices is not None:
+                cost = self._prices.forecast(request, target.trials, suggestion.row)
+                reason = {**reason, "cost": cost}
+            plan = Plan(self._params(request, suggestion), reason)
             state.plans[target.number] = plan
         return request, suggestion, plan
 

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 
+from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._locks import COMPUTING
-from optuna_meta._optuna import all_trials
-from optuna_meta._optuna import origin_of
 from optuna_meta.outcomes.observations import fingerprint_of
 from optuna_meta.outcomes.observations import FINISHED
-from optuna_meta.outcomes.observations import is_of_study
-from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.history import History
 from optuna_meta.sampler.plan import Offer
 from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.studies.own import own_names
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -58,19 +56,7 @@ class StudyState:
             return ()
         fingerprint = fingerprint_of([first])  # A study made anew has the old one's name.
         if self._own[0] != fingerprint or self._own[1] is not fitted or not fingerprint:
-            # HyperbandPruner's wrapper shows some of the trials, perhaps not the first.
-            everything = all_trials(study, trials)
-            all_of_it = {t.number: t for t in everything if t.state in FINISHED}
-            own = origin_of(study)
-            storage = own[: own.index("#") + 1]
-            names = tuple(
-                task.name
-                for task in fitted.prior.tasks
-                # Two studies of one storage are two, however equal.
-                if task.origin == own or not task.origin.startswith(storage)
-                if is_of_study(task.fingerprint, all_of_it)
-            )
-            self._own = fingerprint, fitted, names
+            self._own = fingerprint, fitted, own_names(fitted.prior.tasks, study, trials)
         return self._own[2]
 
     def read(self, trials: Sequence[FrozenTrial]) -> History:

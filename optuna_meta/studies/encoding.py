@@ -99,6 +99,7 @@ def _tasks(study: RawStudy, space: Space) -> Iterator[Task]:
     """Make a task of each outcome of a study of which its trials have different values."""
     rows = space.rows(list(study.observations.params))
     columns = np.hstack([study.observations.values, study.observations.constraint_values]).T
+    curves = study.observations.curves
     for outcome, values in zip(study.outcomes, columns, strict=True):
         known = ~np.isnan(values)
         finite = np.clip(values[known], -_LARGEST, _LARGEST)
@@ -111,4 +112,5 @@ def _tasks(study: RawStudy, space: Space) -> Iterator[Task]:
                 study.fingerprint,
                 outcome,
                 study.origin,
+                curves[outcome.position].select(known) if not outcome.is_constraint else None,
             )

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from optuna_meta._typing import Array
+from optuna_meta.outcomes.curves import Curves
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
@@ -26,11 +27,30 @@ from optuna_meta.studies.task import Task
 
 __all__ = ["prior_header", "prior_parts", "refused", "task_arrays"]
 
+_CURVES = "curves."  # Before the names of a task's arrays of curves.
+
 
 def task_arrays(tasks: Sequence[Task]) -> dict[str, Array]:
     """Name the arrays of tasks for a file."""
     rows = {f"{i}.rows": task.rows for i, task in enumerate(tasks)}
-    return rows | {f"{i}.values": task.values for i, task in enumerate(tasks)}
+    values = {f"{i}.values": task.values for i, task in enumerate(tasks)}
+    return (
+        rows | values | {k: a for i, task in enumerate(tasks) for k, a in _curve_arrays(i, task)}
+    )
+
+
+def _curve_arrays(i: int, task: Task) -> Iterator[tuple[str, Array]]:
+    if task.curves is not None:
+        for name, array in vars(task.curves).items():
+            yield f"{i}.{_CURVES}{name}", np.asarray(array, dtype=np.float64)
+
+
+def _curves(arrays: Mapping[str, Array], i: int) -> Curves | None:
+    parts = [arrays.get(f"{i}.{_CURVES}{f.name}") for f in fields(Curves)]
+    if any(part is None for part in parts):
+        return None  # A file of an earlier version.
+    steps, values, complete, seconds = (np.asarray(part) for part in parts)
+    return Curves(steps, values, complete > 0.0, seconds)
 
 
 def prior_header(
@@ -81,6 +101,7 @@ def prior_parts(
             _text(t["mark"]),
             Outcome(*t.get("measure", ())),
             _text(t.get("origin", "")),
+            _curves(arrays, i),
         )
         for i, t in enumerate(header["tasks"])
     )

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
+from optuna_meta.outcomes.curves import Curves
 from optuna_meta.outcomes.observations import Observations
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
@@ -39,6 +40,7 @@ class Task:
             recognises itself among the priors; empty for trials that never were in Optuna.
         outcome: What the values mean.
         origin: The storage's mark and the study's number there; empty where unknown.
+        curves: What the n trials reported on their way, if anything is known of that.
     """
 
     name: str
@@ -48,8 +50,13 @@ class Task:
     fingerprint: str = ""
     outcome: Outcome = Outcome()
     origin: str = ""
+    curves: Curves | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if self.curves is not None and len(self.curves) != len(self.rows):
+            raise ValueError(
+                f"Task {self.name!r} has {len(self.rows)} trials and curves of {len(self.curves)}."
+            )
         if self.rows.ndim != 2 or self.values.shape != (len(self.rows),):
             raise ValueError(
                 f"Task {self.name!r} needs rows (n, D) and values (n,), "

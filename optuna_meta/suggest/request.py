@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -55,6 +56,8 @@ class SuggestRequest:
         whole: Which trials asked for all parameters that they would ever ask for, and did not
             fail half-way; all if ``None``.  # (n,)
         failed: Trials that ended without a value; none if ``None``.  # (f, D)
+        penalty: What to take off the logarithms of the scores of rows (M, D), (M,); nothing if
+            ``None``.
         n_ahead: How many running trials choose before this one, by the same trials as it.
     """
 
@@ -73,6 +76,7 @@ class SuggestRequest:
     whole: NDArray[np.bool_] | None = None  # (n,)
     failed: Array | None = None  # (f, D)
     n_ahead: int = 0
+    penalty: Callable[[Array], Array] | None = field(default=None, compare=False)
 
     @property
     def is_whole(self) -> NDArray[np.bool_]:

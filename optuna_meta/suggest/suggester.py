@@ -318,14 +318,16 @@ def _flat(request: SuggestRequest) -> tuple[Array, Array]:
 
 
 def _novelty(request: SuggestRequest) -> Callable[[Array], Array]:
-    """Return what to add to the scores of rows (M, D), lest one be a known value once more."""
-    known, space = request.thinned.of_measured(), request.space
+    """Return what to add to the scores of rows (M, D): their price, and lest one be known."""
+    known, space, penalty = request.thinned.of_measured(), request.space, request.penalty
+    if penalty is None or not len(request.rows):  # Then scores are no logarithms.
+        penalty = lambda rows: np.zeros(len(rows))  # noqa: E731
     scale = 0.0
     if request.candidates is None and not _is_varied(known.values):
         scale = persistence(known.rows, known.values, space)
     if not scale:
-        return lambda rows: np.zeros(len(rows))
-    return lambda rows: log_novelty(rows, known.rows, space, scale)
+        return lambda rows: -penalty(rows)
+    return lambda rows: log_novelty(rows, known.rows, space, scale) - penalty(rows)
 
 
 def _is_varied(values: Array) -> bool:

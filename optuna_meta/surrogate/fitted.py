@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import torch
 
 
-__all__ = ["FittedPrior", "as_fitted", "fit_prior"]
+__all__ = ["FittedPrior", "as_fitted", "as_prior", "fit_prior"]
 
 _FORMAT = "optuna_meta.fitted_prior"
 _VERSION = 2
@@ -267,10 +267,15 @@ def as_fitted(
     priors: FittedPrior | Prior | Sequence[optuna.Study] | None, device: str | None
 ) -> FittedPrior:
     """Return the trained surrogate of whatever a user passes as prior studies."""
+    return priors if isinstance(priors, FittedPrior) else fit_prior(as_prior(priors), device)
+
+
+def as_prior(priors: FittedPrior | Prior | Sequence[optuna.Study] | None) -> Prior:
+    """Return the records of whatever a user passes as prior studies."""
     if isinstance(priors, FittedPrior):
-        return priors
+        return priors.prior
     if isinstance(priors, Prior):
-        return fit_prior(priors, device)
+        return priors
     several = isinstance(priors, Sequence) and not isinstance(priors, str | bytes)
     if priors is not None and not (several and all(isinstance(s, optuna.Study) for s in priors)):
         kinds = [type(s).__name__ for s in priors] if several else type(priors).__name__
@@ -278,7 +283,7 @@ def as_fitted(
             "prior_studies must be a sequence of studies, a Prior or a FittedPrior, "
             f"got {kinds}; read a storage with Prior.from_storage(url)."
         )
-    return fit_prior(Prior.from_studies(priors or ()), device)
+    return Prior.from_studies(priors or ())
 
 
 def _check(parameters: GPParameters, n_tasks: int, n_dims: int) -> None:

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import copy
 import sys
 
-from optuna_meta.sampler.bounded_map import BoundedMap
+from optuna_meta._bounded_map import BoundedMap
 
 
 def test_the_least_recently_used_entry_is_forgotten() -> None:

@@ -1,0 +1,1 @@
+"""What pruning costs and saves: curves, replays of them, and reports."""

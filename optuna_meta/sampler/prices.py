@@ -1,0 +1,99 @@
+"""What the sampler's next trials will cost, and how much that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+import math
+
+import numpy as np
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
+
+from optuna_meta._typing import Array
+from optuna_meta.outcomes.curves import seconds_of
+from optuna_meta.pruning.costs import Costs
+from optuna_meta.pruning.costs import fit_costs
+from optuna_meta.pruning.costs import log_costs
+from optuna_meta.pruning.costs import prior_costs
+from optuna_meta.pruning.judge import Verdict
+from optuna_meta.space.search_space import Space
+from optuna_meta.studies.prior import Prior
+from optuna_meta.suggest.request import SuggestRequest
+
+
+__all__ = ["Prices"]
+
+_EXPONENT = 0.5  # Of the cost, where no budget says how much of it is left.
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Makes dear configurations less attractive, the less the nearer the end of the budget is.
+
+    Args:
+        prior: The prior studies.
+        budget: What all trials may cost; unknown if ``None``.
+        name: User attribute that holds a trial's cost; the seconds that it ran if ``None``.
+    """
+
+    prior: Prior
+    budget: float | None = None
+    name: str | None = None
+
+    def priced(self, request: SuggestRequest, trials: Sequence[FrozenTrial]) -> SuggestRequest:
+        """Return a request that counts improvement by its cost.
+
+        Args:
+            request: The request.
+            trials: The target's trials.
+        """
+        exponent = self.exponent(trials)
+        model = fit_costs(self._prior_costs(), self._own(request.space, trials))
+
+        def penalty(rows: Array) -> Array:
+            return exponent * model.log_cost(rows, request.space)
+
+        return replace(request, penalty=penalty)
+
+    def forecast(
+        self, request: SuggestRequest, trials: Sequence[FrozenTrial], row: Array
+    ) -> float | None:
+        """Return what a row (D,) will cost; ``None`` before any trial shows the target's scale."""
+        own = self._own(request.space, trials)
+        if np.isnan(own.logs).all():
+            return None
+        model = fit_costs(self._prior_costs(), own)
+        return float(np.exp(model.log_cost(row[None], request.space)[0]))
+
+    def exponent(self, trials: Sequence[FrozenTrial]) -> float:
+        """Return the power of the cost by which improvement is divided."""
+        if self.budget is None:
+            return _EXPONENT
+        spent = sum(cost for t in trials if math.isfinite(cost := self._cost(t)) and cost > 0.0)
+        return max(0.0, 1.0 - spent / self.budget)
+
+    def _prior_costs(self) -> Costs:
+        # What a user attribute means in another study nobody knows.
+        return prior_costs(() if self.name else self.prior.tasks, self.prior.space)
+
+    def _own(self, space: Space, trials: Sequence[FrozenTrial]) -> Costs:
+        """Return what trials cost to their end, those too that were stopped a known way before."""
+        shares = [(t, share) for t in trials if (share := _share(t)) > 0.0]
+        logs = log_costs(np.array([self._cost(t) / share for t, share in shares], dtype=float))
+        return Costs(space, space.rows([t.params for t, _ in shares]), logs)
+
+    def _cost(self, trial: FrozenTrial) -> float:
+        if self.name is None:
+            return seconds_of(trial)
+        value = trial.user_attrs.get(self.name)
+        return float(value) if isinstance(value, int | float) and value >= 0.0 else math.nan
+
+
+def _share(trial: FrozenTrial) -> float:
+    """Return how much of its way a trial went; 0 where that is unknown."""
+    if trial.state == TrialState.COMPLETE:
+        return 1.0
+    verdict = Verdict.of(trial) if trial.state == TrialState.PRUNED else None
+    return verdict.share if verdict else 0.0

@@ -1,0 +1,100 @@
+"""Improvement is counted by its cost, the less the less of the budget is left."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import optuna
+from optuna.distributions import FloatDistribution
+import pytest
+
+from optuna_meta import MetaSampler
+from optuna_meta.pruning.judge import STOPPED_KEY
+from optuna_meta.pruning.judge import Verdict
+from optuna_meta.sampler.prices import Prices
+from optuna_meta.space.search_space import Space
+from optuna_meta.studies.prior import Prior
+
+
+COMPLETE, PRUNED = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED
+
+
+def dear(trial: optuna.Trial) -> float:
+    """The farther ``size`` is from 0, the dearer; it hardly matters for the value."""
+    size, x = trial.suggest_float("size", 0.0, 1.0), trial.suggest_float("x", 0.0, 1.0)
+    trial.set_user_attr("money", 10.0 ** (3.0 * size))
+    return (x - 0.3) ** 2 + 0.001 * (size - 0.9) ** 2
+
+
+def spent(is_aware: bool, seed: int) -> tuple[float, float]:
+    sampler = MetaSampler(seed=seed, cost_aware=is_aware, cost="money")
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(dear, n_trials=20)
+    return sum(t.user_attrs["money"] for t in study.trials), study.best_value
+
+
+def test_the_same_is_found_for_less() -> None:
+    aware, blind = (np.array([spent(a, s) for s in range(2)]).mean(axis=0) for a in (True, False))
+    assert aware[0] < 0.7 * blind[0]
+    assert aware[1] < 0.01
+
+
+def test_the_record_carries_the_forecast() -> None:
+    study = optuna.create_study(sampler=MetaSampler(seed=0, cost_aware=True, cost="money"))
+    study.optimize(dear, n_trials=15)
+    plan = study.trials[-1].user_attrs["optuna_meta:plan"]
+    assert plan["cost"] == pytest.approx(study.trials[-1].user_attrs["money"], rel=0.5)
+    assert study.trials[0].user_attrs["optuna_meta:plan"]["cost"] is None
+
+
+def test_at_the_end_of_the_budget_costs_do_not_count() -> None:
+    study = optuna.create_study()
+    study.optimize(dear, n_trials=5)
+    total = sum(t.user_attrs["money"] for t in study.trials)
+    powers = [Prices(Prior(), b, "money").exponent(study.trials) for b in (total, 2 * total, 1e9)]
+    assert powers == pytest.approx([0.0, 0.5, 1.0], abs=1e-3)
+
+
+@pytest.mark.parametrize("odd", ["much", None, math.nan, -1.0, math.inf, 0.0])
+def test_misreported_costs_do_no_harm(odd: object) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        value = dear(trial)
+        if trial.number % 3 == 0:
+            trial.set_user_attr("money", odd)
+        return value
+
+    study = optuna.create_study(sampler=MetaSampler(seed=0, cost_aware=True, cost="money"))
+    study.enqueue_trial({"size": 1.0, "x": 0.5})
+    study.optimize(objective, n_trials=8)
+    assert len(study.trials) == 8
+
+
+def test_a_stopped_trial_tells_what_it_would_have_cost() -> None:
+    verdict = Verdict(3, 0.25, False, 0.01, 0, 0)
+    study = optuna.create_study()
+    for money, state in ((8.0, COMPLETE), (2.0, PRUNED)):
+        attrs = {"money": money} | ({} if state == COMPLETE else {STOPPED_KEY: verdict.record()})
+        made = optuna.trial.create_trial(
+            state=state,
+            value=1.0,
+            params={"x": money / 10.0},
+            distributions={"x": FloatDistribution(0.0, 1.0)},
+            user_attrs=attrs,
+        )
+        study.add_trial(made)
+    space = Space.from_distributions(study.trials[0].distributions)
+    found = Prices(Prior(), None, "money")._own(space, study.trials)
+    np.testing.assert_allclose(np.exp(found.logs), 8.0)
+
+
+def test_seconds_are_what_counts_by_default() -> None:
+    study = optuna.create_study(sampler=MetaSampler(seed=0, cost_aware=True, budget=1.0))
+    study.optimize(dear, n_trials=5)
+    assert study.trials[-1].user_attrs["optuna_meta:plan"]["cost"] > 0.0
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, math.nan])
+def test_a_budget_of_nothing_is_refused(budget: float) -> None:
+    with pytest.raises(ValueError, match="budget must be positive"):
+        MetaSampler(cost_aware=True, budget=budget)
