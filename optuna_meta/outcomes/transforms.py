@@ -20,6 +20,7 @@ __all__ = [
 _GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
 _WORST = 4.0  # Beyond it all violations are equally bad.
 _LARGEST = 1e300  # A constraint violated without bound, or an end of an interval.
+_FARTHEST_TOLD = 20.0  # Units from the median.
 _FARTHEST = 1e12  # Units beyond the median; what is worse is equally bad.
 
 
@@ -78,13 +79,18 @@ def log_slopes(values: Array, tail: float) -> float:
 
 
 def unwarp_objective(values: Array, warped: Array, tail: float = 0.0) -> Array:
-    """Return what :func:`warp_objective` of values (n,), not all equal, makes ``warped`` (m,)."""
+    """Return what :func:`warp_objective` of values (n,), not all equal, makes ``warped`` (m,).
+
+    Not farther than some units from the median: beyond all values the map is a guess.
+    """
     scaled, median, unit = _scaled(values, tail)
     own = _compressed(scaled, median, unit)
     plain = warped * own.std() + own.mean()
-    excess = np.expm1(np.clip(plain, 0.0, np.log1p(_FARTHEST)))
+    worst = max(own.max(), np.log1p(_FARTHEST_TOLD))
+    plain = np.clip(plain, min(own.min(), -_FARTHEST_TOLD), worst)
+    ends = median + unit * np.where(plain < 0.0, plain, np.expm1(plain))
     with np.errstate(over="ignore"):
-        found = np.abs(values).max() * (median + unit * (np.minimum(plain, 0.0) + excess))
+        found = np.abs(values).max() * ends
     return np.asarray(np.clip(found, -_LARGEST, _LARGEST))
 
 

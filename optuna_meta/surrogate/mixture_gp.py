@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.surrogate.components import Arm
 from optuna_meta.surrogate.components import Component
+from optuna_meta.surrogate.components import mean_of
 from optuna_meta.surrogate.components import Posterior
 from optuna_meta.surrogate.components import posterior
 from optuna_meta.surrogate.components import predicted
@@ -177,6 +178,14 @@ class MixtureGP:
         weights = sharpened[chosen] / sharpened[chosen].sum()
         return Predictions(np.array(means), np.array(deviations), fitted, weights)
 
+    def means(self, candidates: Inputs) -> Array:
+        """Return the means (H, M) of :meth:`predict` alone, for less."""
+        posteriors = [self.posteriors[k] for k in self._chosen(LEAST_WEIGHT)]
+        w, kinds = self.task_weights, [p.component.residual_kind for p in posteriors]
+        relations = _Relations.of(candidates, self.observed, w, self.scales, kinds)
+        m = candidates.Z @ w
+        return np.array([mean_of(p, relations.covariance(p.component), m) for p in posteriors])
+
     def asks_priors(self, least_weight: float = LEAST_WEIGHT) -> bool:
         """Tell whether :meth:`predict` reads what the prior studies expect at all."""
         return any(self.posteriors[k].component.transfers for k in self._chosen(least_weight))
@@ -213,6 +222,14 @@ class MixtureGP:
             a = h.deviation**2 * C.T @ p.alpha  # posterior mean of a_t
             total += weight * (h.slope * w + np.sqrt(w) * a)
         return total
+
+    def observable(self, candidates: Inputs) -> tuple[Array, Array]:
+        """Return mean and deviation of what trials of candidates would report.  # (M,), (M,)"""
+        found = self.predict(candidates)
+        chosen = [self.posteriors[k] for k in self._chosen(LEAST_WEIGHT)]
+        noises = np.array([p.component.noise / p.unit for p in chosen])
+        mean, deviation = found.moments()
+        return mean, np.sqrt(deviation**2 + found.weights @ noises**2)
 
 
 def condition(

@@ -130,3 +130,10 @@ def test_signed_values_keep_their_sign_and_order() -> None:
 def test_signed_values_do_not_depend_on_the_unit(unit: float) -> None:
     values = np.random.default_rng(0).normal(0.5, 2.0, 30)
     np.testing.assert_allclose(warp_constraint(unit * values), warp_constraint(values), rtol=1e-9)
+
+
+def test_warped_values_are_led_back() -> None:
+    values = np.array([3.0, -1.0, 0.5, 200.0, 7.0, 0.5]) * 1e-3
+    np.testing.assert_allclose(unwarp_objective(values, warp_objective(values)), values)
+    far = unwarp_objective(values, np.array([-1e9, 1e9]))
+    assert np.isfinite(far).all() and far[0] < values.min() and far[1] > values.max() / 10
