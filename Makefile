@@ -23,7 +23,7 @@ help:
 	@echo "make smoke  run the benchmark and the examples, each in its smallest form"
 	@echo "make dist   build the wheel and the sdist, check them, install and try them"
 	@echo "make fuzz   try 20,000 odd prior studies and targets (about half an hour)"
-	@echo "make kills  kill two writers of checkpoints fifty times each (about a minute)"
+	@echo "make kills  kill writers of checkpoints, two at a time, fifty times (about a minute)"
 	@echo "make versions  run the tests with the oldest and the newest requirements"
 	@echo "make clean  delete what these made; a second 'make demo' installs again"
 
@@ -62,7 +62,7 @@ dist: $(STAMP)
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz --examples 20000
 
-kills: export OPTUNA_META_KILLS = 100
+kills: export OPTUNA_META_KILLS = 50
 kills: $(STAMP)
 	$(BIN)/python -m pytest tests/weights/store/test_kills.py
 

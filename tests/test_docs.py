@@ -45,6 +45,7 @@ def libraries_of(blocks: list[str]) -> set[str]:
 @pytest.mark.filterwarnings(
     "ignore", "error:::page", "ignore::optuna.exceptions.ExperimentalWarning"
 )
+@pytest.mark.timeout(900)  # Pages train models, beside other tests.
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = DOCS / name

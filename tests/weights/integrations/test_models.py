@@ -177,17 +177,25 @@ def test_images_of_another_size_take_the_places_between(trained: tuple[str, nn.M
     assert float((guessed == batch["labels"]).float().mean()) > 0.6  # A third by chance.
 
 
-def test_the_body_alone_goes_under_a_prefix() -> None:
-    model = MODELS["bert"]()
-    body = model.bert
-    assert isinstance(body, nn.Module)
-    new = MODELS["bert"]()
-    report = initialize(
-        new, body.state_dict(), rename=lambda name: f"bert.{name}", head=["classifier"]
-    )
+@pytest.mark.parametrize(
+    ("kind", "prefix", "head"),
+    [
+        ("bert", "bert", ["classifier"]),
+        ("vit", "vit", ["classifier"]),
+        ("gpt2", "transformer", []),
+    ],
+)
+def test_the_body_alone_goes_under_a_prefix_and_back(
+    kind: str, prefix: str, head: list[str]
+) -> None:
+    source, model, third = (MODELS[kind]() for _ in range(3))
+    body, other = (getattr(each, prefix) for each in (source, third))
+    report = initialize(model, body.state_dict(), rename={"": f"{prefix}."}, head=head)
     assert report.share_of_wanted == 1.0
     for name, tensor in body.state_dict().items():
-        assert torch.equal(new.state_dict()[f"bert.{name}"], tensor)
+        assert torch.equal(model.state_dict()[f"{prefix}.{name}"], tensor)
+    initialize(other, model.state_dict(), rename={f"{prefix}.": ""}, partial="skip", least=1.0)
+    assert all(torch.equal(t, body.state_dict()[n]) for n, t in other.state_dict().items())
 
 
 def test_layer_wise_rates_and_a_head_of_ones_own() -> None:
