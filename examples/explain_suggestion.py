@@ -2,9 +2,8 @@
 
 The helpful study tuned the same model on the other five digits. The misleading one made a
 common mistake: it recorded accuracies but minimised them, so its best trials are its worst.
-Nobody tells the sampler which is which. Watch the coefficients: they say how much, and in which
-direction, each prior study counts. The influence says how far the suggestion would move without
-it, which a misleading study can do as well.
+Nobody tells the sampler which is which. Watch the shares, which say what each prior study helps,
+and the agreement, the rank correlation of what it expects with what the trials came to.
 """
 
 from __future__ import annotations

@@ -105,9 +105,10 @@ def has_trial(study: Study, number: int) -> bool:
 
 
 def set_trial_user_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
-    """Persist a user attribute from inside a sampler (the frozen trial's own setter does not)."""
+    """Persist a user attribute from inside a sampler, where the objective's trial shows it too."""
     with suppress(*_NO_RECORD):
         study._storage.set_trial_user_attr(trial._trial_id, key, value)
+        trial.set_user_attr(key, value)  # Which does not persist it.
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:

@@ -28,6 +28,10 @@ class _Records(logging.Handler):
     def messages(self) -> list[str]:
         return [record.getMessage() for record in self.records]
 
+    @property
+    def warnings(self) -> list[str]:
+        return [r.getMessage() for r in self.records if r.levelno >= logging.WARNING]
+
 
 @pytest.fixture(autouse=True)
 def logged(request: pytest.FixtureRequest) -> Iterator[_Records]:

@@ -46,7 +46,7 @@ def imported(file: str) -> set[str]:
 
 def may_import(file: str) -> set[str]:
     """First names of what a file may import."""
-    helpers = {"_files", "_locks", "_optuna", "_typing"}
+    helpers = {"_files", "_html", "_locks", "_optuna", "_typing"}
     folder = file.split("/")[0]
     if folder in FOLDERS:
         return helpers | set(FOLDERS[: FOLDERS.index(folder) + 1])

@@ -1,26 +1,39 @@
-"""Why a suggestion is what it is: which prior study moves it, how far, and by which features."""
+"""Why a suggestion is what it is: which prior studies helped, how far, and by which features."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import copy
 from dataclasses import dataclass
 from dataclasses import field
+import math
 from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
 
-from optuna_meta._typing import Array
-from optuna_meta.space.rows import squared_distances
+from optuna_meta._html import bounded
+from optuna_meta._html import html_table
+from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.sampler.plan import plan_of
+from optuna_meta.sampler.record import predicted_of
+from optuna_meta.sampler.record import read_record
+from optuna_meta.suggest.request import reason_of
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
 
 
-__all__ = ["Explanation", "PriorInfluence", "explained"]
+if TYPE_CHECKING:
+    from optuna import Study
 
-_MOST_LEFT_OUT = 12  # Studies actually left out, one after another: the largest contributions.
-_TIE = 1e-3  # Share of the contribution in the influence: it orders studies that move nothing.
+
+__all__ = ["Explanation", "PriorInfluence", "explain_trial", "previewed"]
+
+_MOST_SHOWN = 30  # Prior studies in a text.
 
 
 @dataclass(frozen=True)
@@ -29,35 +42,45 @@ class PriorInfluence:
 
     Args:
         study: Its name.
-        weight: Its share of the influence, in [0, 1]; all shares sum to 1. The share is how far
-            the suggestion would move if this study alone were left out.
-        coefficient: Its signed weight in the model's mean; negative where the target rewards what
-            this study punishes.
+        share: What it helped: its part, in [-1, 1], of the advantage over typical candidates that
+            the model predicts of the suggestion; negative where the study's order is used in
+            reverse. The absolute values of all shares sum to at most 1, the rest is the part of
+            the target's own trials. NaN of a past trial whose record is of a version without it.
+        agreement: Rank correlation of what it expects with what the target's trials came to;
+            ``None`` where too few can tell.
+        n_trials: On how many trials that rests.
         prior_weight: Its weight before any trial of the target, from the meta-features and from
-            what the prior studies say of each other.
+            what the prior studies say of each other; ``None`` of a past trial.
         close_in: Meta-features by which its data set is close to the target's, if it weighs more
             for that; the most relevant first.
     """
 
     study: str
-    weight: float
-    coefficient: float
-    prior_weight: float
+    share: float
+    agreement: float | None = None
+    n_trials: int = 0
+    prior_weight: float | None = None
     close_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why the next suggestion is what it is.
+    """Why a suggestion is what it is.
 
     Args:
         source: One of ``optuna_meta.suggest.request.SOURCES``.
         trust: Probability that the prior studies inform the target, in [0, 1].
-        params: The next suggestion, as far as it is foreseen; the rest is drawn at random.
-        priors: The prior studies, most influential first.
+        params: The suggestion, as far as it is foreseen; the rest is drawn at random.
+        priors: The prior studies, most helpful first; of a past trial those that are recorded.
         reason: One sentence.
         relevance: The meta-features that foretell how far prior studies disagree, as learned from
             them, with their shares; none where no feature does.
+        number: The trial's.
+        predicted: Mean, lower and upper end of the interval that holds the value with probability
+            0.9, of each objective; empty before trials tell a unit.
+        beats: Share of a prior study's trials that the prior studies together expect it to beat;
+            ``None`` where there are none, and of a past trial.
+        events: What had happened since the trial before; see ``TrialRecord``.
     """
 
     source: str
@@ -66,75 +89,184 @@ class Explanation:
     priors: tuple[PriorInfluence, ...]
     reason: str
     relevance: Mapping[str, float] = field(default_factory=dict)
+    number: int | None = None
+    predicted: tuple[tuple[float, float, float], ...] = ()
+    beats: float | None = None
+    events: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        lines = [*self._head(), *(f"  {event}" for event in self.events)]
+        if self.priors:
+            shown = self.priors[:_MOST_SHOWN]
+            names = [bounded(p.study) for p in shown]
+            width = max(len("prior study"), *map(len, names))
+            lines.append(f"{'prior study':{width}}   share   agreement  prior weight")
+            for name, p in zip(names, shown, strict=True):
+                closeness = f"  close in {', '.join(p.close_in)}" if p.close_in else ""
+                cells = f"{_share(p):>6}  {_agreement(p):>10}  {_weight(p):>12}"
+                lines.append(f"{name:{width}}  {cells}{closeness}")
+        if len(self.priors) > _MOST_SHOWN:
+            lines.append(f"... and {len(self.priors) - _MOST_SHOWN} more")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        first = next((bounded(p.study) for p in self.priors if p.share), None)
+        return (
+            f"Explanation(source={self.source!r}, trust={self.trust:.2f}, leaned_on={first!r}, "
+            f"{len(self.priors)} prior studies)"
+        )
+
+    def _repr_html_(self) -> str:
+        header = ["prior study", "share", "agreement", "prior weight", "close in"]
+        rows = [
+            [p.study, _share(p), _agreement(p), _weight(p), ", ".join(p.close_in)]
+            for p in self.priors
+        ]
+        return html_table(" · ".join(self._head()), header, rows)
+
+    def _head(self) -> list[str]:
+        which = "next suggestion" if self.number is None else f"trial {self.number}"
         lines = [
-            f"next suggestion: {_shown(self.params)}",
+            f"{which}: {_shown(self.params)}",
             f"source: {self.source} (trust in the prior studies: {self.trust:.2f})",
             self.reason,
         ]
+        for mean, low, high in self.predicted:
+            lines.append(f"predicted value: {mean:.4g} (90 %: {low:.4g} to {high:.4g})")
+        if self.beats is not None and not self.predicted:
+            lines.append(f"expected to beat {self.beats:.0%} of a prior study's trials")
         if self.relevance:
             shares = ", ".join(f"{name} {share:.2f}" for name, share in self.relevance.items())
             lines.append(f"meta-features that matter: {shares}")
-        if self.priors:
-            width = max(len("prior study"), *(len(p.study) for p in self.priors))
-            lines.append(f"{'prior study':{width}}  influence  coefficient  prior weight")
-            lines += [
-                f"{p.study:{width}}  {p.weight:9.2f}  {round(p.coefficient, 2) + 0.0:11.2f}"
-                f"  {p.prior_weight:12.2f}" + _closeness(p.close_in)
-                for p in self.priors
-            ]
-        return "\n".join(lines)
+        return lines
 
 
-def _closeness(names: tuple[str, ...]) -> str:
-    return f"  close in {', '.join(names)}" if names else ""
+def _share(p: PriorInfluence) -> str:
+    return "-" if math.isnan(p.share) else f"{round(p.share, 2) + 0.0:.2f}"
+
+
+def _agreement(p: PriorInfluence) -> str:
+    return "-" if p.agreement is None else f"{p.agreement:.2f} of {p.n_trials}"
+
+
+def _weight(p: PriorInfluence) -> str:
+    return "-" if p.prior_weight is None else f"{p.prior_weight:.2f}"
 
 
 def _shown(params: Mapping[str, Any]) -> str:
     if not params:
         return "drawn at random"
     texts = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in params.items())
-    return ", ".join(texts)
+    return bounded(", ".join(texts), 1000)
 
 
-def explained(
-    suggester: Suggester, request: SuggestRequest, rng: np.random.Generator
-) -> Explanation:
-    """Explain what a suggester answers to a request; leave suggester and generator as they are."""
+def previewed(
+    suggester: Suggester,
+    request: SuggestRequest,
+    rng: np.random.Generator,
+    directions: Sequence[StudyDirection],
+    n: int,
+) -> tuple[Explanation, ...]:
+    """Explain what a suggester would answer to n workers, one after another; change nothing."""
     for outcome in request.outcomes:
         suggester.model(outcome)  # What the studies say of each other is asked once for all.
-    suggestion = suggester.copy().suggest(request, copy.deepcopy(rng))
-    similarity = suggester.model(request.outcomes[0]).similarity
+    own, rng, found = suggester.copy(), copy.deepcopy(rng), []
+    for _ in range(n):
+        suggestion = own.suggest(request, rng)
+        found.append(_explanation(suggester, request, suggestion, directions))
+        request = request.with_pending(suggestion)
+    return tuple(found)
+
+
+def _explanation(
+    suggester: Suggester,
+    request: SuggestRequest,
+    suggestion: Suggestion,
+    directions: Sequence[StudyDirection],
+) -> Explanation:
+    names, model = suggester.fitted.study_names, suggester.model(request.outcomes[0])
+    silent = np.argsort(-suggestion.weights, kind="stable").tolist()
+    priors = tuple(
+        PriorInfluence(
+            names[t],
+            float(suggestion.shares[t]) if suggestion.leading is not None else 0.0,
+            _known(suggestion.agreement[t]),
+            suggestion.n_trials,
+            float(suggestion.weights[t]),
+            _close_in(suggester, names[t], request),
+        )
+        for t in dict.fromkeys([*suggestion.order, *silent])
+        if suggestion.weights[t] > 0.0
+    )
     return Explanation(
         suggestion.source,
         suggestion.trust,
         request.space.params(suggestion.row),
-        _influences(suggester, request, suggestion, rng),
+        priors,
         suggestion.reason,
-        similarity.relevant() if similarity else {},
+        model.similarity.relevant() if model.similarity else {},
+        predicted=predicted_of(suggestion, directions),
+        beats=suggestion.beats,
     )
 
 
-def _influences(
-    suggester: Suggester, request: SuggestRequest, suggestion: Suggestion, rng: np.random.Generator
-) -> tuple[PriorInfluence, ...]:
-    """Return the prior studies' parts in a suggestion, most influential first."""
-    names = suggester.fitted.study_names
-    contributions = np.abs(suggestion.contributions)
-    moved = np.zeros(len(names))
-    for t in np.argsort(-contributions, kind="stable")[:_MOST_LEFT_OUT]:
-        moved[t] = _moved_without(suggester, names[t], request, suggestion.row, rng)
-    influence = moved + _TIE * contributions / max(contributions.max(initial=0.0), 1e-12)
-    shares = influence / (influence.sum() or 1.0)
-    columns = shares, suggestion.coefficients, suggestion.weights
-    share, coefficient, weight = (column.tolist() for column in columns)
-    close_in = [_close_in(suggester, name, request) for name in names]
-    return tuple(
-        PriorInfluence(names[t], share[t], coefficient[t], weight[t], close_in[t])
-        for t in np.argsort(-shares, kind="stable")
-        if suggestion.weights[t] > 0.0
+def explain_trial(study: Study, number: int) -> Explanation:
+    """Tell why a past trial's configuration is what it is, as was recorded when it was chosen.
+
+    Neither the sampler that chose it nor the prior studies are needed, and any process can ask.
+
+    Args:
+        study: The study, in whatever storage.
+        number: The trial's number.
+
+    Raises:
+        ValueError: There is no such trial, or nothing is recorded on it.
+    """
+    trials = study.get_trials(deepcopy=False)
+    trial = next((t for t in trials if t.number == number), None)
+    if trial is None:
+        raise ValueError(
+            f"Study {bounded(study.study_name)!r} has no trial {number}: its {len(trials)} trials "
+            "are numbered from 0."
+        )
+    record = read_record(trial)
+    if record is None:
+        raise ValueError(
+            f"Trial {number} of study {bounded(study.study_name)!r} has no record of why it is "
+            "what it is: no MetaSampler chose it, or one of a version that kept none."
+        )
+    plan, told = plan_of(trial), dict.fromkeys([*record.shares, *record.agreement])
+    missing = 0.0 if record.shares else math.nan
+    if record.leaned_on is not None:
+        told = dict.fromkeys([record.leaned_on, *told])
+    priors = tuple(
+        PriorInfluence(
+            name, record.shares.get(name, missing), *record.agreement.get(name, (None, 0))
+        )
+        for name in told
     )
+    return Explanation(
+        record.source,
+        record.trust,
+        trial.params or (plan.params if plan else {}),
+        priors,
+        reason_of(record.source, _n_before(trial, trials)),
+        {},
+        number,
+        record.predicted,
+        events=record.events,
+    )
+
+
+def _n_before(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> int:
+    """Count the trials that had finished when one began."""
+    begun = trial.datetime_start
+    ends = (t.datetime_complete for t in trials if t.state in FINISHED and t is not trial)
+    return sum(1 for end in ends if begun is not None and end is not None and end <= begun)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def _close_in(suggester: Suggester, name: str, request: SuggestRequest) -> tuple[str, ...]:
@@ -144,13 +276,3 @@ def _close_in(suggester: Suggester, name: str, request: SuggestRequest) -> tuple
     if model.similarity is None or name not in names:
         return ()
     return model.similarity.reasons(names.index(name))
-
-
-def _moved_without(
-    suggester: Suggester, name: str, request: SuggestRequest, row: Array, rng: np.random.Generator
-) -> float:
-    """Measure how far the suggestion moves without a study; 0 where it is the only one."""
-    if len(suggester.fitted.study_names) < 2:
-        return 0.0
-    other = suggester.without(name).suggest(request, copy.deepcopy(rng)).row
-    return float(np.sqrt(squared_distances(row[None], other[None], request.space)[0, 0]))

@@ -23,6 +23,8 @@ from optuna_meta.outcomes.trial_table import TrialTable
 from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import plan_of
+from optuna_meta.sampler.record import read_record
+from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.space.search_space import Space
 
 
@@ -39,6 +41,7 @@ class History:
         self.common: dict[str, BaseDistribution] = {}  # Of all complete trials.
         self.unasked: set[str] = set()  # What complete trials had a plan for in vain.
         self.constraint_keys: set[str] = set()
+        self._records: dict[int, TrialRecord] = {}
         self._keys: set[Hashable] = set()
         self._numbers: list[int] = []
         self._is_whole: list[bool] = []
@@ -60,6 +63,8 @@ class History:
         self._numbers.append(trial.number)
         self._has_failed.append(has_failed(trial))
         self._ranges.add(trial)
+        if record := read_record(trial):
+            self._records[trial.number] = record
         if trial.state in FINISHED:
             self.constraint_keys |= trial.constraints.keys()
         # A trial that failed half-way lacks parameters for no reason of the space's.
@@ -71,6 +76,11 @@ class History:
             shared = {n: d for n, d in common if own.get(n) == d} if self._n_complete else own
             self.common, self._n_complete = dict(shared), self._n_complete + 1
         self.trials.append(trial)
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        """Where the trials came from, as far as that is recorded, by number."""
+        return [self._records[number] for number in sorted(self._records)]
 
     @property
     def numbers(self) -> NDArray[np.int64]:

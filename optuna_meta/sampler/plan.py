@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+import json
+import math
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -24,6 +26,8 @@ __all__ = ["PLAN_KEY", "Offer", "Plan", "plan_of", "servable"]
 # User attribute of all that a plan is: each write of one takes a storage several statements.
 # Studies of earlier versions have a system attribute of this name, of the configuration alone.
 PLAN_KEY = "optuna_meta:plan"
+_MOST_BYTES = 2048  # Of it: every reader of a study loads those of all trials.
+_LEAST_BYTES = 600  # Beside a configuration that is as long itself.
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Plan:
 
     def record(self) -> dict[str, Any]:
         """Return what the attribute holds."""
-        return {"params": dict(self.params), **self.reason}
+        return _bounded({"params": dict(self.params), **self.reason})
 
 
 def plan_of(trial: FrozenTrial) -> Plan | None:
@@ -91,3 +95,34 @@ def servable(distribution: BaseDistribution, value: Any) -> Any:
         return NOTHING
     found = nearest(distribution, value)
     return found if found is not NOTHING and contains(distribution, found) else NOTHING
+
+
+def _bounded(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record without what strict JSON can't hold, and without what is too long for it.
+
+    The configuration, the source and the trust stay in any case; what matters least goes first.
+    """
+    params = record.get("params", {})
+    kept = {**record, "params": {n: v for n, v in params.items() if _is_strict(v)}}
+    most = max(_MOST_BYTES, _size({"params": kept["params"]}) + _LEAST_BYTES)
+    for key in ("agreement", "shares", "events", "predicted", "leaned_on"):
+        while kept.get(key) and _size(kept) > most:
+            kept[key] = _shortened(kept[key])
+        if not kept.get(key):
+            kept.pop(key, None)
+    return kept
+
+
+def _shortened(value: Any) -> Any:
+    """Return a value with its last entry left out."""
+    if isinstance(value, dict):
+        return dict(list(value.items())[:-1])
+    return value[:-1] if isinstance(value, list) else None
+
+
+def _is_strict(value: Any) -> bool:
+    return not (isinstance(value, float) and not math.isfinite(value))
+
+
+def _size(record: Mapping[str, Any]) -> int:
+    return len(json.dumps(record, default=str))

@@ -31,13 +31,17 @@ from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import objectives
 from optuna_meta.sampler.bounded_map import BoundedMap
-from optuna_meta.sampler.explanation import explained
+from optuna_meta.sampler.explanation import explain_trial
 from optuna_meta.sampler.explanation import Explanation
+from optuna_meta.sampler.explanation import previewed
 from optuna_meta.sampler.plan import Offer
 from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.plan import servable
+from optuna_meta.sampler.preflight import preflight
+from optuna_meta.sampler.reason import reason_for
+from optuna_meta.sampler.record import COLD
 from optuna_meta.sampler.refreshed import Refresh
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
@@ -161,6 +165,8 @@ class MetaSampler(BaseSampler):
                 f"Study {study.study_name!r} did not ask for {', '.join(map(repr, unasked))}, "
                 "which candidates= names: check the spelling."
             )
+        if trial.params:
+            self._tell_of_space(study, trial, plan)
         self._independent.after_trial(study, trial, state, values)
 
     def infer_relative_search_space(
@@ -220,27 +226,53 @@ class MetaSampler(BaseSampler):
         shown = next((t for t in trials if t.number == trial.number), trial)
         return plan_of(shown) or Plan()
 
-    def explain(self, study: Study) -> Explanation:
-        """Explain why the next suggestion will be what it is; change neither study nor sampler.
+    def explain(self, study: Study, trial: int | None = None) -> Explanation:
+        """Explain why a trial is what it is; change neither study nor sampler.
 
-        Printed, it has a line for each prior study: its influence (the share of how far the
-        suggestion would move if this study alone were left out), its coefficient (its signed
-        weight in the model's mean: negative where the target rewards what it punishes) and its
+        Printed, it has a line for each prior study: its share (what it helped: its part of the
+        advantage that the model predicts, negative where it is used in reverse), its agreement
+        (the rank correlation of what it expects with what the target's trials came to) and its
         prior weight (before any trial of the target, from the meta-features and from what the
         prior studies say of each other).
 
         Args:
-            study: The target, whose next trial is explained as if it were asked for now.
+            study: The target.
+            trial: Number of a past trial, of which is told what was recorded when it was chosen,
+                as :func:`optuna_meta.explain_trial` does without the sampler; by default the next
+                one is explained as if it were asked for now.
         """
+        if trial is not None:
+            return explain_trial(study, trial)
+        return self._previewed(study, 1)[0]
+
+    def preview(
+        self, study: Study | Mapping[str, BaseDistribution], n: int = 5
+    ) -> tuple[Explanation, ...]:
+        """Tell what would be tried next, were n trials asked for at once; spend none of them.
+
+        Args:
+            study: The target, or the search space of one that is still to be made, which minimises
+                one objective.
+            n: How many configurations.
+        """
+        if isinstance(study, optuna.Study):
+            return self._previewed(study, n)
+        return self._previewed(optuna.create_study(), n, study)
+
+    def _previewed(
+        self, study: Study, n: int, space: Mapping[str, BaseDistribution] | None = None
+    ) -> tuple[Explanation, ...]:
         trials, state = study.get_trials(deepcopy=False), self._state(study)
         state.described = None
         waiting = next((t for t in trials if t.state == TrialState.WAITING), None)
         number, params = (waiting.number, given_params(waiting)) if waiting else (len(trials), {})
-        target = self._target(study, trials, number, state.common_space(trials), params)
+        asked = state.common_space(trials) if space is None else space
+        target = self._target(study, trials, number, asked, params, is_exact=space is not None)
         suggester = self._suggester(study, trials)
         with COMPUTING:
             rng = self._generator(target, state, copy.deepcopy(self._rng))
-            return explained(suggester, target.encode(suggester.fitted, state), rng)
+            request = target.encode(suggester.fitted, state)
+            return previewed(suggester, request, rng, study.directions, n)
 
     def _generator(
         self, target: TargetStudy, state: StudyState, own: np.random.Generator
@@ -361,20 +393,23 @@ class MetaSampler(BaseSampler):
                 break
             used = used_candidates(study, later, trial.number, self._candidates)
             target = replace(target.after(later, len(rivals)), used=used)
-        self._tell_of_priors(study, suggester.fitted, suggestion)
+        self._tell_of_priors(study, suggester.fitted, suggestion, plan)
         return plan
 
     def _computed(
         self, study: Study, suggester: Suggester, target: TargetStudy
     ) -> tuple[SuggestRequest, Suggestion, Plan]:
         """Suggest, and keep the plan where this process's other threads see it."""
-        state = self._state(study)
+        state, features = self._state(study), self._features_of(study)
         with COMPUTING:
             request = target.encode(suggester.fitted, state)
             rng = self._generator(target, state, self._rng)
             suggestion = suggester.suggest(request, rng)
-            reason = _reason(suggestion, suggester.fitted)
-            plan = Plan(self._params(request, suggestion), reason)
+            names = state.names(target.trials).union(target.search_space)
+            plan = Plan(
+                self._params(request, suggestion),
+                reason_for(suggestion, suggester.fitted, target, names, state.records, features),
+            )
             state.plans[target.number] = plan
         return request, suggestion, plan
 
@@ -466,7 +501,9 @@ class MetaSampler(BaseSampler):
         chosen = int(request.choices[suggestion.candidate])
         return self._candidates.configurations[chosen]
 
-    def _tell_of_priors(self, study: Study, fitted: FittedPrior, suggestion: Suggestion) -> None:
+    def _tell_of_priors(
+        self, study: Study, fitted: FittedPrior, suggestion: Suggestion, plan: Plan
+    ) -> None:
         if len(fitted) and not suggestion.weights.any():
             self._tell_once(
                 f"No prior study has an objective of study {study.study_name!r}, which starts "
@@ -480,6 +517,32 @@ class MetaSampler(BaseSampler):
                 logging.INFO,
             )
 
+        for event in plan.reason.get("events", ()):
+            if event.startswith(("dropped:", "back:", "reversed:", "together:")):
+                self._tell_once(f"Study {study.study_name!r}: {event}", logging.INFO)
+
+    def _tell_of_space(self, study: Study, trial: FrozenTrial, plan: Plan) -> None:
+        """Tell once what a study has in common with the prior studies, as its trial shows."""
+        state = self._state(study)
+        if not len(self._fitted):
+            return
+        if not state.is_compared:
+            state.is_compared = True
+            outcomes = objectives(len(study.directions), self._described(study)[1])
+            features = self._features_of(study)
+            found = preflight(self._fitted, sorted(trial.params), outcomes, features)
+            self._tell_once(f"Study {study.study_name!r}: {found}.", logging.INFO)
+            for objection in found.objections(study.study_name):
+                self._tell_once(objection)
+        was_foreseen = not plan.params.keys().isdisjoint(trial.params)
+        if plan.reason and not was_foreseen and plan.reason["source"] != COLD["source"]:
+            events = [*plan.reason.get("events", ()), "cold: no parameter is shared"]
+            record = Plan(plan.params, {**COLD, "events": events}).record()
+            try:
+                set_trial_user_attr(study, trial, PLAN_KEY, record)
+            except Exception as error:
+                self._tell_failure(study, "Recording a plan", error)
+
     def _tell_failure(self, study: Study, what: str, error: Exception) -> None:
         message = f"{what} failed in study {study.study_name!r}"
         self._tell_once(message, detail=f": {cause_of(error)}. The trial goes on without it.")
@@ -488,11 +551,3 @@ class MetaSampler(BaseSampler):
         if message not in self._told:
             self._told.add(message)
             _logger.log(level, message + detail)
-
-
-def _reason(suggestion: Suggestion, fitted: FittedPrior) -> dict[str, Any]:
-    """Return the short explanation for the trial's record."""
-    reason = {"source": suggestion.source, "trust": round(suggestion.trust, 3)}
-    if suggestion.leading is not None:
-        reason["leaned_on"] = fitted.study_names[suggestion.leading]
-    return reason

@@ -20,6 +20,7 @@ from optuna_meta.sampler.bounded_map import BoundedMap
 from optuna_meta.sampler.history import History
 from optuna_meta.sampler.plan import Offer
 from optuna_meta.sampler.plan import Plan
+from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -40,6 +41,8 @@ class StudyState:
         self.offers: BoundedMap[int, Offer] = BoundedMap(_MOST_PLANS)
         # The study's attributes and metric names.
         self.described: tuple[Mapping[str, Any], Sequence[str] | None] | None = None
+        # Whether the prior studies were compared with the parameters that it asks for.
+        self.is_compared = False
         self._history = History()
         self._own: tuple[str, FittedPrior | None, tuple[str, ...]] = ("", None, ())
 
@@ -80,6 +83,11 @@ class StudyState:
             for trial in new:
                 self._history.append(trial)
             return self._history
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        """What is recorded of where the trials read so far came from."""
+        return self._history.records
 
     def common_space(self, trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
         """Return the parameters that all complete trials have in common, in one range."""

@@ -40,11 +40,14 @@ def study_weights(sampler: _Explaining, study: Study) -> dict[str, float]:
         studies with one name, which checkpoints cannot tell apart, the first has the name itself.
     """
     explanation = sampler.explain(study)
-    agreeing = {p.study: max(p.coefficient, 0.0) for p in explanation.priors}
+    known = [p for p in explanation.priors if p.agreement is not None]
+    agreeing = {p.study: 0.0 for p in explanation.priors}
+    agreeing |= {p.study: max(p.share, 0.0) for p in known}
     total = sum(agreeing.values())
     trust = explanation.trust if total > 0.0 else 0.0
     weights = {
-        p.study: trust * agreeing[p.study] / (total or 1.0) + (1.0 - trust) * p.prior_weight
+        p.study: trust * agreeing[p.study] / (total or 1.0)
+        + (1.0 - trust) * (p.prior_weight or 0.0)
         for p in explanation.priors
     }
     whole = sum(weights.values()) or 1.0  # Less than 1 where an objective has no prior study.

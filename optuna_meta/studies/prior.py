@@ -35,6 +35,8 @@ from optuna_meta.studies.storage import reached
 from optuna_meta.studies.storage import read_storage
 from optuna_meta.studies.storage import read_studies
 from optuna_meta.studies.storage import Selection
+from optuna_meta.studies.summary import PriorSummary
+from optuna_meta.studies.summary import summarized
 from optuna_meta.studies.task import RawStudy
 from optuna_meta.studies.task import Task
 from optuna_meta.studies.task import usable
@@ -60,11 +62,13 @@ class Prior:
         space: The union of the studies' search spaces.
         tasks: What the studies say: a task for each outcome of each study.
         versions: By the origin of each study that was read, what differs once it has changed.
+        left_out: Studies that cannot serve, and why.
     """
 
     space: Space = field(default_factory=Space)
     tasks: tuple[Task, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict, repr=False)
+    left_out: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -161,6 +165,16 @@ class Prior:
         raw = read_frame(frame, study, value, distributions or {}, direction, meta_features or {})
         return _encoded(raw)
 
+    def summary(self) -> PriorSummary:
+        """Say what is in it: print it, or let a notebook show it."""
+        return summarized(self.tasks, self.space.names, self.left_out)
+
+    def __repr__(self) -> str:
+        return repr(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
     def without(self, names: Iterable[str]) -> Prior:
         """Return the prior without the studies of these names, in the same space."""
         left_out = set(names)
@@ -168,7 +182,7 @@ class Prior:
 
     def save(self, path: str | Path) -> None:
         """Write the records to a file (safetensors; no pickle)."""
-        header = prior_header(self.space, self.tasks, self.versions)
+        header = prior_header(self.space, self.tasks, self.versions, self.left_out)
         write_arrays(path, task_arrays(self.tasks), _FORMAT, _VERSION, header)
 
     @classmethod
@@ -237,7 +251,8 @@ def _encoded(
         if origin in same or not origin.startswith(f"{storage}#")
     }
     tasks = (*kept, *(task for study in studies for task in _tasks(study, space)))
-    prior = Prior(space, tasks, others | read_now)
+    refused = {study.name: study.rejection_reason for study in found if study.rejection_reason}
+    prior = Prior(space, tasks, others | read_now, {**before.left_out, **refused})
     _logger.info(f"{len(found)} studies seen, {len(prior)} prior studies{_known(len(names))}.")
     return prior
 

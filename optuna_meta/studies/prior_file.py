@@ -34,7 +34,7 @@ def task_arrays(tasks: Sequence[Task]) -> dict[str, Array]:
 
 
 def prior_header(
-    space: Space, tasks: Sequence[Task], versions: Mapping[str, str]
+    space: Space, tasks: Sequence[Task], versions: Mapping[str, str], left_out: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return what of a prior is not arrays, as JSON values.
 
@@ -54,13 +54,14 @@ def prior_header(
             for t in tasks
         ],
         "versions": dict(versions),
+        "left_out": dict(left_out),
     }
 
 
 def prior_parts(
     header: Mapping[str, Any], arrays: Mapping[str, Array]
-) -> tuple[Space, tuple[Task, ...], dict[str, str]]:
-    """Return space, tasks and versions of a header and of the arrays ``{i}.rows``, ``{i}.values``.
+) -> tuple[Space, tuple[Task, ...], dict[str, str], dict[str, str]]:
+    """Return the parts of a prior from a header and the arrays ``{i}.rows``, ``{i}.values``.
 
     Raises:
         ValueError: The arrays are not those of the header.
@@ -89,8 +90,11 @@ def prior_parts(
                 f"task {shown(task.name)} has rows {task.rows.shape} of {task.rows.dtype}, "
                 f"wanted are float64 in {len(dimensions)} dimensions"
             )
-    versions = {_text(k): _text(v) for k, v in header.get("versions", {}).items()}
-    return Space(dimensions), tasks, versions
+    versions, left_out = (
+        {_text(k): _text(v) for k, v in header.get(key, {}).items()}
+        for key in ("versions", "left_out")
+    )
+    return Space(dimensions), tasks, versions, left_out
 
 
 @contextmanager

@@ -185,6 +185,8 @@ def _sources(storage: BaseStorage, selection: Selection) -> list[_Source]:
     mark, database = storage_mark(storage), database_of(storage)
     ended = ended_by_study(database, FINISHED) if selection.known and database else None
     chosen = [frozen[name] for name in names if where(frozen[name])]
+    if names and not chosen:
+        warnings.warn(f"where= keeps none of {len(names)} studies.", stacklevel=2)
     return [_source(storage, study, mark, ended) for study in chosen]
 
 

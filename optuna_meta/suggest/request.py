@@ -19,7 +19,7 @@ from optuna_meta.space.search_space import Space
 from optuna_meta.surrogate.padding import representative
 
 
-__all__ = ["LEAST_TRUST", "MOST_TRIALS", "SOURCES", "SuggestRequest", "Suggestion"]
+__all__ = ["LEAST_TRUST", "MOST_TRIALS", "SOURCES", "SuggestRequest", "Suggestion", "reason_of"]
 
 LEAST_TRUST = 0.1  # Below it the priors have lost: nine to one against them.
 SOURCES = (
@@ -32,7 +32,6 @@ MOST_TRIALS = 200  # Of the target, in a model: its price grows with their cube.
 _THINNED_EVERY = 20  # Trials: what the first of them tell is learned once, not at each trial.
 _ROUNDING = 1e-9  # Of cells.
 _REACH = 1.0  # Ranges: a function's values that far from its range tell nothing of those in it.
-_NOTHING = 1e-9  # A contribution that rounding alone makes.
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,13 @@ class SuggestRequest:
             whole=None if self.whole is None else self.whole[kept],
         )
 
+    def with_pending(self, suggestion: Suggestion) -> SuggestRequest:
+        """Return the request as it is for another worker once this suggestion runs."""
+        tried = self.tried.copy()
+        if suggestion.candidate >= 0:
+            tried[suggestion.candidate] = True
+        return replace(self, pending=np.vstack([self.pending, suggestion.row]), tried=tried)
+
     def of_measured(self) -> SuggestRequest:
         """Return the request with those trials alone that came to their values."""
         return self if self.measured is None else self.of_trials(np.flatnonzero(self.measured))
@@ -132,9 +138,14 @@ class Suggestion:
         n_trials: How many finished trials it was chosen after.
         trust: Posterior probability that the prior studies inform the target.
         weights: Weight of each prior study before any trial.  # (T,)
-        coefficients: Signed weight of each prior study in the posterior mean.  # (T,)
-        contributions: Each study's part of the predicted advantage over the average candidate,
-            in the priors' units.  # (T,)
+        shares: What each prior study helped, negative where in reverse; see ``shares.py``.  # (T,)
+        agreement: Rank correlation of what each expects with the target's own trials; NaN where
+            unknown.  # (T,)
+        order: The prior studies that were asked, by their index, most helpful first.
+        predicted: Mean and 90 % interval of each objective, lower is better, where trials tell
+            its unit.
+        beats: Share of a prior study's trials that the prior studies together expect it to beat;
+            ``None`` where none was asked.
         is_probe: Whether the components that doubt them chose it, to test what the prior studies
             say.
         candidate: Its index among the request's candidates; -1 where there are none.
@@ -147,8 +158,11 @@ class Suggestion:
     n_trials: int
     trust: float
     weights: Array  # (T,)
-    coefficients: Array  # (T,)
-    contributions: Array  # (T,)
+    shares: Array  # (T,)
+    agreement: Array  # (T,)
+    order: tuple[int, ...] = ()
+    predicted: tuple[tuple[float, float, float], ...] = ()
+    beats: float | None = None
     is_probe: bool = False
     candidate: int = -1
     is_drawn: bool = False
@@ -167,27 +181,26 @@ class Suggestion:
     def reason(self) -> str:
         """The same as a sentence."""
         n = self.n_trials
-        if self.is_probe:
-            return (
-                "All trials so far are such as the prior studies call good: this one tests them."
-            )
         if self.is_of_arm:
             return "A choice with parameters of its own has its turn: it may yet hold the best."
-        if not self.weights.any():
+        if not self.weights.any() and not self.is_probe:
             return f"No prior study has these objectives: the {n} own trials are all there is."
-        if self.trust < LEAST_TRUST:
-            return f"After {n} trials nothing speaks for the prior studies: they have no say."
-        if n == 0:
-            return (
-                "No trial yet: the configuration that the prior studies together expect to be "
-                "best."
-            )
-        return f"Expected improvement under the prior studies, corrected by {n} own trials."
+        return reason_of(self.source, n)
 
     @property
     def leading(self) -> int | None:
-        """The prior study that spoke most for it, by index; none where none had a say."""
-        silent = self.contributions.max(initial=0.0) < _NOTHING
-        if self.trust < LEAST_TRUST or self.is_probe or silent:
+        """The prior study that helped most, by index; none where none had a say."""
+        if self.trust < LEAST_TRUST or self.is_probe or not self.shares.any():
             return None
-        return int(np.argmax(self.contributions))
+        return self.order[0]
+
+
+def reason_of(source: str, n_trials: int) -> str:
+    """Say where a suggestion after so many trials comes from as a sentence."""
+    if source == SOURCES[3]:
+        return "All trials so far are such as the prior studies call good: this one tests them."
+    if source == SOURCES[2]:
+        return f"After {n_trials} trials nothing speaks for the prior studies: they have no say."
+    if n_trials == 0:
+        return "No trial yet: the configuration that the prior studies together expect to be best."
+    return f"Expected improvement under the prior studies, corrected by {n_trials} own trials."

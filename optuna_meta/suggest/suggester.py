@@ -27,6 +27,8 @@ from optuna_meta.space.rows import fixed
 from optuna_meta.space.rows import neighbours
 from optuna_meta.space.rows import repeats_of
 from optuna_meta.space.rows import row_keys
+from optuna_meta.suggest.account import accounted
+from optuna_meta.suggest.account import nothing_asked
 from optuna_meta.suggest.acquisition import AcquisitionFunction
 from optuna_meta.suggest.arms import Arm
 from optuna_meta.suggest.arms import neglected_arm
@@ -112,10 +114,9 @@ class Suggester:
     def suggest(self, request: SuggestRequest, rng: np.random.Generator) -> Suggestion:
         """Choose the best candidate; in a space with unseen rows, one of those."""
         if not request.space.dimensions:  # Nothing has been asked for yet that anyone knows of.
-            nothing = np.zeros(len(self.fitted.study_names))
             models = [self.model(o) for o in request.outcomes if not o.is_constraint]
             trust = float(np.mean([model.trust for model in models]))
-            return Suggestion(np.zeros(0), len(request.rows), trust, nothing, nothing, nothing)
+            return nothing_asked(len(request.rows), trust, len(self.fitted.study_names))
         asked = self._asked(request, rng)
         is_alone = _trust(asked.acquisition) < LEAST_TRUST  # Else prior studies know the arms.
         arm = neglected_arm(request, self.fitted.space.names) if is_alone else None
@@ -124,7 +125,7 @@ class Suggester:
         if arm is not None and _seen(request)(row[None])[0]:  # There is nothing left of the arm.
             arm, chosen = None, asked
             row, place = search(*asked, rng)
-        suggestion = self._suggestion(row, request, asked.acquisition, asked.inputs)
+        suggestion = self._suggestion(row, request, asked)
         if request.candidates is not None:
             return replace(suggestion, candidate=place)
         is_drawn = place < 0 and _is_drawn(row, request, chosen.pool)
@@ -158,28 +159,10 @@ class Suggester:
         valid = feasible(request.constraint_values) & request.is_inside
         return AcquisitionFunction(tuple(posteriors), n_objectives, valid, request.pending), inputs
 
-    def _suggestion(
-        self,
-        row: Array,
-        request: SuggestRequest,
-        acquisition: AcquisitionFunction,
-        inputs: Sequence[Inputs],
-    ) -> Suggestion:
-        objectives = acquisition.posteriors[: acquisition.n_objectives]
-        index = {name: t for t, name in enumerate(self.fitted.study_names)}
-        weights, coefficients, contributions = np.zeros((3, len(index)))
-        for posterior, pooled, outcome in zip(objectives, inputs, request.outcomes, strict=False):
-            model, of_tasks = self.model(outcome), posterior.full.coefficients()
-            expected = posterior.fitted.predict(row[None], request.space)[0]
-            advantage = pooled.Z.mean(axis=0) - expected
-            tasks = np.array([index[name] for name in model.fitted.task_names], dtype=np.int64)
-            weights[tasks] += model.weights / len(objectives)
-            tasks = tasks[posterior.active]
-            coefficients[tasks] += of_tasks / len(objectives)
-            contributions[tasks] += of_tasks * advantage / len(objectives)
-        trust, n_trials = _trust(acquisition), len(request.rows)
-        is_probe = any(posterior.is_probe for posterior in objectives)
-        return Suggestion(row, n_trials, trust, weights, coefficients, contributions, is_probe)
+    def _suggestion(self, row: Array, request: SuggestRequest, asked: _Asked) -> Suggestion:
+        studies, seen = self.fitted.study_names, asked.request.thinned
+        found = accounted(row, seen, asked.acquisition, asked.inputs, self.model, studies)
+        return replace(found, n_trials=len(request.rows))
 
     def _pool(self, request: SuggestRequest, rng: np.random.Generator) -> Pool:
         listed = request.candidates

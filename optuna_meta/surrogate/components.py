@@ -20,7 +20,7 @@ from scipy.linalg.lapack import dtrtrs
 from optuna_meta._typing import Array
 
 
-__all__ = ["Arm", "Component", "Posterior", "components", "posterior", "predicted"]
+__all__ = ["Arm", "Component", "Posterior", "components", "mean_of", "posterior", "predicted"]
 
 # Values have unit spread, so that all deviations are shares of it.
 _DEVIATIONS = (0.5, 1.0)  # From half as free as the prior studies are of each other to as free.
@@ -177,6 +177,12 @@ def posterior(h: Component, K: Array, y: Array, m: Array) -> Posterior:
     )
 
 
+def mean_of(p: Posterior, cross: Array, m: Array) -> Array:
+    """Return the mean (M,) of one component, in units of y; see :func:`predicted`."""
+    mean = p.constant + p.component.slope * m + cross[:, : len(p.alpha)] @ p.alpha
+    return np.asarray(mean / p.unit)
+
+
 def predicted(p: Posterior, cross: Array, m: Array, spread: Array) -> tuple[Array, Array]:
     """Return mean and standard deviation (M,) of one component, in units of y.
 
@@ -187,7 +193,6 @@ def predicted(p: Posterior, cross: Array, m: Array, spread: Array) -> tuple[Arra
         spread: Squared length of C at the candidates.  # (M,)
     """
     h = p.component
-    mean = p.constant + h.slope * m + cross[:, : len(p.alpha)] @ p.alpha
     variance = h.residual**2 + h.deviation**2 * spread
     if cross.shape[1]:
         half = dtrtrs(p.cholesky, cross.T, lower=True)[0]
@@ -195,7 +200,7 @@ def predicted(p: Posterior, cross: Array, m: Array, spread: Array) -> tuple[Arra
         variance = (
             variance - np.sum(half * half, axis=0) + (1.0 - cross @ p.ones) ** 2 / p.precision
         )
-    return mean / p.unit, np.sqrt(np.maximum(variance, 1e-12)) / p.unit
+    return mean_of(p, cross, m), np.sqrt(np.maximum(variance, 1e-12)) / p.unit
 
 
 def _unit(n: int, yPy: float, yPm: float) -> float:

@@ -32,6 +32,7 @@ from optuna_meta.studies.prior_file import prior_header
 from optuna_meta.studies.prior_file import prior_parts
 from optuna_meta.studies.prior_file import refused
 from optuna_meta.studies.prior_file import task_arrays
+from optuna_meta.studies.summary import PriorSummary
 from optuna_meta.surrogate.base_gps import condition_prior_gps
 from optuna_meta.surrogate.base_gps import GPParameters
 from optuna_meta.surrogate.base_gps import PriorGPs
@@ -68,6 +69,16 @@ class FittedPrior:
 
     def __len__(self) -> int:
         return len(self.prior.tasks)
+
+    def summary(self) -> PriorSummary:
+        """Say what is in it: print it, or let a notebook show it."""
+        return self.prior.summary()
+
+    def __repr__(self) -> str:
+        return f"Fitted{self.prior!r}"
+
+    def _repr_html_(self) -> str:
+        return self.prior._repr_html_()
 
     @property
     def space(self) -> Space:
@@ -175,7 +186,7 @@ class FittedPrior:
         """Write records and hyperparameters to a file (safetensors; no pickle)."""
         prior = self.prior
         arrays = vars(self.parameters) | task_arrays(prior.tasks)
-        header = prior_header(prior.space, prior.tasks, prior.versions)
+        header = prior_header(prior.space, prior.tasks, prior.versions, prior.left_out)
         write_arrays(path, arrays, _FORMAT, _VERSION, header)
 
     @classmethod

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.surrogate.components import Arm
 from optuna_meta.surrogate.components import Component
+from optuna_meta.surrogate.components import mean_of
 from optuna_meta.surrogate.components import Posterior
 from optuna_meta.surrogate.components import posterior
 from optuna_meta.surrogate.components import predicted
@@ -120,6 +121,7 @@ class MixtureGP:
         scales: The residual's length scales.
         posteriors: One for each component.
         weights: Posterior probabilities of the H components.  # (H,)
+        log_evidence: Log marginal likelihood of the trials' values, up to a constant.
     """
 
     observed: Inputs
@@ -127,6 +129,7 @@ class MixtureGP:
     scales: Scales
     posteriors: tuple[Posterior, ...]
     weights: Array  # (H,)
+    log_evidence: float = 0.0
 
     @property
     def trust(self) -> float:
@@ -175,6 +178,14 @@ class MixtureGP:
         weights = sharpened[chosen] / sharpened[chosen].sum()
         return Predictions(np.array(means), np.array(deviations), fitted, weights)
 
+    def means(self, candidates: Inputs) -> Array:
+        """Return the means (H, M) of :meth:`predict` alone, for less."""
+        posteriors = [self.posteriors[k] for k in self._chosen(LEAST_WEIGHT)]
+        w, kinds = self.task_weights, [p.component.residual_kind for p in posteriors]
+        relations = _Relations.of(candidates, self.observed, w, self.scales, kinds)
+        m = candidates.Z @ w
+        return np.array([mean_of(p, relations.covariance(p.component), m) for p in posteriors])
+
     def asks_priors(self, least_weight: float = LEAST_WEIGHT) -> bool:
         """Tell whether :meth:`predict` reads what the prior studies expect at all."""
         return any(self.posteriors[k].component.transfers for k in self._chosen(least_weight))
@@ -212,6 +223,14 @@ class MixtureGP:
             total += weight * (h.slope * w + np.sqrt(w) * a)
         return total
 
+    def observable(self, candidates: Inputs) -> tuple[Array, Array]:
+        """Return mean and deviation of what trials of candidates would report.  # (M,), (M,)"""
+        found = self.predict(candidates)
+        chosen = [self.posteriors[k] for k in self._chosen(LEAST_WEIGHT)]
+        noises = np.array([p.component.noise / p.unit for p in chosen])
+        mean, deviation = found.moments()
+        return mean, np.sqrt(deviation**2 + found.weights @ noises**2)
+
 
 def condition(
     components: Sequence[Component],
@@ -241,7 +260,9 @@ def condition(
     evidence = [p.log_evidence if informative else 0.0 for p in posteriors]
     logs = np.array(evidence) + np.log([h.odds for h in components])
     weights = np.exp(logs - logs.max())
-    return MixtureGP(inputs, task_weights, scales, posteriors, weights / weights.sum())
+    total = weights.sum()
+    log_evidence = float(logs.max() + np.log(total))
+    return MixtureGP(inputs, task_weights, scales, posteriors, weights / total, log_evidence)
 
 
 def _deviations(Z: Array, w: Array) -> Array:

@@ -178,7 +178,7 @@ def asked(
             "params": dict(told.params),
             "relevance": dict(told.relevance),
             "priors": [
-                [p.study, p.weight, p.coefficient, p.prior_weight, list(p.close_in)]
+                [p.study, p.share, p.agreement, p.prior_weight, list(p.close_in)]
                 for p in told.priors
             ],
         },

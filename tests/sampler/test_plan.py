@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
 import optuna
@@ -45,7 +47,8 @@ def test_a_trial_is_written_to_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert written == 4 * [PLAN_KEY]
     record = study.trials[-1].user_attrs[PLAN_KEY]
     assert record.pop("params") == study.trials[-1].params
-    assert record.keys() == {"source", "trust", "leaned_on"}
+    told = {"source", "trust", "leaned_on", "shares", "agreement", "predicted"}
+    assert record.keys() == told
 
 
 def _killed(n_before: int, n_asked: int) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
@@ -77,3 +80,27 @@ def test_a_plan_that_what_is_enqueued_contradicts_is_made_anew() -> None:
     study.optimize(bowl(), n_trials=1)
     assert study.trials[-1].params["width"] == 0.123
     assert study.trials[-1].user_attrs[PLAN_KEY]["params"]["width"] == 0.123
+
+
+@pytest.mark.parametrize("n_params", [1, 200])
+def test_a_record_is_short_strict_json(n_params: int) -> None:
+    params = {f"parameter {i}": 0.123456 for i in range(n_params)} | {"choice": math.nan}
+    many = {f"prior study {i} of a long name": [0.12, 50] for i in range(60)}
+    reason = {"source": "cold start", "trust": 0.0, "shares": {"a": 0.5}, "agreement": many}
+    record = Plan(params, reason).record()
+    size = len(json.dumps(record, allow_nan=False))
+    assert size <= max(2048, 600 + len(json.dumps({"params": record["params"]})))
+    assert record["source"] == "cold start" and record["shares"] == {"a": 0.5}
+    assert len(record["params"]) == n_params and 0 < len(record["agreement"]) < 60
+
+
+def test_the_objective_sees_the_record() -> None:
+    seen = []
+
+    def objective(trial: optuna.Trial) -> float:
+        value = bowl()(trial)
+        seen.append(trial.user_attrs[PLAN_KEY])
+        return value
+
+    study = run(objective, 3, sampler=meta_sampler(bowl_prior()))
+    assert seen == [trial.user_attrs[PLAN_KEY] for trial in study.trials]

@@ -57,9 +57,8 @@ def test_a_reading_that_fails_costs_nothing_and_is_told_once(how: str, logged: A
     sampler = MetaSampler(prior_studies=bowl_prior(), seed=0, refresh=read, refresh_every=1)
     study = run(bowl(), 4, sampler=sampler)
     assert study.best_value < 0.1
-    assert (
-        len(logged.messages) == 1 and "Refreshing the prior studies failed" in logged.messages[0]
-    )
+    failed = [message for message in logged.messages if "failed" in message]
+    assert len(failed) == 1 and "Refreshing the prior studies failed" in failed[0]
 
 
 def test_a_reading_every_zero_trials_is_refused() -> None:

@@ -280,28 +280,27 @@ def test_a_space_without_parameters_has_an_empty_row() -> None:
     assert (
         suggestion.row.shape == (0,) and suggestion.trust == CUBE_SUGGESTER.model(Outcome()).trust
     )
-    assert suggestion.coefficients.tolist() == [0.0] * 3
+    assert suggestion.shares.tolist() == [0.0] * 3
 
 
 def explained(asked: Suggester, rows: Array) -> Suggestion:
     suggestion = asked.suggest(request(asked.fitted.space, rows), rng())
     assert 0.0 <= suggestion.trust <= 1.0
-    assert suggestion.coefficients.shape == suggestion.contributions.shape == (len(asked.fitted),)
+    assert suggestion.shares.shape == suggestion.agreement.shape == (len(asked.fitted),)
     return suggestion
 
 
 def test_suggestions_explain_themselves() -> None:
     first = explained(CUBE_SUGGESTER, np.zeros((0, 3)))
     assert first.trust == pytest.approx(CUBE_SUGGESTER.model(Outcome()).trust)
-    # Before any trial each study speaks by its weight, for better than average.
-    shares = first.coefficients / first.coefficients.sum()
-    np.testing.assert_allclose(shares, CUBE_SUGGESTER.model(Outcome()).weights)
-    assert first.coefficients.sum() > 0.0
-    assert first.contributions.sum() > 0.0
+    # Before any trial the prior studies are all there is.
+    assert first.shares.sum() == pytest.approx(first.trust) and first.shares.min() >= 0.0
+    assert np.isnan(first.agreement).all() and first.predicted == ()
+    assert first.beats is not None and first.beats > 0.5
     later = explained(CUBE_SUGGESTER, run(CUBE_SUGGESTER, CUBE, 6))
-    assert later.trust > 0.2
+    assert later.trust > 0.2 and len(later.predicted) == 1
     many = explained(suggester(CUBE, 40, 4), np.zeros((0, 3)))
-    assert np.count_nonzero(many.coefficients) == 24
+    assert len(many.order) == 24
 
 
 def test_trust_and_the_row_do_not_depend_on_the_values_scale() -> None:
@@ -386,7 +385,7 @@ def test_without_doubt_there_is_no_test() -> None:
     rows = np.tile(CUBE_SUGGESTER.suggest(request(CUBE), rng()).row, (5, 1))
     rows[:, 0] = np.linspace(rows[0, 0] - 0.02, rows[0, 0] + 0.02, 5)
     model = suggester_of_trust(0.9).model(Outcome())
-    posterior = model.condition(CUBE, rows, bowl(rows), np.zeros((0, 3)))
+    posterior = model.condition(CUBE, rows, np.zeros(5), np.zeros((0, 3)))
     everywhere = posterior.inputs(rng().random((50, 3)).round(6) * [1.0, 1.0, 0.0])
     assert posterior.probing_if_due(everywhere).is_probe
     assert not without_doubt(posterior).probing_if_due(everywhere).is_probe
@@ -454,7 +453,7 @@ def test_length_scales_of_many_trials_are_not_learned_at_each(
     asked = CUBE_SUGGESTER.copy()
     for n in range(220, 240):
         asked.suggest(request(CUBE, rows=rows[:n]), rng())
-    assert len(calls) <= 3
+    assert len(set(calls)) <= 3 and len(calls) <= 9  # By each of three warps.
 
 
 @pytest.mark.parametrize("n_tasks", [3, 12])

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
+from optuna_meta._html import bounded
+from optuna_meta._html import html_table
 from optuna_meta.weights.checkpoint.flatten import flatten
 from optuna_meta.weights.checkpoint.flatten import unflatten
 from optuna_meta.weights.checkpoint.metadata import aliases_of
@@ -74,6 +76,18 @@ class Checkpoint:
                 f"{', '.join(map(repr, lazy[:5]))} have no values yet, for they belong to lazy "
                 "modules: run the model once on data first."
             )
+
+    def __repr__(self) -> str:
+        n_values = sum(tensor.numel() for tensor in self.state.values())
+        m = self.metadata
+        where = (
+            f"study={bounded(m.study)!r}, trial={m.trial}, value={m.value}, " if m.study else ""
+        )
+        return f"Checkpoint({where}{len(self.state)} tensors of {n_values:,} values)"
+
+    def _repr_html_(self) -> str:
+        rows = [[n, tuple(t.shape), str(t.dtype)] for n, t in self.state.items()]
+        return html_table(repr(self), ["tensor", "shape", "type"], rows)
 
     @classmethod
     def from_model(

@@ -10,6 +10,8 @@ from functools import partial
 import numpy as np
 from tqdm import tqdm
 
+from optuna_meta._html import bounded
+from optuna_meta._html import html_table
 from optuna_meta._typing import Array
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.measures import by_logme
@@ -70,6 +72,14 @@ class Ranking:
             for name, start in zip(names, self.starts, strict=True)
         ]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        best = bounded(self.best or "scratch")
+        return f"Ranking(best={best!r}, {len(self.starts)} starts, {self.steps} steps)"
+
+    def _repr_html_(self) -> str:
+        rows = [[s.candidate or "scratch", f"{s.score:.4g}", s.note] for s in self.starts]
+        return html_table(repr(self), ["start", "score", "note"], rows)
 
 
 @dataclass(frozen=True)

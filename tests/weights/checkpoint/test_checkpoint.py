@@ -239,3 +239,11 @@ def test_a_pickle_is_never_executed(tmp_path: Path) -> None:
 def test_no_file_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="No file at .*nothing"):
         Checkpoint.load_file(tmp_path / "nothing")
+
+
+def test_texts_are_short_and_escaped() -> None:
+    state = {f"<b>{i}</b>": torch.zeros(1000) for i in range(500)}
+    checkpoint = Checkpoint(state, Metadata(study="<i>" + "x" * 1000, trial=3))
+    assert "500 tensors of 500,000 values" in repr(checkpoint) and len(repr(checkpoint)) < 300
+    page = checkpoint._repr_html_()
+    assert "<b>" not in page and "<i>" not in page and len(page) < 5000

@@ -34,6 +34,7 @@ from optuna_meta.weights import ShortlistThenTrain
 from optuna_meta.weights import ShortTraining
 from optuna_meta.weights import suggest_start
 from optuna_meta.weights.selection import rank as rank_module
+from optuna_meta.weights.selection.rank import Ranked
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import Verdict
 from tests.weights.toys import store_in
@@ -459,3 +460,10 @@ def test_a_candidate_is_a_start_by_role(tmp_path: Path) -> None:
     study.enqueue_trial({"start": "best"})
     start = suggest_start(study.ask(), {"best": found})
     assert start is not None and start.metadata.study == "good"
+
+
+def test_a_ranking_is_shown_in_short() -> None:
+    ranking = Ranking((Ranked(None, 1.0, "<b>bold</b>"), *[Ranked(None, 0.0)] * 100), 7)
+    assert repr(ranking) == "Ranking(best='scratch', 101 starts, 7 steps)"
+    page = ranking._repr_html_()
+    assert "<b>" not in page and "&lt;b&gt;bold" in page and len(page) < 5000

@@ -1,0 +1,138 @@
+"""What happens to the prior studies in the course of a study: found from its trials' records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from optuna_meta._html import bounded
+from optuna_meta._html import listed
+from optuna_meta.sampler.preflight import Preflight
+from optuna_meta.sampler.record import read_record
+from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.suggest.request import LEAST_TRUST
+from optuna_meta.suggest.request import Suggestion
+
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+
+__all__ = ["new_events", "study_events"]
+
+_IN_USE = 0.02  # Least share.
+_IDLE = 3  # Suggestions in a row without it make a drop; one may look elsewhere.
+_FEW = 24  # Prior studies, of which also one that never was of use is dropped.
+_REVERSED, _ENOUGH = -0.5, 8  # Rank correlation, on so many trials, that is no chance.
+
+
+def new_events(
+    records: Sequence[TrialRecord],
+    suggestion: Suggestion,
+    studies: Sequence[str],
+    compared: Callable[[], Preflight],
+) -> list[str]:
+    """Return what has happened since the last of a study's records.
+
+    Args:
+        records: Of all trials before, in order.
+        suggestion: The next one.
+        studies: Names of all T prior studies.
+        compared: Tells what they have in common with the study.
+    """
+    told = [event for record in records for event in record.events]
+    events: list[str] = []
+    if not _last(told, "shared:"):
+        found = compared()
+        events += [] if told else _of_start(studies, found)
+        events += found.events()
+    if not studies or not suggestion.weights.any():
+        return events
+    if suggestion.trust < LEAST_TRUST:
+        alone = "alone: nothing speaks for the prior studies, which have no say"
+        return events if _last(told, "alone:", "together:") == alone else [*events, alone]
+    if _last(told, "alone:", "together:").startswith("alone:"):
+        events.append("together: the prior studies have a say again")
+    if not suggestion.is_probe:
+        events += _of_use(records, told, suggestion, studies)
+    return [*events, *_of_order(told, suggestion, studies)]
+
+
+def study_events(study: Study) -> tuple[tuple[int, str], ...]:
+    """Return what happened to the prior studies in the course of a study, from its records.
+
+    Args:
+        study: The study, in whatever storage.
+
+    Returns:
+        Numbers of trials and what was first recorded on them, in order.
+    """
+    told: dict[str, str] = {}
+    found = []
+    for trial in study.get_trials(deepcopy=False):
+        record = read_record(trial)
+        for event in record.events if record else ():
+            subject = _subject(event)
+            if told.get(subject) != event:  # Two workers may notice the same.
+                told[subject] = event
+                found.append((trial.number, event))
+    return tuple(found)
+
+
+def _of_start(studies: Sequence[str], found: Preflight) -> Iterator[str]:
+    yield (
+        f"used: {len(studies)} prior studies ({listed(studies)})" if studies else "cold: no prior"
+    )
+    for name, reason in list(found.left_out.items())[:5]:
+        yield f"left out: {bounded(name)}: {bounded(reason, 100)}"
+
+
+def _of_use(
+    records: Sequence[TrialRecord],
+    told: Sequence[str],
+    suggestion: Suggestion,
+    studies: Sequence[str],
+) -> Iterator[str]:
+    """Yield which studies are of no use any more, and which are again."""
+    now = {studies[t] for t in suggestion.order if abs(suggestion.shares[t]) >= _IN_USE}
+    before = [_in_use(r) for r in records if r.shares and not r.is_probe]
+    lately = set().union(now, *before[len(before) - _IDLE + 1 :])
+    once = set().union(*before, [studies[t] for t in suggestion.order[:_FEW]])
+    for name in studies:
+        uses = f"dropped: {name}", f"back: {name}"
+        is_dropped = next((e for e in reversed(told) if e in uses), "") == uses[0]
+        if is_dropped and name in now:
+            yield f"back: {name}"
+        elif not is_dropped and name in once - lately and len(before) >= _IDLE:
+            yield f"dropped: {name}"
+
+
+def _of_order(
+    told: Sequence[str], suggestion: Suggestion, studies: Sequence[str]
+) -> Iterator[str]:
+    """Yield which studies call good what the target's trials show to be bad."""
+    if suggestion.n_trials < _ENOUGH:
+        return
+    for t in suggestion.order:
+        event = f"reversed: {studies[t]}"
+        if suggestion.agreement[t] <= _REVERSED and event not in told:
+            yield event
+
+
+def _in_use(record: TrialRecord) -> set[str]:
+    return {name for name, share in record.shares.items() if abs(share) >= _IN_USE}
+
+
+def _last(told: Sequence[str], *beginnings: str) -> str:
+    """Return the last of the events that begin so; empty where there is none."""
+    return next((event for event in reversed(told) if event.startswith(beginnings)), "")
+
+
+def _subject(event: str) -> str:
+    """Return what an event is about: later ones of the same overrule it."""
+    kind, _, rest = event.partition(": ")
+    if kind in ("dropped", "back"):
+        return f"use of {rest}"
+    return "say" if kind in ("alone", "together") else event

@@ -1,0 +1,129 @@
+"""What a trial keeps of why it is what it is: one attribute, readable without the sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+import math
+from typing import Any
+
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from optuna_meta.sampler.plan import PLAN_KEY
+from optuna_meta.suggest.request import SOURCES
+from optuna_meta.suggest.request import Suggestion
+
+
+__all__ = ["COLD", "TrialRecord", "predicted_of", "read_record", "record_of"]
+
+_LEAST_SHARE = 0.01  # Smaller ones do not matter.
+_MOST_NAMED = 12  # Prior studies in a record.
+COLD = {"source": SOURCES[2], "trust": 0.0}
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """Where a trial's configuration came from, as was recorded when it was chosen.
+
+    Args:
+        number: The trial's.
+        source: One of ``optuna_meta.suggest.request.SOURCES``.
+        trust: Probability that the prior studies inform the target, in [0, 1].
+        shares: What each prior study that matters helped, most helpful first: its part of the
+            advantage over typical candidates that the model predicted of the configuration.
+            Negative where the study's order was used in reverse. The absolute values sum to at
+            most 1; the rest is the target's own trials' part.
+        agreement: Of prior studies, the rank correlation of what each expects with what the
+            target's own trials came to, and how many trials these were. All that matter are among
+            them, and the most contrary ones.
+        predicted: Mean, lower and upper end of the interval that holds the value with probability
+            0.9, of each objective, in its own unit and direction; empty before trials tell a unit.
+        is_probe: Whether the trial was to test what the prior studies say.
+        leaned_on: The prior study that helped most; ``None`` where none mattered.
+        events: What had happened since the trial before, such as ``"dropped: name"``. The first
+            word is one of ``used``, ``left out``, ``shared``, ``unshared``, ``dropped``, ``back``,
+            ``alone`` and ``cold``.
+    """
+
+    number: int
+    source: str
+    trust: float
+    shares: Mapping[str, float] = field(default_factory=dict)
+    agreement: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    predicted: tuple[tuple[float, float, float], ...] = ()
+    is_probe: bool = False
+    leaned_on: str | None = None
+    events: tuple[str, ...] = ()
+
+
+def read_record(trial: FrozenTrial) -> TrialRecord | None:
+    """Return what is recorded on a trial of a study of this or an earlier version, if anything.
+
+    Trials of another sampler and of the versions that kept the configuration alone have none.
+    """
+    written = trial.user_attrs.get(PLAN_KEY)
+    if not isinstance(written, Mapping) or "source" not in written:
+        return None
+    source = str(written["source"])
+    return TrialRecord(
+        trial.number,
+        source,
+        float(written.get("trust", 0.0)),
+        {name: float(share) for name, share in _mapping(written, "shares").items()},
+        {name: (float(r), int(n)) for name, (r, n) in _mapping(written, "agreement").items()},
+        tuple((float(m), float(a), float(b)) for m, a, b in written.get("predicted", ())),
+        source == SOURCES[3],
+        written.get("leaned_on"),
+        tuple(written.get("events", ())),
+    )
+
+
+def record_of(
+    suggestion: Suggestion, studies: Sequence[str], directions: Iterable[StudyDirection]
+) -> dict[str, Any]:
+    """Return what a suggestion's record holds beside the configuration, as JSON values.
+
+    Args:
+        suggestion: The suggestion.
+        studies: Names of all T prior studies.
+        directions: The target's, one for each objective.
+    """
+    record: dict[str, Any] = {"source": suggestion.source, "trust": round(suggestion.trust, 3)}
+    if suggestion.leading is not None:
+        record["leaned_on"] = studies[suggestion.leading]
+        named = [t for t in suggestion.order if abs(suggestion.shares[t]) >= _LEAST_SHARE]
+        shares = {studies[t]: round(float(suggestion.shares[t]), 3) for t in named[:_MOST_NAMED]}
+        record["shares"] = shares
+    known = [t for t in suggestion.order if not math.isnan(suggestion.agreement[t])]
+    contrary = sorted(known, key=lambda t: suggestion.agreement[t])
+    told = dict.fromkeys([t for t in known if studies[t] in record.get("shares", ())] + contrary)
+    record["agreement"] = {
+        studies[t]: [round(float(suggestion.agreement[t]), 2), suggestion.n_trials]
+        for t in list(told)[:_MOST_NAMED]
+    }
+    record["predicted"] = [list(map(_short, p)) for p in predicted_of(suggestion, directions)]
+    return {key: value for key, value in record.items() if value not in ({}, [])}
+
+
+def predicted_of(
+    suggestion: Suggestion, directions: Iterable[StudyDirection]
+) -> tuple[tuple[float, float, float], ...]:
+    """Return mean, lower and upper end of what is expected, in the objectives' own directions."""
+    return tuple(
+        (-m, -b, -a) if direction == StudyDirection.MAXIMIZE else (m, a, b)
+        for (m, a, b), direction in zip(suggestion.predicted, directions, strict=False)
+    )
+
+
+def _short(value: float) -> float:
+    """Round to six significant digits."""
+    return float(f"{value:.6g}")
+
+
+def _mapping(written: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = written.get(key)
+    return found if isinstance(found, Mapping) else {}

@@ -1,0 +1,53 @@
+"""What would be tried next, without spending a trial."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.distributions import FloatDistribution
+import pytest
+
+from optuna_meta import MetaSampler
+from tests.toys import bowl
+from tests.toys import bowl_prior
+from tests.toys import grid
+from tests.toys import grid_prior
+from tests.toys import meta_sampler
+from tests.toys import run
+
+
+@pytest.mark.parametrize("n_before", [0, 4])
+def test_the_first_one_is_the_next_suggestion(n_before: int) -> None:
+    study = run(bowl(), n_before, sampler=meta_sampler(bowl_prior()))
+    shown = study.sampler.preview(study, n=3)
+    assert len(study.trials) == n_before and len(shown) == 3
+    assert len({repr(sorted(s.params.items())) for s in shown}) == 3
+    study.optimize(bowl(), n_trials=1)
+    assert study.trials[-1].params == shown[0].params
+
+
+def test_a_preview_says_from_which_studies_and_how_good() -> None:
+    study = optuna.create_study()
+    for shown in meta_sampler(bowl_prior()).preview(study):
+        assert shown.source == "prior studies" and shown.priors[0].share > 0.0
+        assert shown.beats is not None and shown.beats > 0.8
+        assert "expected to beat" in str(shown)
+
+
+def test_a_space_that_no_study_has_yet() -> None:
+    space = {"rate": FloatDistribution(1e-3, 1e-2, log=True)}
+    for shown in meta_sampler(bowl_prior()).preview(space, n=2):
+        assert 1e-3 <= shown.params["rate"] <= 1e-2
+
+
+def test_candidates_are_previewed_once_each() -> None:
+    rows = [{"depth": d, "kind": "a"} for d in range(3)]
+    sampler = meta_sampler(grid_prior(), candidates=rows)
+    study = run(grid(), 1, sampler=sampler)
+    shown = [s.params for s in sampler.preview(study, n=2)]
+    tried = study.trials[0].params
+    assert sorted(p["depth"] for p in [*shown, tried]) == [0, 1, 2]
+
+
+def test_without_prior_studies_there_is_nothing_foreseen() -> None:
+    (shown,) = MetaSampler(seed=0).preview(optuna.create_study(), n=1)
+    assert shown.params == {} and shown.source == "cold start"

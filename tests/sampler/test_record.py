@@ -1,0 +1,47 @@
+"""What a trial keeps of why it is what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+import pytest
+
+from optuna_meta.sampler.plan import PLAN_KEY
+from optuna_meta.sampler.record import read_record
+
+
+def trial_with(written: Any) -> optuna.trial.FrozenTrial:
+    return optuna.trial.create_trial(value=0.0, user_attrs={PLAN_KEY: written})
+
+
+def test_a_record_is_read_back() -> None:
+    written = {
+        "params": {"x": 1.0},
+        "source": "prior studies and own trials",
+        "trust": 0.9,
+        "shares": {"a": 0.5, "b": -0.1},
+        "agreement": {"a": [0.8, 12], "b": [-0.7, 12]},
+        "predicted": [[1.0, 0.5, 1.5]],
+        "leaned_on": "a",
+        "events": ["dropped: c"],
+    }
+    record = read_record(trial_with(written))
+    assert record is not None
+    assert record.shares == {"a": 0.5, "b": -0.1}
+    assert record.agreement == {"a": (0.8, 12), "b": (-0.7, 12)}
+    assert record.predicted == ((1.0, 0.5, 1.5),)
+    assert record.events == ("dropped: c",)
+    assert not record.is_probe
+
+
+def test_a_record_of_an_earlier_version_tells_what_it_has() -> None:
+    written = {"params": {}, "source": "test of the prior studies", "trust": 0.8}
+    record = read_record(trial_with(written))
+    assert record is not None
+    assert record.is_probe and record.leaned_on is None and not record.shares
+
+
+@pytest.mark.parametrize("written", [None, "text", {"params": {"x": 1.0}}])
+def test_trials_without_a_reason_have_no_record(written: Any) -> None:
+    assert read_record(trial_with(written)) is None
