@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import copy
 from dataclasses import replace
 import logging
+import time
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ __all__ = ["MetaSampler"]
 
 _logger = optuna.logging.get_logger("optuna.meta")  # Under "optuna": its handler and verbosity.
 _MOST_CLASHES = 5  # Times that a plan is made anew because another worker has taken the same.
+_LOOKS = (0.02, 0.04, 0.08, 0.16, 0.32)  # Seconds before each look whether a rival has yielded.
 _MOST_STUDIES = 8  # Or brackets of one, of which a sampler keeps what it read.
 _DESCRIBED_EVERY = 10  # Trials: meta-features and names are set once, mostly before the first.
 _MOST_POOLS = 8  # Of candidates; one for each set of parameters that are already fixed.
@@ -424,9 +426,8 @@ class MetaSampler(BaseSampler):
             later = self._recorded(study, trial, plan, target, suggestion)
             rivals = target.rivals(request, suggestion.row, later)
             if rivals and trial.number < min(t.number for t in rivals):
-                # The first of them keeps it, unless another one did not see that in time.
-                later = self._recorded(study, trial, plan, target, suggestion)
-                rivals = [t for t in target.rivals(request, suggestion.row, later) if has_begun(t)]
+                # The first of them keeps it, unless another one had looked before.
+                later, rivals = self._outlasted(study, target, request, suggestion, later)
             if not rivals:
                 break
             used = used_candidates(study, later, trial.number, self._candidates)
@@ -476,6 +477,31 @@ class MetaSampler(BaseSampler):
         except Exception as error:  # Whatever a storage raises.
             self._tell_failure(study, "Recording a plan", error)
             return ()
+
+    def _outlasted(
+        self,
+        study: Study,
+        target: TargetStudy,
+        request: SuggestRequest,
+        suggestion: Suggestion,
+        later: Sequence[FrozenTrial],
+    ) -> tuple[Sequence[FrozenTrial], list[FrozenTrial]]:
+        """Wait for later trials to yield; return the trials then, and those that did not.
+
+        A rival that had looked before this trial's plan was recorded knows nothing of it and
+        begins; one that has seen it plans anew.
+        """
+        rivals = target.rivals(request, suggestion.row, later)
+        try:
+            for wait in _LOOKS:
+                time.sleep(wait)
+                later = study.get_trials(deepcopy=False)
+                rivals = target.rivals(request, suggestion.row, later)
+                if not rivals or any(map(has_begun, rivals)):
+                    break
+        except Exception as error:  # Whatever a storage raises.
+            self._tell_failure(study, "Reading the trials", error)
+        return later, rivals
 
     def _renewed(
         self,

@@ -175,11 +175,11 @@ class TargetStudy:
         return not state.plans and all(t.number == self.number for t in running)
 
     def may_clash(self, state: StudyState) -> bool:
-        """Tell whether other workers may have planned since the trials were read."""
-        plans = state.plans.copied()
+        """Tell whether other workers may have planned since the trials were read, or anew."""
+        own = state.plans.copied().keys()  # Of this process: they see this plan.
         waiting = any(t.state == TrialState.WAITING for t in self.trials)
         others = [t for t in self.trials if t.number != self.number]
-        return waiting or any(_is_planning(t, plans) for t in _alive(others))
+        return waiting or any(t.number not in own and not has_begun(t) for t in _alive(others))
 
     def rivals(
         self, request: SuggestRequest, row: Array, later: Sequence[FrozenTrial]

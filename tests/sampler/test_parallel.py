@@ -24,6 +24,7 @@ from optuna.trial import TrialState
 import pytest
 
 from optuna_meta import FittedPrior
+from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.suggest.suggester import Suggester
 from tests.toys import bowl
@@ -172,6 +173,33 @@ def test_a_worker_that_was_overtaken_plans_again() -> None:
     own = study.ask(GRID)
     assert len(calls) == 2
     assert own.params != wanted
+
+
+@pytest.mark.parametrize("yields", [True, False])
+def test_a_later_trial_that_looked_too_early_is_left_what_it_has(yields: bool) -> None:
+    """It has recorded the same, knows nothing of this one, and may be slow to begin."""
+    study = run(grid(), 3, sampler=meta_sampler(grid_prior()))
+    storage, sampler, wanted = study._storage, study.sampler, study.sampler.explain(study).params
+    suggester = sampler._suggester(study, study.trials)
+    suggest, reads, rivals = suggester.suggest, storage.get_all_trials, []
+
+    def overtaken(*arguments: Any) -> Any:
+        if not rivals:
+            rivals.append(storage.create_new_trial(study._study_id))
+            storage.set_trial_user_attr(rivals[0], PLAN_KEY, {"params": dict(wanted)})
+        return suggest(*arguments)
+
+    def read(*arguments: Any, **options: Any) -> Any:
+        if yields and rivals:  # Another one has seen this trial's plan, and made a new one.
+            other = {"params": {"depth": 3, "kind": "c"}}
+            storage.set_trial_user_attr(rivals[0], PLAN_KEY, other)
+        return reads(*arguments, **options)
+
+    suggester.suggest = overtaken
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "get_all_trials", read)
+        own = study.ask(GRID)
+    assert (own.params == wanted) == yields
 
 
 @pytest.mark.parametrize("n_before", [0, 5])
