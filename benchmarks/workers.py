@@ -2,9 +2,10 @@
 
     python -m benchmarks.workers --storage postgresql+psycopg://localhost/test
 
-The workers start together, each a process with a sampler of its own, and each trial takes the
-same time. Beside them, one process runs as many trials alone, in no time. Regret is what the best
-trial lacks to the best value there is, in units of what the median of random ones lacks.
+The workers start together, each a process with a sampler of its own that has loaded the fitted
+prior studies, and each trial takes the same time. Beside them, one process runs as many trials
+alone, in no time. Regret is what the best trial lacks to the best value there is, in units of what
+the median of random ones lacks; of several seeds the median.
 """
 
 import argparse
@@ -16,7 +17,9 @@ import math
 import multiprocessing
 from multiprocessing.synchronize import Barrier
 import os
+from pathlib import Path
 import statistics
+import tempfile
 import time
 from typing import Any
 from typing import NamedTuple
@@ -24,17 +27,23 @@ import uuid
 
 import numpy as np
 import optuna
+from optuna.samplers import BaseSampler
+from optuna.samplers import GPSampler
 from optuna.samplers import RandomSampler
 from optuna.samplers import TPESampler
 import sqlalchemy
 
 from benchmarks import commands
-from benchmarks.methods.methods import METHODS
 from benchmarks.report.markdown import table
+from optuna_meta import fit_prior
+from optuna_meta import FittedPrior
+from optuna_meta import MetaSampler
+from optuna_meta import Prior
 
 
 _N_PRIORS, _PRIOR_TRIALS = 8, 50
 _NEW = 1_000  # seed of the new study's task, no prior study's
+METHODS = ("meta", "cold", "tpe", "gp")
 _LONGEST = 600  # seconds that workers wait for each other
 
 Objective = Callable[[optuna.Trial, Any], float]  # of a trial and a random generator
@@ -84,6 +93,27 @@ def grid(trial: optuna.Trial, rng: Any) -> float:
 TARGETS: dict[str, Objective] = {f.__name__: f for f in (bowl, valley, waves, branches, grid)}
 
 
+class Job(NamedTuple):
+    """What workers are to do together.
+
+    Args:
+        folder: Of the fitted prior studies, by target.
+        n_trials: Of each worker.
+        seconds: That a trial takes.
+        latency: Seconds that a message to the storage and its answer are on their way.
+    """
+
+    url: str
+    folder: str
+    target: str
+    method: str
+    n_workers: int
+    n_trials: int
+    seconds: float
+    latency: float
+    study_name: str = ""
+
+
 class Run(NamedTuple):
     """One study by several workers.
 
@@ -104,14 +134,24 @@ def task(name: str, seed: int) -> Callable[[optuna.Trial], float]:
     return lambda trial: TARGETS[name](trial, np.random.default_rng(seed))
 
 
-@functools.cache
-def priors(name: str) -> tuple[optuna.Study, ...]:
+def priors(name: str) -> list[optuna.Study]:
     studies = []
     for seed in range(_N_PRIORS):
         study = optuna.create_study(study_name=f"{name}-{seed}", sampler=TPESampler(seed=seed))
         study.optimize(task(name, seed), n_trials=_PRIOR_TRIALS)
         studies.append(study)
-    return tuple(studies)
+    return studies
+
+
+def sampler_of(method: str, fitted: Path, seed: int) -> BaseSampler:
+    match method:
+        case "meta":
+            return MetaSampler(prior_studies=FittedPrior.load(fitted), seed=seed)
+        case "cold":
+            return MetaSampler(seed=seed)
+        case "gp":
+            return GPSampler(seed=seed)
+    return TPESampler(seed=seed)
 
 
 @functools.cache
@@ -131,59 +171,74 @@ def _join(start: Barrier) -> None:
     commands.be_quiet()
 
 
-def work(
-    url: str, study_name: str, target: str, method: str, seed: int, n: int, seconds: float
-) -> tuple[float, int]:
+def work(job: Job, seed: int) -> tuple[float, int]:
     """Run one worker's trials; return its CPU seconds and statements."""
-    sampler = METHODS[method].build(priors(target), seed).sampler
-    storage = optuna.storages.RDBStorage(url)
-    study = optuna.load_study(study_name=study_name, storage=storage, sampler=sampler)
+    sampler = sampler_of(job.method, Path(job.folder, job.target), seed)
+    storage = optuna.storages.RDBStorage(job.url)
+    study = optuna.load_study(study_name=job.study_name, storage=storage, sampler=sampler)
     n_statements = 0
 
     def count(*_: Any) -> None:
         nonlocal n_statements
         n_statements += 1
 
+    def travel(*_: Any) -> None:
+        time.sleep(job.latency)
+
     def objective(trial: optuna.Trial) -> float:
-        value = task(target, _NEW)(trial)
-        time.sleep(seconds)
+        value = task(job.target, _NEW)(trial)
+        time.sleep(job.seconds)
         return value
 
     sqlalchemy.event.listen(storage.engine, "before_cursor_execute", count)
-    if seed:
+    for round_trip in ("begin", "before_cursor_execute", "commit", "rollback"):
+        if job.latency:
+            sqlalchemy.event.listen(storage.engine, round_trip, travel)
+    if job.n_workers > 1:
         _start.wait(_LONGEST)
     begun = time.process_time()
-    study.optimize(objective, n_trials=n)
+    study.optimize(objective, n_trials=job.n_trials)
     storage.remove_session()
     storage.engine.dispose()
     return time.process_time() - begun, n_statements
 
 
-def run(
-    pool: ProcessPoolExecutor,
-    url: str,
-    target: str,
-    method: str,
-    n_workers: int,
-    n_trials: int,
-    seconds: float,
-) -> Run:
-    """Run one study; a single worker, number 0, waits for nobody."""
-    name = f"workers-{uuid.uuid4().hex}"
-    optuna.create_study(study_name=name, storage=url)
-    seeds = range(1, n_workers + 1) if n_workers > 1 else [0]
+def run(pool: ProcessPoolExecutor, job: Job, seed: int) -> Run:
+    """Run one study; a single worker waits for nobody."""
+    job = job._replace(study_name=f"workers-{uuid.uuid4().hex}")
+    optuna.create_study(study_name=job.study_name, storage=job.url)
+    seeds = range(1000 * seed, 1000 * seed + job.n_workers)
     try:
-        jobs = [pool.submit(work, url, name, target, method, s, n_trials, seconds) for s in seeds]
-        costs = [job.result() for job in jobs]
-        trials = optuna.load_study(study_name=name, storage=url).trials
+        works = [pool.submit(work, job, s) for s in seeds]
+        costs = [one.result() for one in works]
+        trials = optuna.load_study(study_name=job.study_name, storage=job.url).trials
     finally:
-        optuna.delete_study(study_name=name, storage=url)
+        optuna.delete_study(study_name=job.study_name, storage=job.url)
     starts = [t.datetime_start for t in trials if t.datetime_start]
     ends = [t.datetime_complete for t in trials if t.datetime_complete]
-    regret = min(t.value for t in trials if t.value is not None) / unit(target)
+    regret = min(t.value for t in trials if t.value is not None) / unit(job.target)
     repeats = len(trials) - len({repr(sorted(t.params.items())) for t in trials})
     cpu, statements = np.sum(costs, axis=0) / len(trials)
     return Run(regret, repeats, cpu, (max(ends) - min(starts)).total_seconds(), statements)
+
+
+def line_of(runs: dict[str, list[Run]], job: Job) -> list[str]:
+    """Sum up one method's runs, by target."""
+    regrets = [statistics.median(r.regret for r in of_target) for of_target in runs.values()]
+    everything = [r for of_target in runs.values() for r in of_target]
+    cpu, wall, statements = np.mean([r[2:] for r in everything], axis=0)
+    cells = [f"{r:.1e}" for r in (statistics.median(regrets), *regrets)]
+    counts = [str(sum(r.repeats for r in everything)), f"{1000 * cpu:.0f}"]
+    workers = f"{job.n_workers} × {job.n_trials}"
+    return [
+        workers,
+        f"{job.seconds:g}",
+        job.method,
+        *cells,
+        *counts,
+        f"{wall:.1f}",
+        f"{statements:.1f}",
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -192,12 +247,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--storage", default="postgresql+psycopg://localhost:5432/test")
+    parser.add_argument("--storage", default="postgresql+psycopg2://localhost:5432/test")
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--trials", type=int, default=25, help="of each process")
     parser.add_argument("--objective-seconds", type=float, nargs="*", default=[0.0, 0.1, 2.0])
-    parser.add_argument("--methods", nargs="*", default=["meta", "tpe"])
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds of a round trip")
+    parser.add_argument("--methods", nargs="*", default=["meta", "tpe"], choices=METHODS)
     parser.add_argument("--targets", nargs="*", choices=TARGETS, default=list(TARGETS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--not-alone", action="store_true", help="leave out one process's run")
     args = parser.parse_args(argv)
     commands.be_quiet()
     for library in ("OMP", "OPENBLAS", "MKL"):
@@ -205,24 +263,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(args.processes)
     lines = []
-    with ProcessPoolExecutor(args.processes, context, _join, (start,)) as pool:
-        total = args.processes * args.trials
-        plans = [
-            (1, total, 0.0),
-            *((args.processes, args.trials, s) for s in args.objective_seconds),
-        ]
-        for n_workers, n_trials, seconds in plans:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(args.processes, context, _join, (start,)) as pool,
+    ):
+        for target in args.targets:
+            fit_prior(Prior.from_studies(priors(target))).save(Path(folder, target))
+        sizes = [(args.processes, args.trials, s) for s in args.objective_seconds]
+        alone = [(1, args.processes * args.trials, 0.0)]
+        for size in sizes if args.not_alone else alone + sizes:
             for method in args.methods:
-                runs = [
-                    run(pool, args.storage, target, method, n_workers, n_trials, seconds)
+                job = Job(args.storage, folder, "", method, *size, args.latency)
+                runs = {
+                    target: [run(pool, job._replace(target=target), s) for s in args.seeds]
                     for target in args.targets
-                ]
-                regrets = [r.regret for r in runs]
-                cpu, wall, statements = np.mean([r[2:] for r in runs], axis=0)
-                cells = [f"{r:.1e}" for r in (statistics.median(regrets), *regrets)]
-                counts = [sum(r.repeats for r in runs), f"{1000 * cpu:.0f}"]
-                costs = [f"{wall:.1f}", f"{statements:.1f}"]
-                lines.append([n_workers, seconds, method, *cells, *counts, *costs])
+                }
+                lines.append(line_of(runs, job))
                 print(lines[-1], flush=True)
     head = ["workers", "objective (s)", "method", "median regret", *args.targets]
     print(table([*head, "repeats", "CPU (ms)", "wall (s)", "statements"], lines))

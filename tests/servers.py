@@ -10,8 +10,13 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress
+import glob
 import os
+from pathlib import Path
+import shutil
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 from uuid import uuid4
@@ -65,10 +70,11 @@ def database(kind: str) -> Iterator[sqlalchemy.URL]:
         _execute(server, f"DROP DATABASE {name}{forced}")
 
 
-def _execute(server: sqlalchemy.URL, statement: str) -> None:
+def _execute(server: sqlalchemy.URL, *statements: str) -> None:
     engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
+        for statement in statements:
+            connection.exec_driver_sql(statement)
     engine.dispose()
 
 
@@ -94,6 +100,73 @@ def storage_of(kind: str) -> Iterator[BaseStorage]:
             finally:
                 storage.scoped_session.remove()
                 storage.engine.dispose()
+
+
+class OwnPostgres:
+    """A PostgreSQL server of the test's own, which it may stop and make read-only.
+
+    Args:
+        folder: Where its data are kept; short, as it holds a socket too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        found = (shutil.which("pg_ctl"), *glob.glob("/usr/lib/postgresql/*/bin/pg_ctl"))
+        programs = [Path(path).parent for path in found if path]
+        if not programs:
+            pytest.skip("No pg_ctl: install PostgreSQL's server (apt-get install postgresql)")
+        pytest.importorskip("psycopg2", reason="pip install '.[tests]' brings psycopg2")
+        self._bin, self._data = programs[-1], folder / "data"
+        # It does not run as root, which tests in containers do.
+        self._user = "postgres" if os.getuid() == 0 else None
+        if self._user:
+            shutil.chown(folder, self._user)
+        self._call("initdb", "-A", "trust", "-U", "postgres", "--no-sync", "-D", self._data)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self._options = f"-p {port} -k {folder} -c fsync=off -c listen_addresses=127.0.0.1"
+        self.url = sqlalchemy.make_url(ADDRESSES["postgresql"][0]).set(
+            port=port, database="postgres"
+        )
+        self.start()
+
+    def start(self) -> None:
+        self._call("pg_ctl", "-w", "-D", self._data, "-o", self._options, "start")
+
+    def stop(self) -> None:
+        """Stop it as a power failure would: nothing is told to clients, nothing tidied."""
+        self._call("pg_ctl", "-w", "-D", self._data, "-m", "immediate", "stop")
+
+    def let_write(self, is_allowed: bool) -> None:
+        """Let sessions write, also those that exist, or refuse it."""
+        value = "off" if is_allowed else "on"
+        _execute(
+            self.url,
+            f"ALTER SYSTEM SET default_transaction_read_only = {value}",
+            "SELECT pg_reload_conf()",
+            "SELECT pg_sleep(0.2)",
+        )
+
+    def _call(self, program: str, *arguments: object) -> None:
+        # Its children keep what they inherit, and a pipe would be waited for.
+        subprocess.run(
+            [str(self._bin / program), *map(str, arguments)],
+            check=True,
+            user=self._user,
+            cwd=self._data.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+        server = OwnPostgres(Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 class Proxy:

@@ -1,11 +1,14 @@
 """Time reading and fitting prior studies, in CPU seconds, after all imports.
 
-Each number of studies has a database and a process of its own; most studies are copied rows.
+Each number of studies has a database and a process of its own; most studies are copied rows. With
+``--most-read`` further studies are copies of the arrays that reading gives, with other values, and
+bare reading is taken to cost as much more as there are more studies.
 """
 
 import argparse
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 import resource
 import sqlite3
@@ -13,6 +16,7 @@ import sys
 import tempfile
 from typing import Any
 
+import numpy as np
 import optuna
 import sqlalchemy
 
@@ -48,17 +52,19 @@ _COPY = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--studies", type=int, nargs="+", default=[1, 20, 100])
     parser.add_argument("--trials", type=int, default=100, help="of each study")
+    parser.add_argument("--most-read", type=int, default=1000, help="studies in the database")
 
 
 def main(args: argparse.Namespace) -> None:
-    works = [(n, args.trials) for n in args.studies]
+    works = [(n, args.trials, args.most_read) for n in args.studies]
     # One after another, each in a process of its own: peak memory is a process's.
     lines = [line for work in works for _, line in commands.run_or_raise(measure_fit, [work], 1)]
     print(f"CPU seconds, and MiB of memory; prior studies of {args.trials} trials\n")
     print(table(_HEAD, lines))
 
 
-def measure_fit(work: tuple[int, int]) -> list[str]:
+def measure_fit(work: tuple[int, int, int]) -> list[str]:
+    n_studies, n_trials, most_read = work
     be_quiet()
     from optuna_meta import fit_prior
     from optuna_meta import FittedPrior
@@ -67,15 +73,17 @@ def measure_fit(work: tuple[int, int]) -> list[str]:
 
     with tempfile.TemporaryDirectory() as folder:
         url, saved = f"sqlite:///{folder}/studies.db", Path(folder, "fitted")
-        write_studies(Path(folder, "studies.db"), *work)
+        write_studies(Path(folder, "studies.db"), min(n_studies, most_read), n_trials)
         fit_prior(Prior.from_storage(url, ["bowl-0"]))  # imports, first calls
         (_, bare), n_bare = _counted(lambda: commands.timed(lambda: _read_bare(url)))
         (prior, read), n_read = _counted(lambda: commands.timed(lambda: Prior.from_storage(url)))
         memory = f"{_peak_memory():.0f}"
+        _, again = commands.timed(lambda: Prior.from_storage(url, update=prior))
+        share = len(prior) / n_studies
+        prior = copied(prior, n_studies)
         fitted, fit = commands.timed(lambda: fit_prior(prior))
         _, save = commands.timed(lambda: fitted.save(saved))
         memory += f", {_peak_memory():.0f}"
-        _, again = commands.timed(lambda: Prior.from_storage(url, update=prior))
         loaded, load = commands.timed(lambda: FittedPrior.load(saved))
         size = saved.stat().st_size / commands.MIB
     study = optuna.create_study(sampler=MetaSampler(prior_studies=loaded, seed=0))
@@ -85,9 +93,21 @@ def measure_fit(work: tuple[int, int]) -> list[str]:
     _, second = commands.timed(lambda: suggest(study.ask()))
     times = [f"{bare.cpu:.2f}", f"{read.cpu:.2f}", f"{read.cpu / bare.cpu:.2f}"]
     times += [f"{n_read / n_bare:.2f}", f"{again.cpu:.2f}", f"{fit.cpu:.2f}"]
-    times += [f"{(fit.cpu + save.cpu) / bare.cpu:.3f}", memory, f"{save.cpu:.2f}"]
+    times += [f"{share * (fit.cpu + save.cpu) / bare.cpu:.3f}", memory, f"{save.cpu:.2f}"]
     times += [f"{load.cpu:.2f}", f"{size:.1f}", f"{first.cpu + planned.cpu:.2f}"]
     return [str(len(loaded)), *times, f"{second.cpu:.2f}"]
+
+
+def copied(prior: Any, n_studies: int) -> Any:
+    """Return a prior of as many studies, of which further ones are copies with other values."""
+    rng, tasks = np.random.default_rng(0), list(prior.tasks)
+    for number in range(len(tasks), n_studies):
+        task = tasks[number % len(prior.tasks)]
+        values = task.values * rng.uniform(0.8, 1.2, len(task.values))
+        tasks.append(
+            replace(task, name=f"copy-{number}", values=values, rows=task.rows.copy(), origin="")
+        )
+    return replace(prior, tasks=tuple(tasks))
 
 
 def _read_bare(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import copy
@@ -36,6 +37,7 @@ from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.plan import servable
+from optuna_meta.sampler.refreshed import Refresh
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import given_params
 from optuna_meta.sampler.target_study import has_begun
@@ -44,6 +46,7 @@ from optuna_meta.sampler.target_study import used_candidates
 from optuna_meta.sampler.target_study import withheld_params
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.dimension import plain
+from optuna_meta.studies.outage import cause_of
 from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.candidate_list import NoCandidateError
 from optuna_meta.suggest.candidate_list import read_candidates
@@ -101,6 +104,10 @@ class MetaSampler(BaseSampler):
             that they do not name are drawn by ``independent_sampler``.
         independent_sampler: Draws parameters that nothing is known of yet; random by default.
         device: Where prior studies are fitted, as torch names it; the CPU by default.
+        refresh: Called with the fitted prior studies, returns them as they are now:
+            ``functools.partial(FittedPrior.refresh, storage=url)`` reads what is new in a
+            storage. Where it fails, those that are known serve on, with a warning.
+        refresh_every: Trials of the study from one such call to the next.
 
     Raises:
         ValueError: An argument is not what is wanted here.
@@ -115,9 +122,12 @@ class MetaSampler(BaseSampler):
         candidates: Sequence[Mapping[str, Any]] | None = None,
         independent_sampler: BaseSampler | None = None,
         device: str | None = None,
+        refresh: Callable[[FittedPrior], FittedPrior] | None = None,
+        refresh_every: int = 20,
     ) -> None:
         self._features = None if meta_features is None else clean_meta_features(meta_features)
         self._fitted = as_fitted(prior_studies, device)
+        self._refresh = Refresh(refresh, refresh_every)
         self._rng = np.random.default_rng(seed)
         self._candidates = None if candidates is None else read_candidates(candidates)
         self._independent = independent_sampler or RandomSampler(seed=seed)
@@ -184,9 +194,7 @@ class MetaSampler(BaseSampler):
         """Serve the plan's value; where the plan did not foresee what is asked, renew it."""
         plan = self._state(study).plans.get(trial.number)
         if plan is None:  # Made before the sampler was pickled, or nowhere.
-            trials = study.get_trials(deepcopy=False)  # Optuna's copy of the trial is older.
-            shown = next((t for t in trials if t.number == trial.number), trial)
-            plan = plan_of(shown) or Plan()
+            plan = self._kept_plan(study, trial)
         if not plan.holds(param_name, param_distribution, trial.params):
             plan = self._renewed(study, trial, param_name, param_distribution, plan)
         value = servable(param_distribution, plan.params.get(param_name, NOTHING))
@@ -199,6 +207,16 @@ class MetaSampler(BaseSampler):
         return plain(
             self._independent.sample_independent(study, trial, param_name, param_distribution)
         )
+
+    def _kept_plan(self, study: Study, trial: FrozenTrial) -> Plan:
+        """Return the plan that the storage has of a trial; an empty one where it has none."""
+        try:
+            trials = study.get_trials(deepcopy=False)  # Optuna's copy of the trial is older.
+        except Exception as error:  # Whatever a storage raises.
+            self._tell_failure(study, "Reading the trials", error)
+            return Plan()
+        shown = next((t for t in trials if t.number == trial.number), trial)
+        return plan_of(shown) or Plan()
 
     def explain(self, study: Study) -> Explanation:
         """Explain why the next suggestion will be what it is; change neither study nor sampler.
@@ -304,6 +322,8 @@ class MetaSampler(BaseSampler):
             return recorded
         if trial.number % _DESCRIBED_EVERY == 0:
             state.described = None
+        if self._refresh.is_due(trial.number):
+            self._renew_priors(study)
         try:
             trials = offer.trials if offer else study.get_trials(deepcopy=False)
             withheld = sorted(offer.names - search_space.keys()) if offer else []
@@ -315,6 +335,15 @@ class MetaSampler(BaseSampler):
         except Exception as error:  # A prior study is never worth the user's trial.
             self._tell_failure(study, "Planning", error)
             return Plan()
+
+    def _renew_priors(self, study: Study) -> None:
+        try:
+            found = self._refresh.renewed(self._fitted)
+        except Exception as error:  # A prior study is never worth the user's trial.
+            self._tell_failure(study, "Refreshing the prior studies", error)
+            return
+        if found is not self._fitted:
+            self._fitted, self._suggesters = found, BoundedMap(_MOST_STUDIES)
 
     def _new_plan(self, study: Study, trial: FrozenTrial, target: TargetStudy) -> Plan:
         """Plan a trial, anew where another worker has taken the same meanwhile."""
@@ -427,7 +456,7 @@ class MetaSampler(BaseSampler):
 
     def _tell_failure(self, study: Study, what: str, error: Exception) -> None:
         message = f"{what} failed in study {study.study_name!r}"
-        self._tell_once(message, detail=f": {error!r}. The trial goes on without it.")
+        self._tell_once(message, detail=f": {cause_of(error)}. The trial goes on without it.")
 
     def _tell_once(self, message: str, level: int = logging.WARNING, detail: str = "") -> None:
         if message not in self._told:

@@ -41,7 +41,7 @@ class StudyState:
         # The study's attributes and metric names.
         self.described: tuple[Mapping[str, Any], Sequence[str] | None] | None = None
         self._history = History()
-        self._own: tuple[str, tuple[str, ...]] = ("", ())
+        self._own: tuple[str, FittedPrior | None, tuple[str, ...]] = ("", None, ())
 
     def own_names(
         self, fitted: FittedPrior, study: Study, trials: Sequence[FrozenTrial]
@@ -54,7 +54,7 @@ class StudyState:
         if first is None:
             return ()
         fingerprint = fingerprint_of([first])  # A study made anew has the old one's name.
-        if self._own[0] != fingerprint or not fingerprint:
+        if self._own[0] != fingerprint or self._own[1] is not fitted or not fingerprint:
             # HyperbandPruner's wrapper shows some of the trials, perhaps not the first.
             everything = all_trials(study, trials)
             all_of_it = {t.number: t for t in everything if t.state in FINISHED}
@@ -67,8 +67,8 @@ class StudyState:
                 if task.origin == own or not task.origin.startswith(storage)
                 if is_of_study(task.fingerprint, all_of_it)
             )
-            self._own = fingerprint, names
-        return self._own[1]
+            self._own = fingerprint, fitted, names
+        return self._own[2]
 
     def read(self, trials: Sequence[FrozenTrial]) -> History:
         """Return the history of those of the trials, of any state, that have finished."""

@@ -6,14 +6,13 @@ PostgreSQL and MariaDB are skipped where there is none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-import os
+from contextlib import ExitStack
 from pathlib import Path
 import signal
 import subprocess
 import sys
 import time
 from typing import Any
-import uuid
 
 import optuna
 from optuna.samplers import TPESampler
@@ -24,6 +23,7 @@ import pytest
 import sqlalchemy
 
 from optuna_meta.sampler.plan import PLAN_KEY
+from tests import servers
 from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import grid
@@ -31,33 +31,21 @@ from tests.toys import grid_prior
 from tests.toys import meta_sampler
 
 
-SERVERS = {
-    "postgresql": ("postgresql+psycopg2://postgres@127.0.0.1:5432/test", "postgres:15"),
-    "mysql": ("mysql+pymysql://root@127.0.0.1:3306/test", "mariadb:10.11"),
-}
-
-
-@pytest.fixture(params=["sqlite", *SERVERS])
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RDBStorage]:
-    if request.param == "sqlite":
-        yield RDBStorage(f"sqlite:///{tmp_path}/study.db")
-        return
-    default, image = SERVERS[request.param]
-    variable = f"OPTUNA_META_{request.param.upper()}"
-    try:
-        found = RDBStorage(os.environ.get(variable, default))
-    except (ImportError, sqlalchemy.exc.OperationalError) as error:
-        pytest.skip(f"No {request.param} ({error}): start one ({image}), or name it by {variable}")
-    yield found
-    found.remove_session()
-    found.engine.dispose()
+    with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path}/study.db"
+        if request.param != "sqlite":
+            url = servers.text(stack.enter_context(servers.database(request.param)))
+        found = RDBStorage(url)
+        yield found
+        found.remove_session()
+        found.engine.dispose()
 
 
 def statements(storage: RDBStorage, sampler: optuna.samplers.BaseSampler, objective: Any) -> float:
     """How many statements a trial takes while another worker is about to choose, too."""
-    study = optuna.create_study(
-        study_name=f"statements-{uuid.uuid4().hex}", storage=storage, sampler=sampler
-    )
+    study = optuna.create_study(storage=storage, sampler=sampler)
     n_statements = 0
 
     def count(*_: Any) -> None:
@@ -70,7 +58,6 @@ def statements(storage: RDBStorage, sampler: optuna.samplers.BaseSampler, object
         study.optimize(objective, n_trials=12)
     finally:
         sqlalchemy.event.remove(storage.engine, "before_cursor_execute", count)
-        optuna.delete_study(study_name=study.study_name, storage=storage)
     return n_statements / 12
 
 

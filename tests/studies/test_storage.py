@@ -26,6 +26,7 @@ from sqlalchemy.event import listen
 from optuna_meta import fit_prior
 from optuna_meta import record_meta_features
 from optuna_meta.sampler.study_state import StudyState
+from optuna_meta.studies import storage as reading
 from optuna_meta.studies.prior import Prior
 from tests import servers
 
@@ -237,6 +238,17 @@ def test_reading_takes_the_statements_of_a_bare_reading(sqlite_url: str) -> None
     statements.clear()
     Prior.from_storage(storage, update=prior)
     assert len(statements) <= 5  # However many studies there are.
+
+
+def test_only_long_readings_show_how_far_they_are(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Prior.from_storage(sqlite_url)
+    assert "Reading prior studies" not in capsys.readouterr().err
+    assert reading._SILENT_SECONDS == 2.0
+    monkeypatch.setattr(reading, "_SILENT_SECONDS", 0.0)
+    Prior.from_storage(sqlite_url)
+    assert "Reading prior studies" in capsys.readouterr().err
 
 
 def test_a_study_is_known_by_its_content_where_starts_are_whole_seconds() -> None:
