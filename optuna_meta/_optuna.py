@@ -19,6 +19,7 @@ from optuna.storages import GrpcStorageProxy
 from optuna.storages import JournalStorage
 from optuna.storages import RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study._frozen import FrozenStudy
 import sqlalchemy
 import sqlalchemy.exc
 
@@ -45,6 +46,7 @@ __all__ = [
     "listed_artifacts",
     "metric_names",
     "metric_names_in",
+    "names_in",
     "origin_of",
     "other_studies",
     "storage_mark",
@@ -53,6 +55,7 @@ __all__ = [
     "storage_of",
     "study_id_of",
     "study_key",
+    "study_named",
     "study_system_attrs",
     "study_user_attrs",
 ]
@@ -160,9 +163,29 @@ def list_artifact(trial: Trial, artifact_id: str, filename: str, mimetype: str) 
     trial.storage.set_trial_system_attr(trial._trial_id, f"{ARTIFACT_PREFIX}{artifact_id}", text)
 
 
-def study_id_of(study: Any) -> int:
+def study_id_of(study: Any) -> Any:
     """Return the storage's number of a study, or of what ``get_all_studies`` tells of one."""
-    return int(study._study_id)
+    return study._study_id
+
+
+def study_named(storage: BaseStorage, name: str) -> FrozenStudy:
+    """Return what ``get_all_studies`` would tell of one study."""
+    number = storage.get_study_id_from_name(name)
+    return FrozenStudy(
+        study_name=name,
+        direction=None,
+        directions=storage.get_study_directions(number),
+        user_attrs=storage.get_study_user_attrs(number),
+        system_attrs=storage.get_study_system_attrs(number),
+        study_id=number,
+    )
+
+
+def names_in(database: RDBStorage) -> list[str]:
+    """Return the names of a database's studies, which no broken attribute can keep it from."""
+    with database.engine.connect() as connection:
+        statement = sqlalchemy.text("SELECT study_name FROM studies ORDER BY study_id")
+        return [row.study_name for row in connection.execute(statement)]
 
 
 def storage_of(study: Study) -> BaseStorage:

@@ -100,8 +100,10 @@ class MetaSampler(BaseSampler):
             with :func:`record_meta_features`, if any.
         seed: Seed of all random draws.
         candidates: The only configurations that may be suggested, each once before any comes
-            again: ``[{"lr": 0.1, "kernel": "rbf"}, {"lr": 0.1, "kernel": "linear"}]``. Parameters
-            that they do not name are drawn by ``independent_sampler``.
+            again: ``[{"lr": 0.1, "kernel": "rbf"}, {"lr": 0.1, "kernel": "linear"}]``. NaN says
+            that a candidate lacks the parameter, as an empty cell of
+            ``frame.to_dict("records")``, and so does None but where it is one of the choices.
+            Parameters that they do not name are drawn by ``independent_sampler``.
         independent_sampler: Draws parameters that nothing is known of yet; random by default.
         device: Where prior studies are fitted, as torch names it; the CPU by default.
         refresh: Called with the fitted prior studies, returns them as they are now:
@@ -153,7 +155,8 @@ class MetaSampler(BaseSampler):
     ) -> None:
         """Forget the trial's plan and pass on to the independent sampler."""
         plan = self._state(study).plans.pop(trial.number, Plan())
-        unasked = sorted(plan.params.keys() - trial.params.keys())
+        named = {name for name, value in plan.params.items() if value is not None}
+        unasked = sorted(named - trial.params.keys())
         if self._candidates is not None and unasked and state == TrialState.COMPLETE:
             self._tell_once(
                 f"Study {study.study_name!r} did not ask for {', '.join(map(repr, unasked))}, "

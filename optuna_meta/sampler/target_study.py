@@ -139,7 +139,7 @@ class TargetStudy:
             return Space.from_distributions(ranges), np.zeros(0, dtype=np.int64), None
         space = self.candidates.space(lasting, {**expected, **known})
         choices = self.candidates.eligible(lasting, self.fixed_params, used, self.is_exact)
-        return space, choices, space.rows([self.candidates.configurations[i] for i in choices])
+        return space, choices, self.candidates.rows(space, choices)
 
     def _used(self, plans: Mapping[int, Plan]) -> set[int]:
         """Return which candidates other trials have run or will run, this process's included."""

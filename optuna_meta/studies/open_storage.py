@@ -16,7 +16,7 @@ from optuna_meta._optuna import file_of
 from optuna_meta.studies.outage import shown
 
 
-__all__ = ["check_journal", "opened"]
+__all__ = ["check_journal", "opened", "require_sqlite_file"]
 
 _SQLITE_HEAD = b"SQLite format 3\0"
 
@@ -44,7 +44,7 @@ def opened(storage: str | BaseStorage) -> BaseStorage:
         )
     if "://" not in storage:
         return _opened_file(storage)
-    _require_sqlite_file(storage)
+    require_sqlite_file(storage)
     return RDBStorage(storage)
 
 
@@ -124,7 +124,7 @@ def _operation(line: bytes) -> bool:
     return isinstance(operation, dict) and "op_code" in operation
 
 
-def _require_sqlite_file(url: str) -> None:
+def require_sqlite_file(url: str) -> None:
     """Refuse a missing file: SQLAlchemy would create it, and a slip would read as "no priors"."""
     scheme, _, path = url.partition(":///")
     path = path.split("?")[0].removeprefix("file:")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,31 +12,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from typing import TYPE_CHECKING
+from typing import Unpack
 
-import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 
 from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._optuna import storage_mark
-from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
-from optuna_meta.studies.dataframe import read_frame
+from optuna_meta.studies.encoding import encoded
+from optuna_meta.studies.encoding import with_ordered_numbers
 from optuna_meta.studies.mapping import ParameterMapping
-from optuna_meta.studies.packing import packed
 from optuna_meta.studies.prior_file import prior_header
 from optuna_meta.studies.prior_file import prior_parts
 from optuna_meta.studies.prior_file import refused
 from optuna_meta.studies.prior_file import task_arrays
+from optuna_meta.studies.sources.csv_files import read_csv
+from optuna_meta.studies.sources.dataframe import read_frame
+from optuna_meta.studies.sources.found import direction_of
+from optuna_meta.studies.sources.found import logged_only
+from optuna_meta.studies.sources.found import raw_studies
+from optuna_meta.studies.sources.found import ReadOptions
+from optuna_meta.studies.sources.mlflow import read_mlflow
+from optuna_meta.studies.sources.ray import read_ray
+from optuna_meta.studies.sources.sklearn import read_searches
+from optuna_meta.studies.sources.wandb import read_wandb
 from optuna_meta.studies.storage import reached
 from optuna_meta.studies.storage import read_storage
 from optuna_meta.studies.storage import read_studies
 from optuna_meta.studies.storage import Selection
-from optuna_meta.studies.task import RawStudy
 from optuna_meta.studies.task import Task
-from optuna_meta.studies.task import usable
 
 
 if TYPE_CHECKING:
@@ -46,10 +51,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Prior"]
 
-_logger = optuna.logging.get_logger("optuna.meta")
 _FORMAT = "optuna_meta.prior"
 _VERSION = 2
-_LARGEST = 1e300  # A constraint violated without bound.
 
 
 @dataclass(frozen=True)
@@ -110,10 +113,11 @@ class Prior:
         """
         mapping = ParameterMapping(rename or {}, defaults or {})
         before = update or cls()
+        known = before.space, before.tasks, before.versions
         reached_storage = reached(storage, patience)
         selection = Selection(study_names, where, before.versions, patience)
         raw = read_storage(reached_storage, selection, mapping)
-        return _encoded(raw, mapping, before, storage_mark(reached_storage))
+        return cls(*encoded(raw, mapping, known, storage_mark(reached_storage)))
 
     @classmethod
     def from_studies(
@@ -131,35 +135,145 @@ class Prior:
             defaults: Values that studies without these parameters (by their new names) ran with.
         """
         mapping = ParameterMapping(rename or {}, defaults or {})
-        return _encoded(read_studies(studies, mapping), mapping)
+        return cls(*encoded(read_studies(studies, mapping), mapping))
 
     @classmethod
     def from_dataframe(
         cls,
         frame: pd.DataFrame,
         *,
-        study: str,
-        value: str,
-        distributions: Mapping[str, BaseDistribution] | None = None,
-        direction: str = "minimize",
-        meta_features: Mapping[str, Mapping[str, float]] | None = None,
+        study: str | None = None,
+        value: str | Sequence[str] | None = None,
+        direction: str | Sequence[str] = "minimize",
+        **options: Unpack[ReadOptions],
     ) -> Prior:
-        """Read prior studies from trials that never were in Optuna.
+        """Read prior studies from a table of trials, also from what ``trials_dataframe`` returns.
+
+        What is inferred is logged: numbers are ranges from the least to the largest seen,
+        logarithmic where the values lie more evenly so; text and truth values are categories.
 
         Args:
-            frame: A row per trial; every column but ``study`` and ``value`` is a parameter, and
-                an empty cell says that the trial did not have it.
-            study: Column that names the prior study (the task) of a trial.
-            value: Column with the objective value.
-            distributions: Ranges and choices; by default those that the column shows (linear).
-            direction: ``"minimize"`` or ``"maximize"``, for all studies.
-            meta_features: Meta-features by study name.
+            frame: A row per trial. Its columns ``params_...`` are the parameters if there are
+                any, else all but ``study`` and ``value``; an empty cell says that the trial did
+                not have it.
+            study: Column that names the prior study (the task) of a trial; without, all are one.
+            value: Column with the objective value, or columns; ``value`` or ``values_...`` of an
+                export.
+            direction: ``"minimize"`` or ``"maximize"``, for all studies; or one for each value.
+            **options: ``parameters``, the names of those columns that are ones; ``distributions``,
+                ranges and choices by name instead of those that the columns show, so that texts
+                are the choices that they spell; ``rename`` and ``defaults`` as in
+                :meth:`from_storage`; ``meta_features`` by study name.
 
         Raises:
-            ValueError: A column is missing or empty, or the direction is unknown.
+            ValueError: A column is missing, or holds what would be misread.
         """
-        raw = read_frame(frame, study, value, distributions or {}, direction, meta_features or {})
-        return _encoded(raw)
+        found = read_frame(frame, study, value, direction, options)
+        return cls(*encoded(*raw_studies(found, options)))
+
+    @classmethod
+    def from_csv(
+        cls,
+        paths: str | Path | Sequence[str | Path],
+        *,
+        value: str | Sequence[str] | None = None,
+        direction: str | Sequence[str],
+        study: str | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> Prior:
+        """Read prior studies from CSV files, as :meth:`from_dataframe` reads a frame.
+
+        Args:
+            paths: One file or several; without ``study`` each is a study of the file's name.
+            value: As in :meth:`from_dataframe`.
+            direction: As there.
+            study: As there.
+            **options: As there.
+        """
+        found = read_csv(paths, study, value, direction, options)
+        return cls(*encoded(*raw_studies(found, options)))
+
+    @classmethod
+    def from_sklearn(
+        cls, searches: Any, *, metric: str | None = None, **options: Unpack[ReadOptions]
+    ) -> Prior:
+        """Read prior studies from searches of scikit-learn, whose scores are maximised.
+
+        Args:
+            searches: A fitted search (grid, random or halving), its ``cv_results_``, these as a
+                frame or the path of a CSV file; or such by the name of their study.
+            metric: The scorer's name, of a search with several.
+            **options: As in :meth:`from_dataframe`.
+        """
+        return cls(*encoded(*raw_studies(read_searches(searches, metric), options)))
+
+    @classmethod
+    def from_mlflow(
+        cls,
+        tracking_uri: str,
+        *,
+        experiments: Sequence[str] | None = None,
+        metric: str | None = None,
+        direction: str | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> Prior:
+        """Read prior studies from MLflow (needs ``mlflow-skinny`` or ``mlflow``).
+
+        Runs are the trials of their parent run, else of their experiment. Parameters that never
+        vary are left out unless named. Studies of Optuna tell metric and direction themselves.
+
+        Args:
+            tracking_uri: As ``mlflow.set_tracking_uri`` takes it.
+            experiments: Their names; all active ones by default.
+            metric: The metric that is the runs' value.
+            direction: ``"minimize"`` or ``"maximize"``.
+            **options: As in :meth:`from_dataframe`.
+
+        Raises:
+            ConnectionError: The server or its store cannot be read.
+        """
+        known = None if direction is None else direction_of(direction)
+        found = read_mlflow(tracking_uri, experiments, metric, known)
+        return cls(*encoded(*raw_studies(logged_only(found, options), options)))
+
+    @classmethod
+    def from_wandb(
+        cls,
+        runs: Any,
+        *,
+        metric: str,
+        direction: str,
+        study: str | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> Prior:
+        """Read prior studies from finished runs of Weights & Biases.
+
+        Args:
+            runs: ``"entity/project"`` (needs ``wandb``), runs of its API, a sweep, or a table with
+                columns ``config`` and ``summary`` of dictionaries. Runs are the trials of their
+                sweep, else of their group, else of their project.
+            metric: Of the summary.
+            direction: ``"minimize"`` or ``"maximize"``.
+            study: Column of a table that names the study.
+            **options: As in :meth:`from_dataframe`.
+        """
+        found = read_wandb(runs, metric, direction_of(direction), study)
+        return cls(*encoded(*raw_studies(logged_only(found, options), options)))
+
+    @classmethod
+    def from_ray(
+        cls, results: Any, *, metric: str, direction: str, **options: Unpack[ReadOptions]
+    ) -> Prior:
+        """Read prior studies from results of Ray Tune; trials that it stopped early are pruned.
+
+        Args:
+            results: A ``ResultGrid``, or the folder of one experiment or of several.
+            metric: What the trials report.
+            direction: ``"minimize"`` or ``"maximize"``.
+            **options: As in :meth:`from_dataframe`.
+        """
+        found = read_ray(results, metric, direction_of(direction))
+        return cls(*encoded(*raw_studies(logged_only(found, options), options)))
 
     def without(self, names: Iterable[str]) -> Prior:
         """Return the prior without the studies of these names, in the same space."""
@@ -181,85 +295,4 @@ class Prior:
         """
         arrays, header = read_arrays(path, _FORMAT, _VERSION)
         with refused(path):
-            return _with_ordered_numbers(cls(*prior_parts(header, arrays)))
-
-
-def _with_ordered_numbers(prior: Prior) -> Prior:
-    """Return a prior, perhaps of version 1, which knew numbers to choose from as categories."""
-    dimensions = [
-        Dimension.choosing(d.name, d.choices or ()) if d.is_categorical else d
-        for d in prior.space.dimensions
-    ]
-    space = Space(tuple(dimensions))
-    if space == prior.space:
-        return prior
-    tasks = [replace(t, rows=space.translate(t.rows, prior.space)) for t in prior.tasks]
-    return replace(prior, space=space, tasks=tuple(tasks))
-
-
-def _encoded(
-    raw: Iterable[RawStudy],
-    mapping: ParameterMapping | None = None,
-    before: Prior | None = None,
-    storage: str = "",
-) -> Prior:
-    """Encode the studies that can serve, in the union of their spaces.
-
-    Args:
-        raw: The studies that were found.
-        mapping: What their parameters became.
-        before: What was known before.
-        storage: Mark of the storage whose studies ``raw`` are, all of them.
-    """
-    found = [packed(study) for study in raw]
-    before = before or Prior()
-    same = {study.origin for study in found if study.is_unchanged}
-    gone = {study.name for study in found}  # Files of earlier versions know no origins.
-    kept = [
-        task
-        for task in before.tasks
-        if task.origin in same
-        or not (task.origin.startswith(f"{storage}#") if task.origin else task.name in gone)
-    ]
-    names = dict.fromkeys(task.name for task in kept)
-    studies = list(usable((s for s in found if not s.is_unchanged), names))
-    if mapping and not same:
-        mapping.warn_of_unknown()
-    space = before.space
-    if studies:
-        space = Space.union([*[space.dimensions] * len(names), *(s.dimensions for s in studies)])
-    if repr(space) != repr(before.space):
-        kept = [replace(t, rows=space.translate(t.rows, before.space)) for t in kept]
-    read_now = {s.origin: s.version for s in found if s.origin and not s.is_unchanged}
-    others = {
-        origin: version
-        for origin, version in before.versions.items()
-        if origin in same or not origin.startswith(f"{storage}#")
-    }
-    tasks = (*kept, *(task for study in studies for task in _tasks(study, space)))
-    prior = Prior(space, tasks, others | read_now)
-    _logger.info(f"{len(found)} studies seen, {len(prior)} prior studies{_known(len(names))}.")
-    return prior
-
-
-def _known(n_names: int) -> str:
-    return f", {n_names} of them as they were read before" if n_names else ""
-
-
-def _tasks(study: RawStudy, space: Space) -> Iterator[Task]:
-    """Make a task of each outcome of a study of which its trials have different values."""
-    rows = space.rows(list(study.observations.params))
-    columns = np.hstack([study.observations.values, study.observations.constraint_values]).T
-    for outcome, values in zip(study.outcomes, columns, strict=True):
-        known = ~np.isnan(values)
-        finite = np.clip(values[known], -_LARGEST, _LARGEST)
-        if len(finite) and np.ptp(finite) > 0.0:
-            yield Task(
-                study.name,
-                rows if known.all() else rows[known],
-                finite,
-                study.meta_features,
-                study.fingerprint,
-                outcome,
-                study.origin,
-            )
+            return cls(*with_ordered_numbers(*prior_parts(header, arrays)))

@@ -40,6 +40,8 @@ from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import objectives
 from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.studies.listing import BrokenStudy
+from optuna_meta.studies.listing import listed
 from optuna_meta.studies.mapping import ParameterMapping
 from optuna_meta.studies.open_storage import opened
 from optuna_meta.studies.outage import cause_of
@@ -86,6 +88,7 @@ class _Source:
         origin: What names it for good.
         trials: Reads its finished trials.
         ended: How many trials it has and when the last ended; empty where only its trials say so.
+        number: The storage's own for it.
     """
 
     name: str
@@ -95,6 +98,7 @@ class _Source:
     origin: str
     trials: Callable[[], list[FrozenTrial]]
     ended: str = ""
+    number: Any = None
 
     def version(self, ended: str, mapping: ParameterMapping) -> str:
         """Return what differs once anything that was read of the study does."""
@@ -132,9 +136,17 @@ def read_storage(
         sources = patience.answer(partial(_sources, storage, selection))
         n_chosen = str(len(sources))
         for source in tqdm(
-            sources, "Reading prior studies", leave=False, unit="study", delay=_SILENT_SECONDS
+            sources,
+            "Reading prior studies",
+            leave=False,
+            unit="study",
+            delay=_SILENT_SECONDS,
+            disable=None,
         ):
-            probe = partial(storage.get_study_user_attrs, int(source.origin.partition("#")[2]))
+            if isinstance(source, BrokenStudy):
+                yield unreadable(source.study_name, source.problem)
+                continue
+            probe = partial(storage.get_study_user_attrs, source.number)
             read = partial(_read, source, mapping, selection.known)
             yield _read_guarded(source.name, read, probe, patience)
             n_read += 1
@@ -171,26 +183,22 @@ def is_remote(storage: BaseStorage) -> bool:
     return not isinstance(storage, InMemoryStorage) and file_of(storage) is None
 
 
-def _sources(storage: BaseStorage, selection: Selection) -> list[_Source]:
-    frozen = {study.study_name: study for study in storage.get_all_studies()}
+def _sources(storage: BaseStorage, selection: Selection) -> list[_Source | BrokenStudy]:
     wanted = selection.study_names
     wanted = [wanted] if isinstance(wanted, str) else wanted
-    names = list(frozen) if wanted is None else list(dict.fromkeys(wanted))
-    if unknown := [name for name in names if name not in frozen]:
-        known = ", ".join(map(shown, list(frozen)[:10])) or "no study at all"
-        raise ValueError(
-            f"The storage has no study named {', '.join(map(shown, unknown))}; it has {known}."
-        )
+    studies = listed(storage, None if wanted is None else list(dict.fromkeys(wanted)))
     where = selection.where or (lambda study: True)
     mark, database = storage_mark(storage), database_of(storage)
     ended = ended_by_study(database, FINISHED) if selection.known and database else None
-    chosen = [frozen[name] for name in names if where(frozen[name])]
+    chosen = [s for s in studies if isinstance(s, BrokenStudy) or where(s)]
     return [_source(storage, study, mark, ended) for study in chosen]
 
 
 def _source(
     storage: BaseStorage, study: Any, mark: str, ended: Mapping[int, tuple[int, Any]] | None
-) -> _Source:
+) -> _Source | BrokenStudy:
+    if isinstance(study, BrokenStudy):
+        return study
     number = study_id_of(study)
     return _Source(
         study.study_name,
@@ -200,6 +208,7 @@ def _source(
         f"{mark}#{number}",
         partial(storage.get_all_trials, number, deepcopy=False, states=FINISHED),
         "" if ended is None else _ended(*ended.get(number, (0, None))),
+        number,
     )
 
 

@@ -17,6 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 
 from optuna_meta._optuna import contains
+from optuna_meta._typing import Array
 from optuna_meta.space.dimension import choice_key
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.dimension import plain
@@ -35,7 +36,8 @@ class CandidateList:
     """Configurations to choose from.
 
     Args:
-        configurations: Parameters by name, different ones; some may lack conditional parameters.
+        configurations: Parameters by name, different ones; some may lack conditional parameters,
+            or have ``None`` for them: that is a value only where the target has it as a choice.
     """
 
     configurations: tuple[Mapping[str, Any], ...]
@@ -91,7 +93,7 @@ class CandidateList:
             )
         kept = sorted(inside) if is_exact else list(everyone)
         wanted = {n: choice_key(v) for n, v in fixed_params.items() if n in self.names}
-        agreeing = [i for i in kept if wanted.items() <= self._keys[i].items()] or kept
+        agreeing = [i for i in kept if wanted.items() <= self._all_keys(i).items()] or kept
         unused = [i for i in agreeing if i in inside and i not in used]
         return np.array(unused or agreeing, dtype=np.int64)
 
@@ -103,26 +105,37 @@ class CandidateList:
     def tried(self, configurations: Iterable[Mapping[str, Any]]) -> set[int]:
         """Find those that are among the configurations of trials, by index."""
         keys = (
-            frozenset((n, choice_key(v)) for n, v in params.items() if n in self.names)
+            frozenset(_keys({n: v for n, v in params.items() if n in self.names}).items())
             for params in configurations
         )
         return {self._index[key] for key in keys if key in self._index}
 
-    @cached_property
-    def _keys(self) -> tuple[dict[str, tuple[str, Any]], ...]:
-        return tuple({n: choice_key(v) for n, v in p.items()} for p in self.configurations)
+    def rows(self, space: Space, indices: Iterable[int]) -> Array:
+        """Encode candidates in a space, as rows (n, D)."""
+        choices = {d.name: d.choices or () for d in space.dimensions}
+        chosen = (self.configurations[i] for i in indices)
+        return space.rows(
+            [
+                {n: v for n, v in params.items() if v is not None or None in choices.get(n, ())}
+                for params in chosen
+            ]
+        )
+
+    def _all_keys(self, index: int) -> dict[str, tuple[str, Any]]:
+        params = self.configurations[index]
+        return {name: choice_key(params.get(name)) for name in self.names}
 
     @cached_property
     def _index(self) -> dict[frozenset[tuple[str, tuple[str, Any]]], int]:
-        return {frozenset(key.items()): i for i, key in enumerate(self._keys)}
+        return {frozenset(_keys(p).items()): i for i, p in enumerate(self.configurations)}
 
     @cached_property
     def _spans(self) -> tuple[Dimension, ...]:
-        names = dict.fromkeys(name for params in self.configurations for name in params)
-        return tuple(
-            Dimension.spanning(n, [params[n] for params in self.configurations if n in params])
-            for n in names
-        )
+        columns: dict[str, list[Any]] = {}
+        for params in self.configurations:
+            for name, value in params.items():
+                columns.setdefault(name, []).append(value)
+        return tuple(_span(name, values) for name, values in columns.items())
 
 
 def read_candidates(candidates: Sequence[Mapping[str, Any]]) -> CandidateList:
@@ -140,18 +153,40 @@ def read_candidates(candidates: Sequence[Mapping[str, Any]]) -> CandidateList:
         if not isinstance(params, Mapping) or not params:
             raise ValueError(f"candidates must be {wanted}, got {params!r} at position {i}.")
         for name, value in params.items():
-            if isinstance(plain(value), float) and not math.isfinite(value):
+            if isinstance(plain(value), float) and math.isinf(value):
                 raise ValueError(f"Candidate {i} needs a finite {name!r}, got {value}.")
-    different = {
-        tuple(sorted((n, choice_key(v)) for n, v in params.items())): params
-        for params in reversed(candidates)
-    }
-    kept = reversed(different.values())
-    return CandidateList(tuple({str(n): plain(v) for n, v in params.items()} for params in kept))
+        if not _keys(_present(params)):
+            raise ValueError(f"Candidate {i} has no parameter: {params!r}.")
+    present = [_present(params) for params in reversed(candidates)]
+    different = {frozenset(_keys(params).items()): params for params in present}
+    return CandidateList(tuple(reversed(different.values())))
+
+
+def _present(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a candidate without a table's empty cells: a NaN of any kind."""
+    return {str(n): plain(v) for n, v in params.items() if not _is_empty(plain(v))}
+
+
+def _is_empty(value: Any) -> bool:
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return is_nan or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _keys(params: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Return what tells candidates apart; ``None`` may say that the parameter is absent."""
+    return {name: choice_key(value) for name, value in params.items() if value is not None}
+
+
+def _span(name: str, values: Sequence[Any]) -> Dimension:
+    """Return the range or the choices of values, of which ``None`` is one among categories."""
+    span = Dimension.spanning(name, [v for v in values if v is not None] or [None])
+    return Dimension.spanning(name, values) if span.is_categorical else span
 
 
 def _lies_in(distribution: BaseDistribution, value: Any) -> bool:
     """Tell whether a value can be served exactly or, on a grid, as the nearest one."""
+    if value is None:  # Or absent.
+        return True
     if isinstance(distribution, CategoricalDistribution):
         return choice_key(value) in map(choice_key, distribution.choices)
     return contains(distribution, value)

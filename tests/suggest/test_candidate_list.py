@@ -7,6 +7,7 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import FloatDistribution
+import pandas as pd
 import pytest
 
 from optuna_meta import MetaSampler
@@ -180,9 +181,53 @@ def test_equal_candidates_are_one_and_numpy_scalars_become_plain() -> None:
         ("x", "got str"),
         ([{"x": 1}, 3], "got 3 at position 1"),
         ([{}], r"got \{\} at position 0"),
-        ([{"x": math.nan}], "Candidate 0 needs a finite 'x', got nan"),
+        ([{"x": math.inf}], "Candidate 0 needs a finite 'x', got inf"),
+        ([{"x": math.nan, "y": None}], r"Candidate 0 has no parameter: \{'x': nan, 'y': None\}"),
     ],
 )
 def test_what_is_no_list_of_configurations_is_refused(candidates: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MetaSampler(candidates=candidates)
+
+
+@pytest.mark.parametrize("empty", [math.nan, None, pd.NA])
+def test_empty_cells_are_absent_parameters(empty: Any) -> None:
+    frame = pd.DataFrame(
+        {
+            "kernel": pd.Series(["rbf", "rbf", "linear", "poly"], dtype=object),
+            "gamma": pd.Series([0.1, 1.0, empty, empty], dtype=object),
+            "degree": pd.Series([empty, empty, empty, 3], dtype=object),
+            "scale": pd.Series([empty, "auto", "auto", empty], dtype=object),
+        }
+    )
+
+    def objective(trial: optuna.Trial) -> float:
+        kernel = trial.suggest_categorical("kernel", ["rbf", "linear", "poly"])
+        gamma = trial.suggest_float("gamma", 0.01, 10, log=True) if kernel == "rbf" else 1.0
+        degree = trial.suggest_int("degree", 2, 5) if kernel == "poly" else 1
+        if kernel == "linear" or gamma == 1.0 and kernel == "rbf":
+            trial.suggest_categorical("scale", ["auto", "none"])
+        return gamma + degree
+
+    study = optuna.create_study(sampler=meta_sampler(None, candidates=frame.to_dict("records")))
+    study.optimize(objective, n_trials=4)
+    assert as_set(t.params for t in study.trials) == as_set(
+        [
+            {"kernel": "rbf", "gamma": 0.1},
+            {"kernel": "rbf", "gamma": 1.0, "scale": "auto"},
+            {"kernel": "linear", "scale": "auto"},
+            {"kernel": "poly", "degree": 3},
+        ]
+    )
+
+
+def test_none_is_a_value_where_it_is_a_choice() -> None:
+    listed = [{"depth": None, "x": 0.5}, {"depth": 3, "x": 0.5}, {"depth": 5, "x": 0.1}]
+    study = optuna.create_study(sampler=meta_sampler(None, candidates=listed))
+    study.optimize(
+        lambda t: (
+            t.suggest_float("x", 0, 1) + len(str(t.suggest_categorical("depth", [None, 3, 5, 9])))
+        ),
+        n_trials=9,
+    )
+    assert as_set(t.params for t in study.trials) == as_set(listed)

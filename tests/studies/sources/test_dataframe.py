@@ -96,7 +96,7 @@ def test_empty_cells_of_every_kind_are_absent(dtype: str) -> None:
 def test_choices_of_one_column_keep_their_types() -> None:
     mixed = pd.Series([True, 1, "1", True, 2.5], dtype=object)
     prior = read(FRAME.assign(kernel=mixed))
-    assert repr(prior.space.dimensions[2].choices) == "(True, 1, '1', 2.5)"
+    assert repr(prior.space.dimensions[2].choices) == "(True, '1', 2.5, 1)"
     assert [repr(c["kernel"]) for c in configurations(prior, "a")] == ["True", "'1'", "2.5"]
 
 

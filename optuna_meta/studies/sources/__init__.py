@@ -1,0 +1,1 @@
+"""Results that others have written -> found studies -> raw studies."""

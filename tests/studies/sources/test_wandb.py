@@ -1,0 +1,91 @@
+"""Runs with the attributes that the manual of W&B names, and the table that it exports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from optuna_meta.studies.prior import Prior
+
+
+def run(number: int, **changed: Any) -> SimpleNamespace:
+    config = {
+        "lr": 10.0 ** -(1 + number % 4),
+        "model": {"depth": 1 + number % 3},
+        "output": f"/runs/{number}",
+        "epochs": 5,
+        "_wandb": {"version": 1},
+    }
+    standard = {
+        "name": f"golden-{number}",
+        "config": config,
+        "summary": SimpleNamespace(_json_dict={"val": {"loss": number / 10}, "_runtime": 3}),
+        "state": "finished",
+        "sweep": SimpleNamespace(id="abc") if number < 6 else None,
+        "group": None,
+        "project": "digits",
+    }
+    return SimpleNamespace(**standard | changed)
+
+
+RUNS = [*(run(number) for number in range(12)), run(12, state="crashed")]
+
+
+def frame() -> pd.DataFrame:
+    summaries = [r.summary._json_dict for r in RUNS]
+    rest = {n: [getattr(r, n) for r in RUNS] for n in ("name", "config", "state")}
+    return pd.DataFrame({"summary": summaries, **rest})
+
+
+def test_runs_are_the_trials_of_their_sweep_or_project() -> None:
+    prior = Prior.from_wandb(RUNS, metric="val.loss", direction="minimize")
+    assert prior.names == ("abc", "digits") and prior.space.names == ("lr", "model.depth")
+    assert [t.values.tolist() for t in prior.tasks] == [
+        [0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
+        [0.6, 0.7, 0.8, 0.9, 1.0, 1.1],
+    ]
+    assert prior.space.params(prior.tasks[0].rows[1]) == {
+        "lr": pytest.approx(0.01),
+        "model.depth": 2,
+    }
+
+
+def test_a_sweep_has_its_runs() -> None:
+    sweep = SimpleNamespace(runs=RUNS[:6])
+    prior = Prior.from_wandb(sweep, metric="val.loss", direction="maximize")
+    assert prior.tasks[0].values.tolist() == [-0.0, -0.1, -0.2, -0.3, -0.4, -0.5]
+
+
+@pytest.mark.parametrize("is_csv", [False, True])
+def test_the_exported_table_is_the_runs(is_csv: bool, tmp_path: Path) -> None:
+    table = frame().assign(task=["a"] * 6 + ["b"] * 7)
+    if is_csv:
+        table.to_csv(tmp_path / "project.csv")
+        table = pd.read_csv(tmp_path / "project.csv")
+    prior = Prior.from_wandb(table, metric="val.loss", direction="minimize", study="task")
+    assert prior.names == ("a", "b") and prior.space.names == ("lr", "model.depth")
+    assert [len(t.values) for t in prior.tasks] == [6, 6]
+
+
+def test_what_never_varies_can_be_kept() -> None:
+    prior = Prior.from_wandb(
+        RUNS, metric="val.loss", direction="minimize", parameters=["lr", "epochs"]
+    )
+    assert prior.space.names == ("epochs", "lr")
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.warns(UserWarning, match="no finished run has the metric 'loss'"):
+        assert len(Prior.from_wandb(RUNS[:6], metric="loss", direction="minimize")) == 0
+    with pytest.raises(ValueError, match=r"no column \['config', 'summary'\].*Prior.from_csv"):
+        Prior.from_wandb(
+            pd.DataFrame({"Name": ["a"], "lr": [1]}), metric="l", direction="minimize"
+        )
+    with pytest.raises(ValueError, match="config and summary must hold dictionaries, got 'x'"):
+        Prior.from_wandb(frame().assign(config="x"), metric="l", direction="minimize")
+    with pytest.raises(ValueError, match="Wanted are runs of wandb.Api.*, got int"):
+        Prior.from_wandb([3], metric="l", direction="minimize")
