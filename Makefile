@@ -12,9 +12,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Small matrices on many threads are slower than on one, and the tests bring their own processes.
-test lint smoke docs dist fuzz versions: export OMP_NUM_THREADS = 1
+test lint smoke docs dist fuzz kills versions: export OMP_NUM_THREADS = 1
 
-.PHONY: help demo test lint smoke docs dist fuzz versions clean
+.PHONY: help demo test lint smoke docs dist fuzz kills versions clean
 
 help:
 	@echo "make demo   tune a network with and without earlier studies (about two minutes)"
@@ -24,6 +24,7 @@ help:
 	@echo "make docs   build the documentation, docs/_build/index.html"
 	@echo "make dist   build the wheel and the sdist, check them, install and try them"
 	@echo "make fuzz   try 20,000 odd prior studies and targets (about half an hour)"
+	@echo "make kills  kill two writers of checkpoints fifty times each (about a minute)"
 	@echo "make versions  run the tests with the oldest and the newest requirements"
 	@echo "make clean  delete what these made; a second 'make demo' installs again"
 
@@ -64,6 +65,10 @@ dist: $(STAMP)
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz --examples 20000
+
+kills: export OPTUNA_META_KILLS = 100
+kills: $(STAMP)
+	$(BIN)/python -m pytest tests/weights/store/test_kills.py
 
 # In environments of its own: what they had and said is added to tests/versions.log.
 versions: $(STAMP)

@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 import functools
 import math
 import multiprocessing
@@ -254,6 +255,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds of a round trip")
     parser.add_argument("--methods", nargs="*", default=["meta", "tpe"], choices=METHODS)
     parser.add_argument("--targets", nargs="*", choices=TARGETS, default=list(TARGETS))
+    parser.add_argument("--folder", help="where fitted prior studies are kept for further runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--not-alone", action="store_true", help="leave out one process's run")
     args = parser.parse_args(argv)
@@ -267,17 +269,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         tempfile.TemporaryDirectory() as folder,
         ProcessPoolExecutor(args.processes, context, _join, (start,)) as pool,
     ):
-        for target in args.targets:
+        folder = args.folder or folder
+        for target in set(args.targets) - set(os.listdir(folder)):
             fit_prior(Prior.from_studies(priors(target))).save(Path(folder, target))
         sizes = [(args.processes, args.trials, s) for s in args.objective_seconds]
         alone = [(1, args.processes * args.trials, 0.0)]
-        for size in sizes if args.not_alone else alone + sizes:
+        for n_workers, n_trials, seconds in sizes if args.not_alone else alone + sizes:
             for method in args.methods:
-                job = Job(args.storage, folder, "", method, *size, args.latency)
-                runs = {
-                    target: [run(pool, job._replace(target=target), s) for s in args.seeds]
-                    for target in args.targets
-                }
+                job = Job(
+                    args.storage, folder, "", method, n_workers, n_trials, seconds, args.latency
+                )
+                wanted = [(t, s) for t in args.targets for s in args.seeds]
+                # Studies of one worker each disturb each other little; several workers' do.
+                with ThreadPoolExecutor(args.processes if job.n_workers == 1 else 1) as threads:
+                    works = [
+                        threads.submit(run, pool, job._replace(target=t), s) for t, s in wanted
+                    ]
+                runs: dict[str, list[Run]] = {t: [] for t in args.targets}
+                for (target, _), done in zip(wanted, works, strict=True):
+                    runs[target].append(done.result())
                 lines.append(line_of(runs, job))
                 print(lines[-1], flush=True)
     head = ["workers", "objective (s)", "method", "median regret", *args.targets]

@@ -53,7 +53,8 @@ def test_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_blocks_keep_their_lines_and_others_are_left_alone() -> None:
-    page = "A\n\n```python\nimport a.b\n\nx = 1\n```\n```text\ny\n```\n- B\n\n  ```python\n  z = 1\n  ```\n"
+    first = "A\n\n```python\nimport a.b\n\nx = 1\n```\n"
+    page = first + "```text\ny\n```\n- B\n\n  ```python\n  z = 1\n  ```\n"
     blocks = blocks_of(page)
     assert [block.lstrip("\n") for block in blocks] == ["import a.b\n\nx = 1\n", "z = 1\n"]
     assert [node.lineno for block in blocks for node in ast.parse(block).body] == [4, 6, 14]

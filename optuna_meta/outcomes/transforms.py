@@ -8,11 +8,18 @@ from scipy.special import ndtri
 from optuna_meta._typing import Array
 
 
-__all__ = ["finite_values", "rank_normal", "warp_constraint", "warp_objective"]
+__all__ = [
+    "finite_values",
+    "log_slopes",
+    "rank_normal",
+    "unwarp_objective",
+    "warp_constraint",
+    "warp_objective",
+]
 
 _GAP = 0.25  # Between feasible and infeasible: constraints that are only 0 or 1 have one, too.
 _WORST = 4.0  # Beyond it all violations are equally bad.
-_LARGEST = 1e300  # A constraint violated without bound.
+_LARGEST = 1e300  # A constraint violated without bound, or an end of an interval.
 _FARTHEST = 1e12  # Units beyond the median; what is worse is equally bad.
 
 
@@ -38,22 +45,61 @@ def rank_normal(values: Array) -> Array:
     return np.asarray(ndtri((mid_ranks - 0.5) / n))
 
 
-def warp_objective(values: Array) -> Array:
+def warp_objective(values: Array, tail: float = 0.0) -> Array:
     """Draw in the bad tail of the target's values (n,), to unit spread around 0.
 
-    What is worse than the median is compressed logarithmically in units of the distance from the
+    What is worse than the median is compressed logarithmically, in units of the distance from the
     best to the median, so that one diverged run does not flatten all others. The map is monotone.
+
+    Args:
+        values: The values, lower is better.  # (n,)
+        tail: How much of the tail counts by its distance, in [0, 1]: with 1 the unit is the whole
+            range, which leaves values nearly as they are; between, a geometric mean of both.
     """
-    n = len(values)
-    if n < 2 or values.min() == values.max():
-        return np.zeros(n)
+    if len(values) < 2 or values.min() == values.max():
+        return np.zeros(len(values))
+    warped = _compressed(*_scaled(values, tail))
+    return np.asarray((warped - warped.mean()) / warped.std())
+
+
+def log_slopes(values: Array, tail: float) -> float:
+    """Return sum_i log dy / dv (v_i) of :func:`warp_objective`: what a density of y owes to v.
+
+    Args:
+        values: The values, not all equal.  # (n,)
+        tail: As there.
+    """
+    scaled, median, unit = _scaled(values, tail)
+    with np.errstate(over="ignore"):
+        excess = np.minimum(np.maximum(scaled - median, 0.0) / unit, _FARTHEST)
+    spread = _compressed(scaled, median, unit).std()
+    slopes = np.log1p(excess).sum() + len(values) * np.log(unit * spread)
+    return float(-slopes - len(values) * np.log(np.abs(values).max()))
+
+
+def unwarp_objective(values: Array, warped: Array, tail: float = 0.0) -> Array:
+    """Return what :func:`warp_objective` of values (n,), not all equal, makes ``warped`` (m,)."""
+    scaled, median, unit = _scaled(values, tail)
+    own = _compressed(scaled, median, unit)
+    plain = warped * own.std() + own.mean()
+    excess = np.expm1(np.clip(plain, 0.0, np.log1p(_FARTHEST)))
+    with np.errstate(over="ignore"):
+        found = np.abs(values).max() * (median + unit * (np.minimum(plain, 0.0) + excess))
+    return np.asarray(np.clip(found, -_LARGEST, _LARGEST))
+
+
+def _scaled(values: Array, tail: float) -> tuple[Array, float, float]:
+    """Return the values (n,) within [-1, 1], their median and the unit of the tail."""
     values = values / np.abs(values).max()  # Differences of the largest floats would overflow.
-    median = np.median(values)
-    unit = median - values.min() or np.ptp(values)
+    median, extent = float(np.median(values)), float(np.ptp(values))
+    unit = median - float(values.min()) or extent
+    return values, median, unit ** (1.0 - tail) * extent**tail
+
+
+def _compressed(values: Array, median: float, unit: float) -> Array:
     with np.errstate(over="ignore"):
         excess = np.minimum(np.maximum(values - median, 0.0) / unit, _FARTHEST)
-    warped = np.minimum(values - median, 0.0) / unit + np.log1p(excess)
-    return np.asarray((warped - warped.mean()) / warped.std())
+    return np.asarray(np.minimum(values - median, 0.0) / unit + np.log1p(excess))
 
 
 def warp_constraint(values: Array) -> Array:

@@ -30,6 +30,7 @@ __all__ = ["AcquisitionFunction", "log_feasibility", "mixture_score"]
 _LEAST = 1e-300  # Logarithms stay finite.
 _DEVIATION_WORSE = 1.0  # Than average, before any trial.
 _TIE = np.log(1e-6)  # Of a share: it decides among candidates that gain under no prior study.
+_NO_TEST = 1e6  # What tests nothing comes after all that does.
 _MARGIN = 0.1  # Of the trials' extent, from the worst value to the reference point.
 
 
@@ -106,6 +107,9 @@ class AcquisitionFunction:
             score = mixture_score(p.means, p.deviations, incumbents, p.weights)
             if self.is_undecided:
                 score = np.logaddexp(self._portfolio(inputs[0]), score + _TIE)
+        for posterior, read in zip(self.posteriors, inputs, strict=True):
+            if posterior.is_probe:
+                score = np.where(posterior.would_test(read), score, score - _NO_TEST)
         for p in constraints:
             score = score + log_feasibility(p.means, p.deviations, p.weights)
         return score

@@ -120,6 +120,7 @@ class MixtureGP:
         scales: The residual's length scales.
         posteriors: One for each component.
         weights: Posterior probabilities of the H components.  # (H,)
+        log_evidence: Log marginal likelihood of the trials' values, up to a constant.
     """
 
     observed: Inputs
@@ -127,6 +128,7 @@ class MixtureGP:
     scales: Scales
     posteriors: tuple[Posterior, ...]
     weights: Array  # (H,)
+    log_evidence: float = 0.0
 
     @property
     def trust(self) -> float:
@@ -241,7 +243,9 @@ def condition(
     evidence = [p.log_evidence if informative else 0.0 for p in posteriors]
     logs = np.array(evidence) + np.log([h.odds for h in components])
     weights = np.exp(logs - logs.max())
-    return MixtureGP(inputs, task_weights, scales, posteriors, weights / weights.sum())
+    total = weights.sum()
+    log_evidence = float(logs.max() + np.log(total))
+    return MixtureGP(inputs, task_weights, scales, posteriors, weights / total, log_evidence)
 
 
 def _deviations(Z: Array, w: Array) -> Array:

@@ -14,6 +14,7 @@ from optuna_meta._typing import Array
 from optuna_meta.features.similarity import learned_similarity
 from optuna_meta.features.similarity import Similarity
 from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.outcomes.transforms import log_slopes
 from optuna_meta.outcomes.transforms import warp_constraint
 from optuna_meta.outcomes.transforms import warp_objective
 from optuna_meta.space.search_space import Space
@@ -40,12 +41,16 @@ _MOST_KNOWN = 5000  # Trials of which the studies' expectations are kept.
 _ENOUGH_TO_DROP = 20  # Trials after which components that they speak against are left out ...
 _NEGLIGIBLE = 1e-3  # ... if they are this unlikely, in units of the likeliest.
 _TEST_EVERY = 5  # Trials: a fifth of the price at most, while nothing can refute the studies.
+_SURE = 0.99  # Trust that no test could change much.
 _CLEARLY = 1.0  # In normal quantiles of the ranks.
 _ENOUGH_TESTS = 2  # One could be noise.
 _MOST_TEACHERS = 48  # Prior studies from which the relevance of meta-features is learned ...
 _TAUGHT = 15  # ... by what they expect of the best trials of each.
 _ENOUGH_TO_TELL = 3  # Trials: two values always lie on a line.
 _LEAST_TRUST = 0.3  # Below it the target is more likely like none of the prior studies.
+# What of the values' bad tail counts by its distance: the trials tell. After good trials and a bad
+# one the shortest unit would have small differences look large, against what is known of them.
+_TAILS = (0.0, 0.5, 1.0)
 _INDIFFERENT = 0.2  # Prior studies that expect the same everywhere say nothing to test.
 
 
@@ -59,6 +64,7 @@ class OutcomePosterior:
         fitted: The surrogates of the prior studies that are asked.
         active: These studies, by their index among all.
         space: The target's space.
+        tail: How the trials' values were warped; see ``warp_objective``.
     """
 
     model: MixtureGP
@@ -66,6 +72,7 @@ class OutcomePosterior:
     fitted: FittedPrior
     active: NDArray[np.int64]
     space: Space
+    tail: float = 0.0
 
     @property
     def trust(self) -> float:
@@ -96,19 +103,36 @@ class OutcomePosterior:
         """Leave it to the components that doubt the prior studies, if a test of these is due."""
         model, w = self.model, self.model.task_weights
         m = model.observed.Z[: model.n_trials] @ w
-        if not model.has_doubt:  # The trials have refuted it: they were test enough.
+        if not model.has_doubt or self.trust > _SURE:  # The trials were test enough.
             return self
         if self.trust <= 0.5 or not is_untested(m, float(np.ptp(candidates.Z @ w))):
             return self
         return replace(self, model=model.doubt())
 
+    def would_test(self, candidates: Inputs) -> NDArray[np.bool_]:
+        """Tell which candidates would test the prior studies and could still be good ones.  # (M,)
+
+        That are those which these expect to be clearly worse than the best trial, and no worse
+        than middling: what they call the worst of all would hardly win if they were wrong.
+        """
+        w, n = self.full.task_weights, self.full.n_trials
+        m, best = candidates.Z @ w, (self.full.observed.Z[:n] @ w).min(initial=0.0)
+        return np.asarray((m > best + _CLEARLY) & (m <= 0.0))
+
 
 @dataclass(frozen=True)
 class _Learned:
-    """What holds until the next milestone: length scales, and components that still matter."""
+    """What holds until the next milestone: length scales, and components that still matter.
+
+    Args:
+        tail: How values are warped.
+        log_evidence: Of the values before they are warped, up to a constant.
+    """
 
     scales: Scales
     components: tuple[Component, ...]
+    tail: float
+    log_evidence: float
 
 
 @dataclass
@@ -149,13 +173,14 @@ class TransferModel:
             values: What they report, lower is better.  # (n,)
             pending: Running trials.  # (p, D)
         """
-        observed, y = Inputs(self._expected(space, rows), design(rows, space)), self._warp(values)
+        observed = Inputs(self._expected(space, rows), design(rows, space))
         learned = self._learn(space, observed, values)
+        y = self._warp(values, learned.tail)
         active = active_tasks(self.weights, observed.Z, y)
         fitted = self.fitted if len(active) == len(self.fitted) else self.fitted.select(active)
         waiting = _inputs(fitted, pending, space) if len(pending) else None
         model = self._mixture(learned, active, observed, y, waiting)
-        return OutcomePosterior(model, model, fitted, active, space)
+        return OutcomePosterior(model, model, fitted, active, space, learned.tail)
 
     def _mixture(
         self,
@@ -169,8 +194,10 @@ class TransferModel:
         inputs = Inputs(observed.Z[:, active], observed.X)
         return condition(learned.components, inputs, y, weights, learned.scales, pending)
 
-    def _warp(self, values: Array) -> Array:
-        return warp_constraint(values) if self.outcome.is_constraint else warp_objective(values)
+    def _warp(self, values: Array, tail: float) -> Array:
+        if self.outcome.is_constraint:
+            return warp_constraint(values)
+        return warp_objective(values, tail)
 
     def _trust_in(self, space: Space) -> float:
         """Return the trust before any trial; none where no parameter is shared with any prior."""
@@ -188,16 +215,26 @@ class TransferModel:
         observed, values = observed.select(np.arange(n)), values[:n]
         key = repr(space) + repr((observed.X.tobytes(), values.tobytes()))
         if self._learned is None or self._learned[0] != key:
-            y, owners = self._warp(values), column_owners(space)
-            scales = residual_scales(observed.X, y, owners, self.fitted.precisions(space))
-            learned = _Learned(scales, components(self._trust_in(space)))
-            if n >= _ENOUGH_TO_DROP:
-                active = active_tasks(self.weights, observed.Z, y)
-                weights = self._mixture(learned, active, observed, y).weights
-                kept = np.flatnonzero(weights >= _NEGLIGIBLE * weights.max())
-                learned = _Learned(scales, tuple(learned.components[k] for k in kept))
-            self._learned = key, learned
+            tells = n >= _ENOUGH_TO_TELL and np.ptp(values) > 0.0 and self._trust_in(space) > 0.0
+            tails = _TAILS if tells and not self.outcome.is_constraint else _TAILS[:1]
+            found = [self._learn_with(tail, space, observed, values) for tail in tails]
+            self._learned = key, max(found, key=lambda learned: learned.log_evidence)
         return self._learned[1]
+
+    def _learn_with(self, tail: float, space: Space, observed: Inputs, values: Array) -> _Learned:
+        """Learn what trials tell if their values are warped in one way."""
+        y, owners = self._warp(values, tail), column_owners(space)
+        scales = residual_scales(observed.X, y, owners, self.fitted.precisions(space))
+        learned = _Learned(scales, components(self._trust_in(space)), tail, 0.0)
+        if len(y) < _ENOUGH_TO_TELL or np.ptp(values) == 0.0:
+            return learned
+        active = active_tasks(self.weights, observed.Z, y)
+        mixture, kept = self._mixture(learned, active, observed, y), learned.components
+        if len(y) >= _ENOUGH_TO_DROP:
+            likely = mixture.weights >= _NEGLIGIBLE * mixture.weights.max()
+            kept = tuple(h for h, is_likely in zip(kept, likely, strict=True) if is_likely)
+        slopes = 0.0 if self.outcome.is_constraint else log_slopes(values, tail)
+        return _Learned(scales, kept, tail, mixture.log_evidence + slopes)
 
     def _expected(self, space: Space, rows: Array) -> Array:
         """Predict what all studies expect of trials (n, D), each asked once.  # (n, T)"""

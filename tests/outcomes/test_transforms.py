@@ -6,7 +6,9 @@ from scipy.stats import norm
 from scipy.stats import rankdata
 
 from optuna_meta.outcomes.transforms import finite_values
+from optuna_meta.outcomes.transforms import log_slopes
 from optuna_meta.outcomes.transforms import rank_normal
+from optuna_meta.outcomes.transforms import unwarp_objective
 from optuna_meta.outcomes.transforms import warp_constraint
 from optuna_meta.outcomes.transforms import warp_objective
 
@@ -77,6 +79,31 @@ def test_warp_knows_neither_unit_nor_origin() -> None:
     np.testing.assert_allclose(
         warp_objective(1e6 * values + 17.0), warp_objective(values), atol=1e-9
     )
+
+
+@pytest.mark.parametrize("tail", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("kind", [k for k, v in SAMPLES.items() if len(set(v.tolist())) > 1])
+def test_warp_is_undone(kind: str, tail: float) -> None:
+    values = SAMPLES[kind]
+    back = unwarp_objective(values, warp_objective(values, tail), tail)
+    np.testing.assert_allclose(back, values, rtol=1e-6, atol=1e-9 * np.abs(values).max())
+
+
+@pytest.mark.parametrize("tail", [0.0, 0.5, 1.0])
+def test_slopes_are_those_of_the_warp(tail: float) -> None:
+    """Of the map that all values make, at a value more between them."""
+    values = np.array([3.0, 1.0, 4.0, 1.5, 9.0])
+    ends = warp_objective(values, tail) + np.array([[-1e-6], [1e-6]])
+    below, above = (unwarp_objective(values, end, tail) for end in ends)
+    assert log_slopes(values, tail) == pytest.approx(
+        np.log(2e-6 / (above - below)).sum(), abs=1e-4
+    )
+
+
+def test_the_whole_range_as_unit_leaves_values_nearly_as_they_are() -> None:
+    values = np.append(np.linspace(0.0, 0.1, 9), 50.0)
+    short, long = warp_objective(values), warp_objective(values, 1.0)
+    assert np.ptp(short[:9]) > 0.5 and np.ptp(long[:9]) < 0.01
 
 
 def test_one_diverged_run_does_not_flatten_the_others() -> None:

@@ -93,8 +93,6 @@ def test_workers_with_plans_do_not_slow_the_search() -> None:
     assert study.best_value < 1e-4
     configurations = {tuple(trial.params.values()) for trial in study.trials}
     assert len(configurations) == 40
-    rates = [math.log10(trial.params["rate"]) for trial, _ in running]
-    assert len(set(rates)) == len(rates)
 
 
 def test_workers_that_have_no_plan_yet_do_not_slow_the_search() -> None:

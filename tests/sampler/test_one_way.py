@@ -45,4 +45,4 @@ def test_one_suggestion_runs_few_files(is_new: bool) -> None:
     study.sampler = sampler
     files = files_of(study)
     assert {"sampler/sampler.py", "suggest/acquisition.py", "space/rows.py"} <= files
-    assert 6 * len(files) <= 5 * FILES_BEFORE, sorted(files)
+    assert len(files) <= FILES_BEFORE, sorted(files)

@@ -247,7 +247,7 @@ def test_a_region_that_fails_is_left(how: BaseException) -> None:
     """Failed trials, and pruned ones that reported nothing, tell where there are more."""
     for sampler in (meta_sampler(bowl_prior()), MetaSampler(seed=0)):
         n_failures, best = failures_of(sampler, how)
-        assert n_failures <= 14 and best < 0.06
+        assert n_failures <= 15 and best < 0.06
 
 
 def best_of_25(sampler: MetaSampler, rate: float, retried: bool) -> float:

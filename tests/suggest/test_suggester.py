@@ -386,7 +386,7 @@ def test_without_doubt_there_is_no_test() -> None:
     rows = np.tile(CUBE_SUGGESTER.suggest(request(CUBE), rng()).row, (5, 1))
     rows[:, 0] = np.linspace(rows[0, 0] - 0.02, rows[0, 0] + 0.02, 5)
     model = suggester_of_trust(0.9).model(Outcome())
-    posterior = model.condition(CUBE, rows, bowl(rows), np.zeros((0, 3)))
+    posterior = model.condition(CUBE, rows, np.zeros(5), np.zeros((0, 3)))
     everywhere = posterior.inputs(rng().random((50, 3)).round(6) * [1.0, 1.0, 0.0])
     assert posterior.probing_if_due(everywhere).is_probe
     assert not without_doubt(posterior).probing_if_due(everywhere).is_probe
@@ -454,7 +454,7 @@ def test_length_scales_of_many_trials_are_not_learned_at_each(
     asked = CUBE_SUGGESTER.copy()
     for n in range(220, 240):
         asked.suggest(request(CUBE, rows=rows[:n]), rng())
-    assert len(calls) <= 3
+    assert len(set(calls)) <= 3 and len(calls) <= 9  # By each of three warps.
 
 
 @pytest.mark.parametrize("n_tasks", [3, 12])

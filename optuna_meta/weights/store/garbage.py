@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna import Study
 from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
 from optuna_meta._optuna import ARTIFACT_PREFIX
 from optuna_meta._optuna import other_studies
@@ -94,8 +95,13 @@ def _garbage(
     for trial in trials:
         written = parse_records(trial.user_attrs)
         gone = trial.number in given_up.left and trial.number not in left | cleared
-        if written.earlier and gone and written.owner == (study.study_name, trial.number):
+        own = written.owner == (study.study_name, trial.number)
+        if written.earlier and gone and own:
             found[written.earlier.artifact_id] = trial
+        # Only the last record has a state of the training, which is over.
+        if own and trial.state == TrialState.COMPLETE and trial.number not in cleared:
+            last = [r.training for r in written.records[-1:] if r.training is not None]
+            found |= {blob.artifact_id: trial for blob in last}
     live = {b.artifact_id for s in stored if not is_given_up(s, given_up) for b in s.record.blobs}
     found = {a: t for a, t in found.items() if a not in live and artifacts.has(a)}
     return found | orphaned_artifacts(study, artifacts)

@@ -20,6 +20,7 @@ from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.given_up import give_up
 from optuna_meta.weights.store.given_up import given_up_by
 from optuna_meta.weights.store.given_up import GivenUp
+from optuna_meta.weights.store.record import Blob
 from optuna_meta.weights.store.record import CheckpointRecord
 
 
@@ -54,15 +55,24 @@ def stored_checkpoints(study: Study, artifacts: CheckpointArtifacts) -> list[Sto
 def stored_in(
     trials: Sequence[FrozenTrial], artifacts: CheckpointArtifacts, study: str
 ) -> list[StoredCheckpoint]:
-    """Return the same of trials, those of the study that has this name."""
+    """Return the same of trials, those of the study that has this name.
+
+    A training that came to its end is resumed by none: its records are without its state.
+    """
     stored: dict[str, StoredCheckpoint] = {}
+    to_go_on: set[Blob | None] = set()
     for trial in trials:
         label = f"trial {trial.number} of study {study!r}"
         for record in artifacts.records_of(trial.user_attrs, label).records:
             # A retried trial has the attributes of the one that failed.
             if record.weights.artifact_id not in stored or trial.number == record.trial:
                 stored[record.weights.artifact_id] = StoredCheckpoint(record, trial)
-    return list(stored.values())
+            if trial.state != TrialState.COMPLETE:
+                to_go_on.add(record.training)
+    return [
+        s if s.record.training in to_go_on else s._replace(record=replace(s.record, training=None))
+        for s in stored.values()
+    ]
 
 
 def unpruned(study: Study, artifacts: CheckpointArtifacts) -> list[StoredCheckpoint]:

@@ -127,7 +127,8 @@ class CheckpointStore:
                 value ranks it, which is right for the model that the objective ends with.
             step: After how many steps or epochs.
             tags: Words to know it by.
-            optimizer: Whose state :meth:`resume` needs; only that of the last checkpoint is kept.
+            optimizer: Whose state :meth:`resume` needs; only that of the last checkpoint is kept,
+                until :meth:`prune` finds the trial complete.
             scheduler: As ``optimizer``.
             state: Whatever else the training goes on with, by name: what has a ``state_dict()``
                 (an average of the weights, a gradient scaler, :class:`RandomState`), generators of
@@ -247,7 +248,7 @@ class CheckpointStore:
     def prune(
         self, study: Study, trial: FrozenTrial | None = None, *, others: Iterable[Study] = ()
     ) -> list[CheckpointRecord]:
-        """Remove what is beyond ``save_top_k``, and what killed processes left.
+        """Remove what is beyond ``save_top_k``, and what ended trainings and processes left.
 
         It is a callback of ``study.optimize`` too (``callbacks=[store.prune]``). A file stays as
         long as another study of the same storage has it, as copies made by ``optuna.copy_study``

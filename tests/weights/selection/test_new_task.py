@@ -35,6 +35,26 @@ class Tied(nn.Module):
         return y
 
 
+class Masked(nn.Module):
+    """An infinite mask among its buffers, and a state that is no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 3)
+        self.scale: dict[str, float] = {"amax": 1.0}
+        self.register_buffer("mask", torch.triu(torch.full((4, 4), -torch.inf), 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.last((self.first(x)[:, None] + self.mask).softmax(-1).mean(1))
+        return y
+
+    def get_extra_state(self) -> dict[str, float]:
+        return self.scale
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        self.scale = state
+
+
 def task(build: type[nn.Module] | None = None) -> NewTask:
     inputs = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
     labels = inputs[:, :3].argmax(1)
@@ -61,6 +81,17 @@ def test_what_fits_nowhere_is_no_error_and_no_source(tmp_path: Path) -> None:
     assert found == "another architecture: 0% of the parameters fit"
     lenient = replace(task(), least=0.0)
     assert isinstance(preview_of(candidate(tmp_path, other), lenient), Preview)
+
+
+def test_what_is_infinite_in_a_fresh_model_too_is_a_source_and_what_is_not_is_none(
+    tmp_path: Path,
+) -> None:
+    found = preview_of(candidate(tmp_path, Masked()), task(Masked))
+    assert isinstance(found, Preview) and found.share == 1.0
+    diverged = Masked()
+    nn.init.constant_(diverged.first.bias, torch.inf)
+    found = preview_of(candidate(tmp_path, diverged), task(Masked))
+    assert found == "it diverged: first.bias is not finite"
 
 
 def test_the_share_is_that_of_parameters(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import uuid
 import optuna
 from optuna.artifacts import get_all_artifact_meta
 import pytest
+import sqlalchemy
 import torch
 
 from optuna_meta.weights import CheckpointStore
@@ -86,7 +87,7 @@ def test_hundreds_of_checkpoints_leave_small_attributes(
     if top_k == 5:
         assert {record.weights.artifact_id for record in records} <= listed
     index = 0 if len(records) < 20 else 1
-    assert len(files_of(tmp_path)) == len(records) + 1 + index  # One state of the optimizer.
+    assert len(files_of(tmp_path)) == len(records) + index
 
 
 def test_hundreds_of_trials_leave_small_attributes(tmp_path: Path) -> None:
@@ -152,13 +153,35 @@ def test_a_save_reads_no_other_study(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(files_of(tmp_path)) <= 3
 
 
-def test_a_callback_leaves_as_many_files_as_wanted(tmp_path: Path) -> None:
+def test_a_save_asks_as_little_among_many_studies(tmp_path: Path) -> None:
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/studies.db")
+    store, among, asked = store_in(tmp_path / "artifacts", save_top_k=2), [], 0
+
+    def count(*_: Any) -> None:
+        nonlocal asked
+        asked += 1
+
+    sqlalchemy.event.listen(storage.engine, "before_cursor_execute", count)
+    for n_others in (0, 12):
+        for i in range(n_others):
+            saved(store, [0.5], study=optuna.create_study(study_name=f"{i}", storage=storage))
+        own = optuna.create_study(study_name=f"among {n_others}", storage=storage)
+        asked = 0
+        saved(store, [0.3, 0.2, 0.1], study=own, step=1)
+        among.append(asked)
+    assert among[0] == among[1] > 0
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_callback_leaves_as_many_files_as_wanted(tmp_path: Path, trained: bool) -> None:
     store = CheckpointStore(tmp_path, save_top_k=3)
 
     def objective(trial: optuna.Trial) -> float:
         x = trial.suggest_float("x", 0.0, 1.0)
+        model = linear(x)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9) if trained else None
         for step in range(4):
-            store.save(trial, linear(x), value=x + 3 - step, step=step)
+            store.save(trial, model, value=x + 3 - step, step=step, optimizer=optimizer)
         return x
 
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
@@ -166,6 +189,7 @@ def test_a_callback_leaves_as_many_files_as_wanted(tmp_path: Path) -> None:
     assert len(files_of(tmp_path)) == 3
     best = sorted(trial.value or 0.0 for trial in study.trials)[:3]
     assert [r.value for r in store.records(study)] == pytest.approx(best)
+    assert store.verify(study).ok
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3])

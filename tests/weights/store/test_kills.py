@@ -21,6 +21,7 @@ from optuna_meta.weights.store.staging import staged
 from tests.weights.toys import files_of
 from tests.weights.toys import fill_of
 from tests.weights.toys import linear
+from tests.weights.toys import steps
 from tests.weights.toys import store_in
 
 
@@ -111,6 +112,56 @@ def test_kills_lose_nothing_and_leave_nothing(tmp_path: Path, top_k: int | None)
     expected = {blob.artifact_id for record in records for blob in record.blobs} | indexes
     assert files_of(tmp_path / "artifacts") == expected
     assert not files_of(tmp_path / "staging")
+
+
+def _stop_in_between(folder: Path, said: Any) -> None:
+    """Save a step, say so, and stand still."""
+    storage, store = _beating(folder), store_in(folder / "artifacts")
+    save = store.save
+
+    def saved(trial: optuna.Trial, *given: Any, step: int, **named: Any) -> Any:
+        record = save(trial, *given, step=step, **named)
+        if step == 2:
+            os.write(said, b"0 2\n")
+            signal.pause()
+        return record
+
+    store.save = saved  # type: ignore[method-assign,assignment]
+    optuna.load_study(study_name="digits", storage=storage).optimize(steps(store, None), 1)
+
+
+def _beating(folder: Path) -> optuna.storages.RDBStorage:
+    return optuna.storages.RDBStorage(
+        f"sqlite:///{folder}/studies.db",
+        heartbeat_interval=1,
+        grace_period=1,
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+    )
+
+
+def test_a_killed_trial_goes_on_by_itself(tmp_path: Path) -> None:
+    study = optuna.create_study(study_name="digits", storage=f"sqlite:///{tmp_path}/studies.db")
+    study.enqueue_trial({"rate": 0.05})
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_stop_in_between, args=(tmp_path, writing))
+    process.start()
+    _wait_for(reading, [], 1)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    os.close(reading), os.close(writing)
+    time.sleep(2.1)  # Until its heartbeat is missed.
+    store = store_in(tmp_path / "artifacts")
+    study = optuna.load_study(study_name="digits", storage=_beating(tmp_path))
+    study.optimize(steps(store, None), 1)
+    killed, retried = study.trials
+    assert killed.state == TrialState.FAIL and retried.user_attrs["start"] == 3
+    assert retried.system_attrs["failed_trial"] == 0
+    whole = optuna.create_study()
+    whole.enqueue_trial(killed.params)
+    whole.optimize(steps(store_in(tmp_path / "others"), None), 1)
+    assert retried.value == whole.trials[0].value
 
 
 def test_staging_of_a_living_process_stays(tmp_path: Path) -> None:

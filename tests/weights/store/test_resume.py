@@ -63,14 +63,21 @@ def test_a_trial_that_repeats_none_starts_anew(tmp_path: Path) -> None:
     assert [trial.user_attrs["start"] for trial in study.trials] == [0, 0, 0]
 
 
-def test_only_the_last_training_state_is_kept(tmp_path: Path) -> None:
+def test_only_the_last_training_state_is_kept_until_the_trial_is_complete(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     study = optuna.create_study()
-    study.optimize(steps(store, None), n_trials=1)
+    study.enqueue_trial(RATE)
+    study.optimize(steps(store, 2), n_trials=1)
     records = sorted(store.records(study), key=lambda record: record.saved)
-    assert [record.training is not None for record in records] == [False] * 5 + [True]
-    assert len(files_of(tmp_path)) == 7
-    assert store.verify(study).ok
+    assert [record.training is not None for record in records] == [False] * 2 + [True]
+    assert len(files_of(tmp_path)) == 4
+    study.enqueue_trial(RATE)
+    study.optimize(steps(store, None), n_trials=1)
+    assert [record.step for record in store.records(study) if record.training] == [2]
+    assert len(files_of(tmp_path)) == 8
+    store.prune(study)
+    assert len(files_of(tmp_path)) == 7 and store.verify(study).ok
+    assert len([record for record in store.records(study) if record.training]) == 1
 
 
 def test_retries_go_on_under_save_top_k(tmp_path: Path) -> None:
