@@ -6,21 +6,22 @@ FOLDER ?= demo
 DIST ?= dist
 # A file's tests, or a class's, stay in one process, and its fixtures are made once.
 PYTEST_FLAGS ?= -n 2 --dist loadscope
-EXTRAS := dashboard,plots,tests,dist,benchmarks,transformers,peft,lightning,skorch,mlflow
+EXTRAS := dashboard,docs,plots,tests,dist,benchmarks,transformers,peft,lightning,skorch,mlflow
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Small matrices on many threads are slower than on one, and the tests bring their own processes.
-test lint smoke dist fuzz kills versions: export OMP_NUM_THREADS = 1
+test lint smoke docs dist fuzz kills versions: export OMP_NUM_THREADS = 1
 
-.PHONY: help demo test lint smoke dist fuzz kills versions clean
+.PHONY: help demo test lint smoke docs dist fuzz kills versions clean
 
 help:
 	@echo "make demo   tune a network with and without earlier studies (about two minutes)"
 	@echo "make test   run the tests"
 	@echo "make lint   check style and types"
 	@echo "make smoke  run the benchmark and the examples, each in its smallest form"
+	@echo "make docs   build the documentation, docs/_build/index.html"
 	@echo "make dist   build the wheel and the sdist, check them, install and try them"
 	@echo "make fuzz   try 20,000 odd prior studies and targets (about half an hour)"
 	@echo "make kills  kill writers of checkpoints, two at a time, fifty times (about a minute)"
@@ -52,6 +53,9 @@ smoke: $(STAMP)
 	$(BIN)/python examples/changed_search_space.py
 	$(BIN)/python examples/explain_suggestion.py
 
+docs: $(STAMP)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build
+
 # Its tools are pinned, hatchling included: hence no isolation, which `make test`'s install has.
 dist: $(STAMP)
 	rm -rf $(DIST)
@@ -71,5 +75,5 @@ versions: $(STAMP)
 	$(BIN)/python -m tests.versions
 
 clean:
-	rm -rf $(VENV) $(FOLDER) $(DIST) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(FOLDER) $(DIST) docs/_build docs/gallery build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find optuna_meta benchmarks examples tests -name __pycache__ -prune -exec rm -rf {} +
