@@ -24,7 +24,9 @@ html_title = "optuna-meta"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r".*")]  # Types of other libraries, which have pages of their own.
+nitpick_ignore_regex = [
+    ("py:.*", r".*")
+]  # Types of other libraries, which have pages of their own.
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
