@@ -18,9 +18,11 @@ from optuna.trial import FrozenTrial
 from optuna_meta._html import bounded
 from optuna_meta._html import html_table
 from optuna_meta.outcomes.observations import FINISHED
+from optuna_meta.pruning.judge import Verdict
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.record import predicted_of
 from optuna_meta.sampler.record import read_record
+from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.suggest.request import reason_of
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
@@ -254,7 +256,7 @@ def explain_trial(study: Study, number: int) -> Explanation:
         {},
         number,
         record.predicted,
-        events=record.events,
+        events=_told(record, trial),
     )
 
 
@@ -276,3 +278,10 @@ def _close_in(suggester: Suggester, name: str, request: SuggestRequest) -> tuple
     if model.similarity is None or name not in names:
         return ()
     return model.similarity.reasons(names.index(name))
+
+
+def _told(record: TrialRecord, trial: FrozenTrial) -> tuple[str, ...]:
+    """Return what a record tells of the trial's beginning, and why it was stopped if it was."""
+    costs = () if record.cost is None else (f"expected cost: {record.cost:.3g}",)
+    verdict = Verdict.of(trial)
+    return (*record.events, *costs, *(() if verdict is None else (str(verdict),)))

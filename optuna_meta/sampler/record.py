@@ -47,6 +47,7 @@ class TrialRecord:
         events: What had happened since the trial before, such as ``"dropped: name"``. The first
             word is one of ``used``, ``left out``, ``shared``, ``unshared``, ``dropped``, ``back``,
             ``alone`` and ``cold``.
+        cost: What it was expected to cost; ``None`` where costs did not count.
     """
 
     number: int
@@ -58,6 +59,7 @@ class TrialRecord:
     is_probe: bool = False
     leaned_on: str | None = None
     events: tuple[str, ...] = ()
+    cost: float | None = None
 
 
 def read_record(trial: FrozenTrial) -> TrialRecord | None:
@@ -79,6 +81,7 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
         source == SOURCES[3],
         written.get("leaned_on"),
         tuple(written.get("events", ())),
+        written.get("cost"),
     )
 
 

@@ -9,6 +9,7 @@ import optuna
 from optuna.distributions import FloatDistribution
 import pytest
 
+from optuna_meta import explain_trial
 from optuna_meta import MetaSampler
 from optuna_meta.pruning.judge import STOPPED_KEY
 from optuna_meta.pruning.judge import Verdict
@@ -46,6 +47,17 @@ def test_the_record_carries_the_forecast() -> None:
     plan = study.trials[-1].user_attrs["optuna_meta:plan"]
     assert plan["cost"] == pytest.approx(study.trials[-1].user_attrs["money"], rel=0.5)
     assert study.trials[0].user_attrs["optuna_meta:plan"]["cost"] is None
+
+
+def test_the_explanation_of_a_trial_tells_its_forecast_and_why_it_was_stopped() -> None:
+    verdict = Verdict(3, 0.25, False, 0.01, 412, 2)
+    plan = {"params": {}, "source": "cold start", "trust": 0.0, "cost": 12.5}
+    study = optuna.create_study()
+    attrs = {"optuna_meta:plan": plan, STOPPED_KEY: verdict.record()}
+    study.add_trial(optuna.trial.create_trial(state=PRUNED, user_attrs=attrs))
+    text = str(explain_trial(study, 0))
+    assert "expected cost: 12.5" in text
+    assert str(verdict) in text
 
 
 def test_at_the_end_of_the_budget_costs_do_not_count() -> None:
