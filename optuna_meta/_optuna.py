@@ -25,8 +25,6 @@ from optuna.storages import JournalStorage
 from optuna.storages import RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study._frozen import FrozenStudy
-import sqlalchemy
-import sqlalchemy.exc
 
 
 if TYPE_CHECKING:
@@ -253,8 +251,10 @@ def study_named(storage: BaseStorage, name: str) -> FrozenStudy:
 
 def names_in(database: RDBStorage) -> list[str]:
     """Return the names of a database's studies, which no broken attribute can keep it from."""
+    from sqlalchemy import text  # It takes long, and many a sampler reads from no database.
+
     with database.engine.connect() as connection:
-        statement = sqlalchemy.text("SELECT study_name FROM studies ORDER BY study_id")
+        statement = text("SELECT study_name FROM studies ORDER BY study_id")
         return [row.study_name for row in connection.execute(statement)]
 
 
@@ -283,6 +283,8 @@ def ended_by_study(
     In one statement, where the public interface reads the trials; ``None`` where the tables are
     not those that this was written for. A study without such a trial has no entry.
     """
+    import sqlalchemy.exc  # As above.
+
     names = ", ".join(f"'{state.name}'" for state in states)
     statement = sqlalchemy.text(
         "SELECT study_id, COUNT(*) AS n, MAX(datetime_complete) AS last FROM trials "

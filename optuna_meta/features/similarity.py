@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky
 from scipy.linalg import solve_triangular
-from scipy.optimize import nnls
 
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.transforms import rank_normal
@@ -188,6 +187,8 @@ def _disagreement(Z: Array) -> Array:
 
 def _coefficients(differences: Array, apart: Array) -> Array:
     """Return coefficients (q,), not negative, of the ridge regression of (t, t) on (t, t, q)."""
+    from scipy.optimize import nnls  # Which takes long to import; only features need it.
+
     pairs = np.triu_indices(len(apart), k=1)
     A, d = differences[pairs], apart[pairs]
     if np.ptp(d) <= 1e-12:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial
-from scipy.stats import poisson
+from scipy.special import gammainc
 
 from optuna_meta.pruning.curve_model import CurveModel
 from optuna_meta.pruning.curve_model import records_of
@@ -151,4 +151,5 @@ class Judge:
         verdicts = [(t.number, v) for t in trials if (v := Verdict.of(t)) and v.is_test]
         n_improved = sum(self._target.improved(number) for number, _ in verdicts)
         expected = sum(verdict.chance for _, verdict in verdicts)
-        return n_improved > 0 and float(poisson.sf(n_improved - 1, expected)) < _REFUTED
+        # The chance of so many, of a Poisson number.
+        return n_improved > 0 and float(gammainc(n_improved, expected)) < _REFUTED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from optuna_meta._typing import Array
@@ -31,6 +30,7 @@ def fit_logistic(
         lower: Their least values.  # (d,)
         upper: Their largest values.  # (d,)
     """
+    from scipy.optimize import minimize  # Which takes long to import, and few fit anything.
 
     def loss(coefficients: Array) -> tuple[float, Array]:
         odds, off = X @ coefficients, coefficients - centre

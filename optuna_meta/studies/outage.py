@@ -17,7 +17,6 @@ from typing import Any
 from typing import TypeVar
 
 import optuna
-import sqlalchemy.exc
 
 
 __all__ = ["Patience", "StorageOutage", "cause_of", "is_outage", "shown"]
@@ -31,12 +30,7 @@ _ANSWER = 10.0  # Times as long one answer may take.
 # locked, out of memory, read-only, I/O error, full, cannot be opened, locking protocol.
 _SQLITE_OUTAGES = {5, 6, 7, 8, 10, 13, 14, 15}
 _GRPC_OUTAGES = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED"}
-_DATA_ERRORS = (
-    sqlalchemy.exc.DataError,
-    sqlalchemy.exc.IntegrityError,
-    sqlalchemy.exc.ProgrammingError,
-    sqlalchemy.exc.NotSupportedError,
-)
+_DATA_ERRORS = ("DataError", "IntegrityError", "ProgrammingError", "NotSupportedError")
 # A retry finds these as they are.
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _MOST_SHOWN = 300  # Characters of an error: statements and documents come along.
@@ -119,11 +113,13 @@ def is_outage(error: BaseException) -> bool:
 
 
 def _is_outage(error: BaseException) -> bool:
+    import sqlalchemy.exc  # It takes long, and many a sampler reads from no database.
+
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         if isinstance(error.orig, sqlite3.Error):
             code = getattr(error.orig, "sqlite_errorcode", None)
             return code is not None and code & 0xFF in _SQLITE_OUTAGES
-        return error.connection_invalidated or not isinstance(error, _DATA_ERRORS)
+        return error.connection_invalidated or type(error).__name__ not in _DATA_ERRORS
     if isinstance(error, OSError | sqlalchemy.exc.TimeoutError):
         return not isinstance(error, _LASTING)
     # Drivers that need not be installed: redis has errors of these names, gRPC has a code.
@@ -141,8 +137,7 @@ def grpc_code(error: Any) -> str:
 def cause_of(error: BaseException) -> str:
     """Return what went wrong first, in one line: storages wrap it in words of their own."""
     *_, first = _chain(error)
-    if isinstance(first, sqlalchemy.exc.DBAPIError) and first.orig is not None:
-        first = first.orig
+    first = getattr(first, "orig", None) or first  # The driver's, in SQLAlchemy's.
     text = (
         str(first) if not hasattr(first, "details") else f"{grpc_code(first)}: {first.details()}"
     )

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf
 from scipy.linalg.lapack import dpotrs
-from scipy.optimize import minimize
 
 from optuna_meta._typing import Array
 from optuna_meta.space.search_space import Space
@@ -141,6 +140,8 @@ def target_precisions(X: Array, y: Array, owners: NDArray[np.int64], initial: Ar
     """
     if len(y) < _LEAST_TRIALS or np.ptp(y) == 0.0:
         return initial
+    from scipy.optimize import minimize  # A first suggestion needs none, and its import time.
+
     by_dimension = (X[:, owners == d] for d in range(len(initial)))
     squared = np.stack([squared_distances(columns, columns) for columns in by_dimension])
     start = np.append(np.log(initial), _TYPICAL_LOG_NOISE)
