@@ -126,7 +126,7 @@ class Judge:
             return None
         X = columns(stand.standing, np.array(stand.position))
         p = float(chance(X, model.coefficients))
-        if p >= allowed:
+        if not p < allowed:
             return None
         is_test, counts = len(marked) in _TESTS, model.count(X, stand.position)
         return Verdict(stand.step, stand.position, is_test, p, *counts)

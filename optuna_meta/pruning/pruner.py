@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import TYPE_CHECKING
 
+import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
@@ -85,7 +86,7 @@ class MetaPruner(BasePruner):
         has_curves = any(t.curves and len(t.curves.steps) > 1 for t in self._prior.tasks)
         is_fitted = isinstance(prior_studies, FittedPrior)
         known = prior_studies if is_fitted else self._prior
-        self._fitted = as_fitted(known, None) if has_curves else None
+        self._fitted = _of_one_objective(as_fitted(known, None)) if has_curves else None
         self._told: set[str] = set()
         self._max_loss = max_loss
         self._models: BoundedMap[Any, CurveModel] = BoundedMap(_MOST_STUDIES)
@@ -170,17 +171,16 @@ class MetaPruner(BasePruner):
         try:
             with COMPUTING:
                 verdict = self._judge(study, trials).verdict(trials, trial, reports)
+            if verdict is not None:
+                set_trial_user_attr(study, trial, STOPPED_KEY, verdict.record())
+                _logger.info(f"Trial {trial.number} is {verdict}.")
         except Exception as error:  # A prior study is never worth the user's trial.
             if study.study_name not in self._told:
                 self._told.add(study.study_name)
                 text = f"Judging failed in study {study.study_name!r}: {error!r}. Trials go on."
                 _logger.warning(text)
             return False
-        if verdict is None:
-            return False
-        set_trial_user_attr(study, trial, STOPPED_KEY, verdict.record())
-        _logger.info(f"Trial {trial.number} is {verdict}.")
-        return not verdict.is_test
+        return verdict is not None and not verdict.is_test
 
     def _judge(self, study: Study, trials: Sequence[FrozenTrial]) -> Judge:
         """Return the judge of a study; one that is made anew has another first trial."""
@@ -190,7 +190,7 @@ class MetaPruner(BasePruner):
         def make() -> Judge:
             own, signs = own_names(self._prior.tasks, study, trials), _signs(study)
             fitted = self._fitted.without(own) if self._fitted and own else self._fitted
-            fitted = fitted if len(signs) == 1 else None
+            fitted = fitted if len(signs) == 1 and fitted else None
             tasks = self._prior.without(own).tasks
             model = self._models.made(
                 (own, len(signs)), lambda: fit_curves(tasks, len(signs), fitted)
@@ -198,6 +198,12 @@ class MetaPruner(BasePruner):
             return Judge(model, signs, self._max_loss, Expectation(fitted))
 
         return self._judges.made(key, make)
+
+
+def _of_one_objective(fitted: FittedPrior) -> FittedPrior:
+    """Return the surrogates of what a study of one objective reports: of no constraint."""
+    tasks = [t for t, task in enumerate(fitted.prior.tasks) if task.outcome.n_objectives == 1]
+    return fitted.select(np.array(tasks, dtype=np.int64))
 
 
 def _signs(study: Study) -> tuple[float, ...]:

@@ -48,6 +48,8 @@ class VectorCurve:
     def record(self) -> dict[str, Any]:
         """Return what the attribute holds: an even spread of the steps, the last one included."""
         steps = sorted(s for s, v in self._values.items() if not any(map(math.isnan, v)))
+        if not steps:
+            return {"steps": [], "values": []}
         kept = np.unique(np.linspace(0, len(steps) - 1, _MOST_STEPS).round().astype(int))
         steps = [steps[i] for i in kept]
         return {"steps": steps, "values": [[*map(_finite, self._values[s])] for s in steps]}

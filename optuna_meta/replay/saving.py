@@ -121,13 +121,11 @@ def estimate_saving(
     n, goal = sum(t.number <= best.number for t in trials), float(values.min())
     limit = min(_MOST, _MORE + _TIMES * n) if limit is None else limit
     model, runs = sampler_of(study, sampler).model_of(study), []
-    listed = model.request.candidates
-    candidates = None if listed is None else [model.request.space.params(row) for row in listed]
     nothing = fit_prior(Prior())  # Else each sampler would log that it reads no study.
     for r in range(n_replays):
         rng = np.random.default_rng([seed, r])
         cold = MetaSampler(
-            prior_studies=nothing, seed=int(rng.integers(2**31)), candidates=candidates
+            prior_studies=nothing, seed=int(rng.integers(2**31)), candidates=model.candidates
         )
         if objective is None:
             runs.append(run_cold(replayed_objective(model, rng), cold, goal, limit))

@@ -55,7 +55,12 @@ def html_report(
     style, offline = Html(), importlib.import_module("plotly.offline")
     figures = all_figures(study, used, summary)
     drawn = [
-        f.to_html(False, {"displaylogo": False}, False, div_id=f"figure-{k}")
+        f.to_html(
+            config={"displaylogo": False},
+            include_plotlyjs=False,
+            full_html=False,
+            div_id=f"figure-{k}",
+        )
         for k, f in enumerate(figures)
         if f.data  # Others only say that there is nothing to show.
     ]

@@ -130,10 +130,6 @@ def _is_reversed(shares: Sequence[float], agreement: Sequence[tuple[float, int]]
     return has_signal and (not agreement or agreement[-1][0] <= _REVERSED)
 
 
-def _name(event: str) -> str:
-    return event.partition(": ")[2]
-
-
 def _is_use(event: str) -> bool:
     return _kind(event) in ("dropped", "back")
 

@@ -86,6 +86,8 @@ def plan_of(trial: FrozenTrial) -> Plan | None:
     if record is None:
         params = trial.system_attrs.get(PLAN_KEY)
         return None if params is None else Plan(params)
+    if not isinstance(record, Mapping) or not isinstance(record.get("params"), Mapping):
+        return None  # Somebody else's.
     return Plan(record["params"], {k: v for k, v in record.items() if k != "params"})
 
 

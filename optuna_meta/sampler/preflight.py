@@ -83,7 +83,7 @@ class Preflight:
 
     def events(self) -> Iterator[str]:
         """Yield what a trial's record tells of it, once the parameters are known."""
-        if not self.shared and not self.unshared:
+        if not self.n_studies or not (self.shared or self.unshared):
             return
         total = len(self.shared) + len(self.unshared)
         yield f"shared: {len(self.shared)} of {total} parameters"

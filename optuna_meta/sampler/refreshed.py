@@ -11,7 +11,7 @@ from optuna_meta.surrogate.fitted import FittedPrior
 __all__ = ["Refresh"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Refresh:
     """How and when a sampler asks for the prior studies anew.
 
@@ -25,6 +25,7 @@ class Refresh:
 
     read: Callable[[FittedPrior], FittedPrior] | None = None
     every: int = 20
+    _last: int | None = None  # Trial that this process planned after the latest reading.
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -32,7 +33,10 @@ class Refresh:
 
     def is_due(self, number: int) -> bool:
         """Tell whether the trial of this number is planned after a reading."""
-        return self.read is not None and number > 0 and number % self.every == 0
+        last, self._last = self._last, number
+        if self.read is None or last is None:
+            return False
+        return number // self.every > last // self.every
 
     def renewed(self, known: FittedPrior) -> FittedPrior:
         """Return the prior studies as they are now; the very same where nothing has changed."""

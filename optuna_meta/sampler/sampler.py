@@ -17,6 +17,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.samplers import RandomSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
@@ -24,6 +25,7 @@ from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import has_trial
 from optuna_meta._optuna import metric_names
+from optuna_meta._optuna import quiet_study
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
 from optuna_meta._optuna import study_user_attrs
@@ -125,7 +127,8 @@ class MetaSampler(BaseSampler):
         refresh_every: Trials of the study from one such call to the next.
         report_every: After how many trials a report is published for optuna-dashboard, again and
             again, as :func:`optuna_meta.reporting.publish_report` does it (but for the saving,
-            which takes seconds); never by default. Where it fails, a warning says so.
+            which takes seconds); of the trials that have ended then, which the one that is just
+            ending is not; never by default. Where it fails, a warning says so.
 
     Raises:
         ValueError: An argument is not what is wanted here.
@@ -154,6 +157,8 @@ class MetaSampler(BaseSampler):
         self._fitted = as_fitted(prior_studies, device)
         if budget is not None and not budget > 0.0:
             raise ValueError(f"budget must be positive, got {budget!r}.")
+        if not cost_aware and (budget is not None or cost is not None):
+            raise ValueError("budget= and cost= are for cost_aware=True, which was not given.")
         self._prices = Prices(self._fitted.prior, budget, cost) if cost_aware else None
         self._refresh = Refresh(refresh, refresh_every)
         self._rng = np.random.default_rng(seed)
@@ -189,7 +194,10 @@ class MetaSampler(BaseSampler):
                 "which candidates= names: check the spelling."
             )
         if trial.params:
-            self._tell_of_space(study, trial, plan)
+            try:
+                self._tell_of_space(study, trial, plan)
+            except Exception as error:  # Whatever a storage raises.
+                self._tell_failure(study, "Comparing the parameters", error)
         self._independent.after_trial(study, trial, state, values)
         if self._report_every and (trial.number + 1) % self._report_every == 0:
             try:
@@ -285,7 +293,7 @@ class MetaSampler(BaseSampler):
         """
         if isinstance(study, optuna.Study):
             return self._previewed(study, n)
-        return self._previewed(optuna.create_study(), n, study)
+        return self._previewed(quiet_study(StudyDirection.MINIMIZE, self), n, study)
 
     def _previewed(
         self, study: Study, n: int, space: Mapping[str, BaseDistribution] | None = None
@@ -300,6 +308,8 @@ class MetaSampler(BaseSampler):
         with COMPUTING:
             rng = self._generator(target, state, copy.deepcopy(self._rng))
             request = target.encode(suggester.fitted, state)
+            if self._prices is not None:
+                request = self._prices.priced(request, trials)
             return previewed(suggester, request, rng, study.directions, n)
 
     def model_of(self, study: Study) -> StudyModel:
@@ -309,7 +319,9 @@ class MetaSampler(BaseSampler):
         target = self._target(study, trials, len(trials), state.common_space(trials), {})
         suggester = self._suggester(study, trials)
         with COMPUTING:
-            return StudyModel(suggester.copy(), target.encode(suggester.fitted, state))
+            request = target.encode(suggester.fitted, state)
+        listed = None if self._candidates is None else self._candidates.configurations
+        return StudyModel(suggester.copy(), request, listed)
 
     def _generator(
         self, target: TargetStudy, state: StudyState, own: np.random.Generator
@@ -574,7 +586,8 @@ class MetaSampler(BaseSampler):
             state.is_compared = True
             outcomes = objectives(len(study.directions), self._described(study)[1])
             features = self._features_of(study)
-            found = preflight(self._fitted, sorted(trial.params), outcomes, features)
+            fitted = self._suggester(study, ()).fitted
+            found = preflight(fitted, sorted(trial.params), outcomes, features)
             self._tell_once(f"Study {study.study_name!r}: {found}.", logging.INFO)
             for objection in found.objections(study.study_name):
                 self._tell_once(objection)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +26,12 @@ class StudyModel:
     Args:
         suggester: What would answer the next trial; not to be asked, for it would remember.
         request: What the next trial asks.
+        candidates: The only configurations that may be tried; ``None`` for all.
     """
 
     suggester: Suggester
     request: SuggestRequest
+    candidates: Sequence[Mapping[str, Any]] | None = None
 
     def transfer(self, objective: int = 0) -> TransferModel:
         """Return what the prior studies say of an objective."""

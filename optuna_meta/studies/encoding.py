@@ -72,8 +72,11 @@ def encoded(
     all_tasks = (*kept, *(task for study in studies for task in _tasks(study, union)))
     n_studies = len({task.name for task in all_tasks})
     _logger.info(f"{len(found)} studies seen, {n_studies} prior studies{_known(len(names))}.")
-    refused = {study.name: study.rejection_reason for study in found if study.rejection_reason}
-    return union, all_tasks, others | read_now, {**left_out, **refused}
+    read = [study for study in found if not study.is_unchanged]
+    serving = {task.name for task in all_tasks}.union(study.name for study in read)
+    still = {name: reason for name, reason in left_out.items() if name not in serving}
+    refused = {study.name: study.rejection_reason for study in read if study.rejection_reason}
+    return union, all_tasks, others | read_now, still | refused
 
 
 def with_ordered_numbers(

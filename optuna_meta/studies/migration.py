@@ -26,6 +26,8 @@ from optuna_meta.studies.outage import shown
 
 __all__ = ["Migration", "SpaceChange", "migrate_study"]
 
+# What samplers and pruners recorded of a trial or the study, under the old parameters.
+_OF_THE_OLD = ("optuna_meta:plan", "optuna_meta:stopped", "optuna_meta:ended")
 _SILENT_SECONDS = 2.0  # Before a bar shows how far copying is.
 
 
@@ -86,7 +88,7 @@ class SpaceChange:
             values=trial.values,
             params=params,
             distributions=distributions,
-            user_attrs=trial.user_attrs,
+            user_attrs=_kept(trial.user_attrs),
             system_attrs=trial.system_attrs,
             intermediate_values=trial.intermediate_values,
         )
@@ -154,7 +156,7 @@ def migrate_study(study: optuna.Study, name: str, change: SpaceChange) -> Migrat
     new = optuna.create_study(
         storage=storage_of(study), study_name=name, directions=study.directions
     )
-    for key, value in study.user_attrs.items():
+    for key, value in _kept(study.user_attrs).items():
         new.set_user_attr(key, value)
     if names := metric_names(study):
         new.set_metric_names(list(names))
@@ -162,3 +164,8 @@ def migrate_study(study: optuna.Study, name: str, change: SpaceChange) -> Migrat
         new.add_trial(trial)
     left = {number: reason for number, reason in misfits.items() if reason}
     return Migration(new, tuple(n for n, reason in misfits.items() if not reason), left)
+
+
+def _kept(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes (of a trial or a study) without what was said of the old space."""
+    return {key: value for key, value in attrs.items() if key not in _OF_THE_OLD}

@@ -50,7 +50,8 @@ _ENOUGH_TO_TELL = 3  # Trials: two values always lie on a line.
 _LEAST_TRUST = 0.3  # Below it the target is more likely like none of the prior studies.
 # What of the values' bad tail counts by its distance: the trials tell. After good trials and a bad
 # one the shortest unit would have small differences look large, against what is known of them.
-_TAILS = (0.0, 0.5, 1.0)
+_TAILS: tuple[float, ...] = (0.0, 0.5, 1.0)
+_ENOUGH_TO_BEND = 10  # Trials: near the best of so many all is straight, to any model.
 _INDIFFERENT = 0.2  # Prior studies that expect the same everywhere say nothing to test.
 
 
@@ -216,7 +217,8 @@ class TransferModel:
         key = repr(space) + repr((observed.X.tobytes(), values.tobytes()))
         if self._learned is None or self._learned[0] != key:
             tells = n >= _ENOUGH_TO_TELL and np.ptp(values) > 0.0 and self._trust_in(space) > 0.0
-            tails = _TAILS if tells and not self.outcome.is_constraint else _TAILS[:1]
+            n_tails = len(_TAILS) if n <= _ENOUGH_TO_BEND else 2
+            tails = _TAILS[: n_tails if tells and not self.outcome.is_constraint else 1]
             found = [self._learn_with(tail, space, observed, values) for tail in tails]
             self._learned = key, max(found, key=lambda learned: learned.log_evidence)
         return self._learned[1]

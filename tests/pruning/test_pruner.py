@@ -264,3 +264,22 @@ def test_a_wrong_number_of_values_is_refused() -> None:
     with pytest.raises(ValueError, match="2 values are wanted, one for each objective, got 3"):
         MetaPruner().report(trial, (1.0, 2.0, 3.0), 0)
     assert not MetaPruner().should_prune(trial)
+
+
+def test_a_study_that_is_all_the_prior_there_is_goes_on_alone() -> None:
+    storage = optuna.storages.InMemoryStorage()
+    made = optuna.create_study(storage=storage, study_name="own")
+    made.optimize(objective(), n_trials=6)
+    known = Prior.from_storage(storage)
+    again = optuna.load_study(
+        storage=storage, study_name="own", pruner=MetaPruner(prior_studies=known)
+    )
+    again.optimize(objective(), n_trials=6)
+    assert not [t for t in pruned(again) if len(t.intermediate_values) == 1]
+
+
+def test_unknown_values_of_several_objectives_are_no_curve() -> None:
+    made = optuna.create_study(directions=["minimize", "minimize"])
+    trial, pruner = made.ask(), MetaPruner()
+    pruner.report(trial, [math.nan, 1.0], 0)
+    assert not pruner.should_prune(trial)

@@ -45,3 +45,8 @@ def test_names_of_users_are_text() -> None:
     text = html_report(study, saving=False)
     assert "<script>alert" not in text and WEIRD[:4] not in text
     assert "&lt;script&gt;alert(1)" in text and "Not estimated here" in text
+
+
+def test_it_is_one_document() -> None:
+    text = html_report(telling_study())
+    assert text.lower().count("<!doctype html>") == 1 and text.count("<body") <= 1

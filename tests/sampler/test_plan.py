@@ -104,3 +104,9 @@ def test_the_objective_sees_the_record() -> None:
 
     study = run(objective, 3, sampler=meta_sampler(bowl_prior()))
     assert seen == [trial.user_attrs[PLAN_KEY] for trial in study.trials]
+
+
+@pytest.mark.parametrize("record", ["mine", {"source": "mine"}, {"params": 3}])
+def test_what_is_no_plan_is_none(record: Any) -> None:
+    trial = create_trial(value=1.0, user_attrs={PLAN_KEY: record})
+    assert plan_of(trial) is None

@@ -110,3 +110,22 @@ def test_seconds_are_what_counts_by_default() -> None:
 def test_a_budget_of_nothing_is_refused(budget: float) -> None:
     with pytest.raises(ValueError, match="budget must be positive"):
         MetaSampler(cost_aware=True, budget=budget)
+
+
+def test_costs_count_in_a_preview_too() -> None:
+    sampler = MetaSampler(seed=0, cost_aware=True, cost="dollars")
+    study = optuna.create_study(sampler=sampler)
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0.0, 10.0)
+        trial.set_user_attr("dollars", math.exp(x))
+        return math.sin(x)
+
+    study.optimize(objective, n_trials=6)
+    shown = sampler.preview(study, 1)[0].params["x"]
+    assert study.ask().suggest_float("x", 0.0, 10.0) == pytest.approx(shown)
+
+
+def test_costs_of_a_sampler_that_does_not_count_them_are_refused() -> None:
+    with pytest.raises(ValueError, match="cost_aware=True"):
+        MetaSampler(budget=10.0)

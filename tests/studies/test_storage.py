@@ -8,6 +8,7 @@ from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
 import socket
+import sys
 from typing import Any
 
 import numpy as np
@@ -247,6 +248,9 @@ def test_only_long_readings_show_how_far_they_are(
     assert "Reading prior studies" not in capsys.readouterr().err
     assert reading._SILENT_SECONDS == 2.0
     monkeypatch.setattr(reading, "_SILENT_SECONDS", 0.0)
+    Prior.from_storage(sqlite_url)
+    assert "Reading prior studies" not in capsys.readouterr().err, "no terminal"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     Prior.from_storage(sqlite_url)
     assert "Reading prior studies" in capsys.readouterr().err
 

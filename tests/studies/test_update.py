@@ -172,3 +172,17 @@ def test_an_unchanged_storage_is_twenty_times_faster(tmp_path: Path) -> None:
 def cpu(call: Any) -> tuple[Any, float]:
     start = time.process_time()
     return call(), time.process_time() - start
+
+
+def test_who_serves_is_not_left_out(tmp_path: Path) -> None:
+    storage = RDBStorage(f"sqlite:///{tmp_path}/left.db")
+    add(storage, "serves")
+    add(storage, "short", n_trials=0)
+    before = Prior.from_storage(storage)
+    assert set(before.left_out) == {"short"}
+    unchanged = Prior.from_storage(storage, update=before)
+    assert unchanged.left_out == before.left_out
+    study = optuna.load_study(study_name="short", storage=storage)
+    study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=4)
+    after = Prior.from_storage(storage, update=before)
+    assert len(after) == 2 and not after.left_out

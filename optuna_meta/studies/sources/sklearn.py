@@ -80,7 +80,7 @@ def _configurations(results: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
             {n.removeprefix(_PARAM): v for n, v in zip(names, row, strict=True) if v is not None}
             for row in rows
         ]
-    return [{str(n): _choice(v) for n, v in params.items()} for params in found if params]
+    return [{str(n): _choice(v) for n, v in (params or {}).items()} for params in found]
 
 
 def _spelled(params: Any) -> dict[str, Any] | None:
