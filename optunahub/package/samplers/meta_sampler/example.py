@@ -1,3 +1,5 @@
+from functools import partial
+
 import optuna
 import optunahub
 
@@ -17,7 +19,7 @@ if __name__ == "__main__":
     for number, best_rate in enumerate([0.002, 0.004, 0.01]):
         random = optuna.samplers.RandomSampler(seed=number)
         study = optuna.create_study(study_name=f"data set {number}", sampler=random)
-        study.optimize(lambda trial, best_rate=best_rate: loss(trial, best_rate), n_trials=30)
+        study.optimize(partial(loss, best_rate=best_rate), n_trials=30)
         earlier.append(study)
 
     prior = package.Prior.from_studies(earlier)  # Or Prior.from_storage("sqlite:///studies.db").
