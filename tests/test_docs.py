@@ -11,6 +11,7 @@ import sys
 import textwrap
 from types import ModuleType
 
+from cloudpickle import register_pickle_by_value
 import pytest
 
 from optuna_meta.cli.main import main
@@ -54,6 +55,7 @@ def test_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         pytest.skip(f"{', '.join(sorted(absent))} not installed")
     page = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", page)  # Where dataclasses and pickles look.
+    register_pickle_by_value(page)  # Other processes cannot import it, as little as a script.
     monkeypatch.chdir(tmp_path)
     places = {found.start(): found[1] for found in COMMAND.finditer(path.read_text())}
     starts = (found.start() for found in BLOCK.finditer(path.read_text()))

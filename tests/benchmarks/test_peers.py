@@ -91,7 +91,7 @@ def test_cma_es_searches_where_the_priors_were_best(sign):
 
 
 def test_meta_learn_tpe_says_what_it_needs(tmp_path, monkeypatch):
-    pytest.importorskip("optunahub")
+    pytest.importorskip("optunahub.hub")
     studies = [run(numbers, 3)]
     monkeypatch.setattr(optuna, "__version__", "5.0.0")
     with pytest.raises(Unsupported, match="Optuna 4 for meta_learn_tpe, got 5.0.0"):

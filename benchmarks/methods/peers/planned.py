@@ -157,7 +157,9 @@ class PlannedSampler(optuna.samplers.BaseSampler):
 
 def require(module: str) -> Any:
     package = module.partition(".")[0]
-    if importlib.util.find_spec(package) is None:
+    spec = importlib.util.find_spec(package)
+    # A folder without code, as optunahub/ is one here, has no origin.
+    if spec is None or spec.origin is None:
         raise Unsupported(
             f"Expected the package {package!r}, which is not installed. "
             "Install the extra 'peers': pip install -c constraints.txt '.[benchmarks,peers]'."

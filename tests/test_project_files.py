@@ -1,0 +1,30 @@
+"""Files that others' tools read: the citation, and the forms for issues."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import tomllib
+
+import pytest
+import yaml
+
+
+ROOT = Path(__file__).parents[1]
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert citation.keys() >= {"cff-version", "message", "title", "authors"}
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
+def test_a_form_asks_something(form: Path) -> None:
+    asked = yaml.safe_load(form.read_text())
+    assert asked.keys() >= {"name", "description", "body"}
+    fields = [part for part in asked["body"] if part["type"] != "markdown"]
+    assert all(part["attributes"]["label"] for part in fields)
+    assert len({part["id"] for part in fields}) == len(fields) > 0
+    assert any(part.get("validations", {}).get("required") for part in fields)
