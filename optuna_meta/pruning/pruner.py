@@ -76,7 +76,7 @@ class MetaPruner(BasePruner):
     def __init__(
         self,
         *,
-        prior_studies: FittedPrior | Prior | Sequence[optuna.Study] | None = None,
+        prior_studies: FittedPrior | Prior | Sequence[optuna.Study | Prior] | None = None,
         max_loss: float = 0.05,
     ) -> None:
         if not 0.0 < max_loss < 1.0:

@@ -86,7 +86,7 @@ class StopWhenNotWorthIt:
         least_gain: float | None = None,
         *,
         seconds_per_unit: float | None = None,
-        prior_studies: FittedPrior | Prior | Sequence[optuna.Study] | None = None,
+        prior_studies: FittedPrior | Prior | Sequence[optuna.Study | Prior] | None = None,
     ) -> None:
         given = [t for t in (least_gain, seconds_per_unit) if t is not None]
         if not given or not all(t > 0.0 for t in given):

@@ -51,7 +51,7 @@ def new_events(
     if not studies or not suggestion.weights.any():
         return events
     if suggestion.trust < LEAST_TRUST:
-        alone = "alone: nothing speaks for the prior studies, which have no say"
+        alone = "alone: the own trials say more than the prior studies, which have no say"
         return events if _last(told, "alone:", "together:") == alone else [*events, alone]
     if _last(told, "alone:", "together:").startswith("alone:"):
         events.append("together: the prior studies have a say again")

@@ -137,7 +137,7 @@ class MetaSampler(BaseSampler):
     def __init__(
         self,
         *,
-        prior_studies: FittedPrior | Prior | Sequence[optuna.Study] | None = None,
+        prior_studies: FittedPrior | Prior | Sequence[optuna.Study | Prior] | None = None,
         meta_features: Mapping[str, float] | None = None,
         seed: int | None = None,
         candidates: Sequence[Mapping[str, Any]] | None = None,
@@ -157,8 +157,8 @@ class MetaSampler(BaseSampler):
         self._fitted = as_fitted(prior_studies, device)
         if budget is not None and not budget > 0.0:
             raise ValueError(f"budget must be positive, got {budget!r}.")
-        if not cost_aware and (budget is not None or cost is not None):
-            raise ValueError("budget= and cost= are for cost_aware=True, which was not given.")
+        if not cost_aware and budget is not None:
+            raise ValueError("budget= is for cost_aware=True, which was not given.")
         self._prices = Prices(self._fitted.prior, budget, cost) if cost_aware else None
         self._refresh = Refresh(refresh, refresh_every)
         self._rng = np.random.default_rng(seed)
@@ -568,8 +568,8 @@ class MetaSampler(BaseSampler):
             )
         elif len(fitted) and suggestion.trust < LEAST_TRUST:
             self._tell_once(
-                f"The prior studies contradict study {study.study_name!r}, which goes on as if it "
-                "had none.",
+                f"The trials of study {study.study_name!r} say more than the prior studies, "
+                "without which it goes on.",
                 logging.INFO,
             )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import optuna
@@ -20,7 +22,7 @@ from optuna_meta.studies.task import Task
 from optuna_meta.studies.task import usable
 
 
-__all__ = ["Parts", "encoded", "with_ordered_numbers"]
+__all__ = ["Parts", "encoded", "joined", "with_ordered_numbers"]
 
 # Space, tasks, versions by origin, and why studies are left out, by name.
 Parts = tuple[Space, tuple[Task, ...], dict[str, str], dict[str, str]]
@@ -77,6 +79,23 @@ def encoded(
     still = {name: reason for name, reason in left_out.items() if name not in serving}
     refused = {study.name: study.rejection_reason for study in read if study.rejection_reason}
     return union, all_tasks, others | read_now, still | refused
+
+
+def joined(parts: Sequence[Parts]) -> Parts:
+    """Return several priors' parts as those of one, in the union of their spaces."""
+    union = Space.union([space.dimensions for space, *_ in parts])
+    tasks = [
+        replace(task, rows=union.translate(task.rows, space))
+        for space, of_space, *_ in parts
+        for task in of_space
+    ]
+    names = [dict.fromkeys(task.name for task in of_prior) for _, of_prior, *_ in parts]
+    twice = sorted(n for n, times in Counter(chain(*names)).items() if times > 1)
+    if twice:
+        raise ValueError(f"several of the priors have studies named {twice}: rename them")
+    versions = {k: v for *_, known, _ in parts for k, v in known.items()}
+    left_out = {k: v for *_, known in parts for k, v in known.items()}
+    return union, tuple(tasks), versions, left_out
 
 
 def with_ordered_numbers(

@@ -22,6 +22,7 @@ from optuna_meta._files import write_arrays
 from optuna_meta._optuna import storage_mark
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.encoding import encoded
+from optuna_meta.studies.encoding import joined
 from optuna_meta.studies.encoding import with_ordered_numbers
 from optuna_meta.studies.mapping import ParameterMapping
 from optuna_meta.studies.prior_file import prior_header
@@ -139,6 +140,16 @@ class Prior:
         """
         mapping = ParameterMapping(rename or {}, defaults or {})
         return cls(*encoded(read_studies(studies, mapping), mapping))
+
+    @classmethod
+    def joined(cls, priors: Sequence[Prior]) -> Prior:
+        """Return several priors as one, such as those of a storage, of a file and of MLflow.
+
+        Raises:
+            ValueError: Two of them have studies of the same name.
+        """
+        parts = [(p.space, p.tasks, dict(p.versions), dict(p.left_out)) for p in priors]
+        return cls(*joined(parts))
 
     @classmethod
     def from_dataframe(

@@ -204,7 +204,7 @@ def reason_of(source: str, n_trials: int) -> str:
     if source == SOURCES[3]:
         return "All trials so far are such as the prior studies call good: this one tests them."
     if source == SOURCES[2]:
-        return f"After {n_trials} trials nothing speaks for the prior studies: they have no say."
+        return f"After {n_trials} trials these say more than the prior studies, which have no say."
     if n_trials == 0:
         return "No trial yet: the configuration that the prior studies together expect to be best."
     return f"Expected improvement under the prior studies, corrected by {n_trials} own trials."

@@ -264,26 +264,31 @@ def _moved(update: FittedPrior | None, space: Space, known: NDArray[np.int64]) -
 
 
 def as_fitted(
-    priors: FittedPrior | Prior | Sequence[optuna.Study] | None, device: str | None
+    priors: FittedPrior | Prior | Sequence[optuna.Study | Prior] | None, device: str | None
 ) -> FittedPrior:
     """Return the trained surrogate of whatever a user passes as prior studies."""
     return priors if isinstance(priors, FittedPrior) else fit_prior(as_prior(priors), device)
 
 
-def as_prior(priors: FittedPrior | Prior | Sequence[optuna.Study] | None) -> Prior:
+def as_prior(priors: FittedPrior | Prior | Sequence[optuna.Study | Prior] | None) -> Prior:
     """Return the records of whatever a user passes as prior studies."""
     if isinstance(priors, FittedPrior):
         return priors.prior
     if isinstance(priors, Prior):
         return priors
     several = isinstance(priors, Sequence) and not isinstance(priors, str | bytes)
-    if priors is not None and not (several and all(isinstance(s, optuna.Study) for s in priors)):
-        kinds = [type(s).__name__ for s in priors] if several else type(priors).__name__
+    listed = list(priors) if several and priors is not None else []
+    known = [prior for prior in listed if isinstance(prior, Prior)]
+    studies = [study for study in listed if isinstance(study, optuna.Study)]
+    if known and len(known) == len(listed):
+        return Prior.joined(known)
+    if priors is not None and (not several or len(studies) < len(listed)):
+        kinds = [type(s).__name__ for s in listed] if several else type(priors).__name__
         raise ValueError(
-            "prior_studies must be a sequence of studies, a Prior or a FittedPrior, "
-            f"got {kinds}; read a storage with Prior.from_storage(url)."
+            "prior_studies must be a sequence of studies, or one of Priors, a Prior or a "
+            f"FittedPrior, got {kinds}; read a storage with Prior.from_storage(url)."
         )
-    return Prior.from_studies(priors or ())
+    return Prior.from_studies(studies)
 
 
 def _check(parameters: GPParameters, n_tasks: int, n_dims: int) -> None:

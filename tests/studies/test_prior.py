@@ -15,6 +15,7 @@ from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
 import pytest
 
+import optuna_meta
 from optuna_meta._files import write_arrays
 from optuna_meta.features import META_FEATURES_KEY
 from optuna_meta.features import record_meta_features
@@ -416,3 +417,21 @@ def test_what_outcomes_mean_is_kept_in_files(tmp_path: Path) -> None:
     prior.save(tmp_path / "again.safetensors")
     again = Prior.load(tmp_path / "again.safetensors")
     assert [task.outcome for task in again.tasks] == [task.outcome for task in prior.tasks]
+
+
+def test_priors_of_several_readers_are_one() -> None:
+    def prior_of(name: str, high: float) -> Prior:
+        study = optuna.create_study(
+            study_name=name, sampler=optuna.samplers.RandomSampler(seed=len(name))
+        )
+        study.optimize(lambda t: (t.suggest_float("x", 0.0, high) - 0.4) ** 2, n_trials=6)
+        return Prior.from_studies([study])
+
+    one, other = prior_of("one", 1.0), prior_of("other", 2.0)
+    both = Prior.joined([one, other])
+    assert both.names == ("one", "other") and both.space.dimensions[0].high == 2.0
+    sampler = optuna_meta.MetaSampler(prior_studies=[one, other], seed=0)
+    x = optuna.create_study(sampler=sampler).ask().suggest_float("x", 0.0, 1.0)
+    assert abs(x - 0.4) < 0.3
+    with pytest.raises(ValueError, match="named"):
+        Prior.joined([one, one])

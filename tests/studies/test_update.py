@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 import time
 from typing import Any
+import warnings
 
 import numpy as np
 import optuna
@@ -178,9 +179,12 @@ def test_who_serves_is_not_left_out(tmp_path: Path) -> None:
     storage = RDBStorage(f"sqlite:///{tmp_path}/left.db")
     add(storage, "serves")
     add(storage, "short", n_trials=0)
-    before = Prior.from_storage(storage)
+    with pytest.warns(UserWarning, match="'short' is left out"):
+        before = Prior.from_storage(storage)
     assert set(before.left_out) == {"short"}
-    unchanged = Prior.from_storage(storage, update=before)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Told again or not.
+        unchanged = Prior.from_storage(storage, update=before)
     assert unchanged.left_out == before.left_out
     study = optuna.load_study(study_name="short", storage=storage)
     study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=4)
