@@ -96,6 +96,7 @@ def _helpers(summary: StudySummary) -> list[PriorSummary]:
 def _prior_table(summary: StudySummary, style: TextStyle) -> str:
     header = ["prior study", "mean share", "last share", "led", "rank correlation", "state"]
     shown = summary.priors[:_MOST_STUDIES]
+    most = max((prior.share for prior in summary.priors), default=0.0)
     rows = [
         [
             style.name(prior.name),
@@ -103,7 +104,7 @@ def _prior_table(summary: StudySummary, style: TextStyle) -> str:
             f"{prior.last_share:.2f}",
             f"{prior.n_led} of {summary.n_recorded}",
             _agreement(prior),
-            _state(prior),
+            _state(prior, most),
         ]
         for prior in shown
     ]
@@ -119,11 +120,18 @@ def _agreement(prior: PriorSummary) -> str:
     return f"{prior.agreement[0]:.2f} ({prior.agreement[1]} trials)"
 
 
-def _state(prior: PriorSummary) -> str:
+def _state(prior: PriorSummary, most: float) -> str:
+    """Say what became of a prior study, where the greatest mean share of any is ``most``."""
     parts = ["reversed"] if prior.is_reversed else []
     if prior.dropped_at is not None:
         parts.append(f"dropped at trial {prior.dropped_at}")
-    return ", ".join(parts) or ("helped" if prior.share > 0.0 or prior.n_led else "no say")
+    if parts:
+        return ", ".join(parts)
+    counts = prior.share >= _MUCH * most if most > 0.0 else bool(prior.n_led)
+    is_against = prior.agreement is not None and prior.agreement[0] <= 0.0
+    if counts and not is_against:
+        return "helped"
+    return "little say" if prior.share > 0.0 else "no say"
 
 
 def _saved(summary: StudySummary) -> str:
