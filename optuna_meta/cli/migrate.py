@@ -70,6 +70,9 @@ def _run(arguments: argparse.Namespace) -> None:
     rows = [{"trial": number, "carried_over": True, "reason": ""} for number in done.carried]
     rows += [{"trial": n, "carried_over": False, "reason": why} for n, why in done.left.items()]
     write(sorted(rows, key=lambda row: int(str(row["trial"]))), arguments.format)
+    if rows and not done.carried:
+        why = next(iter(done.left.values()))
+        print(f"No trial fits the new space ({why}): check the names.", file=sys.stderr)
     given = {"rename": rename, "defaults": defaults}
     options = "".join(f", {name}={value!r}" for name, value in given.items() if value)
     print(

@@ -135,6 +135,8 @@ def _state(prior: PriorSummary, most: float) -> str:
 
 
 def _saved(summary: StudySummary) -> str:
+    if not summary.n_recorded:
+        return "No trial of this study is MetaSampler's: there is nothing to save."
     if summary.saving is None:
         return (
             "Not estimated here: that takes the sampler, one objective without constraints, and "
