@@ -126,7 +126,8 @@ def test_nothing_but_these_two_is_built() -> None:
 
 
 def test_the_wheel_holds_the_package_and_its_licence() -> None:
-    info = {f"{INFO}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")}
+    names = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    info = {f"{INFO}/{name}" for name in names}
     files = read("wheel")
     assert set(files) == SOURCES | info
     assert "optuna_meta/py.typed" in files
