@@ -2,17 +2,58 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import cached_property
 import os
 import threading
+from types import TracebackType
+
+from threadpoolctl import ThreadpoolController
 
 
 __all__ = ["COMPUTING"]
 
+
+class Computing:
+    """A lock, to be held by a ``with`` statement, under which linear algebra has one thread.
+
+    Our matrices are small: many threads on them take longer than one, and where each of several
+    workers starts as many as there are cores, they wait for each other most of the time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._limits = ExitStack()
+        if hasattr(os, "register_at_fork"):
+            released = self._lock.release
+            os.register_at_fork(
+                before=self._lock.acquire, after_in_parent=released, after_in_child=released
+            )
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+        if self._depth == 1:
+            self._limits.enter_context(self._controller.limit(limits=1, user_api="blas"))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._limits.close()
+        self._lock.release()
+
+    @cached_property
+    def _controller(self) -> ThreadpoolController:
+        """What knows the libraries, once NumPy and SciPy have loaded theirs."""
+        return ThreadpoolController()
+
+
 # No storage is asked under it, lest threads wait for each other's. Not a lock of an object, which
 # would have to be pickled, and which a child, forked while a thread held it, would wait for.
-COMPUTING = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    released = COMPUTING.release
-    os.register_at_fork(
-        before=COMPUTING.acquire, after_in_parent=released, after_in_child=released
-    )
+COMPUTING = Computing()

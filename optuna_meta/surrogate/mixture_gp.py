@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,18 +152,18 @@ class MixtureGP:
     @property
     def has_doubt(self) -> bool:
         """Whether any component is left that does not follow the prior studies."""
-        return bool((self._arms() != Arm.FOLLOW).any())
+        return bool((self._arms != Arm.FOLLOW).any())
 
     def doubt(self) -> MixtureGP:
         """Return the mixture of the components that do not follow the prior studies."""
-        doubting = np.flatnonzero(self._arms() != Arm.FOLLOW)
+        doubting = np.flatnonzero(self._arms != Arm.FOLLOW)
         posteriors = tuple(self.posteriors[k] for k in doubting)
         weights = self.weights[doubting] / self.weights[doubting].sum()
         return MixtureGP(self.observed, self.task_weights, self.scales, posteriors, weights)
 
     def predict(self, candidates: Inputs, least_weight: float = LEAST_WEIGHT) -> Predictions:
         """Predict by the components that carry at least ``least_weight``, arms sharpened."""
-        sharpened = self._sharpened_weights()
+        sharpened = self._sharpened_weights
         chosen = self._chosen(least_weight)
         posteriors = [self.posteriors[k] for k in chosen]
         w = self.task_weights
@@ -192,23 +193,25 @@ class MixtureGP:
 
     def _chosen(self, least_weight: float) -> NDArray[np.int64]:
         """Find the components that count: before any trial, those that follow the priors."""
-        sharpened = self._sharpened_weights()
+        sharpened = self._sharpened_weights
         if self.n_trials == 0:
-            follows = self._arms() == Arm.FOLLOW
+            follows = self._arms == Arm.FOLLOW
             return np.flatnonzero(follows if follows.any() else ~follows)
         return np.asarray(np.flatnonzero(sharpened >= min(least_weight, sharpened.max())))
 
+    @cached_property
     def _sharpened_weights(self) -> Array:
         """Return the weights (H,) with the odds of the arms squared.
 
         The arm that knows less promises more improvement, and so does the one that expects the
         reverse: weighed by their probability alone, the less likely ones would choose most trials.
         """
-        arms = self._arms()
+        arms = self._arms
         same = arms[:, None] == arms
         sharpened = self.weights * (same @ self.weights)
         return np.asarray(sharpened / sharpened.sum())
 
+    @cached_property
     def _arms(self) -> NDArray[np.object_]:
         return np.array([p.component.arm for p in self.posteriors], dtype=object)
 

@@ -75,6 +75,20 @@ def test_studies_of_noise_among_good_ones_weigh_next_to_nothing() -> None:
     assert initial_trust(mixed) > 2.0 * trust_in(noise)
 
 
+def test_of_few_trials_noise_weighs_less_than_what_others_know() -> None:
+    """Ten shuffled values may well look like a function, but like no other study's."""
+    space, weights = Space(tuple(map(Dimension, "abcd"))), []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        rows = rng.random((5, 10, 4))
+        values = np.sum((rows - 0.5) ** 2, axis=2)
+        values[4] = rng.permutation(values[4])
+        tasks = [Task(f"s{t}", *pair) for t, pair in enumerate(zip(rows, values, strict=True))]
+        weights.append(signal_weights(reliability_of(fit_prior(Prior(space, tuple(tasks))))))
+    good, noise = np.mean(weights, axis=0)[:4], np.mean(weights, axis=0)[4]
+    assert noise < 0.75 * good.min()
+
+
 def test_one_study_of_noise_is_found_too() -> None:
     assert trust_in(prior(1, 30, shuffled=True)) < 0.4 < 0.65 < trust_in(prior(1, 30))
 
