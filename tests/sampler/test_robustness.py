@@ -155,7 +155,7 @@ def test_the_target_is_not_its_own_prior(tmp_path: Path) -> None:
         run(bowl(), 8, seed=i, storage=url, study_name=f"prior {i}")
     target = run(bowl(), 3, seed=7, storage=url, study_name="target")
     sampler = meta_sampler(Prior.from_storage(url))
-    assert len(sampler._fitted) == 3
+    assert len(sampler._known.fitted) == 3
     resumed = optuna.load_study(study_name="target", storage=url, sampler=sampler)
     resumed.optimize(bowl(), n_trials=2)
     assert [p.study for p in sampler.explain(resumed).priors].count("target") == 0
@@ -163,7 +163,7 @@ def test_the_target_is_not_its_own_prior(tmp_path: Path) -> None:
         "prior 0",
         "prior 1",
     }
-    fitted = sampler._fitted
+    fitted = sampler._known.fitted
     explained = meta_sampler(fitted).explain(target)
     assert explained.params == meta_sampler(fitted.without(["target"])).explain(target).params
 
