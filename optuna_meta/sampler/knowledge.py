@@ -47,7 +47,7 @@ class Knowledge:
 
     Args:
         fitted: The prior studies.
-        refresh: How and when they are read anew.
+        refresh: How and when they are read anew; never if ``None``.
         features: The target's meta-features; those that are recorded on it if ``None``.
         candidates: The only configurations that may be suggested; any if ``None``.
         prices: What trials cost; ``None`` where that does not count.
@@ -55,7 +55,7 @@ class Knowledge:
     """
 
     fitted: FittedPrior
-    refresh: Refresh = field(default_factory=Refresh)
+    refresh: Refresh | None = None
     features: Mapping[str, float] | None = None
     candidates: CandidateList | None = None
     prices: Prices | None = None
@@ -134,10 +134,17 @@ class Knowledge:
     def request(self, study: Study, suggester: Suggester, target: TargetStudy) -> SuggestRequest:
         """Encode what a trial asks of the suggester, costs included where they count."""
         request = target.encode(suggester.fitted, self.state(study))
-        return request if self.prices is None else self.prices.priced(request, target.trials)
+        prices = self.prices_by(suggester)
+        return request if prices is None else prices.priced(request, target.trials)
 
-    def renew_priors(self, study: Study) -> None:
-        """Read the prior studies anew; where that fails, those that are known serve on."""
+    def prices_by(self, suggester: Suggester) -> Prices | None:
+        """Return what trials cost by a suggester's prior studies: the study itself is none."""
+        return self.prices and replace(self.prices, prior=suggester.fitted.prior)
+
+    def renew_priors(self, study: Study, number: int) -> None:
+        """Read the prior studies anew where a trial is due to; else those known serve on."""
+        if self.refresh is None or not self.refresh.is_due(number):
+            return
         try:
             found = self.refresh.renewed(self.fitted)
         except Exception as error:  # A prior study is never worth the user's trial.
@@ -145,5 +152,3 @@ class Knowledge:
             return
         if found is not self.fitted:
             self.fitted, self._suggesters = found, BoundedMap(_MOST_STUDIES)
-            if self.prices is not None:
-                self.prices = replace(self.prices, prior=found.prior)

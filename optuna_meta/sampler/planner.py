@@ -32,7 +32,6 @@ from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import used_candidates
 from optuna_meta.sampler.target_study import withheld_params
 from optuna_meta.suggest.candidate_list import NoCandidateError
-from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
@@ -74,8 +73,7 @@ class Planner:
             return recorded
         if trial.number % _DESCRIBED_EVERY == 0:
             state.described = None
-        if self.known.refresh.is_due(trial.number):
-            self.known.renew_priors(study)
+        self.known.renew_priors(study, trial.number)
         try:
             trials = offer.trials if offer else study.get_trials(deepcopy=False)
             withheld = sorted(offer.names - search_space.keys()) if offer else []
@@ -175,8 +173,7 @@ class Planner:
             request = self.known.request(study, suggester, target)
             suggestion = suggester.suggest(request, rng)
             reason = self._reason(suggester, target, suggestion, state, features)
-            if self.known.prices is not None:
-                prices = self.known.prices
+            if prices := self.known.prices_by(suggester):
                 cost = prices.forecast(request, target.trials, suggestion.row)
                 reason = {**reason, "cost": cost}
             plan = Plan(self._params(request, suggestion), reason)
@@ -261,14 +258,8 @@ class Planner:
                 "cold. Objectives are the same where their metric names are, else where their "
                 "positions among equally many are."
             )
-        elif n_priors and suggestion.trust < LEAST_TRUST:
-            tell(
-                f"The trials of study {study.study_name!r} say more than the prior studies, "
-                "without which it goes on.",
-                logging.INFO,
-            )
         for event in plan.reason.get("events", ()):
-            if event.startswith(("dropped:", "back:", "reversed:", "together:")):
+            if event.startswith(("dropped:", "back:", "reversed:", "alone:", "together:")):
                 tell(f"Study {study.study_name!r}: {event}", logging.INFO)
 
     def _tell_failure(self, study: Study, what: str, error: Exception) -> None:

@@ -128,9 +128,10 @@ class MetaSampler(BaseSampler):
             raise ValueError(f"budget must be positive, got {budget!r}.")
         if not cost_aware and budget is not None:
             raise ValueError("budget= is for cost_aware=True, which was not given.")
+        renewal = Refresh(refresh, refresh_every)
         self._known = Knowledge(
             fitted,
-            Refresh(refresh, refresh_every),
+            None if refresh is None else renewal,
             features,
             None if candidates is None else read_candidates(candidates),
             Prices(fitted.prior, budget, cost) if cost_aware else None,

@@ -70,6 +70,14 @@ def test_priors_tells_which_studies_can_serve(
     assert found["empty"]["reason"] == "it has no finished trial with a value"
 
 
+def test_values_are_split_by_tabs(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = answer(capsys, "priors", "--storage", url)
+    assert main(["priors", "--storage", url, "-f", "value", "-q"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [len(row) for row in rows] == [len(record) for record in expected]
+    assert "it has no finished trial with a value" in {cell for row in rows for cell in row}
+
+
 def test_priors_tells_what_is_shared_with_a_study(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
