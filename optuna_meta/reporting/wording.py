@@ -104,7 +104,17 @@ def _helpers(summary: StudyReport) -> list[PriorReport]:
     if max(sizes, default=0.0) <= 0.0:  # Earlier versions recorded no shares.
         led = [prior for prior in summary.priors if prior.n_led]
         return sorted(led, key=lambda prior: -prior.n_led)[:3]
-    return [prior for prior in summary.priors if prior.share >= _MUCH * max(sizes)][:3]
+    return [prior for prior in summary.priors if _helped(prior, max(sizes))][:3]
+
+
+def _helped(prior: PriorReport, most: float) -> bool:
+    """Tell whether a prior study had much of the greatest mean share, and trials bear it out.
+
+    Before any trial shows which one misleads all have a share: one that was left then is no help.
+    """
+    counts = prior.share >= _MUCH * most if most > 0.0 else bool(prior.n_led)
+    is_against = prior.agreement is not None and prior.agreement[0] <= 0.0
+    return counts and not is_against and (prior.dropped_at is None or prior.n_led > 0)
 
 
 def _prior_table(summary: StudyReport, style: TextStyle) -> str:
@@ -141,9 +151,7 @@ def _state(prior: PriorReport, most: float) -> str:
         parts.append(f"dropped at trial {prior.dropped_at}")
     if parts:
         return ", ".join(parts)
-    counts = prior.share >= _MUCH * most if most > 0.0 else bool(prior.n_led)
-    is_against = prior.agreement is not None and prior.agreement[0] <= 0.0
-    if counts and not is_against:
+    if _helped(prior, most):
         return "helped"
     return "little say" if prior.share > 0.0 else "no say"
 

@@ -221,7 +221,7 @@ def test_all_formats_tell_the_same(url: str, capsys: pytest.CaptureFixture[str])
     assert yaml.safe_load(told["yaml"]) == json.loads(told["json"])
     rows = [line for line in told["table"].splitlines() if line.startswith("|")]
     assert len(rows) == 5 and len({len(row) for row in rows}) == 1
-    assert len(told["value"].splitlines()) == 4 and "two yes 12 kind, lr 0" in told["value"]
+    assert len(told["value"].splitlines()) == 4 and "two\tyes\t12\tkind, lr\t0" in told["value"]
 
 
 def test_no_study_that_serves_is_exit_code_one(

@@ -29,6 +29,17 @@ def test_a_report_says_what_helped_what_was_dropped_and_what_is_reversed() -> No
     assert "Not estimated here" in text
 
 
+def test_what_was_left_before_trials_told_is_no_help() -> None:
+    """Its share is of the first suggestions, when nobody knew better."""
+    shares = [{"good": 0.3, "early": 0.3}] * 2 + [{"good": 0.3}] * 2
+    events = [[], [], [], ["dropped: early"]]
+    told = [
+        record(shares=s, events=e, leaned_on="good") for s, e in zip(shares, events, strict=True)
+    ]
+    text = study_text(summarise(recorded_study(told)), Markdown())
+    assert "Most help came from `good`." in text and "dropped at trial 3" in text
+
+
 def test_a_saving_is_told_with_its_interval_and_as_an_estimate() -> None:
     summary = summarise(telling_study())
     saving = Saving(5, 0.5, np.array([9.0, 12.0, np.inf]), 20)
