@@ -31,9 +31,10 @@ def write(records: Sequence[Mapping[str, Any]], form: str) -> None:
         print(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), end="")
     elif form == "value":
         for record in plain:
-            print(" ".join(_cell(value) for value in record.values()))
+            print("\t".join(_cell(value) for value in record.values()))
     else:
-        print("\n".join(_table(plain)))
+        for line in _table(plain):
+            print(line)
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ from optuna.study import StudyDirection
 from optuna.trial import Trial
 from optuna.trial import TrialState
 
+from optuna_meta._html import listed
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.replay.cold_start import best_so_far
@@ -49,6 +50,7 @@ class Saving:
         is_estimate: Whether they were run on what the study may be, and not on the objective.
         courses: Best value of each after 1, 2, ... trials, in the study's unit; that of the study
             itself from where it was reached.  # (R, limit)
+        priors: The prior studies on whose model an estimate rests.
     """
 
     trials: int
@@ -57,6 +59,7 @@ class Saving:
     limit: int
     is_estimate: bool = True
     courses: Array = field(default_factory=lambda: np.zeros((0, 0)), repr=False)  # (R, limit)
+    priors: tuple[str, ...] = ()
 
     @property
     def median(self) -> float:
@@ -69,7 +72,21 @@ class Saving:
         edge = 0.5 * (1.0 - _LEVEL)
         return _quantile(self.needed, edge), _quantile(self.needed, 1.0 - edge)
 
-    def __str__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """What was saved, in one sentence: the median and the interval of the same number."""
+        low, high = (end - self.trials for end in self.interval)
+        by, most = self.median - self.trials, self.limit - self.trials
+        between = f"({_LEVEL:.0%}: {_shown(low, most)} to {_shown(high, most)})"
+        if by > 0:
+            saved = f"about {by:.0f}" if np.isfinite(by) else f"more than {most}"
+            return f"It has saved {saved} trials {between}."
+        lost = f"it has cost {-by:.0f}" if by < 0 else "nor has it cost any"
+        return f"It has saved no trial: {lost} {between}."
+
+    @property
+    def details(self) -> str:
+        """Trials of the study and of cold starts, and how these were run, in one sentence."""
         low, high = self.interval
         how = "replays on a model of the study" if self.is_estimate else "real cold starts"
         return (
@@ -78,6 +95,10 @@ class Saving:
             f"{_shown(self.median, self.limit)} ({_LEVEL:.0%} of {len(self.needed)} {how}: "
             f"{_shown(low, self.limit)} to {_shown(high, self.limit)})."
         )
+
+    def __str__(self) -> str:
+        rests = f" The model rests on {len(self.priors)} prior studies: {listed(self.priors)}."
+        return f"{self.headline} {self.details}{rests if self.is_estimate and self.priors else ''}"
 
 
 def estimate_saving(
@@ -132,8 +153,11 @@ def estimate_saving(
         else:
             runs.append(sign * run_cold(objective, cold, sign * goal, limit, study.direction))
     needed = [len(run) if run[-1] <= goal else np.inf for run in runs]
-    courses = np.array([best_so_far(run, goal, limit) for run in runs])
-    return Saving(n, sign * goal, np.array(needed), limit, objective is None, sign * courses)
+    courses = sign * np.array([best_so_far(run, goal, limit) for run in runs])
+    priors = model.suggester.fitted.study_names
+    return Saving(
+        n, sign * goal, np.array(needed), limit, objective is None, courses, tuple(priors)
+    )
 
 
 def _quantile(needed: Array, q: float) -> float:

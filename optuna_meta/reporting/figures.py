@@ -9,7 +9,7 @@ from optuna import Study
 from optuna.samplers import BaseSampler
 
 from optuna_meta.replay.saving import Saving
-from optuna_meta.reporting.summary import StudySummary
+from optuna_meta.reporting.summary import StudyReport
 from optuna_meta.sampler.sampler import MetaSampler
 from optuna_meta.visualization.calibration import plot_calibration
 from optuna_meta.visualization.plotly_figure import placeholder
@@ -38,7 +38,7 @@ def _first(study: Study) -> Target | None:
 
 
 def published_figures(
-    study: Study, sampler: BaseSampler | None, summary: StudySummary
+    study: Study, sampler: BaseSampler | None, summary: StudyReport
 ) -> dict[str, go.Figure]:
     """Return the figures that lie with the study, by ids that stay the same."""
     target = _first(study)
@@ -54,7 +54,7 @@ def published_figures(
 
 
 def all_figures(
-    study: Study, sampler: BaseSampler | None, summary: StudySummary
+    study: Study, sampler: BaseSampler | None, summary: StudyReport
 ) -> list[go.Figure]:
     """Return all figures that say something of a study, for a file."""
     target, found = _first(study), [plot_trust(study)]

@@ -72,15 +72,16 @@ def html_report(
             f"<script>{offline.get_plotlyjs()}</script></head><body>",
             study_text(summary, style),
             *drawn,
-            _trials(study, style),
+            _trials(study, style, bool(summary.gains)),
             "</body></html>",
         ]
     )
 
 
-def _trials(study: Study, style: Html) -> str:
+def _trials(study: Study, style: Html, has_lineage: bool) -> str:
     """Write each trial's own story, folded away."""
-    texts = [(t.number, trial_text(t, style)) for t in study.get_trials(deepcopy=False)]
+    trials = study.get_trials(deepcopy=False)
+    texts = [(t.number, trial_text(t, style, has_lineage)) for t in trials]
     known = [(number, text) for number, text in texts if text][-_MOST_TRIALS:]
     return "\n".join(
         f"<details><summary>Trial {number}</summary>{text}</details>" for number, text in known

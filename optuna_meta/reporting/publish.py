@@ -21,7 +21,7 @@ from optuna_meta._optuna import study_system_attrs
 from optuna_meta.replay.saving import Saving
 from optuna_meta.reporting.figures import published_figures
 from optuna_meta.reporting.summary import saving_of
-from optuna_meta.reporting.summary import StudySummary
+from optuna_meta.reporting.summary import StudyReport
 from optuna_meta.reporting.summary import summarise
 from optuna_meta.reporting.text_style import Markdown
 from optuna_meta.reporting.wording import study_text
@@ -67,14 +67,14 @@ def publish_report(
     summary, style = summarise(study, saving_of(study, used, saving)), Markdown()
     _note(dashboard, study, study_text(summary, style))
     for trial in noted_trials(study.get_trials(deepcopy=False), summary):
-        _note(dashboard, notable(study, trial), trial_text(trial, style))
+        _note(dashboard, notable(study, trial), trial_text(trial, style, bool(summary.gains)))
     stored = study_system_attrs(study)
     for figure_id, figure in published_figures(study, used, summary).items():
         if _stored_figure(stored, figure_id) != figure.to_json():
             dashboard.save_plotly_graph_object(study, figure, graph_object_id=figure_id)
 
 
-def noted_trials(trials: Sequence[FrozenTrial], summary: StudySummary) -> list[FrozenTrial]:
+def noted_trials(trials: Sequence[FrozenTrial], summary: StudyReport) -> list[FrozenTrial]:
     """Choose the trials that get a note: the best, those before which something happened, tests.
 
     Others follow from the first on, as far as there is room.

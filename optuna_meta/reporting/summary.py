@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from optuna import Study
@@ -15,24 +16,26 @@ from optuna.trial import TrialState
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.replay.saving import estimate_saving
 from optuna_meta.replay.saving import Saving
+from optuna_meta.sampler.agreement import is_reverse
+from optuna_meta.sampler.agreement import opinion
+from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.events import study_events
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.sampler import MetaSampler
+from optuna_meta.sampler.weights_source import SCRATCH
+from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.visualization.weights_lineage import lineage
-from optuna_meta.visualization.weights_lineage import SCRATCH
 from optuna_meta.visualization.weights_lineage import SourceGain
 
 
-__all__ = ["PriorSummary", "prior_summaries", "saving_of", "StudySummary", "summarise"]
+__all__ = ["PriorReport", "prior_reports", "saving_of", "StudyReport", "summarise"]
 
-
-_IN_USE = 0.02  # Least share of a study that says something.
-_REVERSED = -0.5  # Rank correlation that is no chance, on as many trials as make the event.
+_IN_USE = 0.02  # Least share.
 
 
 @dataclass(frozen=True)
-class PriorSummary:
+class PriorReport:
     """What one prior study did.
 
     Args:
@@ -44,8 +47,8 @@ class PriorSummary:
             where none is recorded.
         dropped_at: Number of the trial from which it was left and did not come back; ``None``
             where it was not.
-        is_reversed: Whether trials showed its order to be the reverse of the study's, and the
-            last of them still do.
+        is_reversed: Whether the study's trials showed its order to be the reverse of theirs, and
+            later ones did not show the opposite.
     """
 
     name: str
@@ -58,7 +61,7 @@ class PriorSummary:
 
 
 @dataclass(frozen=True)
-class StudySummary:
+class StudyReport:
     """A study in a report.
 
     Args:
@@ -67,6 +70,8 @@ class StudySummary:
         n_recorded: Trials with a record.
         best: The best trial, where there is one objective.
         trust: That of the first and of the last trial with a record.
+        opinion: Whether the prior studies agree with the own trials: one of the words of
+            ``agreement.py`` and the evidence, of the time when the study went on alone, if it has.
         n_probes: Tests of the prior studies.
         priors: The prior studies, those that helped most first.
         events: Number of a trial, and what had happened before it.
@@ -79,16 +84,17 @@ class StudySummary:
     n_recorded: int
     best: FrozenTrial | None
     trust: tuple[float, float] | None
+    opinion: tuple[str, str]
     n_probes: int
-    priors: tuple[PriorSummary, ...]
+    priors: tuple[PriorReport, ...]
     events: tuple[tuple[int, str], ...]
     saving: Saving | None
     gains: tuple[SourceGain, ...]
 
 
-def prior_summaries(
+def prior_reports(
     records: Sequence[TrialRecord], events: Sequence[tuple[int, str]]
-) -> tuple[PriorSummary, ...]:
+) -> tuple[PriorReport, ...]:
     """Gather what records say of each prior study that any of them names.
 
     Args:
@@ -101,20 +107,19 @@ def prior_summaries(
     uses = {
         event.partition(": ")[2]: (number, event) for number, event in events if _is_use(event)
     }
-    reversed_ones = {event.partition(": ")[2] for _, event in events if _kind(event) == "reversed"}
     found = []
-    for name in dict.fromkeys([*named, *led, *uses, *reversed_ones]):
+    for name in dict.fromkeys([*named, *led, *uses]):
         shares = [record.shares.get(name, 0.0) for record in records]
         agreement = [r.agreement[name] for r in records if name in r.agreement]
         number, last = uses.get(name, (None, ""))
-        prior = PriorSummary(
+        prior = PriorReport(
             name,
             float(np.mean(shares)),
             shares[-1],
             led.count(name),
             agreement[-1] if agreement else None,
             number if _kind(last) == "dropped" else None,
-            name in reversed_ones and _is_reversed(shares, agreement),
+            _is_reversed(records, name),
         )
         found.append(prior)
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
@@ -124,10 +129,22 @@ def _kind(event: str) -> str:
     return event.partition(": ")[0]
 
 
-def _is_reversed(shares: Sequence[float], agreement: Sequence[tuple[float, int]]) -> bool:
-    """Tell whether what trials showed of a study's order still holds, and is no noise's chance."""
-    has_signal = max(map(abs, shares)) >= _IN_USE  # Noise never has a share.
-    return has_signal and (not agreement or agreement[-1][0] <= _REVERSED)
+def _is_reversed(records: Sequence[TrialRecord], name: str) -> bool:
+    """Tell whether trials showed a study's order to be the reverse, and none the opposite."""
+    seen, is_used_so = False, False
+    for record in records:
+        is_used_so |= record.shares.get(name, 0.0) <= -_IN_USE
+        seen |= is_reverse(record.agreement, name, is_used_so)
+    last = next((r.agreement[name] for r in reversed(records) if name in r.agreement), None)
+    return seen and last is not None and last[0] < 0.0
+
+
+def _opinion(records: Sequence[TrialRecord]) -> tuple[str, str]:
+    """Say why the study goes on alone, if it does; else whether prior studies agree with it."""
+    alone = list(takewhile(lambda record: record.trust < LEAST_TRUST, reversed(records)))
+    told = [opinion(r.agreement) for r in (reversed(alone) if alone else records[-1:])]
+    clear = [found for found in told if found[0] != UNCLEAR]
+    return (clear or told or [opinion({})])[0]
 
 
 def _is_use(event: str) -> bool:
@@ -142,7 +159,7 @@ def saving_of(study: Study, sampler: BaseSampler, saving: Saving | bool) -> Savi
     return estimate_saving(study, sampler) if is_asked else None
 
 
-def summarise(study: Study, saving: Saving | None = None) -> StudySummary:
+def summarise(study: Study, saving: Saving | None = None) -> StudyReport:
     """Summarise a study by its records.
 
     Args:
@@ -154,14 +171,15 @@ def summarise(study: Study, saving: Saving | None = None) -> StudySummary:
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
     events = study_events(study)
     best = _best(complete, study) if len(study.directions) == 1 else None
-    return StudySummary(
+    return StudyReport(
         study.study_name,
         len(trials),
         len(records),
         best,
         (records[0].trust, records[-1].trust) if records else None,
+        _opinion(records),
         sum(record.is_probe for record in records),
-        prior_summaries(records, events),
+        prior_reports(records, events),
         events,
         saving,
         _gains(complete, study),

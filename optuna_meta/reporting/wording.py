@@ -3,48 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from optuna_meta.reporting.summary import PriorSummary
-from optuna_meta.reporting.summary import StudySummary
+from optuna_meta.reporting.summary import PriorReport
+from optuna_meta.reporting.summary import StudyReport
 from optuna_meta.reporting.text_style import TextStyle
+from optuna_meta.sampler.agreement import SAME
+from optuna_meta.sampler.agreement import UNCLEAR
+from optuna_meta.sampler.agreement import UNLIKE
 from optuna_meta.sampler.record import read_record
-from optuna_meta.visualization.weights_lineage import SCRATCH
-from optuna_meta.visualization.weights_lineage import source_of
+from optuna_meta.sampler.weights_source import SCRATCH
+from optuna_meta.sampler.weights_source import source_of
+from optuna_meta.suggest.request import LEAST_TRUST
 
 
 __all__ = ["study_text", "trial_text"]
 
 _MOST_STUDIES = 12
 _MOST_EVENTS = 12
+_MOST_NAMED = 6
 _EVENT = 160  # Letters of one.
 _MUCH = 0.25  # Of the largest share: less is no help to speak of.
-_ALONE = 0.1  # Trust below which the prior studies have no say.
+_ALONE = {
+    SAME: "the prior studies are no longer needed, for its own trials know more than they.",
+    UNLIKE: "the prior studies are not like it, and would have misled.",
+    UNCLEAR: "its own trials know more; whether the prior studies misled is not clear.",
+}
 _READING = (
-    "Trust is the probability that prior studies inform this one: it falls where they mislead.",
+    "Trust is the probability that prior studies tell more than the own trials alone. It "
+    "falls where they mislead, and also where they are no longer needed.",
+    "The agreement tells one from the other. It is measured: the rank correlation compares what a "
+    "prior study expects with what the own trials came to. 1 is the same order, 0 none, -1 the "
+    "reverse; near an optimum, where most trials are alike, it is nearer to 0.",
     "A share is a prior study's part of the advantage that the model expected of a configuration, "
     "from 0 to 1; below 0 its order was used in reverse. The rest is the own trials' part.",
-    "The rank correlation compares what a prior study expects with what the own trials came to: 1 "
-    "is the same order, 0 none, -1 the reverse.",
     "A test is a trial chosen as if prior studies were wrong, while nothing could refute them.",
 )
 
 
-def study_text(summary: StudySummary, style: TextStyle) -> str:
+def study_text(summary: StudyReport, style: TextStyle) -> str:
     """Write a report of a study."""
     return "\n\n".join(_sections(summary, style))
 
 
-def _sections(summary: StudySummary, style: TextStyle) -> Iterator[str]:
+def _sections(summary: StudyReport, style: TextStyle) -> Iterator[str]:
     yield style.blocks("title", [f"What earlier studies did for {style.name(summary.name)}"])
     yield style.blocks("text", list(_short(summary, style)))
     if summary.priors:
         yield style.blocks("heading", ["Prior studies"])
         yield _prior_table(summary, style)
     yield style.blocks("heading", ["What it saved"])
-    yield style.blocks("text", [_saved(summary)])
+    yield style.blocks("text", [_saved(summary, style)])
     if summary.gains:
         yield style.blocks("heading", ["Where weights came from"])
         yield _gain_table(summary, style)
@@ -58,7 +70,7 @@ def _sections(summary: StudySummary, style: TextStyle) -> Iterator[str]:
     yield style.blocks("list", _READING)
 
 
-def _short(summary: StudySummary, style: TextStyle) -> Iterator[str]:
+def _short(summary: StudyReport, style: TextStyle) -> Iterator[str]:
     """Tell the most important in one paragraph or two."""
     best = summary.best
     if best is not None:
@@ -75,8 +87,10 @@ def _short(summary: StudySummary, style: TextStyle) -> Iterator[str]:
     helped = [style.name(prior.name) for prior in _helpers(summary)]
     by = f" Most help came from {', '.join(helped)}." if helped else " None of them helped."
     yield f"Trust in the prior studies was {first:.2f} at first and is {last:.2f} now.{by}"
-    if last < _ALONE:
-        yield "The study has gone on alone: they have no say any more."
+    kind, evidence = summary.opinion
+    yield f"Agreement: {style.name(evidence, _EVENT)}."
+    if last < LEAST_TRUST:
+        yield f"The study has gone on alone: {_ALONE[kind]}"
     reversed_ones = [style.name(p.name) for p in summary.priors if p.is_reversed]
     if reversed_ones:
         yield f"In reverse order to this study: {', '.join(reversed_ones)}."
@@ -84,16 +98,26 @@ def _short(summary: StudySummary, style: TextStyle) -> Iterator[str]:
         yield f"Trials that tested the prior studies: {summary.n_probes}."
 
 
-def _helpers(summary: StudySummary) -> list[PriorSummary]:
+def _helpers(summary: StudyReport) -> list[PriorReport]:
     """Return the prior studies, three at most, that helped most."""
     sizes = [prior.share for prior in summary.priors]
     if max(sizes, default=0.0) <= 0.0:  # Earlier versions recorded no shares.
         led = [prior for prior in summary.priors if prior.n_led]
         return sorted(led, key=lambda prior: -prior.n_led)[:3]
-    return [prior for prior in summary.priors if prior.share >= _MUCH * max(sizes)][:3]
+    return [prior for prior in summary.priors if _helped(prior, max(sizes))][:3]
 
 
-def _prior_table(summary: StudySummary, style: TextStyle) -> str:
+def _helped(prior: PriorReport, most: float) -> bool:
+    """Tell whether a prior study had much of the greatest mean share, and trials bear it out.
+
+    Before any trial shows which one misleads all have a share: one that was left then is no help.
+    """
+    counts = prior.share >= _MUCH * most if most > 0.0 else bool(prior.n_led)
+    is_against = prior.agreement is not None and prior.agreement[0] <= 0.0
+    return counts and not is_against and (prior.dropped_at is None or prior.n_led > 0)
+
+
+def _prior_table(summary: StudyReport, style: TextStyle) -> str:
     header = ["prior study", "mean share", "last share", "led", "rank correlation", "state"]
     shown = summary.priors[:_MOST_STUDIES]
     most = max((prior.share for prior in summary.priors), default=0.0)
@@ -114,27 +138,25 @@ def _prior_table(summary: StudySummary, style: TextStyle) -> str:
     return style.table(header, rows)
 
 
-def _agreement(prior: PriorSummary) -> str:
+def _agreement(prior: PriorReport) -> str:
     if prior.agreement is None or not np.isfinite(prior.agreement[0]):
         return "unknown"
     return f"{prior.agreement[0]:.2f} ({prior.agreement[1]} trials)"
 
 
-def _state(prior: PriorSummary, most: float) -> str:
+def _state(prior: PriorReport, most: float) -> str:
     """Say what became of a prior study, where the greatest mean share of any is ``most``."""
     parts = ["reversed"] if prior.is_reversed else []
     if prior.dropped_at is not None:
         parts.append(f"dropped at trial {prior.dropped_at}")
     if parts:
         return ", ".join(parts)
-    counts = prior.share >= _MUCH * most if most > 0.0 else bool(prior.n_led)
-    is_against = prior.agreement is not None and prior.agreement[0] <= 0.0
-    if counts and not is_against:
+    if _helped(prior, most):
         return "helped"
     return "little say" if prior.share > 0.0 else "no say"
 
 
-def _saved(summary: StudySummary) -> str:
+def _saved(summary: StudyReport, style: TextStyle) -> str:
     if not summary.n_recorded:
         return "No trial of this study is MetaSampler's: there is nothing to save."
     if summary.saving is None:
@@ -143,13 +165,23 @@ def _saved(summary: StudySummary) -> str:
             "some trials (publish_report estimates it, report_every= does not)."
         )
     saving = summary.saving
-    by = saving.median - saving.trials
-    saved = f"at least {saving.limit - saving.trials}" if np.isinf(by) else f"about {by:.0f}"
-    verdict = f"It has saved {saved} trials." if by > 0 else "It has saved no trial."
-    return f"{verdict} {saving}"
+    parts = [saving.headline, saving.details]
+    if saving.is_estimate and saving.priors:
+        parts.append(f"The model rests on {_listed(saving.priors, style)}.")
+        if left := [prior.name for prior in summary.priors if prior.name not in saving.priors]:
+            parts.append(
+                f"The trials had other prior studies too, {_listed(left, style)}: with those, the "
+                "estimate would be another."
+            )
+    return " ".join(parts)
 
 
-def _gain_table(summary: StudySummary, style: TextStyle) -> str:
+def _listed(names: Sequence[str], style: TextStyle) -> str:
+    shown = ", ".join(style.name(name) for name in names[:_MOST_NAMED])
+    return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more"
+
+
+def _gain_table(summary: StudyReport, style: TextStyle) -> str:
     rows = []
     for gain in summary.gains[:_MOST_STUDIES]:
         is_scratch = gain.source == SCRATCH
@@ -160,8 +192,14 @@ def _gain_table(summary: StudySummary, style: TextStyle) -> str:
     return style.table(["weights from", "trials", "median value", "better by"], rows)
 
 
-def trial_text(trial: FrozenTrial, style: TextStyle) -> str:
-    """Write why a trial is what it is; empty where nothing is recorded of it."""
+def trial_text(trial: FrozenTrial, style: TextStyle, has_lineage: bool = False) -> str:
+    """Write why a trial is what it is; empty where nothing is recorded of it.
+
+    Args:
+        trial: The trial.
+        style: How to write it.
+        has_lineage: Whether any trial of the study has recorded where its weights came from.
+    """
     record, source = read_record(trial), source_of(trial)
     lines = []
     if record is not None:
@@ -178,4 +216,6 @@ def trial_text(trial: FrozenTrial, style: TextStyle) -> str:
         lines += [f"Before it: {style.name(event, _EVENT)}." for event in record.events[:3]]
     if source is not None:
         lines.append(f"Weights from {style.name(source[1])}.")
+    elif has_lineage and lines:
+        lines.append(f"Weights {SCRATCH}, or nothing is recorded of them.")
     return style.blocks("text", lines)

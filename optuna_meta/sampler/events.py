@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from optuna_meta._html import bounded
 from optuna_meta._html import listed
+from optuna_meta.sampler.agreement import is_reverse
+from optuna_meta.sampler.agreement import measured
+from optuna_meta.sampler.agreement import opinion
+from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.preflight import Preflight
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
@@ -25,7 +30,6 @@ __all__ = ["new_events", "study_events"]
 _IN_USE = 0.02  # Least share.
 _IDLE = 3  # Suggestions in a row without it make a drop; one may look elsewhere.
 _FEW = 24  # Prior studies, of which also one that never was of use is dropped.
-_REVERSED, _ENOUGH = -0.5, 8  # Rank correlation, on so many trials, that is no chance.
 
 
 def new_events(
@@ -50,14 +54,11 @@ def new_events(
         events += found.events()
     if not studies or not suggestion.weights.any():
         return events
-    if suggestion.trust < LEAST_TRUST:
-        alone = "alone: the own trials say more than the prior studies, which have no say"
-        return events if _last(told, "alone:", "together:") == alone else [*events, alone]
-    if _last(told, "alone:", "together:").startswith("alone:"):
-        events.append("together: the prior studies have a say again")
-    if not suggestion.is_probe:
+    agreement = measured(suggestion, studies)
+    events += _of_say(told, suggestion, agreement)
+    if suggestion.trust >= LEAST_TRUST and not suggestion.is_probe:
         events += _of_use(records, told, suggestion, studies)
-    return [*events, *_of_order(told, suggestion, studies)]
+    return [*events, *_of_order(records, told, suggestion, studies, agreement)]
 
 
 def study_events(study: Study) -> tuple[tuple[int, str], ...]:
@@ -109,15 +110,33 @@ def _of_use(
             yield f"dropped: {name}"
 
 
+def _of_say(
+    told: Sequence[str], suggestion: Suggestion, agreement: Mapping[str, tuple[float, int]]
+) -> Iterator[str]:
+    """Yield that the study goes on alone and why, or that the prior studies are back."""
+    last = _last(told, "alone:", "together:")
+    if suggestion.trust >= LEAST_TRUST:
+        if last.startswith("alone:"):
+            yield "together: the prior studies have a say again"
+        return
+    kind, evidence = opinion(agreement)
+    if not last.startswith("alone:") or (UNCLEAR in last and kind != UNCLEAR):
+        yield f"alone: {kind}: {evidence}"
+
+
 def _of_order(
-    told: Sequence[str], suggestion: Suggestion, studies: Sequence[str]
+    records: Sequence[TrialRecord],
+    told: Sequence[str],
+    suggestion: Suggestion,
+    studies: Sequence[str],
+    agreement: Mapping[str, tuple[float, int]],
 ) -> Iterator[str]:
     """Yield which studies call good what the target's trials show to be bad."""
-    if suggestion.n_trials < _ENOUGH:
-        return
     for t in suggestion.order:
-        event = f"reversed: {studies[t]}"
-        if suggestion.agreement[t] <= _REVERSED and event not in told:
+        name = studies[t]
+        shares = [suggestion.shares[t], *(record.shares.get(name, 0.0) for record in records)]
+        event, is_used_so = f"reversed: {name}", min(shares) <= -_IN_USE
+        if event not in told and is_reverse(agreement, name, is_used_so):
             yield event
 
 

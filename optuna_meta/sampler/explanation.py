@@ -19,10 +19,13 @@ from optuna_meta._html import bounded
 from optuna_meta._html import html_table
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.pruning.judge import Verdict
+from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.record import predicted_of
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.weights_source import SCRATCH
+from optuna_meta.sampler.weights_source import source_of
 from optuna_meta.suggest.request import reason_of
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
@@ -83,6 +86,8 @@ class Explanation:
         beats: Share of a prior study's trials that the prior studies together expect it to beat;
             ``None`` where there are none, and of a past trial.
         events: What had happened since the trial before; see ``TrialRecord``.
+        weights_from: The checkpoint that a past trial's model started from; ``None`` where no
+            trial of the study has recorded any (``optuna_meta.weights.record_lineage``).
     """
 
     source: str
@@ -95,6 +100,15 @@ class Explanation:
     predicted: tuple[tuple[float, float, float], ...] = ()
     beats: float | None = None
     events: tuple[str, ...] = ()
+    weights_from: str | None = None
+
+    @property
+    def agreement(self) -> str:
+        """Whether the prior studies agree with the own trials, which trust does not tell."""
+        known = {
+            p.study: (p.agreement, p.n_trials) for p in self.priors if p.agreement is not None
+        }
+        return opinion(known)[1] if known else ""
 
     def __str__(self) -> str:
         lines = [*self._head(), *(f"  {event}" for event in self.events)]
@@ -133,6 +147,10 @@ class Explanation:
             f"source: {self.source} (trust in the prior studies: {self.trust:.2f})",
             self.reason,
         ]
+        if self.agreement:
+            lines.append(f"agreement: {self.agreement}")
+        if self.weights_from is not None:
+            lines.append(f"weights: {self.weights_from}")
         for mean, low, high in self.predicted:
             lines.append(f"predicted value: {mean:.4g} (90 %: {low:.4g} to {high:.4g})")
         if self.beats is not None and not self.predicted:
@@ -257,7 +275,15 @@ def explain_trial(study: Study, number: int) -> Explanation:
         number,
         record.predicted,
         events=_told(record, trial),
+        weights_from=_weights_of(trial, trials),
     )
+
+
+def _weights_of(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> str | None:
+    """Say where a trial's weights came from, if any trial's are recorded."""
+    if source := source_of(trial):
+        return source[1]
+    return f"{SCRATCH}, or nothing is recorded" if any(map(source_of, trials)) else None
 
 
 def _n_before(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> int:

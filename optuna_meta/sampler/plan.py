@@ -28,6 +28,8 @@ __all__ = ["PLAN_KEY", "Offer", "Plan", "plan_of", "servable"]
 PLAN_KEY = "optuna_meta:plan"
 _MOST_BYTES = 2048  # Of it: every reader of a study loads those of all trials.
 _LEAST_BYTES = 600  # Beside a configuration that is as long itself.
+# What it begins with: to optuna-dashboard's table it is a text, which shows these at a glance.
+_FIRST = ("source", "trust", "leaned_on")
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,9 @@ class Plan:
         return all(choice_key(self.params[n]) == choice_key(params[n]) for n in known)
 
     def record(self) -> dict[str, Any]:
-        """Return what the attribute holds."""
-        return _bounded({"params": dict(self.params), **self.reason})
+        """Return what the attribute holds, in the order in which a table shows its beginning."""
+        first = {key: self.reason[key] for key in _FIRST if key in self.reason}
+        return _bounded({**first, "params": dict(self.params), **self.reason})
 
 
 def plan_of(trial: FrozenTrial) -> Plan | None:
@@ -104,8 +107,8 @@ def _bounded(record: Mapping[str, Any]) -> dict[str, Any]:
 
     The configuration, the source and the trust stay in any case; what matters least goes first.
     """
-    params = record.get("params", {})
-    kept = {**record, "params": {n: v for n, v in params.items() if _is_strict(v)}}
+    kept = {key: value for key, value in record.items() if key == "params" or _is_strict(value)}
+    kept["params"] = {n: v for n, v in record.get("params", {}).items() if _is_strict(v)}
     most = max(_MOST_BYTES, _size({"params": kept["params"]}) + _LEAST_BYTES)
     for key in ("agreement", "shares", "events", "predicted", "leaned_on"):
         while kept.get(key) and _size(kept) > most:
@@ -123,6 +126,11 @@ def _shortened(value: Any) -> Any:
 
 
 def _is_strict(value: Any) -> bool:
+    """Tell whether there is no number in a value that strict JSON cannot say."""
+    if isinstance(value, Mapping):
+        return all(map(_is_strict, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_strict, value))
     return not (isinstance(value, float) and not math.isfinite(value))
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
-import math
 from typing import Any
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from optuna_meta.sampler.agreement import measured
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.suggest.request import SOURCES
 from optuna_meta.suggest.request import Suggestion
@@ -39,14 +39,14 @@ class TrialRecord:
             most 1; the rest is the target's own trials' part.
         agreement: Of prior studies, the rank correlation of what each expects with what the
             target's own trials came to, and how many trials these were. All that matter are among
-            them, and the most contrary ones.
+            them, the one that agrees most, and the most contrary ones.
         predicted: Mean, lower and upper end of the interval that holds the value with probability
             0.9, of each objective, in its own unit and direction; empty before trials tell a unit.
         is_probe: Whether the trial was to test what the prior studies say.
         leaned_on: The prior study that helped most; ``None`` where none mattered.
-        events: What had happened since the trial before, such as ``"dropped: name"``. The first
-            word is one of ``used``, ``left out``, ``shared``, ``unshared``, ``dropped``, ``back``,
-            ``alone`` and ``cold``.
+        events: What had happened since the trial before, such as ``"dropped: name"``. They begin
+            with one of ``used``, ``left out``, ``shared``, ``unshared``, ``dropped``, ``back``,
+            ``reversed``, ``alone``, ``together`` and ``cold``.
         cost: What it was expected to cost; ``None`` where costs did not count.
     """
 
@@ -101,12 +101,12 @@ def record_of(
         named = [t for t in suggestion.order if abs(suggestion.shares[t]) >= _LEAST_SHARE]
         shares = {studies[t]: round(float(suggestion.shares[t]), 3) for t in named[:_MOST_NAMED]}
         record["shares"] = shares
-    known = [t for t in suggestion.order if not math.isnan(suggestion.agreement[t])]
-    contrary = sorted(known, key=lambda t: suggestion.agreement[t])
-    told = dict.fromkeys([t for t in known if studies[t] in record.get("shares", ())] + contrary)
+    agreement = measured(suggestion, studies)
+    of_use = [name for name in record.get("shares", ()) if name in agreement]
+    told = dict.fromkeys([*of_use, *list(agreement)[:1], *reversed(agreement)])
     record["agreement"] = {
-        studies[t]: [round(float(suggestion.agreement[t]), 2), suggestion.n_trials]
-        for t in list(told)[:_MOST_NAMED]
+        name: [round(agreement[name][0], 2), agreement[name][1]]
+        for name in list(told)[:_MOST_NAMED]
     }
     record["predicted"] = [list(map(_short, p)) for p in predicted_of(suggestion, directions)]
     return {key: value for key, value in record.items() if value not in ({}, [])}

@@ -155,7 +155,7 @@ class Suggestion:
         candidate: Its index among the request's candidates; -1 where there are none.
         is_drawn: Whether one of its numbers was drawn from a continuum just now, so that nobody
             else has the same.
-        is_of_arm: Whether it is an arm's turn: a choice with parameters of its own.
+        is_of_branch: Whether it is a branch's turn: a choice with parameters of its own.
     """
 
     row: Array  # (D,)
@@ -170,7 +170,7 @@ class Suggestion:
     is_probe: bool = False
     candidate: int = -1
     is_drawn: bool = False
-    is_of_arm: bool = False
+    is_of_branch: bool = False
 
     @property
     def source(self) -> str:
@@ -185,7 +185,7 @@ class Suggestion:
     def reason(self) -> str:
         """The same as a sentence."""
         n = self.n_trials
-        if self.is_of_arm:
+        if self.is_of_branch:
             return "A choice with parameters of its own has its turn: it may yet hold the best."
         if not self.weights.any() and not self.is_probe:
             return f"No prior study has these objectives: the {n} own trials are all there is."
@@ -204,7 +204,7 @@ def reason_of(source: str, n_trials: int) -> str:
     if source == SOURCES[3]:
         return "All trials so far are such as the prior studies call good: this one tests them."
     if source == SOURCES[2]:
-        return f"After {n_trials} trials these say more than the prior studies, which have no say."
+        return f"It rests on the {n_trials} own trials alone: the prior studies have no say."
     if n_trials == 0:
         return "No trial yet: the configuration that the prior studies together expect to be best."
     return f"Expected improvement under the prior studies, corrected by {n_trials} own trials."

@@ -30,9 +30,9 @@ from optuna_meta.space.rows import row_keys
 from optuna_meta.suggest.account import accounted
 from optuna_meta.suggest.account import nothing_asked
 from optuna_meta.suggest.acquisition import AcquisitionFunction
-from optuna_meta.suggest.arms import Arm
-from optuna_meta.suggest.arms import neglected_arm
-from optuna_meta.suggest.arms import within
+from optuna_meta.suggest.branches import Branch
+from optuna_meta.suggest.branches import neglected_branch
+from optuna_meta.suggest.branches import within
 from optuna_meta.suggest.novelty import log_novelty
 from optuna_meta.suggest.novelty import persistence
 from optuna_meta.suggest.novelty import plateaus
@@ -85,12 +85,12 @@ class Suggester:
     features: Mapping[str, float] | None = None
     pools: MutableMapping[str, Pool] = field(default_factory=dict, repr=False)
     _models: dict[Outcome, TransferModel] = field(default_factory=dict, repr=False)
-    _arms: dict[Arm, Suggester] = field(default_factory=dict, repr=False)
+    _branches: dict[Branch, Suggester] = field(default_factory=dict, repr=False)
 
     def copy(self) -> Suggester:
         """Return a suggester that answers alike; what it draws anew does not reach this one."""
         models = {outcome: model.copy() for outcome, model in self._models.items()}
-        return replace(self, pools=copy.copy(self.pools), _models=models, _arms={})
+        return replace(self, pools=copy.copy(self.pools), _models=models, _branches={})
 
     def without(self, name: str) -> Suggester:
         """Return a suggester that a prior study never reached.
@@ -118,18 +118,20 @@ class Suggester:
             trust = float(np.mean([model.trust for model in models]))
             return nothing_asked(len(request.rows), trust, len(self.fitted.study_names))
         asked = self._asked(request, rng)
-        is_alone = _trust(asked.acquisition) < LEAST_TRUST  # Else prior studies know the arms.
-        arm = neglected_arm(request, self.fitted.space.names) if is_alone else None
-        chosen = asked if arm is None else self._of_arm(arm)._asked(within(request, arm), rng)
+        is_alone = _trust(asked.acquisition) < LEAST_TRUST  # Else prior studies know them.
+        branch = neglected_branch(request, self.fitted.space.names) if is_alone else None
+        chosen = asked
+        if branch is not None:
+            chosen = self._of_branch(branch)._asked(within(request, branch), rng)
         row, place = search(*chosen, rng)
-        if arm is not None and _seen(request)(row[None])[0]:  # There is nothing left of the arm.
-            arm, chosen = None, asked
+        if branch is not None and _seen(request)(row[None])[0]:  # There is nothing left of it.
+            branch, chosen = None, asked
             row, place = search(*asked, rng)
         suggestion = self._suggestion(row, request, asked)
         if request.candidates is not None:
             return replace(suggestion, candidate=place)
         is_drawn = place < 0 and _is_drawn(row, request, chosen.pool)
-        return replace(suggestion, is_drawn=is_drawn, is_of_arm=arm is not None)
+        return replace(suggestion, is_drawn=is_drawn, is_of_branch=branch is not None)
 
     def _asked(self, request: SuggestRequest, rng: np.random.Generator) -> _Asked:
         """Gather what a search needs to answer a request."""
@@ -137,11 +139,11 @@ class Suggester:
         acquisition, inputs = self._acquisition(reachable.thinned, pool)
         return _Asked(acquisition, reachable, pool, inputs)
 
-    def _of_arm(self, arm: Arm) -> Suggester:
-        """Return what keeps of an arm's trials what this one keeps of all."""
-        if arm not in self._arms:
-            self._arms[arm] = replace(self.copy(), pools=self.pools)
-        return self._arms[arm]
+    def _of_branch(self, branch: Branch) -> Suggester:
+        """Return what keeps of a branch's trials what this one keeps of all."""
+        if branch not in self._branches:
+            self._branches[branch] = replace(self.copy(), pools=self.pools)
+        return self._branches[branch]
 
     def _acquisition(
         self, request: SuggestRequest, pool: Pool

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-__all__ = ["plot_trust", "records_of", "trust_course", "TrustCourse"]
+__all__ = ["AGREEMENT", "plot_trust", "records_of", "trust_course", "TrustCourse"]
 
 TITLE = "Trust in the prior studies"
 NOTHING = "No trial of this study has a record of MetaSampler."
+AGREEMENT = "agreement (highest rank correlation)"
 _MOST_STUDIES = 7  # Lines that can be told apart.
 _MOST_DROPS = 12
 
@@ -46,6 +47,8 @@ class TrustCourse:
         shares: Signed share of each, 0 where it is not recorded.  # (n, T)
         probes: Which of the trials were tests.  # (n,)
         drops: Number of a trial, and which prior study was left from it on.
+        agreement: Highest rank correlation of a prior study with the own trials; NaN where none
+            is recorded.  # (n,)
     """
 
     numbers: NDArray[np.int64]  # (n,)
@@ -54,6 +57,7 @@ class TrustCourse:
     shares: Array  # (n, T)
     probes: NDArray[np.bool_]  # (n,)
     drops: tuple[tuple[int, str], ...]
+    agreement: Array  # (n,)
 
 
 def records_of(study: Study) -> list[TrialRecord]:
@@ -80,6 +84,7 @@ def trust_course(records: Sequence[TrialRecord], most_studies: int = _MOST_STUDI
             for event in r.events
             if event.startswith("dropped: ")
         ),
+        np.array([max((a for a, _ in r.agreement.values()), default=np.nan) for r in records]),
     )
 
 
@@ -87,7 +92,9 @@ def plot_trust(study: Study) -> go.Figure:
     """Plot the trust in the prior studies, and the share of each, over the trials.
 
     Tests of the prior studies and the trials from which one was dropped are marked. A share below
-    0 says that the study's order is used in reverse.
+    0 says that the study's order is used in reverse. Where trust falls and the agreement, the
+    highest rank correlation of a prior study with the own trials, does not, the prior studies are
+    no longer needed; where both are low, they mislead.
 
     Example:
         .. code-block:: python
@@ -106,7 +113,8 @@ def plot_trust(study: Study) -> go.Figure:
     course = trust_course(records_of(study))
     if not len(course.numbers):
         return placeholder(TITLE, NOTHING)
-    lowest = min(-0.02, 1.1 * float(course.shares.min(initial=0.0)))
+    least = min(course.shares.min(initial=0.0), np.nanmin([0.0, *course.agreement]))
+    lowest = min(-0.02, 1.1 * float(least))
     marks = [_drop_line(number) for number, _ in course.drops[:_MOST_DROPS]]
     return figure_of(
         _traces(course),
@@ -127,6 +135,9 @@ def _traces(course: TrustCourse) -> list[Any]:
     for k, name in enumerate(course.names):
         y, color = numbers(course.shares[kept, k]), COLORS[k % len(COLORS)]
         traces.append(go.Scatter(x=x, y=y, name=shown_name(name), line={"color": color}))
+    if np.isfinite(course.agreement).any():
+        y, line = numbers(course.agreement[kept]), {"color": "black", "dash": "dot"}
+        traces.append(go.Scatter(x=x, y=y, name=AGREEMENT, line=line))
     tests = np.flatnonzero(course.probes)
     if len(tests):
         marker = {"symbol": "diamond-open", "size": 11, "color": "black"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,8 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from optuna_meta._typing import Array
+from optuna_meta.sampler.weights_source import SCRATCH
+from optuna_meta.sampler.weights_source import source_of
 from optuna_meta.visualization.plotly_figure import COLORS
 from optuna_meta.visualization.plotly_figure import figure_of
 from optuna_meta.visualization.plotly_figure import graph_objects
@@ -24,19 +25,16 @@ from optuna_meta.visualization.plotly_figure import thinned
 from optuna_meta.visualization.target_values import Target
 from optuna_meta.visualization.target_values import target_values
 from optuna_meta.visualization.target_values import TargetValues
-from optuna_meta.weights.warm_start.report import WEIGHTS_FROM_KEY
 
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-__all__ = ["lineage", "Lineage", "plot_weights_lineage", "SCRATCH", "SourceGain", "source_of"]
+__all__ = ["lineage", "Lineage", "plot_weights_lineage", "SourceGain"]
 
 TITLE = "Where the trials' weights came from"
 NOTHING = "No trial has recorded where its weights came from (record_lineage)."
-SCRATCH = "from scratch"
-_SEVERAL = "several studies"
 _MOST_SOURCES = 7
 
 
@@ -69,23 +67,6 @@ class Lineage:
 
     labels: tuple[str, ...]
     gains: tuple[SourceGain, ...]
-
-
-def source_of(trial: FrozenTrial) -> tuple[str, str] | None:
-    """Return the study that a trial's weights came from, and the checkpoint in words.
-
-    ``None`` for a trial that started from scratch.
-    """
-    written = trial.user_attrs.get(WEIGHTS_FROM_KEY)
-    sources = written.get("sources") if isinstance(written, Mapping) else None
-    if not isinstance(written, Mapping) or not sources:
-        return None
-    names = dict.fromkeys(str(source["study"]) for source in sources)
-    first = ", ".join(f"trial {source['trial']} of {source['study']}" for source in sources[:2])
-    more = f" and {len(sources) - 2} more" if len(sources) > 2 else ""
-    share = float(written.get("share", np.nan))
-    name = next(iter(names)) if len(names) == 1 else _SEVERAL
-    return name, f"{first}{more}; {share:.0%} of the parameters"
 
 
 def lineage(trials: Sequence[FrozenTrial], values: Array, sign: float) -> Lineage:

@@ -36,6 +36,16 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -
     return json.loads(capsys.readouterr().out)
 
 
+def test_of_no_checkpoints_nothing_is_printed(
+    kept: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    optuna.create_study(storage=kept[1], study_name="other")
+    named = [*kept[:3], "other", *kept[4:]]
+    for form in ("table", "value"):
+        assert main(["checkpoints", "list", *named, "-f", form]) == 0
+        assert capsys.readouterr().out == ""
+
+
 def test_the_best_come_first_and_others_are_pruned(
     kept: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

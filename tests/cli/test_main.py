@@ -70,6 +70,14 @@ def test_priors_tells_which_studies_can_serve(
     assert found["empty"]["reason"] == "it has no finished trial with a value"
 
 
+def test_values_are_split_by_tabs(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = answer(capsys, "priors", "--storage", url)
+    assert main(["priors", "--storage", url, "-f", "value", "-q"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [len(row) for row in rows] == [len(record) for record in expected]
+    assert "it has no finished trial with a value" in {cell for row in rows for cell in row}
+
+
 def test_priors_tells_what_is_shared_with_a_study(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,7 +221,7 @@ def test_all_formats_tell_the_same(url: str, capsys: pytest.CaptureFixture[str])
     assert yaml.safe_load(told["yaml"]) == json.loads(told["json"])
     rows = [line for line in told["table"].splitlines() if line.startswith("|")]
     assert len(rows) == 5 and len({len(row) for row in rows}) == 1
-    assert len(told["value"].splitlines()) == 4 and "two yes 12 kind, lr 0" in told["value"]
+    assert len(told["value"].splitlines()) == 4 and "two\tyes\t12\tkind, lr\t0" in told["value"]
 
 
 def test_no_study_that_serves_is_exit_code_one(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import optuna
 import pytest
@@ -10,6 +12,7 @@ from optuna_meta import MetaSampler
 from optuna_meta.replay import estimate_saving
 from optuna_meta.replay import Saving
 from tests.toys import bowl
+from tests.toys import bowl_prior
 from tests.toys import meta_sampler
 from tests.visualization.studies import bowl_study
 
@@ -18,9 +21,20 @@ def test_median_and_interval_count_what_was_not_reached() -> None:
     saving = Saving(4, 0.5, np.array([3.0, 7.0, 9.0, 12.0, np.inf]), 20)
     assert saving.median == 9.0 and saving.interval == (3.0, np.inf)
     assert str(saving) == (
-        "An estimate: for 0.5, which this study had after 4 trials, a cold start needs 9 (80% of "
+        "It has saved about 5 trials (80%: -1 to more than 16). An estimate: for 0.5, which this "
+        "study had after 4 trials, a cold start needs 9 (80% of "
         "5 replays on a model of the study: 3 to more than 20)."
     )
+
+
+def test_the_headline_lies_in_its_interval() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        saving = Saving(4, 0.5, rng.integers(1, 30, 7).astype(float), 30)
+        numbers = [int(n) for n in re.findall(r"-?\d+", saving.headline.replace("80%", ""))]
+        by, low, high = numbers if len(numbers) == 3 else (0, *numbers)
+        by = -by if "it has cost" in saving.headline else by
+        assert low <= by <= high and by == saving.median - 4
 
 
 def test_an_estimate_is_the_same_each_time_and_leaves_the_study() -> None:
@@ -30,6 +44,7 @@ def test_an_estimate_is_the_same_each_time_and_leaves_the_study() -> None:
     assert first is not None and second is not None
     np.testing.assert_array_equal(first.needed, second.needed)
     assert first.is_estimate and first.value == study.best_value
+    assert first.priors == bowl_prior().study_names and first.priors[0] in str(first)
     assert first.trials == study.best_trial.number + 1 and first.courses.shape == (2, 8)
     reached = np.isfinite(first.needed)
     assert (first.courses[reached, -1] == study.best_value).all()

@@ -24,20 +24,47 @@ def test_a_report_says_what_helped_what_was_dropped_and_what_is_reversed() -> No
     assert "Trust in the prior studies was 0.90 at first and is 0.20 now." in text
     assert "Most help came from `helpful`." in text
     assert "| `noise` | 0.00 | 0.00 | 0 of 8 | unknown | dropped at trial 4 |" in text
-    assert "| -0.70 (7 trials) | reversed |" in text
+    assert "| -0.70 (9 trials) | reversed |" in text
     assert "* before trial 4: `dropped: noise`" in text
     assert "Not estimated here" in text
+
+
+def test_what_was_left_before_trials_told_is_no_help() -> None:
+    """Its share is of the first suggestions, when nobody knew better."""
+    shares = [{"good": 0.3, "early": 0.3}] * 2 + [{"good": 0.3}] * 2
+    events = [[], [], [], ["dropped: early"]]
+    told = [
+        record(shares=s, events=e, leaned_on="good") for s, e in zip(shares, events, strict=True)
+    ]
+    text = study_text(summarise(recorded_study(told)), Markdown())
+    assert "Most help came from `good`." in text and "dropped at trial 3" in text
 
 
 def test_a_saving_is_told_with_its_interval_and_as_an_estimate() -> None:
     summary = summarise(telling_study())
     saving = Saving(5, 0.5, np.array([9.0, 12.0, np.inf]), 20)
     text = study_text(replace(summary, saving=saving), Markdown())
-    assert "It has saved about 7 trials. An estimate:" in text
+    assert "It has saved about 7 trials (80%: 4 to more than 15). An estimate:" in text
     never = Saving(5, 0.5, np.array([np.inf]), 20)
-    assert "saved at least 15 trials" in study_text(replace(summary, saving=never), Markdown())
+    assert "saved more than 15 trials (80%: more than 15 to more than 15)" in study_text(
+        replace(summary, saving=never), Markdown()
+    )
     worse = Saving(5, 0.5, np.array([2.0]), 20)
-    assert "It has saved no trial." in study_text(replace(summary, saving=worse), Markdown())
+    assert "It has saved no trial: it has cost 3 (80%: -3 to -3)." in study_text(
+        replace(summary, saving=worse), Markdown()
+    )
+
+
+def test_a_saving_names_the_prior_studies_that_it_rests_on() -> None:
+    summary = summarise(telling_study())
+    saving = Saving(5, 0.5, np.array([9.0]), 20, priors=("helpful", "<b>"))
+    text = study_text(replace(summary, saving=saving), Markdown())
+    assert "The model rests on `helpful`, `<b>`." in text
+    assert "The trials had other prior studies too, `noise`, " in text
+    named = tuple(prior.name for prior in summary.priors)
+    same = study_text(replace(summary, saving=replace(saving, priors=named)), Markdown())
+    assert "other prior studies" not in same
+    assert "&lt;b&gt;" in study_text(replace(summary, saving=saving), Html())
 
 
 def test_a_study_that_went_on_alone_says_so() -> None:

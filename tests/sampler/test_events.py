@@ -72,10 +72,14 @@ def test_a_test_of_the_prior_studies_drops_none() -> None:
 
 def test_a_study_goes_on_alone_and_together_again() -> None:
     before = records({"a": 0.5, "b": 0.5})
-    (alone,) = events_of(before, suggestion([0.0, 0.0], trust=0.01))
-    assert alone.startswith("alone: ")
+    (alone,) = events_of(before, suggestion([0.0, 0.0], trust=0.01, n_trials=5))
+    assert alone.startswith("alone: why is not clear: too few own trials")
     left = [*before, TrialRecord(1, "cold start", 0.01, events=(alone,))]
     assert events_of(left, suggestion([0.0, 0.0], trust=0.01)) == []
+    (clear,) = events_of(left, suggestion([0.0, 0.0], trust=0.01, n_trials=40))
+    assert clear.startswith("alone: no longer needed: prior studies agree")
+    left.append(TrialRecord(2, "cold start", 0.01, events=(clear,)))
+    assert events_of(left, suggestion([0.0, 0.0], trust=0.01, n_trials=5)) == []
     (again,) = events_of(left, suggestion([0.5, 0.4]))
     assert again.startswith("together: ")
 
@@ -86,6 +90,18 @@ def test_a_reversed_order_is_told_once_enough_trials_show_it(
 ) -> None:
     now = suggestion([0.5, -0.2], agreement=[0.6, -0.8], n_trials=n_trials)
     assert events_of(records({"a": 0.5, "b": 0.5}), now) == told
+
+
+def test_a_chance_order_of_noise_is_not_called_reversed() -> None:
+    """The model has not used it so: it takes more."""
+    now = suggestion([0.5, 0.0], agreement=[0.6, -0.65], n_trials=9)
+    assert events_of(records({"a": 0.5}), now) == []
+    assert events_of(records({"a": 0.5, "b": -0.1}), now) == ["reversed: b"]
+
+
+def test_a_reversed_order_is_told_though_the_study_goes_on_alone() -> None:
+    now = suggestion([0.0, 0.0], trust=0.01, agreement=[0.8, -0.9], n_trials=20)
+    assert events_of(records({"a": 0.5}), now)[-1] == "reversed: b"
 
 
 def test_a_study_tells_its_events_without_the_sampler(logged: Any) -> None:

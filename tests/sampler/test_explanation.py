@@ -77,8 +77,9 @@ def test_the_text_is_a_table() -> None:
     lines = str(explained).splitlines()
     assert "kind='a'" in lines[0]
     assert f"{explained.trust:.2f}" in lines[1]
-    assert lines[3].startswith("predicted value: ")
-    table = lines[4:]
+    assert lines[3].startswith("agreement: ")
+    assert lines[4].startswith("predicted value: ")
+    table = lines[5:]
     assert table[0].split("  ")[0] == "prior study"
     assert [line[: len("bowl 0")] for line in table[1:]] == [p.study for p in explained.priors]
     assert len({len(line) for line in table}) == 1

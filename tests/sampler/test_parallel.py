@@ -155,7 +155,7 @@ def test_a_worker_that_was_overtaken_plans_again() -> None:
     study = run(grid(), 3, sampler=meta_sampler(grid_prior()))
     sampler, other = study.sampler, meta_sampler(grid_prior())
     wanted = sampler.explain(study).params
-    suggester = sampler._suggester(study, study.trials)
+    suggester = sampler._known.suggester(study, study.trials)
     suggest = suggester.suggest
     calls = []
 
@@ -180,7 +180,7 @@ def test_a_later_trial_that_looked_too_early_is_left_what_it_has(yields: bool) -
     """It has recorded the same, knows nothing of this one, and may be slow to begin."""
     study = run(grid(), 3, sampler=meta_sampler(grid_prior()))
     storage, sampler, wanted = study._storage, study.sampler, study.sampler.explain(study).params
-    suggester = sampler._suggester(study, study.trials)
+    suggester = sampler._known.suggester(study, study.trials)
     suggest, reads, rivals = suggester.suggest, storage.get_all_trials, []
 
     def overtaken(*arguments: Any) -> Any:
@@ -219,7 +219,7 @@ def test_pending_trials_of_a_continuum_are_kept_away_from(n_before: int) -> None
 def test_trials_about_to_be_planned_neither_get_the_best_nor_cost_plans() -> None:
     """Each worker would leave the best place to the others, and nobody had it."""
     study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
-    suggester = study.sampler._suggester(study, ())
+    suggester = study.sampler._known.suggester(study, ())
     suggest, plans = suggester.suggest, []
 
     def counted(*arguments: Any) -> Any:
@@ -242,8 +242,10 @@ def test_samplers_of_one_seed_draw_differently_in_company() -> None:
 
     def drawn(number: int) -> float:
         sampler = meta_sampler(bowl_prior())
-        target = sampler._target(study, study.trials, number, {}, {})
-        return float(sampler._generator(target, StudyState(), sampler._rng).random())
+        target = sampler._known.target(study, study.trials, number, {}, {})
+        return float(
+            sampler._planner.generator(target, StudyState(), sampler._planner.rng).random()
+        )
 
     assert drawn(2) == drawn(3)  # Alone, as in another process that goes on with the study.
     study.ask()

@@ -28,6 +28,29 @@ def test_a_plan_is_read_as_it_was_recorded() -> None:
     assert plan_of(create_trial(value=0.0)) is None
 
 
+def test_what_a_table_shows_of_it_begins_it() -> None:
+    """Nothing more is written for it: each attribute takes a database four statements a trial."""
+    reason = {"events": ["a"], "trust": 0.5, "leaned_on": "b", "source": "prior studies"}
+    written = json.dumps(Plan({"rate": 0.1}, reason).record())
+    assert written.startswith('{"source": "prior studies", "trust": 0.5, "leaned_on": "b", ')
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_record_is_strict_json_whatever_is_in_it(value: float) -> None:
+    reason = {
+        "source": "cold start",
+        "trust": 0.0,
+        "cost": value,
+        "predicted": [[0.0, value, 1.0]],
+    }
+    record = Plan({"rate": value, "width": 1.0}, reason).record()
+    assert json.loads(json.dumps(record, allow_nan=False)) == {
+        "source": "cold start",
+        "trust": 0.0,
+        "params": {"width": 1.0},
+    }
+
+
 def test_plans_of_earlier_versions_are_read() -> None:
     old = create_trial(value=0.0, system_attrs={"optuna_meta:plan": {"rate": 0.1}})
     assert plan_of(old) == Plan({"rate": 0.1})

@@ -16,6 +16,8 @@ from optuna_meta.pruning.judge import Verdict
 from optuna_meta.sampler.prices import Prices
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
+from tests.toys import bowl
+from tests.toys import run
 
 
 COMPLETE, PRUNED = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED
@@ -39,6 +41,15 @@ def test_the_same_is_found_for_less() -> None:
     aware, blind = (np.array([spent(a, s) for s in range(2)]).mean(axis=0) for a in (True, False))
     assert aware[0] < 0.7 * blind[0]
     assert aware[1] < 0.01
+
+
+def test_the_study_itself_is_no_prior_of_its_costs() -> None:
+    study, other = (run(bowl(), 6, seed=i, study_name=n) for i, n in enumerate(("target", "b")))
+    sampler = MetaSampler(prior_studies=[study, other], cost_aware=True)
+    suggester = sampler._known.suggester(study, study.trials)
+    prices = sampler._known.prices_by(suggester)
+    assert "target" in {task.name for task in sampler._known.fitted.prior.tasks}
+    assert prices is not None and {task.name for task in prices.prior.tasks} == {"b"}
 
 
 def test_the_record_carries_the_forecast() -> None:

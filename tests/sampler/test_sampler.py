@@ -82,7 +82,7 @@ def test_reseed_rng_changes_suggestions() -> None:
         for s in (study.sampler, copied)
     )
     assert ours != theirs
-    assert study.sampler._rng.random() != copied._rng.random()
+    assert study.sampler._planner.rng.random() != copied._planner.rng.random()
 
 
 @pytest.mark.parametrize("n_before", [0, 3])
@@ -279,10 +279,10 @@ def test_plans_of_trials_that_never_end_are_few(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("optuna_meta.sampler.study_state._MOST_PLANS", 2)
     sampler = meta_sampler(bowl_prior())
     study = run(bowl(), 2, sampler=sampler)
-    assert len(sampler._state(study).plans) == 0
+    assert len(sampler._known.state(study).plans) == 0
     for _ in range(3):
         study.ask({"width": FloatDistribution(0, 1)})
-    assert len(sampler._state(study).plans) == 2
+    assert len(sampler._known.state(study).plans) == 2
 
 
 def test_user_attributes_are_stored(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_wrong_prior_studies() -> None:
 
 def test_the_pools_of_a_studys_suggester_are_few() -> None:
     study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
-    pools = study.sampler._suggester(study, []).pools
+    pools = study.sampler._known.suggester(study, []).pools
     for i in range(12):
         pools[str(i)] = Pool(np.zeros((0, 1)), np.zeros((0, 1)), 0)
     assert len(pools) == 8

@@ -44,7 +44,7 @@ def recorded_study(
 
 def telling_study(**options: Any) -> optuna.Study:
     """A study of eight trials in which one prior study helps, one is reversed, one is dropped."""
-    agreement = {"helpful": [0.8, 7], WEIRD: [-0.7, 7]}
+    agreement = {"helpful": [0.8, 9], WEIRD: [-0.7, 9]}
     records = [
         record(
             0.9 - 0.1 * i,

@@ -23,6 +23,7 @@ def test_the_course_holds_what_trials_recorded() -> None:
     assert (course.shares[:, 1] < 0.0).all()
     assert np.flatnonzero(course.probes).tolist() == [5]
     assert course.drops == ((4, "noise"),)
+    np.testing.assert_allclose(course.agreement, 0.8)
 
 
 def test_of_many_prior_studies_the_strongest_are_shown() -> None:
@@ -37,7 +38,8 @@ def test_the_figure_has_a_line_for_each_and_marks() -> None:
     figure = plot_trust(telling_study())
     names = [trace.name for trace in figure.data]
     assert names[:2] == ["trust", "helpful"] and names[-1] == "test of the prior studies"
-    assert "&lt;b&gt;" in names[2] and "$" not in names[2] and len(names) == 4
+    assert "&lt;b&gt;" in names[2] and "$" not in names[2] and len(names) == 5
+    assert names[3].startswith("agreement")
     assert len(figure.layout.shapes) == 1
     assert figure.layout.annotations[0].text == "noise dropped"
 

@@ -8,24 +8,15 @@ import numpy as np
 import optuna
 import pytest
 
+from optuna_meta.sampler.weights_source import WEIGHTS_FROM_KEY
 from optuna_meta.visualization import plot_weights_lineage
 from optuna_meta.visualization.weights_lineage import lineage
-from optuna_meta.visualization.weights_lineage import source_of
-from optuna_meta.weights.warm_start.report import WEIGHTS_FROM_KEY
 from tests.visualization.studies import recorded_study
 
 
 def weights_from(*studies: str, share: float = 0.5) -> dict[str, Any]:
     sources = [{"study": name, "trial": 3, "sha256": "0", "weight": 1.0} for name in studies]
     return {WEIGHTS_FROM_KEY: {"sources": sources, "share": share}}
-
-
-def test_a_source_is_a_study_and_its_checkpoint_in_words() -> None:
-    trials = recorded_study([weights_from("digits"), weights_from("a", "b", "c"), {}]).trials
-    assert source_of(trials[0]) == ("digits", "trial 3 of digits; 50% of the parameters")
-    several = source_of(trials[1])
-    assert several is not None and several[0] == "several studies" and "1 more" in several[1]
-    assert source_of(trials[2]) is None
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

@@ -100,7 +100,7 @@ def test_training_goes_on_where_it_stopped(device: torch.device, tmp_path: Path)
     first = study.ask()
     store.save(first, model, value=1.0, optimizer=optimizer)
     study.tell(first, state=optuna.trial.TrialState.FAIL)
-    study.enqueue_trial({}, user_attrs=study.trials[0].user_attrs)
+    optuna.storages.RetryHeartbeatStaleTrialCallback()(study, study.trials[0])
     again = build().to(device)
     restored = torch.optim.Adam(again.parameters(), lr=0.1)
     assert store.resume(study.ask(), again.eval(), restored) is not None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from optuna import Study
 
 from optuna_meta.visualization.matplotlib.axes import new_axes
 from optuna_meta.visualization.matplotlib.axes import plain
+from optuna_meta.visualization.trust import AGREEMENT
 from optuna_meta.visualization.trust import NOTHING
 from optuna_meta.visualization.trust import records_of
 from optuna_meta.visualization.trust import TITLE
@@ -39,6 +41,8 @@ def plot_trust(study: Study) -> Axes:
     axes.plot(course.numbers, course.trust, color="black", linewidth=2.5, label="trust")
     for k, name in enumerate(course.names):
         axes.plot(course.numbers, course.shares[:, k], label=plain(name))
+    if np.isfinite(course.agreement).any():
+        axes.plot(course.numbers, course.agreement, color="black", ls=":", label=AGREEMENT)
     if course.probes.any():
         x, y = course.numbers[course.probes], course.trust[course.probes]
         axes.scatter(x, y, marker="D", facecolors="none", edgecolors="black", label="test")

@@ -152,6 +152,10 @@ def suggest_start(
     A checkpoint's own number would mean something else in each study; these names do not, so that
     :class:`MetaSampler` learns from prior studies which starts pay.
 
+    ``best`` has the best value among prior checkpoints, ``nearest`` is of the nearest study,
+    ``transferable`` what :func:`rank_checkpoints` chooses, ``average`` of several, and
+    ``meta-learned`` learned over several tasks.
+
     Args:
         trial: The running trial.
         starts: By name, of :data:`STARTS`: a checkpoint, a candidate, or what loads it when it is

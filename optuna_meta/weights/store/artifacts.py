@@ -111,14 +111,14 @@ class CheckpointArtifacts:
         self._keep_index(blob, list(records))
         return blob
 
-    def records_of(self, user_attrs: Any, trial: str) -> WrittenRecords:
+    def records_of(self, attributes: Any, trial: str) -> WrittenRecords:
         """Return all records of a trial, also those in a file; what cannot be read is warned of.
 
         Args:
-            user_attrs: Of the trial.
+            attributes: Of the trial, shown and hidden ones.
             trial: What to call it.
         """
-        written = parse_records(user_attrs)
+        written = parse_records(attributes)
         for problem in written.problems:
             warnings.warn(
                 f"A record of a checkpoint of {trial} is left out, for it cannot be read "
@@ -136,9 +136,9 @@ class CheckpointArtifacts:
             return written._replace(problems=(*written.problems, error))
         return written._replace(records=[*earlier, *written.records], in_file=tuple(earlier))
 
-    def reads_all(self, user_attrs: Any) -> bool:
+    def reads_all(self, attributes: Any) -> bool:
         """Tell whether the file with a trial's earlier records, if there is one, can be read."""
-        written = parse_records(user_attrs)
+        written = parse_records(attributes)
         if written.earlier is None or written.owner is None:
             return True
         try:

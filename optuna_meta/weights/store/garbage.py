@@ -50,7 +50,7 @@ def collect_garbage(
         asked = ((study_system_attrs(other), other.get_trials(deepcopy=False)) for other in others)
         needed: set[str] = set()
         for system_attrs, trials in chain(other_studies(study), asked):
-            if not all(artifacts.reads_all(trial.user_attrs) for trial in trials):
+            if not all(artifacts.reads_all(trial_attributes(trial)) for trial in trials):
                 return  # What such a one needs is unknown.
             needed |= _needed(system_attrs, trials, artifacts)
         stays = {a for a in garbage if a in needed or not artifacts.remove(a)}
@@ -70,7 +70,7 @@ def orphaned_artifacts(study: Study, artifacts: CheckpointArtifacts) -> dict[str
     recorded = {blob.artifact_id for s in stored for blob in s.record.blobs}
     orphans: dict[str, FrozenTrial] = {}
     for trial in trials:
-        _, earlier, _, problems, _ = parse_records(trial.user_attrs)
+        _, earlier, _, problems, _ = parse_records(trial_attributes(trial))
         note = unrecorded_of(trial_attributes(trial), Owner(study.study_name, trial.number))
         if earlier is not None:
             recorded.add(earlier.artifact_id)
@@ -94,7 +94,7 @@ def _garbage(
             found |= {blob.artifact_id: trial for blob in record.blobs}
     left = {s.trial.number for s in stored if not is_given_up(s, given_up)}
     for trial in trials:
-        written = parse_records(trial.user_attrs)
+        written = parse_records(trial_attributes(trial))
         gone = trial.number in given_up.left and trial.number not in left | cleared
         own = written.owner == (study.study_name, trial.number)
         if written.earlier and gone and own:
@@ -116,7 +116,7 @@ def _needed(
     named, gone = _listed(system_attrs), set()
     for trial in trials:
         named |= _listed(trial.system_attrs)
-        written = parse_records(trial.user_attrs)
+        written = parse_records(trial_attributes(trial))
         if written.earlier is not None:
             named.add(written.earlier.artifact_id)
     for each in stored_in(trials, artifacts, ""):

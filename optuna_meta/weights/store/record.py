@@ -1,4 +1,4 @@
-"""What a trial's user attributes tell of its checkpoints: small, sortable, for all to see.
+"""What a trial's attributes tell of its checkpoints: numbers to sort by, records out of sight.
 
 A database may hold no more than 65,535 bytes in one attribute, and a training of many epochs saves
 a checkpoint after each: records beyond a few kilobytes go into a file of their own.
@@ -18,20 +18,22 @@ from typing import NamedTuple
 
 __all__ = [
     "as_json",
-    "attributes_of",
     "attributes_of_unrecorded",
     "Blob",
     "CheckpointRecord",
+    "hidden_attribute",
     "n_inline",
     "Owner",
     "parse_records",
     "records_of_json",
     "RECORDS_KEY",
+    "shown_attributes",
     "Unrecorded",
     "unrecorded_of",
     "WrittenRecords",
 ]
 
+# System attribute, which a dashboard does not show; earlier versions had a user attribute of it.
 RECORDS_KEY = "optuna_meta:checkpoints"
 _VALUE_KEY = "ckpt:value"
 _STEP_KEY = "ckpt:step"
@@ -96,7 +98,7 @@ class CheckpointRecord:
 
 
 class WrittenRecords(NamedTuple):
-    """What a trial's user attributes hold of its records.
+    """What a trial's attributes hold of its records.
 
     Args:
         records: In the order they were saved; but for those in a file, until that is read.
@@ -125,12 +127,10 @@ class Unrecorded(NamedTuple):
     process: str = ""
 
 
-def attributes_of(
+def hidden_attribute(
     owner: Owner, records: Sequence[CheckpointRecord], earlier: Blob | None
 ) -> dict[str, Any]:
-    """Return the user attributes that hold a trial's records, the last also as plain numbers.
-
-    Only plain numbers make sortable columns in the dashboard.
+    """Return the attribute ``RECORDS_KEY``, which holds a trial's records.
 
     Args:
         owner: The trial.
@@ -138,15 +138,20 @@ def attributes_of(
         earlier: That file.
     """
     written = {**owner._asdict(), "records": as_json(records, owner)}
-    if earlier is not None:
-        written["earlier"] = list(earlier)
-    attributes: dict[str, Any] = {RECORDS_KEY: written}
-    value, step = records[-1].value, records[-1].step
-    if value is not None and math.isfinite(value):
-        attributes[_VALUE_KEY] = value
-    if step is not None and abs(step) < 2**63:
-        attributes[_STEP_KEY] = step
-    return attributes
+    return written if earlier is None else {**written, "earlier": list(earlier)}
+
+
+def shown_attributes(last: CheckpointRecord) -> dict[str, float | int]:
+    """Return the user attributes of a trial: what its last record has of plain numbers.
+
+    Only plain numbers make sortable columns in the dashboard.
+    """
+    shown: dict[str, float | int] = {}
+    if last.value is not None and math.isfinite(last.value):
+        shown[_VALUE_KEY] = last.value
+    if last.step is not None and abs(last.step) < 2**63:
+        shown[_STEP_KEY] = last.step
+    return shown
 
 
 def attributes_of_unrecorded(owner: Owner, unrecorded: Unrecorded) -> dict[str, Any]:
@@ -181,9 +186,9 @@ def n_inline(records: Sequence[CheckpointRecord], owner: Owner) -> int:
     return kept
 
 
-def parse_records(user_attrs: Mapping[str, Any]) -> WrittenRecords:
-    """Read the records among a trial's user attributes."""
-    written = user_attrs.get(RECORDS_KEY)
+def parse_records(attributes: Mapping[str, Any]) -> WrittenRecords:
+    """Read the records among a trial's attributes, shown and hidden ones."""
+    written = attributes.get(RECORDS_KEY)
     if written is None:
         return WrittenRecords([])
     try:

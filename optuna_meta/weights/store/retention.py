@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._optuna import enqueued_params
+from optuna_meta._optuna import trial_attributes
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
@@ -63,7 +64,7 @@ def stored_in(
     to_go_on: set[Blob | None] = set()
     for trial in trials:
         label = f"trial {trial.number} of study {study!r}"
-        for record in artifacts.records_of(trial.user_attrs, label).records:
+        for record in artifacts.records_of(trial_attributes(trial), label).records:
             # A retried trial has the attributes of the one that failed.
             if record.weights.artifact_id not in stored or trial.number == record.trial:
                 stored[record.weights.artifact_id] = StoredCheckpoint(record, trial)
@@ -130,13 +131,13 @@ def inherited(
         trials: All trials of its study.
         artifacts: Where the checkpoints lie.
     """
-    records = artifacts.records_of(trial.user_attrs, f"trial {trial.number}").records
+    records = artifacts.records_of(trial_attributes(trial), f"trial {trial.number}").records
     wanted = enqueued_params(trial)
     stopped = [t for t in trials if t.state in (TrialState.PRUNED, TrialState.FAIL)]
     for earlier in reversed(stopped if wanted else []):
         if not records and earlier.params == wanted:
             label = f"trial {earlier.number}"
-            records = artifacts.records_of(earlier.user_attrs, label).records
+            records = artifacts.records_of(trial_attributes(earlier), label).records
     return records
 
 
@@ -151,7 +152,9 @@ def prune(study: Study, artifacts: CheckpointArtifacts, top_k: int) -> list[Chec
     beyond = [s for s in beyond_top_k(study, kept, top_k, stay) if _is_over(s)]
     gone = {s.record.weights.artifact_id for s in beyond}
     # Of what cannot be read now, nothing is decided: it may be there again later.
-    ended = [t for t in trials if t.state.is_finished() and artifacts.reads_all(t.user_attrs)]
+    ended = [
+        t for t in trials if t.state.is_finished() and artifacts.reads_all(trial_attributes(t))
+    ]
     left: dict[int, list[str]] = {trial.number: [] for trial in ended}
     for record, trial in kept:
         if trial.number in left and record.weights.artifact_id not in gone:

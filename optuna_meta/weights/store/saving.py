@@ -28,12 +28,14 @@ from optuna_meta.weights.store.artifacts import new_artifact_id
 from optuna_meta.weights.store.given_up import given_up_by
 from optuna_meta.weights.store.listing import MOST_LISTED
 from optuna_meta.weights.store.processes import this_process
-from optuna_meta.weights.store.record import attributes_of
 from optuna_meta.weights.store.record import attributes_of_unrecorded
 from optuna_meta.weights.store.record import Blob
 from optuna_meta.weights.store.record import CheckpointRecord
+from optuna_meta.weights.store.record import hidden_attribute
 from optuna_meta.weights.store.record import n_inline
 from optuna_meta.weights.store.record import Owner
+from optuna_meta.weights.store.record import RECORDS_KEY
+from optuna_meta.weights.store.record import shown_attributes
 from optuna_meta.weights.store.record import Unrecorded
 from optuna_meta.weights.store.record import unrecorded_of
 from optuna_meta.weights.store.record import WrittenRecords
@@ -107,8 +109,10 @@ def add_checkpoint(
     kept[-1] = record
     if index is not None and index != old.earlier:
         index = artifacts.put_index(owner, indexed, ids.listing)
-    for key, content in attributes_of(owner, kept[len(indexed) :], index).items():
-        trial.set_user_attr(key, content)
+    inline = kept[len(indexed) :]
+    set_hidden_attr(trial, RECORDS_KEY, hidden_attribute(owner, inline, index))
+    for key, number in shown_attributes(inline[-1]).items():
+        trial.set_user_attr(key, number)
     # With top_k it may go once the trial has ended, and the trial could not say so.
     if top_k is None and (ids.weights in listed or len(listed) < MOST_LISTED):
         name = file_name(about.study, about.trial, about.step)

@@ -50,7 +50,7 @@ class CheckpointStore:
 
     A checkpoint is a safetensors file beside the trial, of which the dashboard lists 16 for
     download (with ``save_top_k`` the best 16 of the study, once their trials have ended and
-    :meth:`prune` was called), and a small record among the trial's user attributes, which is
+    :meth:`prune` was called), and a small record among the trial's system attributes, which is
     written once the file is; a file holds the records of those that are too many. Threads and
     processes may share a store.
 
@@ -214,7 +214,7 @@ class CheckpointStore:
         """Put a trial where the one that it continues had stopped.
 
         A trial continues another one if it retries it (``RetryHeartbeatStaleTrialCallback``), or
-        was enqueued with the parameters or user attributes of one that was pruned or failed.
+        was enqueued with the parameters of one that was pruned or failed.
 
         Args:
             trial: The running trial.

@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import optuna
 
+from optuna_meta.sampler.weights_source import WEIGHTS_FROM_KEY
 from optuna_meta.weights.checkpoint.lineage import Origin
 
 
 __all__ = ["InitReport", "Mismatch", "record_lineage", "WEIGHTS_FROM_KEY"]
-
-WEIGHTS_FROM_KEY = "optuna_meta:weights_from"
 
 _SHOWN_NAMES = 5  # of each kind in the summary, and
 _SHOWN_LETTERS = 60  # of each name: attributes of a trial are to stay below 2 kB.

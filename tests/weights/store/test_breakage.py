@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from optuna_meta._optuna import set_hidden_attr
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import CheckpointRecord
 from optuna_meta.weights import CheckpointStore
@@ -244,7 +245,9 @@ def test_what_the_dashboard_deleted_is_reported(scene: Scene) -> None:
     for trial, kept in ((0, True), (running.number, False)):
         ((artifact_id, *_),) = (
             entry["weights"]
-            for entry in scene.study.trials[trial].user_attrs["optuna_meta:checkpoints"]["records"]
+            for entry in scene.study.trials[trial].system_attrs["optuna_meta:checkpoints"][
+                "records"
+            ]
         )
         (scene.folder / artifact_id).unlink()
         if not kept:
@@ -282,7 +285,7 @@ def test_a_deleted_study_attribute_is_no_obstacle(scene: Scene) -> None:
 def test_an_edited_record_costs_only_that_record(scene: Scene, edited: Any) -> None:
     trial = scene.study.ask()
     scene.store.save(trial, linear(0.3), value=0.3)
-    trial.set_user_attr("optuna_meta:checkpoints", edited)
+    set_hidden_attr(trial, "optuna_meta:checkpoints", edited)
     scene.study.tell(trial, 0.0)
     with pytest.warns(UserWarning, match="trial 2 of study 'digits' is left out, for it cannot"):
         assert len(scene.store.records(scene.study)) == 2
@@ -301,10 +304,10 @@ def test_a_path_in_place_of_an_artifact_is_refused(scene: Scene) -> None:
     secret = scene.folder.parent / "secret"
     shutil.copy(scene.path, secret)
     trial = scene.study.ask()
-    entry = scene.study.trials[0].user_attrs["optuna_meta:checkpoints"]["records"][0]
+    entry = scene.study.trials[0].system_attrs["optuna_meta:checkpoints"]["records"][0]
     entry = {**json.loads(json.dumps(entry)), "weights": ["../secret", *entry["weights"][1:]]}
     written = {"study": "digits", "trial": trial.number, "records": [entry]}
-    trial.set_user_attr("optuna_meta:checkpoints", written)
+    set_hidden_attr(trial, "optuna_meta:checkpoints", written)
     scene.study.tell(trial, 0.0)
     report = scene.store.verify(scene.study)
     assert report.findings[-1].status == "damaged"

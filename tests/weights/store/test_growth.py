@@ -108,16 +108,14 @@ def test_a_trial_goes_on_from_an_index_and_a_lost_one_costs_only_what_it_lists(
     for step in range(40):
         store.save(trial, model, step=step)
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    study.add_trial(
-        optuna.create_trial(state=optuna.trial.TrialState.WAITING, user_attrs=trial.user_attrs)
-    )
+    optuna.storages.RetryHeartbeatStaleTrialCallback()(study, study.trials[0])
     retried = study.ask()
     for step in range(40, 80):
         store.save(retried, model, step=step)
     assert sorted(r.step or 0 for r in store.records(study)) == [*range(80)]
     assert {r.trial for r in store.records(study) if (r.step or 0) < 40} == {0}
     assert store.verify(study).ok
-    index = retried.user_attrs["optuna_meta:checkpoints"]["earlier"][0]
+    index = study.trials[1].system_attrs["optuna_meta:checkpoints"]["earlier"][0]
     kept = (tmp_path / index).read_bytes()
     (tmp_path / index).write_bytes(kept[:-2])
     other = store_in(tmp_path)  # It has not read the list before.
@@ -213,7 +211,7 @@ def test_a_list_that_cannot_be_read_for_a_while_costs_nothing(tmp_path: Path) ->
     for step in range(40):
         store.save(trial, linear(step), value=1 / (1 + step), step=step)
     study.tell(trial, 0.0)
-    index = tmp_path / study.trials[0].user_attrs["optuna_meta:checkpoints"]["earlier"][0]
+    index = tmp_path / study.trials[0].system_attrs["optuna_meta:checkpoints"]["earlier"][0]
     index.rename(tmp_path / "away")
     best = store_in(tmp_path, save_top_k=1)
     with pytest.warns(UserWarning, match="left out, for their list cannot be read"):

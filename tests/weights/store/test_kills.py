@@ -105,9 +105,9 @@ def test_kills_lose_nothing_and_leave_nothing(tmp_path: Path, top_k: int | None)
     for record in records:
         assert fill_of(store, record) == pytest.approx(record.trial + (record.step or 0) / 10)
     indexes = {
-        t.user_attrs["optuna_meta:checkpoints"]["earlier"][0]
+        t.system_attrs["optuna_meta:checkpoints"]["earlier"][0]
         for t in study.trials
-        if "earlier" in t.user_attrs.get("optuna_meta:checkpoints", {})
+        if "earlier" in t.system_attrs.get("optuna_meta:checkpoints", {})
     }
     expected = {blob.artifact_id for record in records for blob in record.blobs} | indexes
     assert files_of(tmp_path / "artifacts") == expected

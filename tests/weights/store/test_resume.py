@@ -27,7 +27,7 @@ def weights_of(store: CheckpointStore, trial: int, study: optuna.Study) -> dict[
     return dict(store.load(record).state)
 
 
-@pytest.mark.parametrize("how", ["enqueued", "enqueued with attributes", "failed", "retried"])
+@pytest.mark.parametrize("how", ["enqueued", "failed", "retried"])
 def test_a_resumed_trial_ends_like_one_that_never_stopped(tmp_path: Path, how: str) -> None:
     store = store_in(tmp_path)
     whole = optuna.create_study(study_name="whole")
@@ -43,8 +43,7 @@ def test_a_resumed_trial_ends_like_one_that_never_stopped(tmp_path: Path, how: s
     if how == "retried":
         optuna.storages.RetryHeartbeatStaleTrialCallback()(study, stopped)
     else:
-        attributes = stopped.user_attrs if how == "enqueued with attributes" else None
-        study.enqueue_trial(stopped.params, user_attrs=attributes)
+        study.enqueue_trial(stopped.params)
     study.optimize(steps(store, 2), n_trials=1)
 
     assert study.trials[1].user_attrs["start"] == 3
@@ -118,7 +117,8 @@ def test_a_trial_leaves_the_files_of_another_study_alone(tmp_path: Path) -> None
     study.enqueue_trial(RATE)
     study.optimize(steps(store, 2), n_trials=1)
     other = optuna.create_study(study_name="b")
-    other.enqueue_trial(RATE, user_attrs=study.trials[0].user_attrs)
+    state, attributes = TrialState.WAITING, study.trials[0].system_attrs
+    other.add_trial(optuna.trial.create_trial(state=state, system_attrs=attributes))
     other.optimize(steps(store, 2), n_trials=1)
     assert other.trials[0].user_attrs["start"] == 3
     assert store.verify(study).ok and store.verify(other).ok

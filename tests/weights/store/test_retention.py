@@ -78,7 +78,8 @@ def test_steps_of_one_trial_count_one_by_one_and_the_last_stays(tmp_path: Path) 
         store.save(trial, linear(loss), value=loss, step=step)
     kept = [(record.step, record.value) for record in store.records(study)]
     assert kept == [(3, 0.2), (1, 0.3), (5, 0.7)]
-    assert len(trial.user_attrs["optuna_meta:checkpoints"]["records"]) == 3  # Not all six.
+    written = study.trials[0].system_attrs["optuna_meta:checkpoints"]
+    assert len(written["records"]) == 3  # Not all six.
     assert len(files_of(tmp_path)) == 3
     study.tell(trial, 0.7)
     assert [record.step for record in store.prune(study)] == [1]  # Not what the trial ended with.

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from optuna_meta._optuna import set_hidden_attr
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import find_checkpoints
@@ -126,10 +127,10 @@ def test_no_store_is_asked_for_a_path(tmp_path: Path, artifact_id: str) -> None:
     study = optuna.create_study(study_name="digits")
     trial = study.ask()
     store.save(trial, linear(0.5), value=0.5)
-    written = json.loads(json.dumps(trial.user_attrs["optuna_meta:checkpoints"]))
+    written = json.loads(json.dumps(study.trials[0].system_attrs["optuna_meta:checkpoints"]))
     written["records"][0]["weights"][0] = artifact_id
     written["earlier"] = [artifact_id, "0" * 64, 100]
-    trial.set_user_attr("optuna_meta:checkpoints", written)
+    set_hidden_attr(trial, "optuna_meta:checkpoints", written)
     study.tell(trial, 0.5)
     with pytest.warns(UserWarning, match="Invalid artifact_id"):
         saved(store, [0.1], study=study)

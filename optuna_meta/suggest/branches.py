@@ -1,9 +1,9 @@
-"""Arms: choices with parameters of their own, each a search space in itself.
+"""Branches: choices with parameters of their own, each a search space in itself.
 
 What a model expects of a choice that was hardly tried is what it has seen elsewhere, on average:
 nothing tells it what the best values of the choice's own parameters would bring. Expected
-improvement then never returns to a learner whose first configuration was a bad one. So an arm may
-claim some trials, as of a bandit, and each is chosen as if the arm were all there is.
+improvement then never returns to a learner whose first configuration was a bad one. So a branch
+may claim some trials, as an arm of a bandit, each chosen as if the branch were all there is.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from optuna_meta.space.conditions import Condition
 from optuna_meta.suggest.request import SuggestRequest
 
 
-__all__ = ["Arm", "neglected_arm", "within"]
+__all__ = ["Branch", "neglected_branch", "within"]
 
-_FIRST = 4  # Trials of each arm, in turn: fewer do not show how far its values vary.
-_CLAIM = 0.5  # Of an arm's fair share of the later trials, for as long as it may hold the best.
+_FIRST = 4  # Trials of each branch, in turn: fewer do not show how far its values vary.
+_CLAIM = 0.5  # Of a branch's fair share of the later trials, for as long as it may hold the best.
 _EVERY = 2  # Trials: those between are nobody's.
-_REACH = 2.0  # Of the distance from an arm's median to its best: so much below that may be.
+_REACH = 2.0  # Of the distance from a branch's median to its best: so much below that may be.
 
 
-class Arm(NamedTuple):
+class Branch(NamedTuple):
     """A choice with parameters of its own: a dimension, and its cell there."""
 
     parent: int
     cell: float
 
 
-def neglected_arm(request: SuggestRequest, known: Collection[str] = ()) -> Arm | None:
-    """Find the arm whose claim the next trial should meet, if any.
+def neglected_branch(request: SuggestRequest, known: Collection[str] = ()) -> Branch | None:
+    """Find the branch whose claim the next trial should meet, if any.
 
     Args:
         request: What is asked.
@@ -44,21 +44,23 @@ def neglected_arm(request: SuggestRequest, known: Collection[str] = ()) -> Arm |
     """
     if request.candidates is not None or len(request.rows) % _EVERY:
         return None
-    waiting = sorted((n, arm) for n, arm in _claims(request, known) if _is_hopeful(request, arm))
+    waiting = sorted(
+        (n, branch) for n, branch in _claims(request, known) if _is_hopeful(request, branch)
+    )
     return waiting[0][1] if waiting else None
 
 
-def within(request: SuggestRequest, arm: Arm) -> SuggestRequest:
-    """Return the request as if the arm were all there is."""
+def within(request: SuggestRequest, branch: Branch) -> SuggestRequest:
+    """Return the request as if the branch were all there is."""
     fixed = request.fixed.copy()
-    fixed[arm.parent] = arm.cell
-    own = np.flatnonzero(request.rows[:, arm.parent] == arm.cell)
-    pending = request.pending[request.pending[:, arm.parent] == arm.cell]
+    fixed[branch.parent] = branch.cell
+    own = np.flatnonzero(request.rows[:, branch.parent] == branch.cell)
+    pending = request.pending[request.pending[:, branch.parent] == branch.cell]
     return replace(request.of_trials(own), fixed=fixed, pending=pending)
 
 
-def _claims(request: SuggestRequest, known: Collection[str]) -> Iterator[tuple[int, Arm]]:
-    """Yield arms that have had less than they may claim, and how many trials they had.
+def _claims(request: SuggestRequest, known: Collection[str]) -> Iterator[tuple[int, Branch]]:
+    """Yield branches that have had less than they may claim, and how many trials they had.
 
     Later claims are met as they grow: what is not hopeful then need not be asked at each trial.
     """
@@ -79,7 +81,7 @@ def _claims(request: SuggestRequest, known: Collection[str]) -> Iterator[tuple[i
             if (is_unknown and _CLAIM * fair[1] >= 1.0) or (
                 is_due and n + n_failed < now and (parent, cell) in has_own
             ):
-                yield n, Arm(parent, cell)
+                yield n, Branch(parent, cell)
 
 
 def _with_own_parameters(conditions: Sequence[Condition]) -> set[tuple[int, float]]:
@@ -91,9 +93,9 @@ def _with_own_parameters(conditions: Sequence[Condition]) -> set[tuple[int, floa
     }
 
 
-def _is_hopeful(request: SuggestRequest, arm: Arm) -> bool:
-    """Tell whether an arm may hold the best value of an objective, by how far its own vary."""
-    own = request.values[request.rows[:, arm.parent] == arm.cell]  # (n, K)
+def _is_hopeful(request: SuggestRequest, branch: Branch) -> bool:
+    """Tell whether a branch may hold the best value of an objective, by how far its own vary."""
+    own = request.values[request.rows[:, branch.parent] == branch.cell]  # (n, K)
     if len(own) < _FIRST:
         return True
     lowest = own.min(axis=0)

@@ -1,0 +1,89 @@
+"""Whether prior studies agree with a study's own trials: what a rank correlation shows of it.
+
+Trust tells how far the next trial rests on prior studies. It falls where they mislead, and also
+where the own trials know more: how the own trials came out tells one from the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import math
+
+from scipy.special import ndtri
+
+from optuna_meta._html import bounded
+from optuna_meta.suggest.request import Suggestion
+
+
+__all__ = ["interval", "is_reverse", "measured", "opinion", "SAME", "UNCLEAR", "UNLIKE"]
+
+# Rank correlation of what each prior study expects with what own trials came to, on how many.
+Agreement = Mapping[str, tuple[float, int]]
+
+_ENOUGH = 8  # Trials: the interval is that of many, and fewer say little.
+_AGREES = 0.05  # Probability that any of the prior studies is said to agree by chance.
+_REVERSED = 0.01  # That one is called reversed: it is looked for at every trial.
+_SECOND = 0.1  # That one is which the model, too, has used in reverse.
+_WEAK = 0.5  # A rank correlation below which a study is not much like another.
+_PERFECT = 0.999  # One that is taken for less than 1.
+_MOST_NAMED = 3
+
+# Why a study may have gone on without its prior studies.
+SAME, UNLIKE, UNCLEAR = "no longer needed", "not like this study", "why is not clear"
+
+
+def measured(suggestion: Suggestion, studies: Sequence[str]) -> dict[str, tuple[float, int]]:
+    """Return the rank correlations of those of T prior studies that have one, best first."""
+    known = [t for t in suggestion.order if not math.isnan(suggestion.agreement[t])]
+    known.sort(key=lambda t: -suggestion.agreement[t])
+    return {studies[t]: (float(suggestion.agreement[t]), suggestion.n_trials) for t in known}
+
+
+def interval(correlation: float, n_trials: int, wrong: float = 0.05) -> tuple[float, float]:
+    """Return the interval that holds a rank correlation with probability 1 - ``wrong``.
+
+    By Fisher's transformation, with the variance of Bonett and Wright (2000), as if the trials
+    were independent; before eight of them it may be anything.
+    """
+    if n_trials < _ENOUGH or math.isnan(correlation):
+        return -1.0, 1.0
+    r = max(-_PERFECT, min(_PERFECT, correlation))
+    reach = float(ndtri(1.0 - wrong / 2)) * math.sqrt((1.0 + r**2 / 2) / (n_trials - 3))
+    return math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
+
+
+def is_reverse(agreement: Agreement, name: str, is_used_so: bool) -> bool:
+    """Tell whether a prior study's order is the reverse of how the own trials came out.
+
+    Args:
+        agreement: Of all prior studies: the more there are, the more it takes.
+        name: The study.
+        is_used_so: Whether the model, too, has used it in reverse.
+    """
+    wrong = _SECOND if is_used_so else _REVERSED / max(1, len(agreement))
+    return name in agreement and interval(*agreement[name], wrong)[1] < 0.0
+
+
+def opinion(agreement: Agreement) -> tuple[str, str]:
+    """Say why a study would go on without its prior studies, and by what evidence.
+
+    Returns:
+        ``SAME`` where one of them agrees with the own trials, which know more then; ``UNLIKE``
+        where none agrees more than weakly; else ``UNCLEAR``. And a sentence without its end.
+    """
+    known = {n: (r, m) for n, (r, m) in agreement.items() if not math.isnan(r)}
+    if max((m for _, m in known.values()), default=0) < _ENOUGH:
+        return UNCLEAR, "too few own trials to tell whether prior studies agree with them"
+    wrong = _AGREES / len(known)
+    names = sorted(known, key=lambda name: -known[name][0])
+    n_trials = known[names[0]][1]
+    found = [name for name in names if interval(*known[name], wrong)[0] > 0.0]
+    shown = found[:_MOST_NAMED] or names[:1]
+    told = ", ".join(f"{bounded(name)} {known[name][0]:.2f}" for name in shown)
+    numbers = f"rank correlation on {n_trials} trials: {told}"
+    if found:
+        return SAME, f"prior studies agree with the own trials ({numbers})"
+    if interval(*known[names[0]], 2 * _AGREES)[1] < _WEAK:
+        return UNLIKE, f"no prior study agrees with the own trials (best {numbers})"
+    return UNCLEAR, f"no prior study clearly agrees with the own trials (best {numbers})"

@@ -1,0 +1,32 @@
+"""Where a trial's weights came from, as the trial tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from optuna.trial import FrozenTrial
+
+
+__all__ = ["SCRATCH", "source_of", "WEIGHTS_FROM_KEY"]
+
+WEIGHTS_FROM_KEY = "optuna_meta:weights_from"  # User attribute: record_lineage writes it.
+SCRATCH = "from scratch"
+_SEVERAL = "several studies"
+
+
+def source_of(trial: FrozenTrial) -> tuple[str, str] | None:
+    """Return the study that a trial's weights came from, and the checkpoint in words.
+
+    ``None`` for a trial that started from scratch.
+    """
+    written = trial.user_attrs.get(WEIGHTS_FROM_KEY)
+    sources = written.get("sources") if isinstance(written, Mapping) else None
+    if not isinstance(written, Mapping) or not sources:
+        return None
+    names = dict.fromkeys(str(source["study"]) for source in sources)
+    first = ", ".join(f"trial {source['trial']} of {source['study']}" for source in sources[:2])
+    more = f" and {len(sources) - 2} more" if len(sources) > 2 else ""
+    share = float(written.get("share", np.nan))
+    name = next(iter(names)) if len(names) == 1 else _SEVERAL
+    return name, f"{first}{more}; {share:.0%} of the parameters"
