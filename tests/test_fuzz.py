@@ -34,6 +34,7 @@ def test_a_fault_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         FloatDistribution(1e16, 1e16 + 64, step=2.0),
         FloatDistribution(1e16, 2e16, step=1e-3),
         IntDistribution(2**53, 2**53 + 10),
+        IntDistribution(2**53 + 1, 1189264724317304576),
         IntDistribution(-(2**70), 2**70, step=2**54),
         IntDistribution(1, 10**300, log=True),
     ],
