@@ -123,10 +123,12 @@ class OwnPostgres:
                 shutil.chown(folder, self._user)
             except LookupError:
                 pytest.skip("No user postgres, and PostgreSQL does not run as root")
-        self._call("initdb", "-A", "trust", "-U", "postgres", "--no-sync", "-D", self._data)
+        wanted = ("-A", "trust", "-U", "postgres", "--no-sync", "--wal-segsize=1")
+        self._call("initdb", *wanted, "-D", self._data)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self._options = f"-p {port} -k {folder} -c fsync=off -c listen_addresses=127.0.0.1"
+        self._options += " -c autovacuum=off"  # Which would make room in a full table.
         self.url = sqlalchemy.make_url(ADDRESSES["postgresql"][0]).set(
             port=port, database="postgres"
         )
@@ -148,6 +150,44 @@ class OwnPostgres:
             "SELECT pg_reload_conf()",
             "SELECT pg_sleep(0.2)",
         )
+
+    def fill(self, table: str, filler: str) -> None:
+        """Let no file of the server's grow beyond a table's, and leave no room in this.
+
+        So it is on a full disk for whoever writes to the table; the log of what is written has
+        files of a megabyte, which are there already.
+
+        Args:
+            table: Its name; it must have more than a megabyte.
+            filler: A statement that adds a row of ``:size`` characters.
+        """
+        if not shutil.which("prlimit"):
+            pytest.skip("No prlimit, which util-linux brings")
+        engine = sqlalchemy.create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            size = connection.exec_driver_sql(f"SELECT pg_relation_size('{table}')").scalar_one()
+            assert size > 1 << 20
+            self._limit(f"{size}:", connection)
+            for characters in (1500, 100, 1):
+                with suppress(sqlalchemy.exc.DBAPIError):
+                    while True:
+                        connection.execute(sqlalchemy.text(filler), {"size": characters})
+        engine.dispose()
+
+    def empty(self) -> None:
+        """Let files grow again."""
+        engine = sqlalchemy.create_engine(self.url)
+        with engine.connect() as connection:
+            self._limit("unlimited:", connection)
+        engine.dispose()
+
+    def _limit(self, size: str, connection: sqlalchemy.Connection) -> None:
+        pids = connection.exec_driver_sql("SELECT pid FROM pg_stat_activity").scalars()
+        parent = (self._data / "postmaster.pid").read_text().split()[0]
+        for pid in (int(parent), *pids):
+            # Not as root, who may do so only where a container lets it.
+            limit = ["prlimit", f"--fsize={size}", "--pid", str(pid)]
+            subprocess.run(limit, check=True, user=self._user)
 
     def _call(self, program: str, *arguments: object) -> None:
         # Its children keep what they inherit, and a pipe would be waited for.

@@ -117,5 +117,7 @@ def warp_constraint(values: Array) -> Array:
         return np.zeros(0)
     values = np.clip(values, -_LARGEST, _LARGEST)
     sizes = np.abs(values[values != 0.0])
-    scaled = np.arcsinh(values / (np.median(sizes) if len(sizes) else 1.0))
+    unit = float(np.median(sizes)) if len(sizes) else 1.0
+    most = unit * np.sinh(_WORST)  # The largest value in units of the smallest would overflow.
+    scaled = np.arcsinh(np.clip(values, -most, most) / unit)
     return np.asarray(np.clip(scaled + np.where(values > 0.0, _GAP, -_GAP), -_WORST, _WORST))

@@ -101,7 +101,8 @@ def _of_use(
     before = [_in_use(r) for r in records if r.shares and not r.is_probe]
     lately = set().union(now, *before[len(before) - _IDLE + 1 :])
     once = set().union(*before, [studies[t] for t in suggestion.order[:_FEW]])
-    for name in studies:
+    known = once.union(event.partition(": ")[2] for event in told)
+    for name in (name for name in studies if name in known):  # Of thousands that never were.
         uses = f"dropped: {name}", f"back: {name}"
         is_dropped = next((e for e in reversed(told) if e in uses), "") == uses[0]
         if is_dropped and name in now:

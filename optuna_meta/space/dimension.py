@@ -14,6 +14,7 @@ from collections.abc import Hashable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from functools import lru_cache
 import json
@@ -245,7 +246,7 @@ class Dimension:
             return round(number)
         low, high, step = int(self.low), int(self.high), max(1, int(self.step))
         if max(-low, high) > _EXACT and not self.log:
-            return low + step * round(float(cell) * ((high - low) // step))
+            return low + step * round(Fraction(float(cell)) * ((high - low) // step))
         return min(max(round(number), low), high)
 
     def cells(self, numbers: Array) -> Array:

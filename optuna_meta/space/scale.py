@@ -56,7 +56,10 @@ def scaled(numbers: Array, log: bool, unit: float) -> Array:
     """Return numbers (any shape) on a scale, NaN or infinite for what has no place there."""
     if not log:
         return numbers
-    return np.asarray(np.arcsinh(numbers / (2.0 * unit)) if unit else np.log(numbers))
+    if not unit:
+        return np.asarray(np.log(numbers))
+    half = 0.5 * np.abs(numbers)  # arcsinh of a quotient, which itself might overflow
+    return np.asarray(np.sign(numbers) * (np.log(half + np.hypot(half, unit)) - math.log(unit)))
 
 
 def unscaled(places: Array, log: bool, unit: float) -> Array:
@@ -64,7 +67,9 @@ def unscaled(places: Array, log: bool, unit: float) -> Array:
     if not log:
         return places
     if unit:
-        return np.asarray(2.0 * unit * np.sinh(np.clip(places, -_LARGEST_LOG, _LARGEST_LOG)))
+        far = np.abs(places)  # 2 u sinh(p) = u e^p (1 - e^-2p), of which e^p might overflow
+        sizes = np.exp(np.minimum(far + math.log(unit), _LARGEST_LOG)) * -np.expm1(-2.0 * far)
+        return np.asarray(np.copysign(sizes, places))
     return np.asarray(np.exp(np.minimum(places, _LARGEST_LOG)))
 
 

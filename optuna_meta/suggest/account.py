@@ -145,7 +145,7 @@ def _predicted(
     posterior: OutcomePosterior, chosen: Inputs, values: Array
 ) -> tuple[float, float, float] | None:
     """Return mean and 90 % interval in the values' own unit; ``None`` where these tell none."""
-    if len(values) < _TELLING or np.ptp(values) == 0.0:
+    if len(values) < _TELLING or values.min() == values.max():
         return None
     model, tail = posterior.full, posterior.tail
     mean, deviation = model.observable(chosen)

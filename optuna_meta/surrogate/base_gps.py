@@ -126,18 +126,21 @@ def condition_prior_gps(parameters: GPParameters, tasks: PaddedTasks) -> PriorGP
         tasks: The trials.
     """
     designs, values = tasks.designs, tasks.values
+    n_tasks, longest, width = designs.shape
     precisions = parameters.precisions[:, tasks.owners]
-    scaled = designs * np.sqrt(precisions)[:, None, :]
-    means = np.zeros(len(designs))
+    factors = np.ones((n_tasks, width + 2, longest))
+    means = np.zeros(n_tasks)
     alphas = np.zeros(values.shape)
+    # Task by task: of all together, each array in between would be as large as the result.
     for t, n in enumerate(tasks.mask.sum(axis=1)):
-        points = scaled[t, :n]
-        K = parameters.amplitude[t] * matern52(squared_distances(points, points))
+        scaled = designs[t] * np.sqrt(precisions[t])
+        _put_distance_factors(factors[t], designs[t], scaled, precisions[t])
+        K = parameters.amplitude[t] * matern52(squared_distances(scaled[:n], scaled[:n]))
         K[np.diag_indices(n)] += parameters.noise[t]
         solved = _solve(K, np.column_stack([values[t, :n], np.ones(n)]))
         means[t] = solved[:, 0].sum() / solved[:, 1].sum()
         alphas[t, :n] = parameters.amplitude[t] * (solved[:, 0] - means[t] * solved[:, 1])
-    return PriorGPs(_distance_factors(designs, scaled, precisions), precisions, means, alphas)
+    return PriorGPs(factors, precisions, means, alphas)
 
 
 def _solve(K: Array, columns: Array) -> Array:
@@ -148,10 +151,9 @@ def _solve(K: Array, columns: Array) -> Array:
     return np.asarray(dpotrs(L, columns, lower=True)[0])
 
 
-def _distance_factors(designs: Array, scaled: Array, precisions: Array) -> Array:
+def _put_distance_factors(
+    factors: Array, designs: Array, scaled: Array, precisions: Array
+) -> None:
     """Expand 5 p (x - x')^2 = -10 p x x' + 5 p x'^2 + 5 p x^2, a product with (x, 1, 5 p x^2)."""
-    n_tasks, n_trials, width = designs.shape
-    factors = np.ones((n_tasks, width + 2, n_trials))
-    factors[:, :-2] = -10.0 * np.swapaxes(designs * precisions[:, None, :], 1, 2)
-    factors[:, -2] = 5.0 * np.einsum("tnw,tnw->tn", scaled, scaled)
-    return factors
+    factors[:-2] = -10.0 * (designs * precisions).T
+    factors[-2] = 5.0 * np.einsum("nw,nw->n", scaled, scaled)

@@ -57,6 +57,11 @@ class PriorLikelihood:
         owners = torch.as_tensor(tasks.owners, device=device)
         return cls(X, X * X, z, is_trial, is_tuned, owners, tasks.tuned.shape[1])
 
+    def select(self, studies: torch.Tensor) -> PriorLikelihood:
+        """Return that of some studies, by their indices (b,)."""
+        arrays = (self.designs, self.squares, self.values, self.mask, self.tuned)
+        return PriorLikelihood(*(array[studies] for array in arrays), self.owners, self.n_dims)
+
     def __call__(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return negative log likelihoods (B,) and their gradients (B, D + 2).
 

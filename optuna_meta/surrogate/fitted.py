@@ -85,12 +85,12 @@ class FittedPrior:
         """The cube of all prior studies."""
         return self.prior.space
 
-    @property
+    @cached_property
     def task_names(self) -> tuple[str, ...]:
         """The prior study of each task."""
         return tuple(task.name for task in self.prior.tasks)
 
-    @property
+    @cached_property
     def study_names(self) -> tuple[str, ...]:
         """The prior studies, each once."""
         return tuple(dict.fromkeys(self.task_names))

@@ -216,7 +216,9 @@ class TransferModel:
         observed, values = observed.select(np.arange(n)), values[:n]
         key = repr(space) + repr((observed.X.tobytes(), values.tobytes()))
         if self._learned is None or self._learned[0] != key:
-            tells = n >= _ENOUGH_TO_TELL and np.ptp(values) > 0.0 and self._trust_in(space) > 0.0
+            # By their ends: the difference of the largest floats overflows.
+            differ = n >= _ENOUGH_TO_TELL and values.min() < values.max()
+            tells = differ and self._trust_in(space) > 0.0
             n_tails = len(_TAILS) if n <= _ENOUGH_TO_BEND else 2
             tails = _TAILS[: n_tails if tells and not self.outcome.is_constraint else 1]
             found = [self._learn_with(tail, space, observed, values) for tail in tails]
@@ -228,7 +230,7 @@ class TransferModel:
         y, owners = self._warp(values, tail), column_owners(space)
         scales = residual_scales(observed.X, y, owners, self.fitted.precisions(space))
         learned = _Learned(scales, components(self._trust_in(space)), tail, 0.0)
-        if len(y) < _ENOUGH_TO_TELL or np.ptp(values) == 0.0:
+        if len(y) < _ENOUGH_TO_TELL or values.min() == values.max():
             return learned
         active = active_tasks(self.weights, observed.Z, y)
         mixture, kept = self._mixture(learned, active, observed, y), learned.components

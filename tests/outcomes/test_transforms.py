@@ -126,6 +126,13 @@ def test_signed_values_keep_their_sign_and_order() -> None:
     assert len(warp_constraint(np.zeros(0))) == 0
 
 
+def test_signed_values_of_any_size_are_scaled_without_a_warning() -> None:
+    scaled = warp_constraint(np.array([-1e300, -5e-324, 0.0, 5e-324, 5e-324, 5e-324, 1e300]))
+    assert scaled.tolist() == pytest.approx(
+        [-4.0, -np.arcsinh(1.0) - 0.25, -0.25, *[np.arcsinh(1.0) + 0.25] * 3, 4.0]
+    )
+
+
 @pytest.mark.parametrize("unit", [1e-6, 1e5])
 def test_signed_values_do_not_depend_on_the_unit(unit: float) -> None:
     values = np.random.default_rng(0).normal(0.5, 2.0, 30)

@@ -215,6 +215,27 @@ def test_a_full_disk_is_optunas_error_and_loses_no_finished_trial(tmp_path: Path
     assert len(told) > 2 and [t.number for t in complete] == told
 
 
+@pytest.mark.plan_may_fail
+def test_a_plan_that_finds_no_room_is_served_nevertheless(
+    postgres: servers.OwnPostgres, logged: Any
+) -> None:
+    filled = optuna.create_study(storage=servers.text(postgres.url)).ask()._trial_id
+    row = "INSERT INTO trial_user_attributes (trial_id, key, value_json) SELECT "
+    row += f"{filled}, 'filler ' || gen_random_uuid(), repeat('x', "
+    engine = sqlalchemy.create_engine(postgres.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"{row}1500) FROM generate_series(1, 1000)")
+    engine.dispose()
+
+    def fill() -> None:
+        postgres.fill("trial_user_attributes", f"{row}:size)")
+
+    trials = struck(postgres.url, "sample_relative", fill, postgres.empty)
+    (warning,) = warnings_of(logged)
+    assert "Recording a plan failed" in warning and "could not extend file" in warning
+    assert plans(trials) == [0, 1, 3, 4] and len({repr(t.params) for t in trials}) == 5
+
+
 def killed(work: Callable[[Callable[[int], None]], None], seconds: float) -> list[int]:
     """What a child process has told before it was killed, so long after the first word."""
     reads, writes = os.pipe()

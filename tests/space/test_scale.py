@@ -66,3 +66,11 @@ def test_zero_is_as_far_from_the_smallest_as_this_from_the_next() -> None:
         known = np.array(numbers, dtype=float)
         gaps = np.diff(scaled(known, *scale_of(known)))
         assert gaps.max() < 1.05 * gaps.min()
+
+
+def test_the_largest_numbers_have_places_through_zero() -> None:
+    known = np.array([-1e300, -1.0, 0.0, 1.0, 1e300])
+    log, unit = scale_of(known)
+    places = scaled(known, log, unit)
+    assert log and unit and np.isfinite(places).all()
+    np.testing.assert_allclose(unscaled(places, log, unit), known, rtol=1e-9)

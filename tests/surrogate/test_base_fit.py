@@ -107,6 +107,36 @@ def test_more_steps_gain_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found < converged + 0.05 * len(some)
 
 
+def test_studies_that_follow_others_end_where_more_steps_gain_next_to_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    some, n_first, evaluated = studies([30, 25, 20] * 5, seed=3), 5, []
+    call = PriorLikelihood.__call__
+
+    def noted(self: PriorLikelihood, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        evaluated.append(len(theta))
+        return call(self, theta)
+
+    monkeypatch.setattr(prior_fit, "_SHARED", n_first)
+    with monkeypatch.context() as patched:
+        patched.setattr(PriorLikelihood, "__call__", noted)
+        found = log_hyperparameters(some)
+    all_steps = prior_fit._STEPS + 1
+    assert 2 * (sum(evaluated) - n_first * all_steps) < (len(some) - n_first) * all_steps
+    monkeypatch.setattr(prior_fit, "_LEAST_PROMISE", -np.inf)
+    longer = log_hyperparameters(some)
+    assert not np.array_equal(found, longer)
+    gained = negative_log_posterior(some, found) - negative_log_posterior(some, longer)
+    assert gained < 0.02 * len(some)
+
+
+def test_each_dimension_has_studies_that_find_its_centre(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prior_fit, "_SHARED", 3)
+    tuned = np.zeros((30, 3), dtype=bool)
+    tuned[:, 0], tuned[[7, 8], 1] = True, True
+    assert np.flatnonzero(prior_fit._spread(tuned)).tolist() == [0, 7, 8, 10, 20]
+
+
 def test_the_best_centre_of_given_studies_is_found_at_once_and_kept() -> None:
     rng = np.random.default_rng(0)
     logs, tuned = rng.standard_normal((4, N_DIMS)), 1.0 * (rng.random((4, N_DIMS)) < 0.7)
