@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     whole = add("study", help="whole Optuna studies", description=study.__doc__)
     for of_each, module, domains, n_seeds, sizes in (
         (one, run, [*DOMAINS], 5, None),
-        (whole, study, ["digits", "fashion"], 10, [10]),
+        (whole, study, ["digits", "fashion", "disjoint"], 10, [10]),
     ):
         option = of_each.add_argument
         option("--data", type=Path, help="folder of the data sets; by default this one")
