@@ -15,6 +15,7 @@ import optuna
 import pandas as pd
 import torch
 
+from benchmarks.weights import inputs
 from benchmarks.weights import peers
 from benchmarks.weights import report
 from benchmarks.weights import run
@@ -47,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     others = add("peers", help="loading rules of others", description=peers.__doc__)
     others.add_argument("--splits", type=int, default=10, help="of the predictions")
     others.set_defaults(function=lambda args: print("\n".join(peers.report(args.splits))))
+    scaled = add("inputs", help="starts from other inputs' scales", description=inputs.__doc__)
+    scaled.add_argument("--seeds", nargs=2, type=int, default=[0, 8], help="the first and the end")
+    scaled.set_defaults(function=_of_inputs)
     kinds = run.COLUMNS, study.COLUMNS
     again = add("report", help="tables and figure of a file", description=__doc__)
     again.add_argument("out", type=Path, help="what run or study wrote; OUT.xz serves as well")
@@ -68,6 +72,12 @@ def _complete(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = args.out or Path(folder) / "rows.csv"
         _show(run.complete(path, args.module.COLUMNS, jobs, measure), args.out)
+
+
+def _of_inputs(args: argparse.Namespace) -> None:
+    """Print the table of starts from other inputs."""
+    found = [outcome for seed in range(*args.seeds) for outcome in inputs.measure(seed)]
+    print("\n".join(inputs.report(found)))
 
 
 def _show(rows: pd.DataFrame, path: Path | None) -> None:
