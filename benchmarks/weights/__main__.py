@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+import sys
 import tempfile
 from typing import Any
 
@@ -43,8 +44,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         option("--seeds", nargs="+", type=int, default=[n_seeds], help=seeds)
         option("--out", type=Path, help="a CSV file, from which a run goes on")
         option("--smoke", action="store_true", help="the smallest run")
-        of_each.set_defaults(function=_complete, module=module, methods=())
+        of_each.set_defaults(
+            function=_complete, module=module, methods=(), arms=(), prior_trials=12
+        )
     one.add_argument("--methods", nargs="+", choices=[*METHODS], default=[*METHODS])
+    whole.add_argument("--arms", nargs="+", default=[], help="such as scratch; all by default")
+    whole.add_argument("--prior-trials", type=int, default=12, help="of an earlier task's study")
     others = add("peers", help="loading rules of others", description=peers.__doc__)
     others.add_argument("--splits", type=int, default=10, help="of the predictions")
     others.set_defaults(function=lambda args: print("\n".join(peers.report(args.splits))))
@@ -63,9 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _complete(args: argparse.Namespace) -> None:
     """Add the rows of all replicates that there are data for, seed by seed, and show them all."""
-    plan = (run.SMOKE if args.smoke else run.Plan())._replace(
-        folder=args.data or Path(), sizes=args.sizes, methods=args.methods
-    )
+    plan = run.SMOKE if args.smoke else run.Plan(prior_trials=args.prior_trials)
+    own = {"sizes": args.sizes, "methods": args.methods, "arms": args.arms}
+    plan = plan._replace(folder=args.data or Path(), **own)
     there = [name for name in args.domains if (plan.folder / DOMAINS[name].needs).is_dir()]
     jobs = [(name, seed) for seed in range(*args.seeds) for name in there]
     measure = partial(args.module.measure, plan=plan)
@@ -76,7 +81,10 @@ def _complete(args: argparse.Namespace) -> None:
 
 def _of_inputs(args: argparse.Namespace) -> None:
     """Print the table of starts from other inputs."""
-    found = [outcome for seed in range(*args.seeds) for outcome in inputs.measure(seed)]
+    found: list[inputs.Outcome] = []
+    for seed in range(*args.seeds):
+        found += inputs.measure(inputs.make_domain(seed), seed)
+        print(f"seed {seed}", file=sys.stderr, flush=True)
     print("\n".join(inputs.report(found)))
 
 

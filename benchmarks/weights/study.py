@@ -67,7 +67,7 @@ Start = Callable[[optuna.Trial], Weights]
 
 
 # Its name, steps a trial, sampler, start, role where that is no parameter, and last columns.
-Arm = tuple[str, int, BaseSampler, Start | None, str, run.Row]
+Arm = tuple[str, int, Callable[[], BaseSampler], Start | None, str, run.Row]
 
 
 class Lab(NamedTuple):
@@ -81,12 +81,12 @@ class Lab(NamedTuple):
     def study(
         self, steps: int, sampler: BaseSampler, start: Start | None, name: str | None = None
     ) -> optuna.Study:
-        """Run a study, of some steps a trial; one with a name keeps its checkpoints."""
+        """Run a study, of some steps a trial; an earlier one has a name and keeps checkpoints."""
         study = optuna.create_study(study_name=name, sampler=sampler)
         if name:
             optuna_meta.record_meta_features(study, self.features())
         trial = partial(self.trial, steps=steps, start=start, keep=name is not None)
-        study.optimize(trial, self.plan.trials)
+        study.optimize(trial, self.plan.prior_trials if name else self.plan.trials)
         return study
 
     def trial(self, trial: optuna.Trial, steps: int, start: Start | None, keep: bool) -> float:
@@ -190,24 +190,27 @@ class Lab(NamedTuple):
         earlier = self.earlier()
         by_role, others, choice = self.starts(earlier)
         warm = self.warmed_up(choice[2])
-        prior = optuna_meta.fit_prior(optuna_meta.Prior.from_studies(earlier))
         n, shared = self.plan.steps, -(-choice[2] // self.plan.trials)  # Of choosing, by a trial.
-        tpe, features = partial(TPESampler, seed=self.seed), self.features()
-        meta = partial(
-            optuna_meta.MetaSampler, prior_studies=prior, meta_features=features, seed=self.seed
-        )
+        tpe = partial(TPESampler, seed=self.seed)
+
+        def meta() -> BaseSampler:
+            prior = optuna_meta.fit_prior(optuna_meta.Prior.from_studies(earlier))
+            return optuna_meta.MetaSampler(
+                prior_studies=prior, meta_features=self.features(), seed=self.seed
+            )
+
         role = partial(weights.suggest_start, starts=by_role)
         chosen, none = by_role["transferable"], ("", 0.0, 0)  # For arms that need no choice.
-        yield "scratch", n, tpe(), None, "scratch", none
-        yield AGAINST, 3 * n, tpe(), None, "scratch", none
-        yield EQUAL, n + shared, tpe(), None, "scratch", none
-        yield SHARED, n, tpe(), lambda _: warm, "scratch", none
-        yield "scratch by MetaSampler", n, meta(), None, "scratch", none
-        yield "transferred", n, tpe(), lambda _: chosen, "transferable", choice
-        yield "transferred untrained", n, tpe(), lambda _: others["untrained"], "untrained", choice
-        yield "transferred by LogME", n, tpe(), lambda _: others["LogME"], "LogME", none
-        yield "role by TPE", n, tpe(), role, "", choice
-        yield "role by MetaSampler", n, meta(), role, "", choice
+        yield "scratch", n, tpe, None, "scratch", none
+        yield AGAINST, 3 * n, tpe, None, "scratch", none
+        yield EQUAL, n + shared, tpe, None, "scratch", none
+        yield SHARED, n, tpe, lambda _: warm, "scratch", none
+        yield "scratch by MetaSampler", n, meta, None, "scratch", none
+        yield "transferred", n, tpe, lambda _: chosen, "transferable", choice
+        yield "transferred untrained", n, tpe, lambda _: others["untrained"], "untrained", choice
+        yield "transferred by LogME", n, tpe, lambda _: others["LogME"], "LogME", none
+        yield "role by TPE", n, tpe, role, "", choice
+        yield "role by MetaSampler", n, meta, role, "", choice
 
 
 def measure(name: str, seed: int, plan: run.Plan) -> Iterator[run.Row]:
@@ -219,7 +222,9 @@ def measure(name: str, seed: int, plan: run.Plan) -> Iterator[run.Row]:
         with tempfile.TemporaryDirectory() as kept:
             lab = Lab(domain, weights.CheckpointStore(kept, save_top_k=plan.kept), seed, plan)
             for arm, steps, sampler, start, role, choice in lab.arms():
-                for trial in lab.study(steps, sampler, start).trials:
+                if plan.arms and arm not in (*plan.arms, AGAINST):
+                    continue
+                for trial in lab.study(steps, sampler(), start).trials:
                     reached = round(trial.values[0], 6), round(trial.user_attrs["accuracy"], 6)
                     started = trial.params.get("start", role)
                     yield (name, size, seed, arm, trial.number, steps, started, *reached, *choice)

@@ -53,8 +53,9 @@ def test_the_incumbent_is_chosen_by_validation() -> None:
     assert report.incumbents(table).loc[study.AGAINST].values.tolist() == [[0.5, 0.4], [0.7, 0.7]]
     gains = np.array([0.8 - 0.4, 0.8 - 0.7])
     error = gains.std(ddof=1) / np.sqrt(2)
-    assert f"| b | 30 | 0.800 ± 0.000 |  |  |  |  | +0.250 ± {error:.3f} | 2 of 2 |" in report.report(
-        table
+    assert (
+        f"| b | 30 | 0.800 ± 0.000 |  |  |  |  | +0.250 ± {error:.3f} | 2 of 2 |"
+        in report.report(table)
     )
 
 
@@ -87,7 +88,9 @@ def test_the_smallest_run_prints_all_studies(
     assert rows["arm"].nunique() == 10 and len(rows) == 10 * 2
     assert all(f"| {arm} | " in printed for arm in rows["arm"])
     steps = rows.groupby("arm")["choosing_steps"].first()
-    assert steps["transferred"] == 2 * 2 * (2 + 1)  # Scratch, for twice as long, and one candidate.
+    assert steps["transferred"] == 2 * 2 * (
+        2 + 1
+    )  # Scratch, for twice as long, and one candidate.
     assert set(rows.loc[rows["arm"] == "scratch", "role"]) == {"scratch"}
     before = out.read_bytes()
     main(arguments)  # Nothing is left to do.
