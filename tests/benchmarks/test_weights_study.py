@@ -88,9 +88,7 @@ def test_the_smallest_run_prints_all_studies(
     assert rows["arm"].nunique() == 10 and len(rows) == 10 * 2
     assert all(f"| {arm} | " in printed for arm in rows["arm"])
     steps = rows.groupby("arm")["choosing_steps"].first()
-    assert steps["transferred"] == 2 * 2 * (
-        2 + 1
-    )  # Scratch, for twice as long, and one candidate.
+    assert steps["transferred"] == 2 * (4 + 2)  # On two folds scratch's, and one candidate's.
     assert set(rows.loc[rows["arm"] == "scratch", "role"]) == {"scratch"}
     before = out.read_bytes()
     main(arguments)  # Nothing is left to do.
