@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+import sys
 import tempfile
 from typing import Any
 
@@ -15,6 +16,7 @@ import optuna
 import pandas as pd
 import torch
 
+from benchmarks.weights import inputs
 from benchmarks.weights import peers
 from benchmarks.weights import report
 from benchmarks.weights import run
@@ -32,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     whole = add("study", help="whole Optuna studies", description=study.__doc__)
     for of_each, module, domains, n_seeds, sizes in (
         (one, run, [*DOMAINS], 5, None),
-        (whole, study, ["digits", "fashion"], 10, [10]),
+        (whole, study, ["digits", "fashion", "disjoint"], 10, [10]),
     ):
         option = of_each.add_argument
         option("--data", type=Path, help="folder of the data sets; by default this one")
@@ -42,11 +44,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         option("--seeds", nargs="+", type=int, default=[n_seeds], help=seeds)
         option("--out", type=Path, help="a CSV file, from which a run goes on")
         option("--smoke", action="store_true", help="the smallest run")
-        of_each.set_defaults(function=_complete, module=module, methods=())
+        of_each.set_defaults(
+            function=_complete, module=module, methods=(), arms=(), prior_trials=12
+        )
     one.add_argument("--methods", nargs="+", choices=[*METHODS], default=[*METHODS])
+    whole.add_argument("--arms", nargs="+", default=[], help="such as scratch; all by default")
+    whole.add_argument("--prior-trials", type=int, default=12, help="of an earlier task's study")
     others = add("peers", help="loading rules of others", description=peers.__doc__)
     others.add_argument("--splits", type=int, default=10, help="of the predictions")
     others.set_defaults(function=lambda args: print("\n".join(peers.report(args.splits))))
+    scaled = add("inputs", help="starts from other inputs' scales", description=inputs.__doc__)
+    scaled.add_argument("--seeds", nargs=2, type=int, default=[0, 8], help="the first and the end")
+    scaled.set_defaults(function=_of_inputs)
     kinds = run.COLUMNS, study.COLUMNS
     again = add("report", help="tables and figure of a file", description=__doc__)
     again.add_argument("out", type=Path, help="what run or study wrote; OUT.xz serves as well")
@@ -59,15 +68,24 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _complete(args: argparse.Namespace) -> None:
     """Add the rows of all replicates that there are data for, seed by seed, and show them all."""
-    plan = (run.SMOKE if args.smoke else run.Plan())._replace(
-        folder=args.data or Path(), sizes=args.sizes, methods=args.methods
-    )
+    plan = run.SMOKE if args.smoke else run.Plan(prior_trials=args.prior_trials)
+    own = {"sizes": args.sizes, "methods": args.methods, "arms": args.arms}
+    plan = plan._replace(folder=args.data or Path(), **own)
     there = [name for name in args.domains if (plan.folder / DOMAINS[name].needs).is_dir()]
     jobs = [(name, seed) for seed in range(*args.seeds) for name in there]
     measure = partial(args.module.measure, plan=plan)
     with tempfile.TemporaryDirectory() as folder:
         path = args.out or Path(folder) / "rows.csv"
         _show(run.complete(path, args.module.COLUMNS, jobs, measure), args.out)
+
+
+def _of_inputs(args: argparse.Namespace) -> None:
+    """Print the table of starts from other inputs."""
+    found: list[inputs.Outcome] = []
+    for seed in range(*args.seeds):
+        found += inputs.measure(inputs.make_domain(seed), seed)
+        print(f"seed {seed}", file=sys.stderr, flush=True)
+    print("\n".join(inputs.report(found)))
 
 
 def _show(rows: pd.DataFrame, path: Path | None) -> None:

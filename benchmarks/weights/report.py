@@ -13,6 +13,7 @@ from benchmarks.report.markdown import table
 from benchmarks.weights.domains import DOMAINS
 from benchmarks.weights.study import AGAINST
 from benchmarks.weights.study import EQUAL
+from benchmarks.weights.study import SHARED
 
 
 SETTING = ["domain", "size", "sources"]  # What methods are compared in.
@@ -125,14 +126,15 @@ def _of_studies(rows: pd.DataFrame) -> Iterator[str]:
             curve, steps = curves.xs(arm), trials["steps"].agg(["min", "max"]).unique()
             duel = ("", "") if arm == AGAINST else _duel(curve.iloc[:, -1] - last)
             texts = [" to ".join(map(str, steps)), *(_estimate(curve[n - 1]) for n in after)]
-            same = EQUAL if trials["choosing_steps"].any() else "scratch"
-            total = ("", "")
-            if not arm.startswith("scratch") and same in curves.index:
-                total = _duel(curve.iloc[:, -1] - curves.xs(same).iloc[:, -1])
+            others = (EQUAL, SHARED) if trials["choosing_steps"].any() else ("scratch", "")
+            total: list[str] = []
+            for other in others:
+                compares = other in curves.index and not arm.startswith("scratch")
+                total += _duel((curve - curves.xs(other)).iloc[:, -1]) if compares else ("", "")
             lines.append([arm, *texts, *total, *duel, *_duel(curve[0] - last)])
         head = ["study", "steps a trial", *(f"after {n}" for n in after)]
-        duels = ["against scratch at equal total steps", "wins", f"against {AGAINST}", "wins"]
-        duels += ["first trial against its last", "wins"]
+        duels = ["against scratch at equal total steps", "wins", f"against {SHARED}", "wins"]
+        duels += [f"against {AGAINST}", "wins", "first trial against its last", "wins"]
         yield table([*head, *duels], lines)
         yield f"\n{_roles(own)}\n"
         chosen = own[own["choosing_steps"] > 0].drop_duplicates("seed").sort_values("seed")

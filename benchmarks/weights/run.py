@@ -66,18 +66,20 @@ class Plan(NamedTuple):
     checks: int | None = None  # The first of each domain's; all if None.
     rates: int = 4  # The last of each domain's.
     share: float = 1.0  # Of the steps on earlier tasks.
-    trials: int = 12  # Of a study,
+    trials: int = 12  # Of the new task's study,
+    prior_trials: int = 12  # of an earlier task's,
     steps: int = 30  # a trial of the new task's,
     prior_steps: int = 150  # and of an earlier one's,
     kept: int = 3  # of which so many checkpoints are kept.
     folder: Path = Path()  # Of all data.
     sizes: Sequence[int] | None = None  # The domain's if None.
     methods: Sequence[str] = ()
+    arms: Sequence[str] = ()  # Of studies; all if there are none.
 
 
 _SHORT = weights.ShortTraining(steps=2, folds=2, rates=(4e-3,))
 _CHOICE = weights.ShortlistThenTrain(shortlist=1, short_training=_SHORT, share=2.0)
-SMOKE = Plan(_CHOICE, 3, 2, 0.01, 2, 2, 3, 1)
+SMOKE = Plan(_CHOICE, 3, 2, 0.01, 2, 2, 2, 3, 1)
 
 
 def make_domain(name: str, size: int, seed: int, plan: Plan) -> Domain:

@@ -8,9 +8,12 @@ and have what a trial starts from as a parameter. Then come studies of a new tas
 - ``scratch, 3 x steps``: the same with three times the steps;
 - ``scratch, steps of choosing``: the same with the steps that choosing a source took, shared out,
   so that it takes as many steps in total as ``transferred``;
+- ``scratch, first steps shared``: as many in total, but those of choosing are a training from
+  scratch that all trials go on from;
 - ``scratch by MetaSampler``: N steps, the earlier studies' hyperparameters known;
 - ``transferred``: N steps from what ``rank_checkpoints`` chose by the images to train on, for half
-  of the steps of all trials at most;
+  of the steps of all trials at most, going on where its short training ended, scratch's too;
+- ``transferred untrained``: the same from the choice itself, whose short training is lost;
 - ``transferred by LogME``: N steps from what LogME chose, which takes no training;
 - ``role by TPE``, ``role by MetaSampler``: N steps, the start a parameter (``suggest_start``):
   scratch, best, nearest by meta-features, transferable (the default's choice) or average.
@@ -23,6 +26,7 @@ training sees; test images report. Training on earlier tasks is not counted.
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 import tempfile
 import time
@@ -42,6 +46,7 @@ from benchmarks.weights import tasks
 from benchmarks.weights.sources import new_task
 import optuna_meta
 from optuna_meta import weights
+from optuna_meta.weights.selection.short_training import MADE_BY
 
 
 # A row is a trial of an arm: its loss on validation and its accuracy on test images, what it
@@ -53,6 +58,7 @@ COLUMNS = (
 )  # fmt: skip
 AGAINST = "scratch, 3 x steps"
 EQUAL = "scratch, steps of choosing"
+SHARED = "scratch, first steps shared"
 
 _WORST = 20.0  # The loss of a trial that diverged, far above that of guessing.
 
@@ -61,7 +67,7 @@ Start = Callable[[optuna.Trial], Weights]
 
 
 # Its name, steps a trial, sampler, start, role where that is no parameter, and last columns.
-Arm = tuple[str, int, BaseSampler, Start | None, str, run.Row]
+Arm = tuple[str, int, Callable[[], BaseSampler], Start | None, str, run.Row]
 
 
 class Lab(NamedTuple):
@@ -75,12 +81,12 @@ class Lab(NamedTuple):
     def study(
         self, steps: int, sampler: BaseSampler, start: Start | None, name: str | None = None
     ) -> optuna.Study:
-        """Run a study, of some steps a trial; one with a name keeps its checkpoints."""
+        """Run a study, of some steps a trial; an earlier one has a name and keeps checkpoints."""
         study = optuna.create_study(study_name=name, sampler=sampler)
         if name:
             optuna_meta.record_meta_features(study, self.features())
         trial = partial(self.trial, steps=steps, start=start, keep=name is not None)
-        study.optimize(trial, self.plan.trials)
+        study.optimize(trial, self.plan.prior_trials if name else self.plan.trials)
         return study
 
     def trial(self, trial: optuna.Trial, steps: int, start: Start | None, keep: bool) -> float:
@@ -94,7 +100,10 @@ class Lab(NamedTuple):
         task, seed = self.domain.new, 1000 * self.seed + trial.number
         model = task.model.build(seed)
         if checkpoint is not None:
-            report = weights.initialize(model, checkpoint, head=self.domain.head, partial="skip")
+            # After a short training the head is the new task's own.
+            own = checkpoint.metadata.extra.get("made_by") == MADE_BY
+            head = () if own else self.domain.head
+            report = weights.initialize(model, checkpoint, head=head, partial="skip")
             weights.record_lineage(trial, report)
         batches = tasks.Batches(task.train, seed, int(size))
         loss = partial(nn.functional.cross_entropy, label_smoothing=smoothing)
@@ -126,14 +135,14 @@ class Lab(NamedTuple):
 
     def starts(
         self, earlier: Sequence[optuna.Study]
-    ) -> tuple[dict[str, Weights], Weights, tuple[str, float, int]]:
-        """Return what each role starts from, LogME's choice, and the default's with its costs."""
+    ) -> tuple[dict[str, Weights], dict[str, Weights], tuple[str, float, int]]:
+        """Return what each role starts from, other choices by name, and the default's costs."""
         candidates = weights.find_checkpoints(earlier, self.store)
         start = partial(weights.initialize, head=self.domain.head, partial="skip")
         task = new_task(self.domain, self.domain.new.train, self.seed, start)
 
-        def best(strategy: Any) -> tuple[str, Weights]:
-            chosen = weights.rank_checkpoints(
+        def ranked(strategy: Any) -> weights.Ranking:
+            return weights.rank_checkpoints(
                 candidates,
                 task,
                 strategy=strategy,
@@ -141,13 +150,15 @@ class Lab(NamedTuple):
                 seed=self.seed,
                 show_progress_bar=False,
             )
-            found = chosen.best
-            return ("", None) if found is None else (found.record.study, found.load())
+
+        def best(strategy: Any) -> Weights:
+            found = ranked(strategy).best
+            return found and found.load()
 
         steps: list[object] = []
         hook = optimizer.register_optimizer_step_post_hook(lambda *args: steps.append(args))
         began = time.process_time()
-        source, transferable = best(self.plan.strategy)
+        ranking = ranked(self.plan.strategy)
         seconds = time.process_time() - began
         hook.remove()
         # The best of each study: candidates come in the order of their score.
@@ -155,32 +166,51 @@ class Lab(NamedTuple):
         leading = [leaders[study.study_name].load() for study in earlier]
         by_role = {
             "best": candidates[0].load(),
-            "nearest": best(weights.Nearest.by_meta_features(earlier, self.features()))[1],
-            "transferable": transferable,
+            "nearest": best(weights.Nearest.by_meta_features(earlier, self.features())),
+            "transferable": ranking.trained,
             "average": weights.average(leading, align_by=self.domain.new.model.build(0)),
         }
-        return by_role, best(weights.by_logme)[1], (source, round(seconds, 2), len(steps))
+        chosen = ranking.best
+        others = {"untrained": chosen and chosen.load(), "LogME": best(weights.by_logme)}
+        source = chosen.record.study if chosen else ""
+        return by_role, others, (source, round(seconds, 2), len(steps))
+
+    def warmed_up(self, steps: int) -> weights.Checkpoint:
+        """Train from scratch as a short training does, on all images to train on."""
+        task, rates = self.domain.new, weights.ShortTraining().rates
+        model = task.model.build(1000 * self.seed)
+        batches = tasks.Batches(task.train, self.seed, self.domain.batch_size)
+        for _ in tasks.train(model, self.domain.kind.loss, batches, steps, rates[1]):
+            pass
+        about = weights.Metadata(extra={"made_by": MADE_BY})
+        return replace(weights.Checkpoint.from_model(model), metadata=about)
 
     def arms(self) -> Iterator[Arm]:
         """Yield the arms, after the earlier studies."""
         earlier = self.earlier()
-        by_role, by_logme, choice = self.starts(earlier)
-        prior = optuna_meta.fit_prior(optuna_meta.Prior.from_studies(earlier))
+        by_role, others, choice = self.starts(earlier)
+        warm = self.warmed_up(choice[2])
         n, shared = self.plan.steps, -(-choice[2] // self.plan.trials)  # Of choosing, by a trial.
-        tpe, features = partial(TPESampler, seed=self.seed), self.features()
-        meta = partial(
-            optuna_meta.MetaSampler, prior_studies=prior, meta_features=features, seed=self.seed
-        )
+        tpe = partial(TPESampler, seed=self.seed)
+
+        def meta() -> BaseSampler:
+            prior = optuna_meta.fit_prior(optuna_meta.Prior.from_studies(earlier))
+            return optuna_meta.MetaSampler(
+                prior_studies=prior, meta_features=self.features(), seed=self.seed
+            )
+
         role = partial(weights.suggest_start, starts=by_role)
         chosen, none = by_role["transferable"], ("", 0.0, 0)  # For arms that need no choice.
-        yield "scratch", n, tpe(), None, "scratch", none
-        yield AGAINST, 3 * n, tpe(), None, "scratch", none
-        yield EQUAL, n + shared, tpe(), None, "scratch", none
-        yield "scratch by MetaSampler", n, meta(), None, "scratch", none
-        yield "transferred", n, tpe(), lambda _: chosen, "transferable", choice
-        yield "transferred by LogME", n, tpe(), lambda _: by_logme, "LogME", none
-        yield "role by TPE", n, tpe(), role, "", choice
-        yield "role by MetaSampler", n, meta(), role, "", choice
+        yield "scratch", n, tpe, None, "scratch", none
+        yield AGAINST, 3 * n, tpe, None, "scratch", none
+        yield EQUAL, n + shared, tpe, None, "scratch", none
+        yield SHARED, n, tpe, lambda _: warm, "scratch", none
+        yield "scratch by MetaSampler", n, meta, None, "scratch", none
+        yield "transferred", n, tpe, lambda _: chosen, "transferable", choice
+        yield "transferred untrained", n, tpe, lambda _: others["untrained"], "untrained", choice
+        yield "transferred by LogME", n, tpe, lambda _: others["LogME"], "LogME", none
+        yield "role by TPE", n, tpe, role, "", choice
+        yield "role by MetaSampler", n, meta, role, "", choice
 
 
 def measure(name: str, seed: int, plan: run.Plan) -> Iterator[run.Row]:
@@ -192,7 +222,9 @@ def measure(name: str, seed: int, plan: run.Plan) -> Iterator[run.Row]:
         with tempfile.TemporaryDirectory() as kept:
             lab = Lab(domain, weights.CheckpointStore(kept, save_top_k=plan.kept), seed, plan)
             for arm, steps, sampler, start, role, choice in lab.arms():
-                for trial in lab.study(steps, sampler, start).trials:
+                if plan.arms and arm not in (*plan.arms, AGAINST):
+                    continue
+                for trial in lab.study(steps, sampler(), start).trials:
                     reached = round(trial.values[0], 6), round(trial.user_attrs["accuracy"], 6)
                     started = trial.params.get("start", role)
                     yield (name, size, seed, arm, trial.number, steps, started, *reached, *choice)

@@ -36,9 +36,9 @@ from optuna_meta.weights.selection.measures import by_score
 from optuna_meta.weights.selection.measures import Nearest
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.rank import rank_checkpoints
-from optuna_meta.weights.selection.rank import Ranked
-from optuna_meta.weights.selection.rank import Ranking
 from optuna_meta.weights.selection.rank import ShortlistThenTrain
+from optuna_meta.weights.selection.ranking import Ranked
+from optuna_meta.weights.selection.ranking import Ranking
 from optuna_meta.weights.selection.short_training import ShortTraining
 from optuna_meta.weights.store.random_state import RandomState
 from optuna_meta.weights.store.record import CheckpointRecord

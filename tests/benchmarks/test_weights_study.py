@@ -53,8 +53,9 @@ def test_the_incumbent_is_chosen_by_validation() -> None:
     assert report.incumbents(table).loc[study.AGAINST].values.tolist() == [[0.5, 0.4], [0.7, 0.7]]
     gains = np.array([0.8 - 0.4, 0.8 - 0.7])
     error = gains.std(ddof=1) / np.sqrt(2)
-    assert f"| b | 30 | 0.800 ± 0.000 |  |  | +0.250 ± {error:.3f} | 2 of 2 |" in report.report(
-        table
+    assert (
+        f"| b | 30 | 0.800 ± 0.000 |  |  |  |  | +0.250 ± {error:.3f} | 2 of 2 |"
+        in report.report(table)
     )
 
 
@@ -65,13 +66,14 @@ def test_the_gain_of_what_chose_is_over_scratch_with_the_steps_of_choosing() -> 
             (study.AGAINST, 90, 0.1, 0),
             ("scratch", 30, 0.2, 0),
             (study.EQUAL, 45, 0.5, 0),
+            (study.SHARED, 30, 0.7, 0),
             ("transferred", 30, 0.9, 180),
             ("transferred by LogME", 30, 0.9, 0),
         ]
     ]
     printed = report.report(pd.DataFrame(rows, columns=[*study.COLUMNS]))
-    assert "| transferred | 30 | 0.900 | +0.400 | 1 of 1 |" in printed
-    assert "| transferred by LogME | 30 | 0.900 | +0.700 | 1 of 1 |" in printed
+    assert "| transferred | 30 | 0.900 | +0.400 | 1 of 1 | +0.200 | 1 of 1 |" in printed
+    assert "| transferred by LogME | 30 | 0.900 | +0.700 | 1 of 1 |  |  |" in printed
 
 
 def test_the_smallest_run_prints_all_studies(
@@ -83,10 +85,10 @@ def test_the_smallest_run_prints_all_studies(
     printed = capsys.readouterr().out
     assert "## digits, 2 images" in printed and "| seed | chosen |" in printed
     rows = pd.read_csv(out)
-    assert rows["arm"].nunique() == 8 and len(rows) == 8 * 2
+    assert rows["arm"].nunique() == 10 and len(rows) == 10 * 2
     assert all(f"| {arm} | " in printed for arm in rows["arm"])
     steps = rows.groupby("arm")["choosing_steps"].first()
-    assert steps["transferred"] == 2 * 2 * 2  # Scratch and one candidate.
+    assert steps["transferred"] == 2 * (4 + 2)  # On two folds scratch's, and one candidate's.
     assert set(rows.loc[rows["arm"] == "scratch", "role"]) == {"scratch"}
     before = out.read_bytes()
     main(arguments)  # Nothing is left to do.

@@ -5,6 +5,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 import gzip
 from pathlib import Path
@@ -42,11 +43,13 @@ _CONDITIONS: dict[str, Condition] = {
 }
 
 
-def digits(_: Path, shots: int, seed: int) -> tasks.Domain:
-    """Make the new task of plain digits, after six studies of others under other conditions."""
+def digits(
+    _: Path, shots: int, seed: int, conditions: Mapping[str, Condition] = _CONDITIONS
+) -> tasks.Domain:
+    """Make the new task of plain digits, after a study of others under each of some conditions."""
     rng = np.random.default_rng([seed, 1])
     earlier, rest = _split(_digits(), 80, rng)
-    priors = {name: _split(earlier, 60, rng, change) for name, change in _CONDITIONS.items()}
+    priors = {name: _split(earlier, 60, rng, change) for name, change in conditions.items()}
     return _domain(priors, _new_parts(rest, shots, rng), 10, same_outputs=True)
 
 

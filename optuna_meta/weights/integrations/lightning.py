@@ -54,7 +54,7 @@ class LightningCallback(Callback):
 
             def objective(trial):
                 module = build()
-                callback = LightningCallback(trial, store, start=ranking.best)
+                callback = LightningCallback(trial, store, start=ranking.trained)
                 trainer = Trainer(callbacks=[callback], enable_checkpointing=False, max_epochs=5)
                 trainer.fit(module, data, ckpt_path=callback.resume(module))
                 return trainer.callback_metrics["val_loss"].item()

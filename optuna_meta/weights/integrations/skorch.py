@@ -48,7 +48,7 @@ class SkorchCallback(Callback):
         .. code-block:: python
 
             def objective(trial):
-                callback = SkorchCallback(trial, store, start=ranking.best)
+                callback = SkorchCallback(trial, store, start=ranking.trained)
                 net = NeuralNetClassifier(Module, max_epochs=5, callbacks=[callback])
                 net.fit(x, y)
                 return net.history[-1, "valid_loss"]

@@ -53,7 +53,7 @@ class TransformersCallback(TrainerCallback):
 
             def objective(trial):
                 args = TrainingArguments("out", eval_strategy="epoch", save_strategy="no")
-                callback = TransformersCallback(trial, store, start=ranking.best)
+                callback = TransformersCallback(trial, store, start=ranking.trained)
                 trainer = Trainer(build(), args, ..., callbacks=[callback])
                 trainer.train(resume_from_checkpoint=callback.resume(trainer))
                 return trainer.evaluate()["eval_loss"]

@@ -10,9 +10,8 @@ from functools import partial
 import numpy as np
 from tqdm import tqdm
 
-from optuna_meta._html import bounded
-from optuna_meta._html import html_table
 from optuna_meta._typing import Array
+from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.measures import by_logme
 from optuna_meta.weights.selection.measures import by_loss
@@ -20,6 +19,8 @@ from optuna_meta.weights.selection.measures import by_score
 from optuna_meta.weights.selection.measures import Measure
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.preview import preview_of
+from optuna_meta.weights.selection.ranking import Ranked
+from optuna_meta.weights.selection.ranking import Ranking
 from optuna_meta.weights.selection.short_training import Attempt
 from optuna_meta.weights.selection.short_training import compare
 from optuna_meta.weights.selection.short_training import ShortTraining
@@ -28,60 +29,9 @@ from optuna_meta.weights.store.artifacts import UNREADABLE
 from optuna_meta.weights.torch_tools import own_randomness
 
 
-__all__ = ["rank_checkpoints", "Ranked", "Ranking", "ShortlistThenTrain"]
+__all__ = ["rank_checkpoints", "ShortlistThenTrain"]
 
 _SILENT_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One start in a ranking.
-
-    Args:
-        candidate: The checkpoint; ``None`` for a model of its own initialisation.
-        score: What ranks it, higher is better; NaN where it was not considered.
-        note: Why it was not considered, or what was found.
-    """
-
-    candidate: Candidate | None
-    score: float
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Starts, the best first; as text, a table.
-
-    Args:
-        starts: Those considered, then the others.
-        steps: Of training that choosing took.
-    """
-
-    starts: tuple[Ranked, ...]
-    steps: int = 0
-
-    @property
-    def best(self) -> Candidate | None:
-        """What to start from; ``None`` means from scratch."""
-        considered = [start for start in self.starts if not np.isnan(start.score)]
-        return considered[0].candidate if considered else None
-
-    def __str__(self) -> str:
-        names = [str(start.candidate or "scratch") for start in self.starts]
-        width = max(map(len, names), default=0)
-        lines = [
-            f"{name:<{width}}  {start.score:>10.4g}  {start.note}".rstrip()
-            for name, start in zip(names, self.starts, strict=True)
-        ]
-        return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        best = bounded(self.best or "scratch")
-        return f"Ranking(best={best!r}, {len(self.starts)} starts, {self.steps} steps)"
-
-    def _repr_html_(self) -> str:
-        rows = [[s.candidate or "scratch", f"{s.score:.4g}", s.note] for s in self.starts]
-        return html_table(repr(self), ["start", "score", "note"], rows)
 
 
 @dataclass(frozen=True)
@@ -90,33 +40,43 @@ class ShortlistThenTrain:
 
     A candidate is chosen only if its score on held-out examples beats scratch's by more than a
     standard error of the folds' paired differences; where no score differs, so its loss. Ties go
-    to scratch.
+    to scratch, which is trained for longer: a lead that these steps make up for, as that of
+    most weights that were trained before, is not worth what choosing costs.
 
     Args:
         measures: Each in turn names its best candidate, until there are enough.
         shortlist: How many candidates are tried.
         short_training: How they are tried.
+        handicap: How many times a candidate's steps scratch is trained.
         share: Of the training that is planned, what choosing may cost at most, in steps.
 
     Raises:
-        ValueError: The share is not positive.
+        ValueError: The share, the shortlist or the handicap is too small.
     """
 
     measures: Sequence[Measure] = (by_logme, by_loss, by_score)
     shortlist: int = 4
     short_training: ShortTraining = ShortTraining()
+    handicap: float = 2.0
     share: float = 0.5
 
     def __post_init__(self) -> None:
-        if not self.share > 0.0 or self.shortlist < 1:
+        if not self.share > 0.0 or self.shortlist < 1 or not self.handicap >= 1.0:
             raise ValueError(
-                f"share and shortlist must be positive, got {self.share} and {self.shortlist}."
+                "share and shortlist must be positive and handicap at least 1, got "
+                f"{self.share}, {self.shortlist} and {self.handicap}."
             )
+
+    @property
+    def scratch_training(self) -> ShortTraining:
+        """How scratch is tried."""
+        steps = round(self.handicap * self.short_training.steps)
+        return replace(self.short_training, steps=steps)
 
     @property
     def cost(self) -> int:
         """Steps that the trainings take at most, scratch's among them."""
-        return (self.shortlist + 1) * self.short_training.cost
+        return self.shortlist * self.short_training.cost + self.scratch_training.cost
 
     def within(self, planned_steps: int) -> ShortlistThenTrain | None:
         """Return what costs its share of the planned steps: with fewer trainings, if it must be.
@@ -182,20 +142,20 @@ def rank_checkpoints(
             usable.append(candidate)
             scores.append([measure(preview, target) for measure in measures])
     table = np.array(scores).reshape(len(usable), len(measures))  # (n, M)
-    steps = 0
+    steps, trained = 0, None
     if not isinstance(strategy, ShortlistThenTrain):
         starts = [Ranked(candidate, table[i, 0]) for i, candidate in enumerate(usable)]
     elif not usable:
         starts = [Ranked(None, 0.0, "there is no start to try")]
     elif fitting := strategy if planned_steps is None else strategy.within(planned_steps):
         with _Progress(fitting.cost, show_progress_bar) as progress:
-            starts = _tried(usable, table, target, fitting, seed, progress)
+            starts, trained = _tried(usable, table, target, fitting, seed, progress)
         steps = progress.steps
     else:
         note = f"no start was tried: {strategy.share:.0%} of {planned_steps} steps are too few"
         starts = [Ranked(None, 0.0, note), *(Ranked(c, float("nan")) for c in usable)]
     ordered = sorted(starts, key=lambda start: (np.isnan(start.score), -start.score))
-    return Ranking((*ordered, *rejected), steps)
+    return Ranking((*ordered, *rejected), steps, trained)
 
 
 class _Progress:
@@ -233,33 +193,41 @@ def _tried(
     strategy: ShortlistThenTrain,
     seed: int,
     progress: _Progress,
-) -> list[Ranked]:
-    """Train from the shortlist of a table (n, M); what does not beat scratch comes behind it."""
+) -> tuple[list[Ranked], Checkpoint | None]:
+    """Train from the shortlist of a table (n, M); return the starts, and the best one trained.
+
+    What does not beat scratch comes behind it.
+    """
     orders = np.argsort(-np.nan_to_num(table, nan=-np.inf), axis=0, kind="stable")  # (n, M)
     shortlist = list(dict.fromkeys(orders.ravel().tolist()))[: strategy.shortlist]
     training = strategy.short_training
-    attempt = partial(Attempt, target, short_training=training, seed=seed, on_steps=progress.add)
-    scratch = attempt(None)
-    verdicts: dict[int, Verdict] = {}
-    lost: list[Ranked] = []
-    for i in shortlist:
+    attempt = partial(Attempt, target, seed=seed, on_steps=progress.add)
+    scratch = attempt(None, strategy.scratch_training)
+    tried: list[tuple[Candidate, Verdict, Checkpoint | None]] = []
+    starts: list[Ranked] = []
+    for candidate in map(usable.__getitem__, shortlist):
         try:
-            start = usable[i].load()
+            start = attempt(candidate.load(), training)
         except UNREADABLE as error:  # It was there a moment ago.
-            lost.append(Ranked(usable[i], float("nan"), str(error)))
+            starts.append(Ranked(candidate, float("nan"), str(error)))
         else:
-            verdicts[i] = compare(attempt(start), scratch, training.divisions)
-    used = max((verdict.divisions for verdict in verdicts.values()), default=1)
-    starts = [Ranked(None, -float(scratch.misses(used)[:, 0].mean()))]
-    behind, ahead = np.nextafter(starts[0].score, [-np.inf, np.inf]).tolist()
+            verdict = compare(start, scratch, training.divisions)
+            tried.append((candidate, verdict, start.trained if verdict.is_better else None))
+    used = max((verdict.divisions for _, verdict, _ in tried), default=1)
+    own = -float(scratch.misses(used)[:, 0].mean())
+    behind, ahead = np.nextafter(own, [-np.inf, np.inf]).tolist()
+    best, trained = own, scratch.trained
     # Starts of equal scores stay in the order of their losses.
-    for i, verdict in sorted(verdicts.items(), key=lambda pair: pair[1].loss):
+    for candidate, verdict, end in sorted(tried, key=lambda each: each[1].loss):
         # A better one may have scratch's score, where the loss has decided; any other comes just
         # behind scratch, however close or even ahead within the error.
         score = max(verdict.score, ahead) if verdict.is_better else min(verdict.score, behind)
-        starts.append(Ranked(usable[i], score, _note(verdict)))
+        starts.append(Ranked(candidate, score, _note(verdict)))
+        if score > best:
+            best, trained = score, end
     left = [candidate for i, candidate in enumerate(usable) if i not in shortlist]
-    return [*starts, *lost, *(Ranked(c, float("nan"), "not on the shortlist") for c in left)]
+    rest = [Ranked(candidate, float("nan"), "not on the shortlist") for candidate in left]
+    return [Ranked(None, own), *starts, *rest], trained
 
 
 def _note(verdict: Verdict) -> str:

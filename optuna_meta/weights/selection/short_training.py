@@ -16,13 +16,17 @@ from torch import Tensor
 
 from optuna_meta._typing import Array
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
+from optuna_meta.weights.checkpoint.lineage import mixed_metadata
+from optuna_meta.weights.checkpoint.lineage import origins_of
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.new_task import unhealthy
 from optuna_meta.weights.torch_tools import own_randomness
 from optuna_meta.weights.torch_tools import seed_all
 
 
-__all__ = ["Attempt", "compare", "ShortTraining", "Verdict"]
+__all__ = ["Attempt", "compare", "MADE_BY", "ShortTraining", "Verdict"]
+
+MADE_BY = "short training"  # as the metadata of what it ends with say
 
 # Shares of the steps at which a training is judged; close at first, where most is learned.
 _CHECKS = (0.0, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
@@ -122,11 +126,21 @@ class Attempt:
         self._target, self._start, self._seed = target, start, int(seed)
         self._training = short_training
         self._courses: dict[tuple[float, int, int], Array] = {}
+        self._ends: dict[float, Checkpoint] = {}  # By rate, on all but the first fold.
+        self._rate: float | None = None
 
     @property
     def n_folds(self) -> int:
         """As many as wanted, or as there are examples."""
         return min(self._training.folds, self._target.n_examples)
+
+    @property
+    def trained(self) -> Checkpoint | None:
+        """What the first training at the chosen rate ended with; ``None`` before one is chosen.
+
+        Its steps are part of what a training that starts from it has behind it.
+        """
+        return None if self._rate is None else self._ends[self._rate]
 
     def misses(self, divisions: int) -> Array:
         """Return what is missed on each held-out fold of each division.  # (divisions * folds, 2)
@@ -143,6 +157,7 @@ class Attempt:
             parts = [(d, fold) for d in range(divisions) for fold in range(self.n_folds)]
             misses = _at_best(np.stack([self.course(rates[k], *part) for part in parts]))
             if np.isfinite(misses).all():
+                self._rate = rates[k]
                 break  # Else the next best: a rate that kills the model on some fold is none.
         return misses
 
@@ -168,6 +183,10 @@ class Attempt:
             course = np.array(self._train(model, rest, fold, rate, seed))
             if unhealthy(target.judged(model, target.every()).outputs):
                 return np.full_like(course, np.inf)
+        if division == held_out == 0:
+            of_start = [] if self._start is None else [origins_of(self._start)]
+            about = mixed_metadata(of_start, [1.0] * len(of_start), MADE_BY)
+            self._ends[rate] = replace(Checkpoint.from_model(model), metadata=about)
         return np.where(np.isfinite(course), course, np.inf)
 
     def _train(

@@ -21,6 +21,9 @@ from optuna_meta._optuna import listed_artifacts
 from optuna_meta._optuna import set_hidden_attr
 from optuna_meta._optuna import trial_attributes
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
+from optuna_meta.weights.checkpoint.metadata import Metadata
+from optuna_meta.weights.checkpoint.plain import as_value
+from optuna_meta.weights.checkpoint.plain import whole_number
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
 from optuna_meta.weights.store.artifacts import file_name
 from optuna_meta.weights.store.artifacts import MIME_TYPE
@@ -46,7 +49,7 @@ from optuna_meta.weights.store.retention import StoredCheckpoint
 from optuna_meta.weights.store.retention import to_be_resumed
 
 
-__all__ = ["add_checkpoint"]
+__all__ = ["add_checkpoint", "described"]
 
 _MOST_FREE = 40  # ids that a trial remembers
 
@@ -57,6 +60,26 @@ class _Ids(NamedTuple):
     weights: str
     training: str
     listing: str
+
+
+def described(metadata: Metadata, trial: Trial, value: float | None, step: int | None) -> Metadata:
+    """Return metadata that also say of which trial a model is, how good and how old."""
+    return replace(
+        metadata,
+        study=trial.study.study_name,
+        trial=trial.number,
+        params=trial.params,
+        value=None if value is None else as_value(value),
+        step=None if step is None else whole_number(step),
+    )
+
+
+class _Plan(NamedTuple):
+    """What becomes of a trial's records and files."""
+
+    indexed: list[CheckpointRecord]  # the first ones, which go into a file
+    index: Blob | None  # that file
+    gone: list[str]  # ids of files that no record names any more
 
 
 def add_checkpoint(
@@ -83,8 +106,7 @@ def add_checkpoint(
     old = artifacts.records_of(attributes, f"trial {trial.number}")
     recorded = {b.artifact_id for b in _blobs(old.records, old.earlier)}
     free = [a for a in unrecorded_of(attributes, owner).artifact_ids if a not in recorded]
-    listed = listed_artifacts(trial)
-    ids = _ids(free, listed)
+    ids = _ids(free, listed := listed_artifacts(trial))
     record = CheckpointRecord(
         *owner,
         weights=Blob(ids.weights, "", 0),
@@ -95,31 +117,35 @@ def add_checkpoint(
         saved=datetime.now(UTC).isoformat(),
     )
     kept = _kept(trial, old.records, record, artifacts, top_k)
-    indexed = _indexed(kept, old, owner)
-    index = _index(indexed, old, owner, ids.listing)
-    used = {b.artifact_id for b in _blobs(kept, index)}
-    own = [r for r in old.records if r.owner == owner]
-    before = _blobs(own, old.earlier if old.owner == owner else None)
-    gone = [b.artifact_id for b in before if b.artifact_id not in used]
-    _note(trial, owner, [*dict.fromkeys([*ids, *gone, *free])])
+    plan = _planned(kept, old, owner, ids.listing)
+    _note(trial, owner, [*dict.fromkeys([*ids, *plan.gone, *free])])
 
     record = replace(record, weights=artifacts.put(weights, ids.weights))
     if training is not None:
         record = replace(record, training=artifacts.put(training, ids.training))
-    kept[-1] = record
+    inline, index = [*kept[len(plan.indexed) : -1], record], plan.index
     if index is not None and index != old.earlier:
-        index = artifacts.put_index(owner, indexed, ids.listing)
-    inline = kept[len(indexed) :]
+        index = artifacts.put_index(owner, plan.indexed, ids.listing)
     set_hidden_attr(trial, RECORDS_KEY, hidden_attribute(owner, inline, index))
     for key, number in shown_attributes(inline[-1]).items():
         trial.set_user_attr(key, number)
     # With top_k it may go once the trial has ended, and the trial could not say so.
     if top_k is None and (ids.weights in listed or len(listed) < MOST_LISTED):
-        name = file_name(about.study, about.trial, about.step)
-        list_artifact(trial, ids.weights, name, MIME_TYPE)
-    for artifact_id in gone:  # Only now: until then they were of use.
+        list_artifact(trial, ids.weights, file_name(*owner, about.step), MIME_TYPE)
+    for artifact_id in plan.gone:  # Only now: until then they were of use.
         artifacts.remove(artifact_id)
     return record
+
+
+def _planned(
+    kept: Sequence[CheckpointRecord], old: WrittenRecords, owner: Owner, new_id: str
+) -> _Plan:
+    indexed = _indexed(kept, old, owner)
+    index = _index(indexed, old, owner, new_id)
+    used = {b.artifact_id for b in _blobs(kept, index)}
+    own = [r for r in old.records if r.owner == owner]
+    before = _blobs(own, old.earlier if old.owner == owner else None)
+    return _Plan(indexed, index, [b.artifact_id for b in before if b.artifact_id not in used])
 
 
 def _blobs(records: Iterable[CheckpointRecord], index: Blob | None) -> list[Blob]:

@@ -20,8 +20,6 @@ from optuna.trial import FrozenTrial
 import torch
 
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
-from optuna_meta.weights.checkpoint.plain import as_value
-from optuna_meta.weights.checkpoint.plain import whole_number
 from optuna_meta.weights.checkpoint.tensor_file import Header
 from optuna_meta.weights.store.artifacts import ArtifactStore
 from optuna_meta.weights.store.artifacts import CheckpointArtifacts
@@ -36,6 +34,7 @@ from optuna_meta.weights.store.resume import Stateful
 from optuna_meta.weights.store.resume import training_checkpoint
 import optuna_meta.weights.store.retention as retention
 from optuna_meta.weights.store.saving import add_checkpoint
+from optuna_meta.weights.store.saving import described
 from optuna_meta.weights.store.verify import Verification
 from optuna_meta.weights.store.verify import verify
 
@@ -146,14 +145,8 @@ class CheckpointStore:
         _require_one_objective(trial.study, value)
         if not isinstance(model, Checkpoint):
             model = Checkpoint.from_model(model, copy=False, trainable_only=trainable_only)
-        study, number = trial.study, trial.number
         metadata = replace(
-            model.metadata,
-            study=study.study_name,
-            trial=number,
-            params=trial.params,
-            value=None if value is None else as_value(value),
-            step=None if step is None else whole_number(step),
+            described(model.metadata, trial, value, step),
             tags=tuple(map(str, tags)),
             extra={**model.metadata.extra, **(extra or {})},
         )
@@ -164,12 +157,12 @@ class CheckpointStore:
             record = add_checkpoint(trial, weights, training, self._artifacts, self._save_top_k)
         except UpdateFinishedTrialError as error:
             raise ValueError(
-                f"Trial {number} of study {study.study_name!r} is finished and cannot be changed: "
-                "save its model inside the objective, before it returns or is pruned."
+                f"Trial {trial.number} of study {trial.study.study_name!r} is finished and cannot "
+                "be changed: save its model inside the objective, before it returns or is pruned."
             ) from error
         if self._save_top_k is not None:
-            retention.prune(study, self._artifacts, self._save_top_k)
-            self._collect_now_and_then(study)
+            retention.prune(trial.study, self._artifacts, self._save_top_k)
+            self._collect_now_and_then(trial.study)
         return record
 
     def records(self, study: Study) -> list[CheckpointRecord]:

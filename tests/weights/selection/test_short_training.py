@@ -113,6 +113,32 @@ def test_a_course_is_that_of_training_on_the_other_folds() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_what_is_kept_was_trained_at_the_chosen_rate_on_all_but_the_first_fold() -> None:
+    task, training = target(), ShortTraining(steps=12, folds=2, rates=[1e-6, 0.01], batch_size=8)
+    attempt = Attempt(task, None, training, seed=5)
+    assert attempt.trained is None
+    attempt.misses(2)
+    rest = torch.randperm(40, generator=torch.Generator().manual_seed(5))[20:]
+    torch.manual_seed(5)
+    model, generator = build(), torch.Generator().manual_seed(5)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(12):
+        batch = rest[torch.randperm(20, generator=generator)[:8]]
+        optimizer.zero_grad()
+        task.loss(model(task.inputs[batch]), task.labels[batch]).backward()
+        optimizer.step()
+    assert attempt.trained is not None
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(attempt.trained.state[name], tensor, rtol=1e-6, atol=0.0)
+
+
+def test_where_every_rate_dies_nothing_is_kept() -> None:
+    task = target()
+    dying = NewTask(build, task.inputs, task.labels, lambda o, t: o.mean() * math.nan, accuracy)
+    attempt = Attempt(dying, None, ShortTraining(steps=2), 0)
+    assert np.isinf(attempt.misses(1)).all() and attempt.trained is None
+
+
 def test_dropout_is_the_same_whatever_a_start_draws() -> None:
     task = target()
 
