@@ -23,6 +23,7 @@ from optuna.trial import TrialState
 
 from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._locks import COMPUTING
+from optuna_meta._optuna import all_trials
 from optuna_meta._optuna import has_trial
 from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import quiet_study
@@ -309,7 +310,7 @@ class MetaSampler(BaseSampler):
             rng = self._generator(target, state, copy.deepcopy(self._rng))
             request = target.encode(suggester.fitted, state)
             if self._prices is not None:
-                request = self._prices.priced(request, trials)
+                request = self._prices.priced(request, all_trials(study, trials))
             return previewed(suggester, request, rng, study.directions, n)
 
     def model_of(self, study: Study) -> StudyModel:
@@ -456,14 +457,15 @@ class MetaSampler(BaseSampler):
             request = target.encode(suggester.fitted, state)
             rng = self._generator(target, state, self._rng)
             if self._prices is not None:
-                request = self._prices.priced(request, target.trials)
+                request = self._prices.priced(request, all_trials(study, target.trials))
             suggestion = suggester.suggest(request, rng)
             names = state.names(target.trials).union(target.search_space)
             reason = reason_for(
                 suggestion, suggester.fitted, target, names, state.records, features
             )
             if self._prices is not None:
-                cost = self._prices.forecast(request, target.trials, suggestion.row)
+                paid = all_trials(study, target.trials)
+                cost = self._prices.forecast(request, paid, suggestion.row)
                 reason = {**reason, "cost": cost}
             plan = Plan(self._params(request, suggestion), reason)
             state.plans[target.number] = plan
