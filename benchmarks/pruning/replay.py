@@ -72,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", nargs="+", choices=curves.SUITES, default=["lcbench"])
     parser.add_argument("--pruner", nargs="+", choices=[META, *PRUNERS], default=[META, *PRUNERS])
     parser.add_argument("--priors", nargs="+", choices=list(PRIORS), default=["all"])
+    parser.add_argument("--tasks", type=int, default=17, help="the first so many")
     parser.add_argument("--max-loss", type=float, default=0.05)
 
 
@@ -81,7 +82,7 @@ def main(args: argparse.Namespace) -> None:
     jobs = [
         Job(suite, task, seed, pruner, priors)
         for suite in args.suite
-        for task in range(len(source.tables(suite)))
+        for task in range(min(args.tasks, len(source.tables(suite))))
         for seed in range(args.seeds)
         for pruner in pruners
         if suite == FOLDS or pruner != OF_FOLDS
