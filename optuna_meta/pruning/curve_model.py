@@ -15,6 +15,7 @@ from optuna_meta.pruning.logistic import fit_logistic
 from optuna_meta.pruning.replay import Replay
 from optuna_meta.pruning.replay import replayed
 from optuna_meta.pruning.risk import Records
+from optuna_meta.pruning.risk import stake
 from optuna_meta.pruning.standing import N_COLUMNS
 from optuna_meta.studies.task import Task
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -141,9 +142,9 @@ def _records(replays: Sequence[Replay], joined: Replay, of_top: bool) -> tuple[R
 
 
 def records_of(records: Replay, coefficients: Array) -> Records:
-    """Return what chances trials that are records were given."""
-    lowest = chance(records.X, coefficients).min(axis=1, initial=1.0)
-    return Records(lowest, len(np.unique(records.trials)))
+    """Return what would have been at stake in stopping trials that are records."""
+    stakes = stake(chance(records.X, coefficients), records.n_before[:, None])
+    return Records(stakes.min(axis=1), len(np.unique(records.trials)))
 
 
 def _fitted(replay: Replay) -> Array:
