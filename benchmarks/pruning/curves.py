@@ -1,5 +1,6 @@
 """Tables of learning curves: LCBench's surrogate, and networks that ``train`` trained."""
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 import functools
@@ -9,15 +10,19 @@ from typing import Any
 import numpy as np
 import optuna
 
+from benchmarks.pruning.folds import FOLDS
 from benchmarks.pruning.train import KINDS
+from benchmarks.tasks import tables
 from benchmarks.tasks import yahpo
 from benchmarks.tasks.base import Array
 from benchmarks.tasks.base import Direction
 
 
-SUITES = ("lcbench", "lcbench-loss", *KINDS)
+SUITES = ("lcbench", "lcbench-loss", *KINDS, FOLDS)
 _N_CONFIGURATIONS = 200
-_ACCURACY, _LOSS, _TIME = 1, 2, 0  # of LCBench's outputs
+_N_EPOCHS = 52  # of LCBench
+_OUTPUT, _TIME = {"lcbench": 1, "lcbench-loss": 2}, 0  # of its outputs
+Curve = tuple[Array, Array]  # values and seconds since the start, (S,) each
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,32 @@ def load_tables(suite: str, data: Path, cache: Path | None, half: str) -> list[C
     return [_read(path, suite) for path in sorted((cache / suite).glob("*.npz"))]
 
 
+def curve_of(suite: str, data: Path, table: CurveTable) -> Callable[[optuna.Trial], Curve]:
+    """Return what draws a trial's parameters and gives its curve and seconds.  # (S,), (S,)
+
+    LCBench's surrogate knows any configuration; elsewhere it is the nearest one that was trained.
+    """
+    if suite.startswith("lcbench"):
+        return functools.partial(_surrogate_curve, lcbench(data), table.name, suite)
+    rows = [tables.Row(c, float(i)) for i, c in enumerate(table.configurations)]
+    nearest = tables.read_table(rows, rows)
+
+    def found(trial: optuna.Trial) -> Curve:
+        i = int(nearest.evaluate(nearest.suggest(trial)))
+        return table.values[i], table.seconds[i]
+
+    return found
+
+
+def _surrogate_curve(
+    surrogate: yahpo.Surrogate, task: str, suite: str, trial: optuna.Trial
+) -> Curve:
+    inputs = yahpo.one_row(surrogate.space, surrogate.suggest(trial), n=_N_EPOCHS)
+    inputs["epoch"] = np.arange(1.0, _N_EPOCHS + 1.0)
+    outputs = surrogate.outputs(task, inputs)
+    return outputs[:, _OUTPUT[suite]], np.maximum.accumulate(np.maximum(outputs[:, _TIME], 1e-3))
+
+
 @functools.cache
 def lcbench(data: Path) -> yahpo.Surrogate:
     """Read the surrogate in a folder that holds yahpo/."""
@@ -81,7 +112,7 @@ def lcbench(data: Path) -> yahpo.Surrogate:
 
 
 def _table_of(surrogate: yahpo.Surrogate, task: str, suite: str) -> CurveTable:
-    S, rng = 52, np.random.default_rng(int(task))  # no two tasks try the same
+    S, rng = _N_EPOCHS, np.random.default_rng(int(task))  # no two tasks try the same
     columns = yahpo.columns(surrogate.space, rng.random((_N_CONFIGURATIONS, len(surrogate.space))))
     inputs = {name: np.repeat(column, S) for name, column in columns.items()}
     inputs["epoch"] = np.tile(np.arange(1.0, S + 1.0), _N_CONFIGURATIONS)
@@ -91,10 +122,9 @@ def _table_of(surrogate: yahpo.Surrogate, task: str, suite: str) -> CurveTable:
         {name: kinds[name](column[i]) for name, column in columns.items()}
         for i in range(_N_CONFIGURATIONS)
     ]
-    is_loss = suite == "lcbench-loss"
-    values = outputs[:, :, _LOSS if is_loss else _ACCURACY]
+    values = outputs[:, :, _OUTPUT[suite]]
     seconds = np.maximum.accumulate(np.maximum(outputs[:, :, _TIME], 1e-3), axis=1)
-    direction: Direction = "minimize" if is_loss else "maximize"
+    direction: Direction = "minimize" if suite == "lcbench-loss" else "maximize"
     return CurveTable(task, direction, configurations, values, seconds)
 
 

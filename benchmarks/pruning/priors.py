@@ -1,5 +1,6 @@
 """Prior studies made of curve tables: good, few, of another kind, or telling nonsense."""
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,25 @@ class Source:
         return _tables(suite, self.data, self.cache, self.half)
 
 
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder of yahpo/ etc.")
+    parser.add_argument("--cache", type=Path, help="folder of 'train'")
+    parser.add_argument("--half", choices=["choosing", "reported"], default="reported")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each task")
+    parser.add_argument("--jobs", type=int, default=1, help="processes; 0 for this one")
+    parser.add_argument("--output", type=Path, help="where to write the tables")
+
+
+def source_of(args: argparse.Namespace) -> Source:
+    return Source(args.data, args.cache, args.half)
+
+
+def tell(text: str, output: Path | None) -> None:
+    print(text)
+    if output:
+        output.write_text(text)
+
+
 @functools.cache
 def _tables(suite: str, data: Path, cache: Path | None, half: str) -> Sequence[CurveTable]:
     return load_tables(suite, data, cache, half)
@@ -64,7 +84,7 @@ PRIORS = {
     "foreign": Priors(foreign=True),
 }
 _FOREIGN = {"lcbench": "lcbench-loss", "lcbench-loss": "lcbench", "images": "texts"}
-_FOREIGN |= {"texts": "images"}
+_FOREIGN |= {"texts": "images", "folds": "texts"}
 
 
 @functools.lru_cache(maxsize=4)

@@ -9,7 +9,6 @@ import argparse
 from collections.abc import Callable
 from collections.abc import Sequence
 import functools
-from pathlib import Path
 from typing import Any
 from typing import NamedTuple
 
@@ -21,21 +20,34 @@ import pandas as pd
 
 from benchmarks import commands
 from benchmarks.pruning import curves
+from benchmarks.pruning.folds import FOLDS
+from benchmarks.pruning.folds import of_folds
+from benchmarks.pruning.priors import add_common_arguments
 from benchmarks.pruning.priors import fitted_prior
 from benchmarks.pruning.priors import PRIORS
 from benchmarks.pruning.priors import Source
+from benchmarks.pruning.priors import source_of
+from benchmarks.pruning.priors import tell
 from benchmarks.tasks.base import Array
 from optuna_meta import MetaPruner
 
 
 _KEPT_OF, _FULL_TRIALS = 40, 20
-PRUNERS: dict[str, Callable[[int], BasePruner]] = {  # by the number of epochs
-    "none": lambda n: optuna.pruners.NopPruner(),
-    "median": lambda n: optuna.pruners.MedianPruner(),
-    "halving": lambda n: optuna.pruners.SuccessiveHalvingPruner(),
-    "hyperband": lambda n: optuna.pruners.HyperbandPruner(max_resource=n),
-    "patient": lambda n: optuna.pruners.PatientPruner(optuna.pruners.MedianPruner(), n // 10),
+# By the number of epochs, and for the threshold the middle of what other tasks ended with.
+PRUNERS: dict[str, Callable[[int, float, bool], BasePruner]] = {
+    "none": lambda n, middle, rises: optuna.pruners.NopPruner(),
+    "median": lambda n, middle, rises: optuna.pruners.MedianPruner(),
+    "halving": lambda n, middle, rises: optuna.pruners.SuccessiveHalvingPruner(),
+    "hyperband": lambda n, middle, rises: optuna.pruners.HyperbandPruner(max_resource=n),
+    "patient": lambda n, middle, rises: optuna.pruners.PatientPruner(
+        optuna.pruners.MedianPruner(), n // 10
+    ),
+    "threshold": lambda n, middle, rises: optuna.pruners.ThresholdPruner(
+        n_warmup_steps=n // 2, **{"lower" if rises else "upper": middle}
+    ),
+    "wilcoxon": lambda n, middle, rises: optuna.pruners.WilcoxonPruner(),
 }
+OF_FOLDS = "wilcoxon"  # It compares values of folds, and not means of them.
 META = "meta"
 
 
@@ -56,35 +68,29 @@ class Step(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="folder of yahpo/ etc.")
-    parser.add_argument("--cache", type=Path, help="folder of 'train'")
+    add_common_arguments(parser)
     parser.add_argument("--suite", nargs="+", choices=curves.SUITES, default=["lcbench"])
     parser.add_argument("--pruner", nargs="+", choices=[META, *PRUNERS], default=[META, *PRUNERS])
     parser.add_argument("--priors", nargs="+", choices=list(PRIORS), default=["all"])
-    parser.add_argument("--half", choices=["choosing", "reported"], default="reported")
-    parser.add_argument("--seeds", type=int, default=3, help="orders of each task")
+    parser.add_argument("--tasks", type=int, default=17, help="the first so many")
     parser.add_argument("--max-loss", type=float, default=0.05)
-    parser.add_argument("--jobs", type=int, default=1, help="processes; 0 for this one")
-    parser.add_argument("--output", type=Path, help="where to write the tables")
 
 
 def main(args: argparse.Namespace) -> None:
-    source = Source(args.data, args.cache, args.half)
+    source = source_of(args)
     pruners = dict.fromkeys(["none", *args.pruner])
     jobs = [
         Job(suite, task, seed, pruner, priors)
         for suite in args.suite
-        for task in range(len(source.tables(suite)))
+        for task in range(min(args.tasks, len(source.tables(suite))))
         for seed in range(args.seeds)
         for pruner in pruners
+        if suite == FOLDS or pruner != OF_FOLDS
         for priors in (args.priors if pruner == META else [""])
     ]
     work = functools.partial(run, source, args.max_loss)
     rows = [row for _, row in commands.run_or_raise(work, jobs, args.jobs)]
-    text = report(pd.DataFrame(rows))
-    print(text)
-    if args.output:
-        args.output.write_text(text)
+    tell(report(pd.DataFrame(rows)), args.output)
 
 
 def run(source: Source, max_loss: float, job: Job) -> dict[str, Any]:
@@ -94,9 +100,13 @@ def run(source: Source, max_loss: float, job: Job) -> dict[str, Any]:
         prior = fitted_prior(source, job.suite, job.task, job.priors)
         pruner: BasePruner = MetaPruner(prior_studies=prior, max_loss=max_loss)
     else:
-        pruner = PRUNERS[job.pruner](table.values.shape[1])
+        finals = [t.values[:, -1] for t in source.tables(job.suite) if t is not table]
+        middle = float(np.nanmedian(np.concatenate(finals)))
+        make = PRUNERS[job.pruner]
+        pruner = make(table.values.shape[1], middle, table.direction == "maximize")
     order = np.random.default_rng([job.seed, job.task]).permutation(len(table))
-    steps, cost = commands.timed(lambda: play(table, order, pruner))
+    told = of_folds(table.values) if job.pruner == OF_FOLDS else table.values
+    steps, cost = commands.timed(lambda: play(table, order, pruner, told))
     n_epochs = table.values.shape[1]
     first = table.losses[order[:_KEPT_OF]]
     epochs, seconds = _FULL_TRIALS * n_epochs, table.seconds[order[:_FULL_TRIALS], -1].sum()
@@ -110,8 +120,17 @@ def run(source: Source, max_loss: float, job: Job) -> dict[str, Any]:
     }
 
 
-def play(table: curves.CurveTable, order: NDArray[np.int64], pruner: BasePruner) -> list[Step]:
-    """Run configurations in this order until all peers would be at the end of theirs."""
+def play(
+    table: curves.CurveTable, order: NDArray[np.int64], pruner: BasePruner, told: Array
+) -> list[Step]:
+    """Run configurations in this order until all peers would be at the end of theirs.
+
+    Args:
+        table: The task.
+        order: Places of configurations.
+        pruner: The pruner.
+        told: What it is told of each on its way.  # (n, S)
+    """
     sampler = optuna.samplers.RandomSampler(seed=0)
     study = optuna.create_study(direction=table.direction, sampler=sampler, pruner=pruner)
     distributions, n_epochs = table.distributions(), table.values.shape[1]
@@ -125,7 +144,7 @@ def play(table: curves.CurveTable, order: NDArray[np.int64], pruner: BasePruner)
             break
         study.enqueue_trial(table.configurations[i])
         trial = study.ask(distributions)
-        ran, is_pruned = run_curve(trial, table.values[i])
+        ran, is_pruned = run_curve(trial, told[i])
         epochs, seconds = epochs + ran, seconds + float(table.seconds[i, ran - 1])
         value = float(table.values[i, -1])
         if is_pruned or not np.isfinite(value):

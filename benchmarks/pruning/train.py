@@ -1,12 +1,14 @@
 """Train small networks on images and texts and keep their curves, minutes in all.
 
 Learning-rate schedules are among the hyperparameters, so curves cross: what anneals late looks
-bad for long. Accuracies of images, cross-entropies of texts, each after every epoch.
+bad for long. Accuracies of images, cross-entropies of texts, each after every epoch; and errors of
+cross-validated regressions after every fold.
 """
 
 import argparse
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import functools
 from pathlib import Path
 import time
@@ -17,6 +19,7 @@ import numpy as np
 
 from benchmarks.commands import run_or_raise
 from benchmarks.commands import timed
+from benchmarks.pruning import folds
 from benchmarks.tasks.base import Array
 from benchmarks.tasks.drawn import RAW_DATA
 from benchmarks.tasks.regimes import stable_seed
@@ -47,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     names = [(k, n) for k in KINDS for n in splits_of(k, args.data)]
+    names += [(folds.FOLDS, name) for name in folds.data_sets()]
     left = [(k, n) for k, n in names if not (args.cache / k / f"{n}.npz").exists()]
     work = functools.partial(_train, args.cache, args.data)
     for job, seconds in run_or_raise(work, left, args.jobs):
@@ -54,21 +58,31 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _train(cache: Path, data: Path, job: tuple[str, str]) -> float:
-    return timed(lambda: train_task(cache, *job, splits_of(job[0], data)[job[1]]()))[1].cpu
-
-
-def train_task(
-    cache: Path, kind: str, name: str, split: Split, n_configurations: int = _N_CONFIGURATIONS
-) -> None:
+    kind, name = job
     rng = np.random.default_rng(stable_seed("pruning", kind, name))
-    rows = [configuration(rng) for _ in range(n_configurations)]
-    found = [curve(split, row, kind == "images", seed) for seed, row in enumerate(rows)]
+    if kind == folds.FOLDS:
+        labelled = folds.data_sets()[name]
+        rows = [folds.configuration(rng) for _ in range(_N_CONFIGURATIONS)]
+        found, cost = timed(lambda: [folds.curve(labelled, row) for row in rows])
+    else:
+        split = splits_of(kind, data)[name]()
+        rows = [configuration(rng) for _ in range(_N_CONFIGURATIONS)]
+        found, cost = timed(
+            lambda: [curve(split, row, kind == "images", i) for i, row in enumerate(rows)]
+        )
+    keep(cache / kind / f"{name}.npz", rows, found)
+    return float(cost.cpu)
+
+
+def keep(
+    path: Path, rows: Sequence[Mapping[str, Any]], found: Sequence[tuple[list[float], list[float]]]
+) -> None:
+    """Write configurations with what each came to on its way, and the seconds."""
     arrays: dict[str, Any] = {
         f"param.{key}": np.array([row[key] for row in rows]) for key in rows[0]
     }
     arrays["values"] = np.array([values for values, _ in found])
     arrays["seconds"] = np.array([seconds for _, seconds in found])
-    path = cache / kind / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)
 

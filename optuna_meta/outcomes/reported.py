@@ -9,7 +9,7 @@ import math
 from optuna.trial import FrozenTrial
 
 
-__all__ = ["CURVE_KEY", "curve_of", "reports_of", "split"]
+__all__ = ["CURVE_KEY", "curve_of", "reports_of", "split", "steps_of"]
 
 # User attribute of a trial of several objectives, whose reports Optuna does not keep.
 CURVE_KEY = "optuna_meta:curve"
@@ -44,6 +44,14 @@ def reports_of(trial: FrozenTrial, signs: Sequence[float]) -> dict[int, tuple[fl
         for step, values in pairs
         if len(values) == len(signs) and not any(math.isnan(v) for v in values)
     }
+
+
+def steps_of(trial: FrozenTrial) -> Sequence[int]:
+    """Return the steps at which a trial reported, of several objectives those that are kept."""
+    record = trial.user_attrs.get(CURVE_KEY)
+    if trial.intermediate_values or not isinstance(record, Mapping):
+        return tuple(trial.intermediate_values)
+    return tuple(map(int, record.get("steps", ())))
 
 
 def split(

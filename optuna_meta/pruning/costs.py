@@ -89,18 +89,32 @@ def log_costs(costs: Array) -> Array:
     return logs
 
 
-def prior_costs(tasks: Sequence[Task], space: Space) -> Costs:
-    """Return how long prior studies' complete trials ran, each in units of its study's median."""
+def prior_costs(tasks: Sequence[Task], space: Space, name: str | None = None) -> Costs:
+    """Return what prior studies' trials cost, each in units of its study's median.
+
+    Args:
+        tasks: The prior studies.
+        space: Of their rows.
+        name: Of the cost, as trials report it; how long they ran if ``None``.
+    """
     rows, logs = [np.zeros((0, len(space.dimensions)))], [np.zeros(0)]
-    known = [task for task in tasks if task.curves is not None]
-    for task in {task.name: task for task in known}.values():
-        assert task.curves is not None
-        found = log_costs(np.where(task.curves.complete, task.curves.seconds, np.nan))
+    known = {task.name: (task.rows, _costs_in(task, name)) for task in tasks}
+    known = {study: pair for study, pair in known.items() if np.isfinite(pair[1]).sum() > 1}
+    for of_study, costs in known.values():
+        found = log_costs(costs)
         kept = np.flatnonzero(~np.isnan(found))[: max(1, _MOST_TRIALS // len(known))]
         if len(kept) > 1:
-            rows.append(task.rows[kept])
+            rows.append(of_study[kept])
             logs.append(found[kept] - np.median(found[kept]))
     return Costs(space, np.vstack(rows), np.concatenate(logs))
+
+
+def _costs_in(task: Task, name: str | None) -> Array:
+    """Return what a prior study's trials cost; NaN where that is unknown.  # (n,)"""
+    unknown = np.full(len(task.rows), np.nan)
+    if task.curves is None:
+        return unknown
+    return task.curves.seconds if name is None else task.curves.costs.get(name, unknown)
 
 
 def fit_costs(prior: Costs, own: Costs) -> CostModel:

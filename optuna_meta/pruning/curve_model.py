@@ -15,6 +15,7 @@ from optuna_meta.pruning.logistic import fit_logistic
 from optuna_meta.pruning.replay import Replay
 from optuna_meta.pruning.replay import replayed
 from optuna_meta.pruning.risk import Records
+from optuna_meta.pruning.risk import stake
 from optuna_meta.pruning.standing import N_COLUMNS
 from optuna_meta.studies.task import Task
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -32,19 +33,20 @@ _POSITIONS_OF_A_TRIAL = 4.0  # Its 12 positions, and its orders, tell no more th
 
 
 def default_coefficients() -> Array:
-    """Return coefficients without any study: a chance falls with gap and rank, late more.  # (15,)
+    """Return coefficients without any study: a chance falls with gap and rank, late more.  # (18,)
 
     They only order trials; how low a chance must be is always counted.
     """
-    coefficients = np.zeros((5, 3))  # (1, gap, rank, progress, expected) x (early, midway, late)
+    # (1, gap, rank, progress, expected, number of earlier trials) x (early, midway, late)
+    coefficients = np.zeros((6, 3))
     coefficients[1] = -0.5, -1.5, -2.5
-    coefficients[2] = -1.0
+    coefficients[2] = coefficients[5] = -1.0
     return coefficients.ravel()
 
 
-# A chance falls with gap and rank and rises with progress, at every stage.
-_LOWER = np.repeat([-np.inf, -np.inf, -np.inf, 0.0, -np.inf], 3)
-_UPPER = np.repeat([np.inf, 0.0, 0.0, np.inf, 0.0], 3)
+# A chance falls with gap, rank and number and rises with progress, at every stage.
+_LOWER = np.repeat([-np.inf, -np.inf, -np.inf, 0.0, -np.inf, -np.inf], 3)
+_UPPER = np.repeat([np.inf, 0.0, 0.0, np.inf, 0.0, 0.0], 3)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class CurveModel:
     """Chances, and how they did where they were put to the test.
 
     Args:
-        coefficients: Of the columns of ``standing``.  # (15,)
+        coefficients: Of the columns of ``standing``.  # (18,)
         records: Of each prior study, under chances that were learned from others.
         replay: The prior studies' trials; ``None`` without any.
         earliest: Share of the way before which no prior trial was seen.
@@ -67,7 +69,7 @@ class CurveModel:
         """Count the prior trials that stood no better, and those of them that improved.
 
         Args:
-            X: Where a trial stands, as columns.  # (15,)
+            X: Where a trial stands, as columns.  # (18,)
             position: Share of the way that is done.
         """
         if self.replay is None:
@@ -140,9 +142,9 @@ def _records(replays: Sequence[Replay], joined: Replay, of_top: bool) -> tuple[R
 
 
 def records_of(records: Replay, coefficients: Array) -> Records:
-    """Return what chances trials that are records were given."""
-    lowest = chance(records.X, coefficients).min(axis=1, initial=1.0)
-    return Records(lowest, len(np.unique(records.trials)))
+    """Return what would have been at stake in stopping trials that are records."""
+    stakes = stake(chance(records.X, coefficients), records.n_before[:, None])
+    return Records(stakes.min(axis=1), len(np.unique(records.trials)))
 
 
 def _fitted(replay: Replay) -> Array:

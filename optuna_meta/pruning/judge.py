@@ -16,8 +16,9 @@ from optuna_meta.pruning.curve_model import records_of
 from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.logistic import chance
 from optuna_meta.pruning.replay import replayed
-from optuna_meta.pruning.risk import allowed_chance
+from optuna_meta.pruning.risk import allowed_stake
 from optuna_meta.pruning.risk import Records
+from optuna_meta.pruning.risk import stake
 from optuna_meta.pruning.standing import columns
 from optuna_meta.pruning.target_curves import TargetCurves
 
@@ -126,13 +127,14 @@ class Judge:
             return None
         X = columns(stand.standing, np.array(stand.position))
         p = float(chance(X, model.coefficients))
-        if not p < allowed:
+        # However well prior studies can be told apart, no trial with a real chance is stopped.
+        if not (p < self._max_loss and float(stake(p, len(self._target))) < allowed):
             return None
         is_test, counts = len(marked) in _TESTS, model.count(X, stand.position)
         return Verdict(stand.step, stand.position, is_test, p, *counts)
 
     def _learned(self, trials: Sequence[FrozenTrial]) -> tuple[CurveModel, float]:
-        """Return the model to go by and how small its chances must be."""
+        """Return the model to go by and how little may be at stake."""
         n = int(self._target.is_complete.sum())
         if self._rule[0] != n:
             replay = replayed(*self._target.curves(), _ORDERS)
@@ -140,7 +142,7 @@ class Judge:
                 own = _NO_RECORDS
                 if replay:
                     own = records_of(replay.records(of_top=False), model.coefficients)
-                allowed = allowed_chance(model.records, own, self._max_loss)
+                allowed = allowed_stake(model.records, own, self._max_loss)
                 self._rule = n, model, allowed
                 if allowed:
                     break

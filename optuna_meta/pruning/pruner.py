@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import set_trial_user_attr
 from optuna_meta._optuna import study_key
+from optuna_meta.outcomes.full_costs import TIMES_KEY
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import key_of
 from optuna_meta.outcomes.reported import CURVE_KEY
@@ -27,6 +29,7 @@ from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.judge import Judge
 from optuna_meta.pruning.judge import STOPPED_KEY
 from optuna_meta.pruning.judge import Verdict
+from optuna_meta.pruning.step_times import times_to_write
 from optuna_meta.pruning.vector_curve import VectorCurve
 from optuna_meta.studies.own import own_names
 from optuna_meta.studies.prior import Prior
@@ -171,6 +174,8 @@ class MetaPruner(BasePruner):
         try:
             with COMPUTING:
                 verdict = self._judge(study, trials).verdict(trials, trial, reports)
+            is_last = verdict is not None and not verdict.is_test
+            _keep_times(study, trials, trial, reports, is_last)
             if verdict is not None:
                 set_trial_user_attr(study, trial, STOPPED_KEY, verdict.record())
                 _logger.info(f"Trial {trial.number} is {verdict}.")
@@ -198,6 +203,22 @@ class MetaPruner(BasePruner):
             return Judge(model, signs, self._max_loss, Expectation(fitted))
 
         return self._judges.made(key, make)
+
+
+def _keep_times(
+    study: Study,
+    trials: Sequence[FrozenTrial],
+    trial: FrozenTrial,
+    reports: Mapping[int, tuple[float, ...]],
+    is_last: bool,
+) -> None:
+    # The running trial's own copy lacks attributes that were set through the storage.
+    stored = next((t for t in reversed(trials) if t.number == trial.number), trial)
+    if reports:
+        *_, step = reports
+        times = times_to_write(stored, step, len(reports), datetime.now(), is_last)
+        if times is not None:
+            set_trial_user_attr(study, trial, TIMES_KEY, times)
 
 
 def _of_one_objective(fitted: FittedPrior) -> FittedPrior:

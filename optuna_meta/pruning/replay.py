@@ -20,6 +20,7 @@ from optuna_meta.pruning.standing import filled
 from optuna_meta.pruning.standing import front_of
 from optuna_meta.pruning.standing import improves
 from optuna_meta.pruning.standing import levels
+from optuna_meta.pruning.standing import looks
 from optuna_meta.pruning.standing import standing
 from optuna_meta.pruning.standing import step_before
 
@@ -37,7 +38,7 @@ class Replay:
     """What q trials, of one or of several studies, looked like at P positions each.
 
     Args:
-        X: What chances are linear in.  # (q, P, 15)
+        X: What chances are linear in.  # (q, P, 18)
         positions: Share of the way that was done.  # (q, P)
         improved: Which ended below the best before them.  # (q,)
         trials: Which trial each was, in the order of the studies' trials.  # (q,)
@@ -46,7 +47,7 @@ class Replay:
         top: Which are among the best of all trials of their study.  # (q,)
     """
 
-    X: Array  # (q, P, 15)
+    X: Array  # (q, P, 18)
     positions: Array  # (q, P)
     improved: NDArray[np.bool_]  # (q,)
     trials: NDArray[np.int64]  # (q,)
@@ -94,7 +95,7 @@ def replayed(
     if S < 2 or len(known) < 2:
         return None
     values = filled(levels(values[known]))
-    index = np.unique(np.linspace(0, S - 2, min(_POSITIONS, S - 1)).round().astype(np.int64))
+    index = looks(S)
     # All studies have as many positions: those of a short one come several times.
     spread = np.linspace(0, len(index) - 1, _POSITIONS).round().astype(np.int64)
     positions = ((index + 1) / S)[spread]
@@ -133,7 +134,7 @@ class _Trials:
     expected: Array  # (n,)
 
     def met(self, earlier: NDArray[np.int64], trial: int) -> tuple[bool, Array]:
-        """Tell whether a trial improved on earlier ones, and where it stood.  # (P, 4)"""
+        """Tell whether a trial improved on earlier ones, and where it stood.  # (P, 5)"""
         front = earlier[front_of(self.finals[earlier])]
         others = self.now[earlier]
         stood = standing(

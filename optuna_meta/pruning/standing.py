@@ -21,12 +21,14 @@ __all__ = [
     "front_of",
     "improves",
     "levels",
+    "looks",
     "standing",
     "step_before",
 ]
 
 _FARTHEST = (-4.0, 6.0)  # Of hyperbolic sines of spreads: what is beyond is as good, or as bad.
-N_COLUMNS = 15  # An intercept and four numbers, each at three stages of the way.
+_MOST_LOOKS = 12  # At a trial.
+N_COLUMNS = 18  # An intercept and five numbers, each at three stages of the way.
 
 
 def first_of_window(index: int) -> int:
@@ -54,6 +56,17 @@ def step_before(index: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.maximum(index - np.maximum(index // 3, 1), 0)
 
 
+def looks(n_steps: int) -> NDArray[np.int64]:
+    """Return the indices of the steps, of n, at which trials are looked at: dense early.
+
+    What is counted in prior studies holds for as many looks, no matter how often a trial reports.
+    """
+    if n_steps < 2:
+        return np.zeros(0, dtype=np.int64)
+    along = np.linspace(0.0, 1.0, _MOST_LOOKS) ** 2
+    return np.unique((along * (n_steps - 2)).round().astype(np.int64))
+
+
 def front_of(finals: Array) -> NDArray[np.int64]:
     """Return the trials that ended best, by their final values (n, K): one, or a front."""
     if finals.shape[1] == 1:
@@ -74,7 +87,7 @@ def standing(
     reached: NDArray[np.bool_],
     expected: float = 0.0,
 ) -> Array:
-    """Tell where a trial stands at P steps.  # (P, 4)
+    """Tell where a trial stands at P steps.  # (P, 5)
 
     Args:
         now: Its values, lower is better.  # (P, K)
@@ -88,7 +101,8 @@ def standing(
     Returns:
         How far it is behind, in every objective, the trial of the front that is farthest ahead of
         it, in units of the spread of good trials; the log odds of the share of trials that are
-        better; the progress in the same units; and what is expected.
+        better; the progress in the same units; what is expected; and the logarithm of the number
+        of earlier trials, since of m + 1 trials one is the best.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         best = front.min(axis=0)
@@ -100,14 +114,15 @@ def standing(
     better = (others <= now).all(axis=2) & (others < now).any(axis=2)
     rank = (np.sum(reached & better, axis=0) + 0.5) / (len(others) + 1.0)
     odds = np.log(rank / (1.0 - rank))
-    return np.stack([behind, odds, progress, np.full(len(now), expected)], axis=-1)
+    met = np.full(len(now), np.log(len(others)))
+    return np.stack([behind, odds, progress, np.full(len(now), expected), met], axis=-1)
 
 
 def columns(standings: Array, positions: Array) -> Array:
-    """Return what chances are linear in: standings, each changing along the way.  # (..., 15)
+    """Return what chances are linear in: standings, each changing along the way.  # (..., 18)
 
     Args:
-        standings: The numbers of ``standing``.  # (..., 4)
+        standings: The numbers of ``standing``.  # (..., 5)
         positions: Share of the way that is done, in (0, 1].  # (...,)
     """
     u = np.sqrt(positions)[..., None]  # Most happens early.

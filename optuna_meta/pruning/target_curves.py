@@ -23,6 +23,7 @@ from optuna_meta.pruning.expectation import Expectation
 from optuna_meta.pruning.standing import first_of_window
 from optuna_meta.pruning.standing import front_of
 from optuna_meta.pruning.standing import improves
+from optuna_meta.pruning.standing import looks
 from optuna_meta.pruning.standing import standing
 from optuna_meta.pruning.standing import step_before
 
@@ -37,12 +38,12 @@ class Stand:
     Args:
         step: The step of its report.
         position: Share of the way that is done, by the incumbent's way.
-        standing: The numbers of ``standing``.  # (4,)
+        standing: The numbers of ``standing``.  # (5,)
     """
 
     step: int
     position: float
-    standing: Array  # (4,)
+    standing: Array  # (5,)
 
 
 class TargetCurves:
@@ -103,7 +104,8 @@ class TargetCurves:
         )
 
     def stand(self, trial: FrozenTrial, reports: Mapping[int, tuple[float, ...]]) -> Stand | None:
-        """Tell where a running trial stands; ``None`` where nothing can be compared.
+        """Tell where a running trial stands; ``None`` where nothing can be compared, and at
+        steps at which trials are not looked at.
 
         How far it is, is read from the curve of the best trial: by steps and by the number of
         reports, whichever says less. So one that reports backwards, or seldom, is not taken to be
@@ -122,8 +124,10 @@ class TargetCurves:
         if is_backward:
             curve, incumbent = curve.mirrored(), incumbent.mirrored()
         now = curve.last
-        index = min(incumbent.index(now), len(reports) - 1)
-        if index < 0:
+        n_steps, index = len(incumbent.steps), min(incumbent.index(now), len(reports) - 1)
+        before = min(incumbent.index(curve.before_last), len(reports) - 2)
+        looked_at = looks(n_steps)
+        if not ((before < looked_at) & (looked_at <= index)).any():
             return None
         others, reached = self._levels(now, is_backward)
         if np.isnan(others[front]).any():
@@ -138,7 +142,7 @@ class TargetCurves:
             reached[:, None],
             expected(trial) - min(expected(self._trials[i]) for i in front),
         )
-        return Stand(int(abs(now)), (index + 1) / len(incumbent.steps), stood[0])
+        return Stand(int(abs(now)), (index + 1) / n_steps, stood[0])
 
     def _levels(self, step: float, is_backward: bool) -> tuple[Array, NDArray[np.bool_]]:
         """Return the trials' levels (n, K) at a step, and which of them came that far.  # (n,)"""
@@ -173,6 +177,11 @@ class _Curve:
     @property
     def last(self) -> float:
         return float(self.steps[-1])
+
+    @property
+    def before_last(self) -> float:
+        """The step of the last report but one."""
+        return float(self.steps[-2]) if len(self.steps) > 1 else -math.inf
 
     def mirrored(self) -> _Curve:
         """Return the curve of one that reports from the last step to the first, in that order."""

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.curves import seconds_of
+from optuna_meta.outcomes.full_costs import seconds_of
 from optuna_meta.studies.prior import Prior
 from optuna_meta.surrogate.fitted import as_prior
 from optuna_meta.surrogate.fitted import FittedPrior

@@ -11,6 +11,7 @@ from typing import Any
 from typing import TYPE_CHECKING
 
 from optuna_meta._bounded_map import BoundedMap
+from optuna_meta._optuna import all_trials
 from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import study_key
 from optuna_meta._optuna import study_user_attrs
@@ -131,11 +132,21 @@ class Knowledge:
             used_candidates(study, trials, number, candidates),
         )
 
-    def request(self, study: Study, suggester: Suggester, target: TargetStudy) -> SuggestRequest:
-        """Encode what a trial asks of the suggester, costs included where they count."""
+    def request(
+        self,
+        study: Study,
+        suggester: Suggester,
+        target: TargetStudy,
+        paid: Sequence[FrozenTrial] | None,
+    ) -> SuggestRequest:
+        """Encode what a trial asks of the suggester, and the price by the trials paid so far."""
         request = target.encode(suggester.fitted, self.state(study))
         prices = self.prices_by(suggester)
-        return request if prices is None else prices.priced(request, target.trials)
+        return request if prices is None or paid is None else prices.priced(request, paid)
+
+    def paid(self, study: Study, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial] | None:
+        """Return the trials that have cost something; ``None`` where costs don't count."""
+        return None if self.prices is None else all_trials(study, trials)
 
     def prices_by(self, suggester: Suggester) -> Prices | None:
         """Return what trials cost by a suggester's prior studies: the study itself is none."""

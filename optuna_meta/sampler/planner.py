@@ -168,13 +168,14 @@ class Planner:
     ) -> tuple[SuggestRequest, Suggestion, Plan]:
         """Suggest, and keep the plan where this process's other threads see it."""
         state, features = self.known.state(study), self.known.features_of(study)
+        paid = self.known.paid(study, target.trials)
         with COMPUTING:
             rng = self.generator(target, state, self.rng)
-            request = self.known.request(study, suggester, target)
+            request = self.known.request(study, suggester, target, paid)
             suggestion = suggester.suggest(request, rng)
             reason = self._reason(suggester, target, suggestion, state, features)
-            if prices := self.known.prices_by(suggester):
-                cost = prices.forecast(request, target.trials, suggestion.row)
+            if (prices := self.known.prices_by(suggester)) and paid is not None:
+                cost = prices.forecast(request, paid, suggestion.row)
                 reason = {**reason, "cost": cost}
             plan = Plan(self._params(request, suggestion), reason)
             state.plans[target.number] = plan

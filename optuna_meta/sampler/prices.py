@@ -9,15 +9,16 @@ import math
 
 import numpy as np
 from optuna.trial import FrozenTrial
-from optuna.trial import TrialState
 
 from optuna_meta._typing import Array
-from optuna_meta.outcomes.curves import seconds_of
+from optuna_meta.outcomes.full_costs import cost_of
+from optuna_meta.outcomes.full_costs import full_costs
+from optuna_meta.outcomes.full_costs import seconds_of
+from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.pruning.costs import Costs
 from optuna_meta.pruning.costs import fit_costs
 from optuna_meta.pruning.costs import log_costs
 from optuna_meta.pruning.costs import prior_costs
-from optuna_meta.pruning.judge import Verdict
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.request import SuggestRequest
@@ -25,6 +26,7 @@ from optuna_meta.suggest.request import SuggestRequest
 
 __all__ = ["Prices"]
 
+_LOGS = (-700.0, 700.0)  # Of numbers that JSON and every database take.
 _EXPONENT = 0.5  # Of the cost, where no budget says how much of it is left.
 
 
@@ -65,7 +67,7 @@ class Prices:
         if np.isnan(own.logs).all():
             return None
         model = fit_costs(self._prior_costs(), own)
-        return float(np.exp(model.log_cost(row[None], request.space)[0]))
+        return float(np.exp(np.clip(model.log_cost(row[None], request.space)[0], *_LOGS)))
 
     def exponent(self, trials: Sequence[FrozenTrial]) -> float:
         """Return the power of the cost by which improvement is divided."""
@@ -75,25 +77,12 @@ class Prices:
         return max(0.0, 1.0 - spent / self.budget)
 
     def _prior_costs(self) -> Costs:
-        # What a user attribute means in another study nobody knows.
-        return prior_costs(() if self.name else self.prior.tasks, self.prior.space)
+        return prior_costs(self.prior.tasks, self.prior.space, self.name)
 
     def _own(self, space: Space, trials: Sequence[FrozenTrial]) -> Costs:
-        """Return what trials cost to their end, those too that were stopped a known way before."""
-        shares = [(t, share) for t in trials if (share := _share(t)) > 0.0]
-        logs = log_costs(np.array([self._cost(t) / share for t, share in shares], dtype=float))
-        return Costs(space, space.rows([t.params for t, _ in shares]), logs)
+        ended = [t for t in trials if t.state in FINISHED]
+        logs = log_costs(full_costs(ended, self.name))
+        return Costs(space, space.rows([t.params for t in ended]), logs)
 
     def _cost(self, trial: FrozenTrial) -> float:
-        if self.name is None:
-            return seconds_of(trial)
-        value = trial.user_attrs.get(self.name)
-        return float(value) if isinstance(value, int | float) and value >= 0.0 else math.nan
-
-
-def _share(trial: FrozenTrial) -> float:
-    """Return how much of its way a trial went; 0 where that is unknown."""
-    if trial.state == TrialState.COMPLETE:
-        return 1.0
-    verdict = Verdict.of(trial) if trial.state == TrialState.PRUNED else None
-    return verdict.share if verdict else 0.0
+        return seconds_of(trial) if self.name is None else cost_of(trial, self.name)

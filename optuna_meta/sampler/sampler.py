@@ -273,10 +273,10 @@ class MetaSampler(BaseSampler):
         number, params = (waiting.number, given_params(waiting)) if waiting else (len(trials), {})
         asked = state.common_space(trials) if space is None else space
         target = known.target(study, trials, number, asked, params, is_exact=space is not None)
-        suggester = known.suggester(study, trials)
+        suggester, paid = known.suggester(study, trials), known.paid(study, trials)
         with COMPUTING:
             rng = self._planner.generator(target, state, copy.deepcopy(self._planner.rng))
-            request = known.request(study, suggester, target)
+            request = known.request(study, suggester, target, paid)
             return previewed(suggester, request, rng, study.directions, n)
 
     def _compare(self, study: Study, trial: FrozenTrial, plan: Plan) -> None:

@@ -28,6 +28,8 @@ from optuna_meta.studies.task import Task
 __all__ = ["prior_header", "prior_parts", "refused", "task_arrays"]
 
 _CURVES = "curves."  # Before the names of a task's arrays of curves.
+_ARRAYS = ("steps", "values", "complete", "seconds")
+_COSTS = "costs."  # Before those of its costs.
 
 
 def task_arrays(tasks: Sequence[Task]) -> dict[str, Array]:
@@ -41,16 +43,20 @@ def task_arrays(tasks: Sequence[Task]) -> dict[str, Array]:
 
 def _curve_arrays(i: int, task: Task) -> Iterator[tuple[str, Array]]:
     if task.curves is not None:
-        for name, array in vars(task.curves).items():
-            yield f"{i}.{_CURVES}{name}", np.asarray(array, dtype=np.float64)
+        curves = vars(task.curves)
+        for name in _ARRAYS:
+            yield f"{i}.{_CURVES}{name}", np.asarray(curves[name], dtype=np.float64)
+        for name, costs in task.curves.costs.items():
+            yield f"{i}.{_COSTS}{name}", costs
 
 
-def _curves(arrays: Mapping[str, Array], i: int) -> Curves | None:
-    parts = [arrays.get(f"{i}.{_CURVES}{f.name}") for f in fields(Curves)]
+def _curves(arrays: Mapping[str, Array], i: int, cost_names: Sequence[str]) -> Curves | None:
+    parts = [arrays.get(f"{i}.{_CURVES}{name}") for name in _ARRAYS]
     if any(part is None for part in parts):
         return None  # A file of an earlier version.
     steps, values, complete, seconds = (np.asarray(part) for part in parts)
-    return Curves(steps, values, complete > 0.0, seconds)
+    costs = {_text(name): arrays[f"{i}.{_COSTS}{name}"] for name in cost_names}
+    return Curves(steps, values, complete > 0.0, seconds, costs)
 
 
 def prior_header(
@@ -70,6 +76,7 @@ def prior_header(
                 "mark": t.fingerprint,
                 "measure": list(astuple(t.outcome)),  # The key that files have had from the first.
                 "origin": t.origin,
+                "costs": list(t.curves.costs) if t.curves is not None else [],
             }
             for t in tasks
         ],
@@ -101,7 +108,7 @@ def prior_parts(
             _text(t["mark"]),
             Outcome(*t.get("measure", ())),
             _text(t.get("origin", "")),
-            _curves(arrays, i),
+            _curves(arrays, i, t.get("costs", ())),
         )
         for i, t in enumerate(header["tasks"])
     )

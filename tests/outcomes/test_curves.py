@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from datetime import timedelta
-
 import numpy as np
 import optuna
 from optuna.trial import TrialState
@@ -13,7 +10,6 @@ import pytest
 from optuna_meta.outcomes.curves import Curves
 from optuna_meta.outcomes.curves import curves_of
 from optuna_meta.outcomes.curves import on_grid
-from optuna_meta.outcomes.curves import seconds_of
 
 
 def trial(
@@ -45,16 +41,6 @@ def test_stopped_trials_are_known_as_such() -> None:
     (curves,) = curves_of([trial({0: 1.0}), trial({0: 1.0}, TrialState.PRUNED)])
     assert curves.complete.tolist() == [True, False]
     assert len(curves.select(curves.complete)) == 1
-
-
-def test_durations_that_cannot_be_are_unknown() -> None:
-    known = trial({})
-    known.datetime_start = datetime(2026, 1, 1)
-    for seconds, expected in ((3.5, 3.5), (0.0, 0.0), (-1.0, np.nan)):
-        known.datetime_complete = known.datetime_start + timedelta(seconds=seconds)
-        np.testing.assert_equal(seconds_of(known), expected)
-    known.datetime_complete = None
-    assert np.isnan(seconds_of(known))
 
 
 def test_shapes_that_do_not_agree_are_refused() -> None:

@@ -14,14 +14,15 @@ from tests.pruning.toys import study
 
 
 def X_of(behind: float, position: float) -> np.ndarray:
-    return columns(np.array([behind, behind, 0.0, 0.0]), np.array(position))
+    return columns(np.array([behind, behind, 0.0, 0.0, np.log(10.0)]), np.array(position))
 
 
 def test_a_chance_falls_with_the_gap_and_rises_with_progress_everywhere() -> None:
-    coefficients = fit_curves(prior().tasks).coefficients.reshape(5, 3)
-    assert (coefficients[[1, 2, 4]] <= 0.0).all()
+    coefficients = fit_curves(prior().tasks).coefficients.reshape(6, 3)
+    assert (coefficients[[1, 2, 4, 5]] <= 0.0).all()
     assert (coefficients[3] >= 0.0).all()
     assert coefficients[1:3].min() < -0.5
+    assert coefficients[5].min() < -0.5
 
 
 def test_every_study_has_its_records() -> None:

@@ -21,7 +21,7 @@ REACHED = np.ones((9, 4), dtype=bool)
 
 def stood(now: np.ndarray, others: np.ndarray = OTHERS) -> np.ndarray:
     best = others[:1]
-    return standing(now, now + 0.1, best, others, REACHED)
+    return standing(now, now + 0.1, best, others, np.ones(others.shape[:2], dtype=bool))
 
 
 @pytest.mark.parametrize(("factor", "shift"), [(1e-9, 0.0), (1e9, -3e9), (2.0, 7.0)])
@@ -95,7 +95,13 @@ def test_to_be_as_good_is_no_improvement() -> None:
 
 def test_columns_are_bounded_all_along_the_way() -> None:
     positions = np.linspace(1e-9, 1.0, 20)
-    found = columns(np.ones((20, 4)), positions)
+    found = columns(np.ones((20, 5)), positions)
     assert found.shape == (20, N_COLUMNS)
     assert ((found >= 0.0) & (found <= 1.0)).all()
-    np.testing.assert_allclose(found.reshape(20, 5, 3).sum(axis=2), 1.0)
+    np.testing.assert_allclose(found.reshape(20, 6, 3).sum(axis=2), 1.0)
+
+
+def test_of_more_trials_fewer_are_the_best() -> None:
+    few, many = stood(OTHERS[4]), stood(OTHERS[4], np.concatenate([OTHERS] * 3))
+    np.testing.assert_allclose(few[:, 4], np.log(9.0))
+    np.testing.assert_allclose(many[:, 4], np.log(27.0))

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 import pytest
 
 from optuna_meta.pruning.expectation import Expectation
+from optuna_meta.pruning.standing import looks
 from optuna_meta.pruning.target_curves import TargetCurves
 
 
@@ -49,9 +50,30 @@ KNOWN = [trial(i, line(1.0, end)) for i, end in enumerate((0.5, 0.1, 0.3))]
 
 def test_the_way_is_counted_in_shares_of_the_best_trials() -> None:
     made = target(*KNOWN)
-    first, last = stand(made, {0: 1.0}), stand(made, line(1.0, 0.2))
-    assert first is not None and last is not None
-    assert (first[0], last[0]) == (0.1, 1.0)
+    first, late = stand(made, {0: 1.0}), stand(made, first_of(line(1.0, 0.2), 9))
+    assert first is not None and late is not None
+    assert (first[0], late[0]) == (0.1, 0.9)
+
+
+def test_trials_are_looked_at_a_dozen_times_and_not_at_their_end() -> None:
+    made = target(trial(0, line(1.0, 0.1, 100)), trial(1, line(1.0, 0.3, 100)))
+    way = line(1.0, 0.2, 100)
+    seen = [n - 1 for n in range(1, 101) if stand(made, first_of(way, n)) is not None]
+    assert seen == looks(100).tolist()
+    assert len(seen) == 12
+    assert seen[0] == 0
+    assert seen[-1] == 98
+
+
+def test_who_passes_a_look_between_two_reports_is_looked_at_then() -> None:
+    made = target(trial(0, line(1.0, 0.1, 100)), trial(1, line(1.0, 0.3, 100)))
+    way = first_of(line(1.0, 0.4, 100), 7)
+    assert stand(made, way) is None
+    assert stand(made, way | {8: 0.9}) is not None  # Without the seventh.
+
+
+def first_of(reports: Reports, n: int) -> Reports:
+    return dict(list(reports.items())[:n])
 
 
 def test_who_reports_seldom_is_as_early_as_its_reports_are_few() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 import math
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from optuna_meta import explain_trial
 from optuna_meta import MetaSampler
+from optuna_meta.pruning.costs import fit_costs
 from optuna_meta.pruning.judge import STOPPED_KEY
 from optuna_meta.pruning.judge import Verdict
 from optuna_meta.sampler.prices import Prices
@@ -94,21 +97,60 @@ def test_misreported_costs_do_no_harm(odd: object) -> None:
 
 
 def test_a_stopped_trial_tells_what_it_would_have_cost() -> None:
-    verdict = Verdict(3, 0.25, False, 0.01, 0, 0)
     study = optuna.create_study()
-    for money, state in ((8.0, COMPLETE), (2.0, PRUNED)):
-        attrs = {"money": money} | ({} if state == COMPLETE else {STOPPED_KEY: verdict.record()})
+    for money, n_steps, state in ((8.0, 12, COMPLETE), (2.0, 3, PRUNED)):
         made = optuna.trial.create_trial(
             state=state,
-            value=1.0,
+            value=1.0 if state == COMPLETE else None,
             params={"x": money / 10.0},
             distributions={"x": FloatDistribution(0.0, 1.0)},
-            user_attrs=attrs,
+            intermediate_values=dict.fromkeys(range(n_steps), 1.0),
+            user_attrs={"money": money},
         )
         study.add_trial(made)
     space = Space.from_distributions(study.trials[0].distributions)
     found = Prices(Prior(), None, "money")._own(space, study.trials)
     np.testing.assert_allclose(np.exp(found.logs), 8.0)
+
+
+def test_costs_by_name_are_learned_from_prior_studies() -> None:
+    prior = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    prior.optimize(dear, n_trials=30)
+    prices = Prices(Prior.from_studies([prior]), None, "money")
+    space = Space.from_distributions(prior.trials[0].distributions)
+    model = fit_costs(prices._prior_costs(), prices._own(space, []))
+    cheap, expensive = model.log_cost(np.array([[0.1, 0.5], [0.9, 0.5]]), space)
+    assert expensive - cheap == pytest.approx(math.log(10.0**2.4), rel=0.1)
+    assert not len(replace(prices, name="joules")._prior_costs().logs)
+
+
+def test_costs_that_no_number_can_hold_leave_a_forecast_that_is_one() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        trial.set_user_attr("money", [1e300, math.inf, math.nan, 10**400][trial.number % 4])
+        return trial.suggest_float("x", 0.0, 1.0)
+
+    study = optuna.create_study(sampler=MetaSampler(seed=0, cost_aware=True, cost="money"))
+    study.optimize(objective, n_trials=6)
+    plans = [t.user_attrs["optuna_meta:plan"] for t in study.trials]
+    assert all(math.isfinite(p["cost"]) for p in plans if p["cost"] is not None)
+    assert plans[-1]["cost"] == pytest.approx(1e300, rel=1e-6)
+
+
+def test_a_budget_is_that_of_all_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, priced = [], Prices.priced
+
+    def counted(self: Prices, request: object, trials: Sequence[object]) -> object:
+        seen.append(len(trials))
+        return priced(self, request, trials)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Prices, "priced", counted)
+    study = optuna.create_study(
+        sampler=MetaSampler(seed=0, cost_aware=True, cost="money", budget=1e6),
+        pruner=optuna.pruners.HyperbandPruner(max_resource=9),
+        study_name="brackets",
+    )
+    study.optimize(dear, n_trials=8)
+    assert seen == list(range(1, 9))
 
 
 def test_seconds_are_what_counts_by_default() -> None:

@@ -57,6 +57,8 @@ def array(name: str, make: Callable[[Any], Any]) -> Callable[[dict[str, Any], He
 CHANGES: dict[str, Callable[[dict[str, Any], Header], object]] = {
     "no tasks": lambda arrays, header: header.pop("tasks"),
     "tasks of another type": changed("tasks", 7),
+    "costs that are not there": changed("tasks/0/costs", ["money"]),
+    "costs without a name": changed("tasks/0/costs", [7]),
     "more tasks than arrays": lambda arrays, header: header["tasks"].append(header["tasks"][0]),
     "no dimensions": changed("dimensions", []),
     "a dimension with more": changed("dimensions/0/path", "../../etc/passwd"),
@@ -94,6 +96,17 @@ def test_whole_files_with_odd_contents_are_refused(
     write_arrays(tmp_path / "odd", arrays, kind, 2, header)
     with pytest.raises(ValueError, match="odd' is whole, but holds no prior studies.*save it"):
         KINDS[kind].load(tmp_path / "odd")
+
+
+def test_costs_by_name_are_kept(tmp_path: Path) -> None:
+    study = run(grid(1), 5, seed=1)
+    for trial in study.get_trials(deepcopy=False):
+        trial.user_attrs["money"] = 1.0 + trial.number
+    prior = Prior.from_studies([study])
+    prior.save(tmp_path / "file")
+    (task,) = Prior.load(tmp_path / "file").tasks
+    assert task.curves is not None
+    np.testing.assert_array_equal(task.curves.costs["money"], np.arange(1.0, 6.0))
 
 
 @pytest.mark.parametrize("kind", KINDS)
