@@ -1,8 +1,8 @@
 """Run the tests with the oldest and the newest requirements: ``make versions``.
 
 Each end of the supported range has a virtual environment of its own; what was installed and what
-the tests said is added to ``tests/versions.log``. ``--pin torch==2.13.0`` asks for one version of a
-package, such as one that is built for CPUs and lies on disk: what PyPI has for Linux brings CUDA.
+the tests said is added to ``tests/versions.log``. ``--pin torch==2.13.0`` asks for one version of
+a package, such as one that is built for CPUs and lies on disk: what PyPI has for Linux brings CUDA.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def requirements(end: str, pins: Sequence[str] = ()) -> list[str]:
 
 def run(end: str, folder: Path, tests: list[str], pins: list[str]) -> tuple[str, bool]:
     """Install and test in a folder; return the line for the log, and whether all passed."""
-    venv.create(folder, with_pip=True)
+    if not (folder / "bin").exists():
+        venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     wanted = [*requirements(end, pins), "-e", f"{ROOT}[tests]"]
     installed = _called([python, "-m", "pip", "install", "-q", *wanted])
