@@ -70,9 +70,10 @@ kills: export OPTUNA_META_KILLS = 50
 kills: $(STAMP)
 	$(BIN)/python -m pytest tests/weights/store/test_kills.py
 
-# In environments of its own: what they had and said is added to tests/versions.log.
+# In environments of its own: what they had and said is added to tests/versions.log. For a torch
+# without CUDA that lies on disk: VERSIONS="--pin torch==2.13.0".
 versions: $(STAMP)
-	$(BIN)/python -m tests.versions
+	$(BIN)/python -m tests.versions $(VERSIONS)
 
 clean:
 	rm -rf $(VENV) $(FOLDER) $(DIST) docs/_build docs/gallery build *.egg-info .pytest_cache .mypy_cache .ruff_cache

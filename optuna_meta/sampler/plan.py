@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial
 
 from optuna_meta._optuna import contains
 from optuna_meta.space.dimension import choice_key
-from optuna_meta.space.dimension import nearest
 from optuna_meta.space.dimension import NOTHING
+from optuna_meta.space.nearest import nearest
 
 
 __all__ = ["PLAN_KEY", "Offer", "Plan", "plan_of", "servable"]

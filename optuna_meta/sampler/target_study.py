@@ -26,14 +26,12 @@ from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.sampler.history import History
+from optuna_meta.sampler.inherited import inherited_conditions
+from optuna_meta.sampler.inherited import inherited_constraints
+from optuna_meta.sampler.inherited import inherited_parameters
 from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.study_state import StudyState
-from optuna_meta.space.conditions import Condition
-from optuna_meta.space.conditions import learn_conditions
-from optuna_meta.space.conditions import obeyed
-from optuna_meta.space.conditions import parents_first
-from optuna_meta.space.conditions import translated
 from optuna_meta.space.search_space import Space
 from optuna_meta.suggest.candidate_list import CandidateList
 from optuna_meta.suggest.request import SuggestRequest
@@ -100,11 +98,11 @@ class TargetStudy:
         plans: Mapping[int, Plan],
     ) -> SuggestRequest:
         running, used = _alive(others), self._used(plans)
-        keys = _constraints(history, fitted)
+        keys = inherited_constraints(history, fitted)
         reports, whole = history.reports(self.directions, keys), history.whole
         known, changing = history.ranges(t for t in others if not t.state.is_finished())
         in_cube = history.rows(fitted.space)[whole]
-        expected = _expected(fitted, in_cube, {**known, **self.search_space})
+        expected = inherited_parameters(fitted, in_cube, {**known, **self.search_space})
         lasting = {n: d for n, d in known.items() if n not in changing} | dict(self.search_space)
         space, choices, candidates = self._space(expected, known, lasting, used)
         rows, proven = history.rows(space), np.isin(space.names, list(history.unasked))
@@ -114,7 +112,7 @@ class TargetStudy:
             reports.values,
             space.rows(self._pending(running, plans)),
             space.row(self.fixed_params),
-            _conditions(fitted, space, rows[whole], proven),
+            inherited_conditions(fitted, space, rows[whole], proven),
             constraint_values=reports.constraint_values,
             measured=reports.measured,
             failed=rows[history.failed],
@@ -262,42 +260,3 @@ def _alive(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     ended = np.array([t.number for t in trials if t.state.is_finished()])
     most = max(_LEAST_OVERTAKEN, _OVERTAKEN * len(running))
     return [t for t in running if np.sum(ended > t.number) < most]
-
-
-def _expected(
-    fitted: FittedPrior, rows: Array, known: Mapping[str, BaseDistribution]
-) -> dict[str, BaseDistribution]:
-    """Return parameters of the priors that the target may still ask for.
-
-    Before any trial these are all; then only those whose condition no trial, a row (n, D) of the
-    priors' space, has met yet.
-    """
-    cube = fitted.space
-    if not len(rows):
-        return {d.name: d.distribution() for d in cube.dimensions}
-    expected: dict[str, BaseDistribution] = {}
-    for condition in fitted.conditions:
-        child, parent = cube.names[condition.child], cube.names[condition.parent]
-        met = condition.holds(rows[:, condition.parent]).any()
-        if child not in known and (parent in known or parent in expected) and not met:
-            expected[child] = cube.dimensions[condition.child].distribution()
-    return expected
-
-
-def _constraints(history: History, fitted: FittedPrior) -> tuple[str, ...]:
-    """Return the constraints of the target: before any trial, those of the prior studies."""
-    if any(t.state in FINISHED for t in history.trials):
-        return tuple(sorted(history.constraint_keys))
-    outcomes = {task.outcome for task in fitted.prior.tasks}
-    return tuple(sorted({outcome.name for outcome in outcomes if outcome.is_constraint}))
-
-
-def _conditions(
-    fitted: FittedPrior, space: Space, rows: Array, proven: NDArray[np.bool_]
-) -> tuple[Condition, ...]:
-    """Return the priors' conditions that no trial (n, D) contradicts, and the trials' own."""
-    known = translated(fitted.conditions, fitted.space, space)
-    kept = [condition for condition in known if obeyed(condition, rows)]
-    settled = {condition.child for condition in kept}
-    own = [c for c in learn_conditions([rows], space, proven) if c.child not in settled]
-    return parents_first([*kept, *own])

@@ -34,16 +34,7 @@ from optuna_meta.space.scale import scaled
 from optuna_meta.space.scale import unscaled
 
 
-__all__ = [
-    "Dimension",
-    "NOTHING",
-    "UNSEEN",
-    "as_number",
-    "choice_key",
-    "different",
-    "nearest",
-    "plain",
-]
+__all__ = ["Dimension", "NOTHING", "UNSEEN", "as_number", "choice_key", "different", "plain"]
 
 UNSEEN = -1.0  # The cell of a choice that the dimension does not know.
 NOTHING = object()
@@ -182,11 +173,9 @@ class Dimension:
         if self.integer:
             whole = 1 if log else max(1, int(self.step))
             return IntDistribution(int(self.low), int(self.high), log=log, step=whole)
-        is_finer = (
-            self.step > 0 and (self.high - self.low) / self.step > _EXACT
-        )  # Than floats are.
-        step = None if is_finer else self.step or None
-        return FloatDistribution(self.low, self.high, log=log, step=step)
+        # A grid finer than floats is none.
+        is_grid = self.step > 0 and (self.high - self.low) / self.step <= _EXACT
+        return FloatDistribution(self.low, self.high, log=log, step=self.step if is_grid else None)
 
     @property
     def is_categorical(self) -> bool:
@@ -310,24 +299,3 @@ def _choosing_numbers(name: str, choices: tuple[Any, ...], _: tuple[type, ...]) 
         if found.size == len(choices) and (np.diff(found.ladder) > _TOLD_APART).all():
             return found
     return Dimension(name, choices=choices)
-
-
-def nearest(distribution: BaseDistribution, value: Any) -> Any:
-    """Return the value of a distribution that is nearest to an external value.
-
-    Returns:
-        A Python scalar or choice; ``NOTHING`` where none corresponds (a category that the
-        distribution lacks, or no number for numbers).
-    """
-    dimension = Dimension.from_distribution("", distribution)
-    if dimension.choices is not None:
-        cells = dimension.snap(dimension.encode([value]))
-        is_known = not (math.isnan(cells[0]) or (dimension.is_categorical and cells[0] == UNSEEN))
-        return dimension.value(float(cells[0])) if is_known else NOTHING
-    number = as_number(value)
-    if not math.isfinite(number):
-        return NOTHING
-    inside = min(max(plain(value), dimension.low), dimension.high)
-    if not dimension.step:
-        return float(inside)
-    return dimension.value(dimension.snap(dimension.encode([inside]))[0])

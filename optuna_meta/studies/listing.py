@@ -8,9 +8,9 @@ from typing import Any
 
 from optuna.storages import BaseStorage
 
-from optuna_meta._optuna import database_of
-from optuna_meta._optuna import names_in
-from optuna_meta._optuna import study_named
+from optuna_meta._optuna_storages import database_of
+from optuna_meta._optuna_storages import names_in
+from optuna_meta._optuna_storages import study_named
 from optuna_meta.studies.outage import cause_of
 from optuna_meta.studies.outage import is_outage
 from optuna_meta.studies.outage import shown

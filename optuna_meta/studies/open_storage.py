@@ -12,7 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages import RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from optuna_meta._optuna import file_of
+from optuna_meta._optuna_storages import file_of
 from optuna_meta.studies.outage import shown
 
 

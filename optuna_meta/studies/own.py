@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import FrozenTrial
 
 from optuna_meta._optuna import all_trials
-from optuna_meta._optuna import origin_of
+from optuna_meta._optuna_storages import origin_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import is_of_study
 from optuna_meta.studies.task import Task

@@ -17,18 +17,13 @@ from typing import Unpack
 import optuna
 from optuna.storages import BaseStorage
 
-from optuna_meta._files import read_arrays
-from optuna_meta._files import write_arrays
-from optuna_meta._optuna import storage_mark
+from optuna_meta._optuna_storages import storage_mark
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.encoding import encoded
 from optuna_meta.studies.encoding import joined
-from optuna_meta.studies.encoding import with_ordered_numbers
 from optuna_meta.studies.mapping import ParameterMapping
-from optuna_meta.studies.prior_file import prior_header
-from optuna_meta.studies.prior_file import prior_parts
-from optuna_meta.studies.prior_file import refused
-from optuna_meta.studies.prior_file import task_arrays
+from optuna_meta.studies.prior_file import read_prior
+from optuna_meta.studies.prior_file import write_prior
 from optuna_meta.studies.sources.csv_files import read_csv
 from optuna_meta.studies.sources.dataframe import read_frame
 from optuna_meta.studies.sources.found import direction_of
@@ -53,9 +48,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Prior"]
-
-_FORMAT = "optuna_meta.prior"
-_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -295,8 +287,7 @@ class Prior:
 
     def save(self, path: str | Path) -> None:
         """Write the records to a file (safetensors; no pickle)."""
-        header = prior_header(self.space, self.tasks, self.versions, self.left_out)
-        write_arrays(path, task_arrays(self.tasks), _FORMAT, _VERSION, header)
+        write_prior(path, self.space, self.tasks, self.versions, self.left_out)
 
     @classmethod
     def load(cls, path: str | Path) -> Prior:
@@ -306,6 +297,4 @@ class Prior:
             FileNotFoundError: There is no such file.
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
-        arrays, header = read_arrays(path, _FORMAT, _VERSION)
-        with refused(path):
-            return cls(*with_ordered_numbers(*prior_parts(header, arrays)))
+        return cls(*read_prior(path))

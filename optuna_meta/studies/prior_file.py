@@ -15,21 +15,46 @@ from typing import Any
 
 import numpy as np
 
+from optuna_meta._files import read_arrays
+from optuna_meta._files import write_arrays
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.curves import Curves
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
+from optuna_meta.studies.encoding import Parts
+from optuna_meta.studies.encoding import with_ordered_numbers
 from optuna_meta.studies.outage import cause_of
 from optuna_meta.studies.outage import shown
 from optuna_meta.studies.task import Task
 
 
-__all__ = ["prior_header", "prior_parts", "refused", "task_arrays"]
+__all__ = ["prior_header", "prior_parts", "read_prior", "refused", "task_arrays", "write_prior"]
 
+_FORMAT = "optuna_meta.prior"
+_VERSION = 2
 _CURVES = "curves."  # Before the names of a task's arrays of curves.
 _ARRAYS = ("steps", "values", "complete", "seconds")
 _COSTS = "costs."  # Before those of its costs.
+
+
+def write_prior(
+    path: str | Path,
+    space: Space,
+    tasks: Sequence[Task],
+    versions: Mapping[str, str],
+    left_out: Mapping[str, str],
+) -> None:
+    """Write prior studies; see :meth:`optuna_meta.Prior.save`."""
+    header = prior_header(space, tasks, versions, left_out)
+    write_arrays(path, task_arrays(tasks), _FORMAT, _VERSION, header)
+
+
+def read_prior(path: str | Path) -> Parts:
+    """Read what :func:`write_prior` wrote; see :meth:`optuna_meta.Prior.load`."""
+    arrays, header = read_arrays(path, _FORMAT, _VERSION)
+    with refused(path):
+        return with_ordered_numbers(*prior_parts(header, arrays))
 
 
 def task_arrays(tasks: Sequence[Task]) -> dict[str, Array]:
@@ -85,9 +110,7 @@ def prior_header(
     }
 
 
-def prior_parts(
-    header: Mapping[str, Any], arrays: Mapping[str, Array]
-) -> tuple[Space, tuple[Task, ...], dict[str, str], dict[str, str]]:
+def prior_parts(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parts:
     """Return the parts of a prior from a header and the arrays ``{i}.rows``, ``{i}.values``.
 
     Raises:

@@ -22,16 +22,16 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from tqdm.auto import tqdm
 
-from optuna_meta._optuna import database_of
-from optuna_meta._optuna import ended_by_study
-from optuna_meta._optuna import file_of
 from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import metric_names_in
-from optuna_meta._optuna import origin_of
-from optuna_meta._optuna import storage_mark
 from optuna_meta._optuna import storage_of
 from optuna_meta._optuna import study_id_of
 from optuna_meta._optuna import study_user_attrs
+from optuna_meta._optuna_storages import database_of
+from optuna_meta._optuna_storages import ended_by_study
+from optuna_meta._optuna_storages import file_of
+from optuna_meta._optuna_storages import origin_of
+from optuna_meta._optuna_storages import storage_mark
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import constraint_keys

@@ -25,7 +25,6 @@ from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.conditions import learn_conditions
-from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.prior_file import prior_header
@@ -39,6 +38,8 @@ from optuna_meta.surrogate.base_gps import PriorGPs
 from optuna_meta.surrogate.kernel import default_precisions
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.padding import padded
+from optuna_meta.surrogate.units import moved
+from optuna_meta.surrogate.units import range_ratio
 
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ __all__ = ["FittedPrior", "as_fitted", "as_prior", "fit_prior"]
 
 _FORMAT = "optuna_meta.fitted_prior"
 _VERSION = 2
-_WIDEST = 1e6  # Times one range may be as long as another; squares must not overflow.
 _BEST = 5  # A fifth of a study's trials say what is typical of its good configurations.
 
 
@@ -128,7 +128,7 @@ class FittedPrior:
         for i, dimension in enumerate(space.dimensions):
             if dimension.name in cube.names:
                 d = cube.index(dimension.name)
-                precisions[i] = known[d] * _range_ratio(dimension, cube.dimensions[d]) ** 2
+                precisions[i] = known[d] * range_ratio(dimension, cube.dimensions[d]) ** 2
         return precisions
 
     @cached_property
@@ -221,7 +221,9 @@ def fit_prior(
     is_fresh = known < 0
     if update and prior.space == update.space and known.tolist() == list(range(len(update))):
         return replace(update, prior=prior)
-    data, parameters = padded(prior), _moved(update, prior.space, known)
+    data = padded(prior)
+    fitted, before = (update.parameters, update.space) if update else (None, Space())
+    parameters = moved(fitted, before, prior.space, known)
     if is_fresh.any():
         # Torch takes a second to import, and whoever loads a fitted prior needs none of it. A
         # child forked in that second by another thread would wait for ever for the rest of it.
@@ -240,27 +242,6 @@ def _taken_over(prior: Prior, update: FittedPrior | None) -> NDArray[np.int64]:
     # A task that was taken over has the very array of values that it had.
     before = {id(task.values): i for i, task in enumerate(update.prior.tasks)} if update else {}
     return np.array([before.get(id(task.values), -1) for task in prior.tasks], dtype=np.int64)
-
-
-def _moved(update: FittedPrior | None, space: Space, known: NDArray[np.int64]) -> GPParameters:
-    """Return the hyperparameters of T tasks in another space's units; 0 where they are new.
-
-    Args:
-        update: What was fitted before.
-        space: The space, which has all dimensions of the earlier one.
-        known: Index of each task there; -1 where it is new.  # (T,)
-    """
-    n_tasks, kept = len(known), known >= 0
-    precisions = np.zeros((n_tasks, len(space.dimensions)))
-    amplitude, noise = np.zeros(n_tasks), np.zeros(n_tasks)
-    if update is not None:
-        own, tasks = update.parameters, known[kept]
-        amplitude[kept], noise[kept] = own.amplitude[tasks], own.noise[tasks]
-        for d, dimension in enumerate(update.space.dimensions):
-            i = space.index(dimension.name)
-            ratio = _range_ratio(space.dimensions[i], dimension)
-            precisions[kept, i] = own.precisions[tasks, d] * ratio**2
-    return GPParameters(precisions, amplitude, noise)
 
 
 def as_fitted(
@@ -316,11 +297,3 @@ def _typical_row(rows: Array, space: Space) -> Array:
         elif len(cells):
             typical[i] = np.median(cells)
     return typical
-
-
-def _range_ratio(target: Dimension, cube: Dimension) -> float:
-    """Return the length of the target's range in units of the cube's."""
-    if target.is_categorical or cube.is_categorical or target.log != cube.log:
-        return 1.0
-    ratio = target.width / (cube.width or 1.0) or 1.0
-    return min(max(ratio, 1.0 / _WIDEST), _WIDEST)

@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import FloatDistribution
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 import pytest
 
@@ -16,30 +14,11 @@ from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.outcomes.observations import objectives
 from optuna_meta.outcomes.observations import observe
 from optuna_meta.outcomes.observations import Outcome
+from tests.outcomes.trials import pruned
+from tests.outcomes.trials import trial
 
 
 DOWN, UP = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
-
-
-def trial(
-    number: int,
-    value: float | None = None,
-    curve: dict[int, float] | None = None,
-    state: TrialState = TrialState.COMPLETE,
-) -> FrozenTrial:
-    made = optuna.trial.create_trial(
-        state=state,
-        value=value,
-        params={"x": float(number)},
-        distributions={"x": FloatDistribution(0, 100)},
-        intermediate_values=curve or {},
-    )
-    made.number = number
-    return made
-
-
-def pruned(number: int, curve: dict[int, float]) -> FrozenTrial:
-    return trial(number, curve=curve, state=TrialState.PRUNED)
 
 
 def test_complete_trials_keep_their_values_and_their_order() -> None:

@@ -3,38 +3,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import optuna
-from optuna.distributions import FloatDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from optuna.trial import TrialState
 import pytest
 
 from optuna_meta.outcomes.observations import observe
+from tests.outcomes.trials import pruned
+from tests.outcomes.trials import trial
 
 
 DOWN, UP = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
-
-
-def trial(
-    number: int,
-    value: float | None = None,
-    curve: dict[int, float] | None = None,
-    state: TrialState = TrialState.COMPLETE,
-) -> FrozenTrial:
-    made = optuna.trial.create_trial(
-        state=state,
-        value=value,
-        params={"x": float(number)},
-        distributions={"x": FloatDistribution(0, 100)},
-        intermediate_values=curve or {},
-    )
-    made.number = number
-    return made
-
-
-def pruned(number: int, curve: dict[int, float]) -> FrozenTrial:
-    return trial(number, curve=curve, state=TrialState.PRUNED)
 
 
 def mirrored(trials: list[FrozenTrial]) -> list[FrozenTrial]:

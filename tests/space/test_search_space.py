@@ -14,9 +14,9 @@ import pytest
 
 from optuna_meta._optuna import contains
 from optuna_meta.space.dimension import Dimension
-from optuna_meta.space.dimension import nearest
 from optuna_meta.space.dimension import NOTHING
 from optuna_meta.space.dimension import UNSEEN
+from optuna_meta.space.nearest import nearest
 from optuna_meta.space.search_space import Space
 
 

@@ -1,10 +1,15 @@
-"""Folders as Ray Tune 2 writes them; the grid is read by its documented attributes."""
+"""Folders as Ray Tune 2 writes them; where Ray is installed, those of a search of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 import json
+import os
 from pathlib import Path
+import subprocess
+import sys
+import tempfile
 from types import SimpleNamespace
 from typing import Any
 
@@ -91,3 +96,35 @@ def test_what_is_no_result_is_refused(wrong: Any, tmp_path: Path) -> None:
         Prior.from_ray(tmp_path, metric="loss", direction="minimize")
     with pytest.raises(ValueError, match="direction must be 'minimize' or 'maximize', got 'min'"):
         Prior.from_ray(tmp_path, metric="loss", direction="min")
+
+
+@pytest.mark.timeout(900)  # Ray starts several processes.
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+def test_a_search_of_ray_tune_is_the_same_from_its_folder_and_from_its_grid(
+    tmp_path: Path,
+) -> None:
+    program, results = Path(__file__).with_name("ray_tune.py"), tmp_path / "results"
+    with tempfile.TemporaryDirectory(prefix="ray-") as scratch:  # Paths of sockets are short.
+        arguments = [str(program), str(results), str(tmp_path / "grid"), scratch]
+        subprocess.run(
+            [sys.executable, *arguments],
+            env={
+                **os.environ,
+                "RAY_USAGE_STATS_ENABLED": "0",
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            capture_output=True,
+            check=True,
+            timeout=240,
+        )
+    grid = Prior.load(tmp_path / "grid")
+    folder = Prior.from_ray(results, metric="loss", direction="minimize")
+    assert folder.names == grid.names == ("exp",)
+    assert folder.space == grid.space and folder.space.names == ("lr", "net/width")
+    (task,), (same,) = folder.tasks, grid.tasks
+    order, others = np.lexsort(task.rows.T), np.lexsort(same.rows.T)
+    np.testing.assert_array_equal(task.rows[order], same.rows[others])
+    np.testing.assert_array_equal(task.values[order], same.values[others])
+    assert folder.space.params(task.rows[task.values.argmin()]) == {"lr": 0.1, "net/width": 8}
+    assert min(task.values) == 0.25 and len(task.values) == 6
+    assert task.curves is not None and 1 < task.curves.complete.sum() < 6  # Some were stopped.
