@@ -2,8 +2,8 @@
 
 .. image:: ../../../examples/images/figure.png
 
-The prior studies are of five kinds of clothes, clear and noisy, of all ten in half the resolution,
-and of digits. The new one is to tell the five other kinds of clothes apart by few examples. What
+The prior studies are of five kinds of clothes, clear noisy and coarse, and
+of digits. The new one is to tell the five other kinds of clothes apart by few examples. What
 is learned from: the values and the curves of trials, their seconds, what the images are like, and
 the networks. ``README.md`` beside this program says how to get the images.
 """
@@ -42,20 +42,16 @@ def clothes(options: Options) -> tuple[Task, list[Task], list[Task]]:
     old, other, all_ten = [0, 1, 2, 3, 4], [5, 6, 7, 8, 9], range(10)
     half = [data.coarse]
     new = task("clothes 5 to 9", images, other, 300, change=half)
-    priors = [
-        task("clothes 0 to 4", images, old, 1000, change=half),
-        task("clothes 0 to 4, noisy", images, old, 1000, change=[*half, data.noisy]),
-        task("digits", data.digits(), all_ten, 1000),
-        task("clothes 0 to 4, coarse", images, old, 1000, change=half + half),
+    earlier = [
+        ("clothes 0 to 4", images, old, half),
+        ("clothes 0 to 4, noisy", images, old, [*half, data.noisy]),
+        ("digits", data.digits(), all_ten, []),
+        ("clothes 0 to 4, coarse", images, old, half + half),
     ]
+    priors = [task(name, *parts, 600, change=change) for name, *parts, change in earlier]
     unrelated = [
-        task(f"{name}, shuffled", parts, classes, 1000, change=change, shuffled=True)
-        for name, parts, classes, change in (
-            ("clothes 0 to 4", images, old, half),
-            ("clothes 0 to 4, noisy", images, old, [*half, data.noisy]),
-            ("digits", data.digits(), all_ten, []),
-            ("clothes 0 to 4, coarse", images, old, half + half),
-        )
+        task(f"{name}, shuffled", *parts, 600, change=change, shuffled=True)
+        for name, *parts, change in earlier
     ]
     return new, priors, unrelated
 

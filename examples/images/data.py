@@ -78,14 +78,16 @@ def digits() -> tuple[Pair, Pair]:
 def noisy(images: Images) -> Images:
     """Add Gaussian noise."""
     noise = np.random.default_rng(0).normal(0.0, 0.2, images.shape).astype(np.float32)
-    return np.clip(images + noise, 0.0, 1.0, dtype=np.float32)
+    changed: Images = np.clip(images + noise, 0.0, 1.0)
+    return changed
 
 
 def coarse(images: Images) -> Images:
     """Halve the resolution."""
     n, channels, height, width = images.shape
     blocks = images.reshape(n, channels, height // 2, 2, width // 2, 2)
-    return np.mean(blocks, axis=(3, 5), dtype=np.float32)
+    changed: Images = blocks.mean(axis=(3, 5))
+    return changed
 
 
 def inverted(images: Images) -> Images:
