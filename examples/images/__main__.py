@@ -4,7 +4,8 @@
 
 The prior studies are of five kinds of clothes, clear, noisy and coarse, and of digits. The new
 one is to tell the five other kinds of clothes apart by few examples. What is learned from: the
-values and the curves of trials, their seconds, what the images are like, and the networks. ``README.md`` beside this program says how to get the images.
+values and the curves of trials, their seconds, what the images are like, and the networks.
+``README.md`` beside this program says how to get the images.
 """
 
 # sphinx_gallery_thumbnail_path = '../examples/images/figure.png'
