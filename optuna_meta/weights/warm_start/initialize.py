@@ -112,8 +112,9 @@ def initialize(
         head: Patterns of what belongs to the task's own outputs, left alone like ``exclude``.
             Leave it empty where outputs mean the same in both tasks.
         rows: What the rows of a tensor stand for, by the model's name of it: rows of the same item
-            are copied, such as embeddings of users or tokens that both tasks have; and those of a
-            :class:`PositionGrid` are interpolated where images have another size.
+            are copied, such as embeddings of users or tokens that both tasks have, of another
+            width by ``partial="overlap"``; and those of a :class:`PositionGrid` are interpolated
+            where images have another size.
         least: The share of parameters, of those not left out, that must be copied.
 
     Returns:
@@ -192,10 +193,13 @@ def _place(
         resized = stand_for.fitted(name, values, own.shape)
         plan.copies.append(_Copy(name, resized, own, (slice(None),)))
         plan.overlapped.append(mismatch)
-    elif stand_for is not None and values.shape[1:] == own.shape[1:]:
+    elif stand_for is not None and (
+        values.shape[1:] == own.shape[1:] or (partial == "overlap" and values.ndim == own.ndim)
+    ):
         theirs, ours = common_rows(name, stand_for, len(values), len(own))
-        chosen = values[theirs.to(values.device)]
-        plan.copies.append(_Copy(name, chosen, own, ours.to(own.device)))
+        columns = tuple(map(slice, map(min, values.shape[1:], own.shape[1:])))
+        chosen = values[(theirs.to(values.device), *columns)]
+        plan.copies.append(_Copy(name, chosen, own, (ours.to(own.device), *columns)))
         plan.overlapped.append(mismatch)
     elif values.shape == own.shape:
         plan.copies.append(whole)
