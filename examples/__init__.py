@@ -1,0 +1,1 @@
+"""Programs to read and to run; the folders are whole applications, run as ``python -m``."""

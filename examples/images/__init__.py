@@ -1,0 +1,1 @@
+"""Image recognition; ``python -m examples.images`` runs it."""
