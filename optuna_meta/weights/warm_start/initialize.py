@@ -108,7 +108,8 @@ def initialize(
         rename: The model's name for each of the checkpoint's: a function, or a mapping of names
             or dotted beginnings of names, of which the longest counts; ``{"": "bert."}`` is for
             all that have no other.
-        exclude: Patterns (``"encoder.*"``) of the model's names to leave alone.
+        exclude: Patterns (``"encoder.*"``) of the model's names to leave alone, and of those that
+            the checkpoint alone has, whose absence no warning is to tell then.
         head: Patterns of what belongs to the task's own outputs, left alone like ``exclude``.
             Leave it empty where outputs mean the same in both tasks.
         rows: What the rows of a tensor stand for, by the model's name of it: rows of the same item
@@ -155,7 +156,7 @@ def _plan(
     # A module's extra state is no tensor.
     own = {plain_name(name): tensor for name, tensor in state if isinstance(tensor, Tensor)}
     for patterns in left_out:
-        require_matching(own, patterns)
+        require_matching({**own, **source}, patterns)
     if unknown := [name for name in rows if name not in source or name not in own]:
         raise ValueError(f"rows names {unknown}, which model and checkpoint do not both have.")
     plan = _Plan(unexpected=[name for name in source if name not in own])
