@@ -30,10 +30,12 @@ from optuna_meta.weights import Candidate
 from optuna_meta.weights import CheckpointStore
 from optuna_meta.weights import find_checkpoints
 from optuna_meta.weights import rank_checkpoints
+from optuna_meta.weights import ShortlistThenTrain
 
 
 __all__ = ["compare"]
 
+_SHARE = 0.2  # Of the training that is planned, what the choice of a start may cost.
 _SECONDS, _TEST = "seconds", "test score"  # Attributes of a trial and of a finished study.
 
 
@@ -165,7 +167,12 @@ class _Lab:
             return {}
         target, steps = self.application.new_task(task, candidates, self.options)
         ranking = rank_checkpoints(
-            candidates, target, planned_steps=steps, seed=seed, show_progress_bar=False
+            candidates,
+            target,
+            strategy=ShortlistThenTrain(share=_SHARE),
+            planned_steps=steps,
+            seed=seed,
+            show_progress_bar=False,
         )
         return {"transferable": ranking.best}
 

@@ -21,6 +21,8 @@ Images = NDArray[np.float32]  # (n, channels, height, width), in [0, 1]
 Labels = NDArray[np.int64]  # (n,)
 Pair = tuple[Images, Labels]
 
+N_VALID = 500  # Images to validate by, at most.
+
 
 @dataclass(frozen=True)
 class Split:
@@ -78,14 +80,16 @@ def digits() -> tuple[Pair, Pair]:
 def noisy(images: Images) -> Images:
     """Add Gaussian noise."""
     noise = np.random.default_rng(0).normal(0.0, 0.2, images.shape).astype(np.float32)
-    return np.clip(images + noise, 0.0, 1.0, dtype=np.float32)
+    changed: Images = np.clip(images + noise, 0.0, 1.0)
+    return changed
 
 
 def coarse(images: Images) -> Images:
     """Halve the resolution."""
     n, channels, height, width = images.shape
     blocks = images.reshape(n, channels, height // 2, 2, width // 2, 2)
-    return np.mean(blocks, axis=(3, 5), dtype=np.float32)
+    changed: Images = blocks.mean(axis=(3, 5))
+    return changed
 
 
 def inverted(images: Images) -> Images:
@@ -116,7 +120,7 @@ def task(
     """
     rng = np.random.default_rng(0)
     (images, labels), (test_images, test_labels) = (_of_classes(p, classes) for p in parts)
-    order = rng.permutation(len(images))[: n_train + min(1000, len(images) - n_train)]
+    order = rng.permutation(len(images))[: n_train + min(N_VALID, len(images) - n_train)]
     images, labels = images[order], labels[order]
     for function in change:
         images, test_images = function(images), function(test_images)
@@ -127,6 +131,7 @@ def task(
         return torch.tensor(images, device=device), torch.tensor(labels, device=device)
 
     train, valid = (placed(images[s], labels[s]) for s in (slice(n_train), slice(n_train, None)))
+    name = f"{name}, shuffled" if shuffled else name
     return Task(name, Split(train, valid, placed(test_images, test_labels), len(classes)))
 
 

@@ -29,7 +29,7 @@ from optuna_meta.weights import record_lineage
 from optuna_meta.weights import suggest_start
 
 
-EPOCHS = 6
+EPOCHS = 5
 HEAD = ["head.*"]  # Its outputs are other classes in each task.
 
 

@@ -1,0 +1,72 @@
+"""Fine-tune a language model on new sentences, after smaller ones on others.
+
+.. image:: ../../../examples/finetuning/figure.png
+
+Adapters (LoRA) of small transformers tell classes of sentences apart. Most prior studies are of
+a model of a quarter of the size, a few of the same: what is learned from are the values and curves
+of trials, their seconds, what the sentences are like and how large the model is, and adapters of
+the same model. ``README.md`` beside this program says how to get the sentences.
+"""
+
+# sphinx_gallery_thumbnail_path = '../examples/finetuning/figure.png'
+
+from __future__ import annotations
+
+from transformers.utils import logging
+
+from examples.common import Application
+from examples.common import compare
+from examples.common import parse
+from examples.common import Task
+from examples.finetuning import data
+from examples.finetuning import model
+from examples.finetuning.data import Scale
+from examples.finetuning.pretrained import pretrain
+from examples.finetuning.pretrained import train_tokenizer
+
+
+APPLICATION = Application(
+    name="finetuning",
+    score="validation loss",
+    directions=["minimize"],
+    objective=model.objective,
+    features=model.features,
+    final=model.final,
+    new_task=model.new_task,
+)
+SMALL, LARGE = Scale(hidden=32, layers=1), Scale(hidden=64, layers=2)
+NEW = ("polarity", LARGE)
+PRIORS = [("subjectivity", SMALL), ("pros and cons", SMALL)]
+PRIORS += [("questions", SMALL), ("subjectivity", LARGE), ("pros and cons", LARGE)]
+
+
+def main() -> None:
+    options = parse("finetuning", __doc__)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    corpora = data.nltk_corpora(options.data) if options.data else data.descriptions()
+    names = [*corpora]
+    if options.data:
+        new, priors, sizes = NEW, PRIORS, (300, 500, 1000)
+    else:
+        new, priors, sizes = (names[0], SMALL), [(name, SMALL) for name in names[1:]], (24, 12, 12)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    texts = [text for own in corpora.values() for part in own.values() for text in part]
+    tokenizer = train_tokenizer(texts)
+    for scale in {scale for _, scale in (new, *priors)}:
+        pretrain(scale, texts, tokenizer, options)
+
+    def task(name: str, scale: Scale, shuffled: bool = False) -> Task:
+        return data.task(name, corpora[name], scale, tokenizer, sizes, shuffled=shuffled)
+
+    compare(
+        APPLICATION,
+        task(*new),
+        [task(*prior) for prior in priors],
+        [task(*prior, shuffled=True) for prior in priors],
+        options,
+    )
+
+
+if __name__ == "__main__":
+    main()

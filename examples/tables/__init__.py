@@ -1,0 +1,1 @@
+"""Classification of tables; ``python -m examples.tables`` runs it."""
