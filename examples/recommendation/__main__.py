@@ -127,9 +127,7 @@ def features(task: Task) -> dict[str, float]:
     return extract_meta_features(Interactions(*(c[ratings.part == data.TRAIN] for c in columns)))
 
 
-def new_task(
-    task: Task, candidates: Sequence[Candidate], options: Options
-) -> tuple[NewTask, int]:
+def new_task(task: Task, candidates: Sequence[Candidate], options: Options) -> tuple[NewTask, int]:
     """Return what prior checkpoints are tried on: the ratings to train on, by the best's model."""
     ratings: Ratings = task.data
     chosen = candidates[0].load().metadata.params
@@ -186,7 +184,9 @@ def main() -> None:
     groups = [*data.GROUPS]
     genres = "Action", "Comedy", "Drama", "Drama"
     priors = [data.task(movielens, *of) for of in zip(groups, genres, strict=True)]
-    shuffled = [data.task(movielens, *of, shuffled=True) for of in zip(groups, genres, strict=True)]
+    shuffled = [
+        data.task(movielens, *of, shuffled=True) for of in zip(groups, genres, strict=True)
+    ]
     new = data.task(movielens, "women", "Comedy")
     application = Application(
         name="recommendation",

@@ -10,20 +10,21 @@ import gzip
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
+import torch
+from torch import Tensor
 
 from examples.common import Task
 
 
 PADDING, BEGIN, END = range(3)
 _MARKS = ["<padding>", "<begin>", "<end>"]
-_SHORT = 9  # Words of a sentence at most.
+_SHORT = 7  # Words of a sentence at most.
+_BLOCKS = 4
 
 
 Pairs = tuple[list[str], list[str]]
@@ -105,19 +106,21 @@ def task(
         source: The language to translate from.
         target: The language to translate into.
         n: How many pairs to train on.
-        block: Which n, counted from 0: those of different blocks have no sentence in common.
+        block: Which of four blocks of sentences to take them from: they have none in common.
         shuffled: Whether words of translations are drawn anew, so that there is nothing to learn.
     """
-    trains = _short(parts["train"], source, target)
-    train = tuple(side[block * n : (block + 1) * n] for side in trains)
-    valid, test = (_short(parts[part], source, target) for part in ("val", "test_2016_flickr"))
+    own = {language: lines[block::_BLOCKS] for language, lines in parts["train"].items()}
+    train, valid, test = (
+        _short(lines, source, target) for lines in (own, parts["val"], parts["test_2016_flickr"])
+    )
+    train = train[0][:n], train[1][:n]
     name = f"{source} to {target}"
     if shuffled:
         words = np.random.default_rng(0).permutation(" ".join(train[1]).split())
         ends = np.cumsum([len(line.split()) for line in train[1]])
         train = train[0], [" ".join(line) for line in np.split(words, ends[:-1])]
         name += ", shuffled"
-    return Task(name, Corpus((train[0], train[1]), valid, test))
+    return Task(name, Corpus(train, valid, test))
 
 
 def _short(lines: Mapping[str, list[str]], source: str, target: str) -> Pairs:

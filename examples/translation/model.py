@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import Any
 
-from sacrebleu.metrics import BLEU
-from sacrebleu.metrics import CHRF
+from tokenizers import Tokenizer
 import torch
 from torch import nn
 from torch import Tensor
-from tokenizers import Tokenizer
 
 from examples.common import Options
 from examples.translation.data import BEGIN
 from examples.translation.data import encode
 from examples.translation.data import END
 from examples.translation.data import PADDING
+from examples.translation.data import Pairs
 
 
 class Translator(nn.Module):
@@ -26,23 +25,28 @@ class Translator(nn.Module):
 
     Args:
         n_tokens: Size of the vocabulary.
-        width: Of all layers.
-        depth: How many layers each side has.
-        heads: Of attention.
         dropout: Everywhere.
+        shape: What :meth:`build` takes.
     """
 
-    def __init__(self, n_tokens: int, width: int, depth: int, heads: int, dropout: float) -> None:
+    def __init__(self, n_tokens: int, dropout: float, **shape: int) -> None:
         super().__init__()
-        self.table = nn.Embedding(n_tokens, width)
+        self.n_tokens, self.rate = n_tokens, dropout
+        self.build(**shape)
+
+    def build(self, width: int, depth: int, heads: int) -> None:
+        """Make the layers anew, of another width, depth and number of heads."""
+        device = next((p.device for p in self.parameters()), None)
+        self.table = nn.Embedding(self.n_tokens, width)
         nn.init.normal_(self.table.weight, std=width**-0.5)
-        shape = {"dim_feedforward": 2 * width, "dropout": dropout, "batch_first": True}
-        encoder = nn.TransformerEncoderLayer(width, heads, norm_first=True, **shape)
-        decoder = nn.TransformerDecoderLayer(width, heads, norm_first=True, **shape)
+        common: dict[str, Any] = {"dropout": self.rate, "batch_first": True, "norm_first": True}
+        encoder = nn.TransformerEncoderLayer(width, heads, 2 * width, **common)
+        decoder = nn.TransformerDecoderLayer(width, heads, 2 * width, **common)
         norms = nn.LayerNorm(width), nn.LayerNorm(width)
         self.encoder = nn.TransformerEncoder(encoder, depth, norms[0], enable_nested_tensor=False)
         self.decoder = nn.TransformerDecoder(decoder, depth, norms[1])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(self.rate)
+        self.to(device)
 
     def forward(self, sources: Tensor, begun: Tensor) -> Tensor:
         """Return logits of the next subwords (n, m, n_tokens).
@@ -51,18 +55,8 @@ class Translator(nn.Module):
             sources: What is translated.  # (n, length)
             begun: Beginnings of translations.  # (n, m)
         """
-        return self.decode(self.encode(sources), sources == PADDING, begun)
-
-    def encode(self, sources: Tensor) -> Tensor:
-        """Return what the decoder looks at.  # (n, length, width)"""
-        read: Tensor = self.encoder(
-            self.embed(sources), src_key_padding_mask=sources == PADDING
-        )
-        return read
-
-    def decode(self, read: Tensor, padding: Tensor, begun: Tensor) -> Tensor:
-        """Return logits of the next subwords (n, m, n_tokens)."""
-        m = begun.shape[1]
+        padding, m = sources == PADDING, begun.shape[1]
+        read = self.encoder(self.embed(sources), src_key_padding_mask=padding)
         later = torch.ones(m, m, dtype=torch.bool, device=begun.device).triu(1)
         hidden = self.decoder(
             self.embed(begun), read, tgt_mask=later, memory_key_padding_mask=padding
@@ -83,18 +77,28 @@ class Translator(nn.Module):
 def loss_of(logits: Tensor, wanted: Tensor, smoothing: float = 0.0) -> Tensor:
     """Return the mean cross entropy of subwords (n, m) by logits (n, m, n_tokens)."""
     return nn.functional.cross_entropy(
-        logits.flatten(0, -2), wanted.flatten(), ignore_index=PADDING, label_smoothing=smoothing
+        logits.flatten(0, -2), wanted.flatten(), label_smoothing=smoothing
     )
 
 
-def batches(
-    sources: Tensor, targets: Tensor, size: int, steps: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield pairs of sentences, so many times, without columns that are padding alone."""
-    rows = torch.cat([torch.randperm(len(sources)) for _ in range(1 + steps * size // len(sources))])
-    for some in rows.split(size)[:steps]:
-        pair = sources[some], targets[some]
-        yield tuple(side[:, : int((side != PADDING).sum(1).max())] for side in pair)  # type: ignore[misc]
+def examples(tokenizer: Tokenizer, pairs: Pairs, device: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Return sources, beginnings of translations, and their next subwords (-100 behind the end)."""
+    sources, targets = (encode(tokenizer, side, device) for side in pairs)
+    wanted = targets[:, 1:]
+    return sources, targets[:, :-1], wanted.masked_fill(wanted == PADDING, -100)
+
+
+@torch.no_grad()
+def nats_per_character(
+    model: nn.Module, tokenizer: Tokenizer, pairs: Pairs, options: Options
+) -> float:
+    """Return the cross entropy of translations, comparable across vocabularies."""
+    sources, begun, wanted = examples(tokenizer, pairs, options.device)
+    model.eval()
+    with options.autocast():
+        loss = float(loss_of(model(sources, begun), wanted))
+    model.train()
+    return loss * int((wanted >= 0).sum()) / sum(map(len, pairs[1]))
 
 
 @torch.no_grad()
@@ -106,20 +110,10 @@ def translate(
     sources = encode(tokenizer, sentences, options.device)
     done = torch.full((len(sources), 1), BEGIN, device=options.device)
     with options.autocast():
-        for _ in range(2 * sources.shape[1]):
+        for _ in range(sources.shape[1] + 10):
             done = torch.cat([done, model(sources, done)[:, -1:].argmax(-1)], 1)
             if (done == END).any(1).all():
                 break
     model.train()
     rows = [row[1:] for row in done.tolist()]
     return tokenizer.decode_batch([row[: row.index(END)] if END in row else row for row in rows])
-
-
-def chrf(translated: Sequence[str], wanted: Sequence[str]) -> float:
-    """Return chrF, from 0 to 100."""
-    return float(CHRF().corpus_score(translated, [wanted]).score)
-
-
-def bleu(translated: Sequence[str], wanted: Sequence[str]) -> float:
-    """Return BLEU, from 0 to 100."""
-    return float(BLEU().corpus_score(translated, [wanted]).score)
