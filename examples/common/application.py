@@ -106,7 +106,7 @@ class Application:
         objective: Of a trial; it suggests, trains, reports, saves and returns the value.
         features: Meta-features of a task.
         final: Makes one model of a finished study's checkpoints, best first, and returns its test
-            score, higher is better.
+            score, higher is better; or several by name, of which the first counts.
         new_task: The task to rank prior checkpoints on, and the steps that its study will train;
             ``None`` where none can be started from.
         least_gain: Of several objectives, the point that the hypervolume is measured from.
@@ -117,7 +117,7 @@ class Application:
     directions: Sequence[Direction]
     objective: Callable[[optuna.Trial, Job], float | Sequence[float]]
     features: Callable[[Task], Mapping[str, float]]
-    final: Callable[[Sequence[Checkpoint], Job], float]
+    final: Callable[[Sequence[Checkpoint], Job], float | Mapping[str, float]]
     new_task: Callable[[Task, Sequence[Candidate], Options], tuple[NewTask, int]] | None = None
     least_gain: Sequence[float] = ()
 
@@ -146,7 +146,7 @@ def parse(name: str, doc: str | None, argv: Sequence[str] | None = None) -> Opti
     add("--smoke", action="store_true", help="a tiny run, which shows no gain")
     given = vars(parser.parse_args(argv))
     if given["smoke"]:
-        given |= {"seeds": 1, "trials": 4, "prior_trials": 4}
+        given |= {"seeds": 1, "trials": 3, "prior_trials": 3}
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return Options(**given)

@@ -194,7 +194,9 @@ class _Lab:
         trials = study.get_trials(deepcopy=False)
         best = best_so_far(trials, self.application)
         seconds = [trial.user_attrs[_SECONDS] for trial in trials]
-        return Run(way, seed, best, np.array(seconds), study.user_attrs[_TEST])
+        test = study.user_attrs[_TEST]
+        scores = test if isinstance(test, Mapping) else {_TEST: test}
+        return Run(way, seed, best, np.array(seconds), scores)
 
     def _report(self, study: optuna.Study, seed: int) -> None:
         """Publish what the prior studies did, for optuna-dashboard and as a file."""

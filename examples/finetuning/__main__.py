@@ -12,6 +12,8 @@ the same model. ``README.md`` beside this program says how to get the sentences.
 
 from __future__ import annotations
 
+import random
+
 from transformers.utils import logging
 
 from examples.common import Application
@@ -21,8 +23,8 @@ from examples.common import Task
 from examples.finetuning import data
 from examples.finetuning import model
 from examples.finetuning.data import Scale
+from examples.finetuning.pretrained import make_tokenizer
 from examples.finetuning.pretrained import pretrain
-from examples.finetuning.pretrained import train_tokenizer
 
 
 APPLICATION = Application(
@@ -52,7 +54,8 @@ def main() -> None:
         new, priors, sizes = (names[0], SMALL), [(name, SMALL) for name in names[1:]], (24, 12, 12)
     options.folder.mkdir(parents=True, exist_ok=True)
     texts = [text for own in corpora.values() for part in own.values() for text in part]
-    tokenizer = train_tokenizer(texts)
+    texts = random.Random(0).sample(texts, min(len(texts), 20_000))
+    tokenizer = make_tokenizer(texts, options)
     for scale in {scale for _, scale in (new, *priors)}:
         pretrain(scale, texts, tokenizer, options)
 

@@ -19,6 +19,7 @@ from examples.common import Task
 from examples.finetuning.data import Part
 from examples.finetuning.data import Split
 from examples.finetuning.pretrained import quiet
+from examples.finetuning.pretrained import silent
 from optuna_meta import extract_meta_features
 from optuna_meta.weights import Candidate
 from optuna_meta.weights import Checkpoint
@@ -92,8 +93,8 @@ def objective(trial: optuna.Trial, job: Job) -> float:
         trainable_only=True,
     )
     model = build(data, job.options.folder, rank, dropout)
-    trainer = transformers.Trainer(
-        model, arguments, None, data.train, data.valid, callbacks=[callback]
+    trainer = silent(
+        transformers.Trainer(model, arguments, None, data.train, data.valid, callbacks=[callback])
     )
     trainer.train(resume_from_checkpoint=callback.resume(trainer))
     return float(trainer.evaluate()["eval_loss"])
@@ -119,8 +120,8 @@ def new_task(task: Task, candidates: Sequence[Candidate], options: Options) -> t
     return target, options.trials * EPOCHS * len(data.train) // 16
 
 
-def final(checkpoints: Sequence[Checkpoint], job: Job) -> float:
-    """Return the test accuracy of an ensemble that the examples to validate by chose."""
+def final(checkpoints: Sequence[Checkpoint], job: Job) -> dict[str, float]:
+    """Test an ensemble that the examples to validate by chose."""
     data: Split = job.task.data
     models = []
     for checkpoint in checkpoints:
@@ -128,7 +129,9 @@ def final(checkpoints: Sequence[Checkpoint], job: Job) -> float:
         initialize(model, checkpoint)
         models.append(model.to(job.options.device))
     shares = greedy_weights(*predict_all(models, [dict(data.valid.tensors)]))
-    return accuracy(Ensemble(models, shares).eval(), data.test, job.options.device)
+    return {
+        "test accuracy": accuracy(Ensemble(models, shares).eval(), data.test, job.options.device)
+    }
 
 
 @torch.no_grad()

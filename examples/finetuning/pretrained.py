@@ -17,11 +17,15 @@ from examples.finetuning.data import Scale
 
 SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "mask_token": "[MASK]"}
 VOCABULARY = 2000
+STEPS = 400
 BATCH = 64
 
 
-def train_tokenizer(texts: Sequence[str]) -> Any:
-    """Return a tokenizer whose words are pieces that are frequent in the texts."""
+def make_tokenizer(texts: Sequence[str], options: Options) -> Any:
+    """Return a tokenizer whose words are pieces that are frequent in the texts; made once."""
+    folder = options.folder / "tokenizer"
+    if folder.exists():
+        return transformers.PreTrainedTokenizerFast.from_pretrained(folder)
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = tokenizers.normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
@@ -29,7 +33,9 @@ def train_tokenizer(texts: Sequence[str]) -> Any:
         vocab_size=VOCABULARY, special_tokens=[*SPECIAL.values()], show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL)
+    made = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL)
+    made.save_pretrained(folder)
+    return made
 
 
 def pretrain(scale: Scale, texts: Sequence[str], tokenizer: Any, options: Options) -> Path:
@@ -49,7 +55,7 @@ def pretrain(scale: Scale, texts: Sequence[str], tokenizer: Any, options: Option
     )
     arguments = transformers.TrainingArguments(
         str(options.folder / "trainer"),
-        max_steps=5 if options.smoke else 400,
+        max_steps=5 if options.smoke else STEPS,
         per_device_train_batch_size=BATCH,
         learning_rate=3e-3,
         lr_scheduler_type="cosine",
@@ -59,13 +65,13 @@ def pretrain(scale: Scale, texts: Sequence[str], tokenizer: Any, options: Option
     examples = [tokenizer(text, truncation=True, max_length=MOST_TOKENS) for text in texts]
     collate = transformers.DataCollatorForLanguageModeling(tokenizer)
     model = transformers.BertForMaskedLM(config)
-    transformers.Trainer(model, arguments, collate, examples).train()
+    silent(transformers.Trainer(model, arguments, collate, examples)).train()
     model.save_pretrained(folder)
     return folder
 
 
 def quiet(options: Options) -> dict[str, Any]:
-    """Return the arguments of ``TrainingArguments`` that are the same in all trainings."""
+    """Return what all trainings have among their ``TrainingArguments``."""
     return {
         "use_cpu": options.device == "cpu",
         "bf16": options.amp,
@@ -75,3 +81,9 @@ def quiet(options: Options) -> dict[str, Any]:
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
     }
+
+
+def silent(trainer: Any) -> Any:
+    """Return a trainer that prints nothing."""
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer

@@ -172,8 +172,8 @@ def new_task(task: Task, candidates: Sequence[Candidate], options: Options) -> t
     return target, options.trials * EPOCHS * len(images) // 32
 
 
-def final(checkpoints: Sequence[Checkpoint], job: Job) -> float:
-    """Return the test accuracy of an ensemble that validation images chose."""
+def final(checkpoints: Sequence[Checkpoint], job: Job) -> dict[str, float]:
+    """Test an ensemble that validation images chose."""
     data: Split = job.task.data
     models = []
     for checkpoint in checkpoints:
@@ -181,4 +181,4 @@ def final(checkpoints: Sequence[Checkpoint], job: Job) -> float:
         initialize(model, checkpoint)
         models.append(model)
     shares = greedy_weights(*predict_all(models, [data.valid]))
-    return accuracy(Ensemble(models, shares), data.test, job.options)
+    return {"test accuracy": accuracy(Ensemble(models, shares), data.test, job.options)}

@@ -133,8 +133,8 @@ def features(task: Task) -> dict[str, float]:
     return extract_meta_features(*task.data.train, task="classification")
 
 
-def final(checkpoints: Sequence[Checkpoint], job: Job) -> float:
-    """Return the test accuracy of an ensemble that the rows to validate by chose."""
+def final(checkpoints: Sequence[Checkpoint], job: Job) -> dict[str, float]:
+    """Test an ensemble that the rows to validate by chose."""
     data: Split = job.task.data
     valid, test = (
         torch.stack([checkpoint.state[part] for checkpoint in checkpoints])
@@ -142,4 +142,4 @@ def final(checkpoints: Sequence[Checkpoint], job: Job) -> float:
     )
     shares = torch.tensor(greedy_weights(valid, torch.tensor(data.valid[1])), dtype=test.dtype)
     mixed = torch.tensordot(shares, test, 1).numpy()
-    return float((mixed.argmax(axis=1) == data.test[1]).mean())
+    return {"test accuracy": float((mixed.argmax(axis=1) == data.test[1]).mean())}
