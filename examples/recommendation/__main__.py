@@ -1,8 +1,15 @@
-"""Tune a recommender for one group of users and one genre, after studies of other groups.
+"""Tune a recommender of comedies for women, after it was tuned for other users and other films.
 
-RMSE of the ratings and NDCG@10 of the films that are recommended are two objectives; whether the
-model is a matrix factorisation or a network, and what there is to tune of it, is tuned as well.
+.. image:: ../../../examples/recommendation/figure.png
+
+The error of the ratings (RMSE) and how high in the list stands what users like (NDCG@10) are two
+objectives. The model is a matrix factorisation or a network, which have other hyperparameters.
+What is learned from: the values and the curves of trials, their seconds, what the ratings are
+like, and what models know of films that both have. ``README.md`` beside this program says how to
+get the ratings.
 """
+
+# sphinx_gallery_thumbnail_path = '../examples/recommendation/figure.png'
 
 from __future__ import annotations
 
@@ -103,10 +110,7 @@ def objective(trial: optuna.Trial, job: Job) -> tuple[float, float]:
 
 
 def start_from(model: nn.Module, checkpoint: Checkpoint, ratings: Ratings) -> InitReport:
-    """Give a model what a checkpoint knows of the films that both have, and a network of its shape.
-
-    Of films in more or fewer factors it has those that both have.
-    """
+    """Give a model the films that both have, in the factors that both have, and its network."""
     own = {name: p.shape for name, p in model.named_parameters() if name.startswith("network")}
     theirs = {name: s for name, s in checkpoint.shapes.items() if name.startswith("network")}
     rows = EmbeddingRows(checkpoint.metadata.extra["films"], ratings.film_ids.tolist())
@@ -150,13 +154,13 @@ def new_task(task: Task, candidates: Sequence[Candidate], options: Options) -> t
     return target, options.trials * EPOCHS * len(pairs) // 256
 
 
-def gain(reached: tuple[float, float]) -> float:
-    """Return the hypervolume of one model: how far its RMSE is below the worst, times NDCG@10."""
+def hypervolume(reached: tuple[float, float]) -> float:
+    """Return that of one model: how far its RMSE is below the worst, times NDCG@10."""
     return max(0.0, WORST[0] - reached[0]) * (reached[1] - WORST[1])
 
 
-def final(checkpoints: Sequence[Checkpoint], job: Job) -> float:
-    """Mix the models that validation chooses, and return what the mixture is worth on test."""
+def final(checkpoints: Sequence[Checkpoint], job: Job) -> Mapping[str, float]:
+    """Mix the models that validation chooses, and return how good the mixture is on test."""
     ratings, options = job.task.data, job.options
     recommenders = []
     for checkpoint in checkpoints:
@@ -166,11 +170,13 @@ def final(checkpoints: Sequence[Checkpoint], job: Job) -> float:
     predicted = np.stack([models.predict(each, ratings, options) for each in recommenders])
 
     def loss(mixed: Tensor, _: Tensor) -> Tensor:
-        return torch.tensor(-gain(models.judged(mixed.numpy(), ratings, data.VALID)))
+        return torch.tensor(-hypervolume(models.judged(mixed.numpy(), ratings, data.VALID)))
 
     shares = greedy_weights(torch.tensor(predicted), torch.empty(0), size=10, loss=loss)
     mixture = Ensemble(recommenders, shares, space="value")
-    return gain(models.judged(models.predict(mixture, ratings, options), ratings, data.TEST))
+    reached = models.judged(models.predict(mixture, ratings, options), ratings, data.TEST)
+    scores = {"test RMSE": reached[0], "test NDCG@10": reached[1]}
+    return {"test hypervolume": hypervolume(reached), **scores}
 
 
 def main() -> None:

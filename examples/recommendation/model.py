@@ -17,6 +17,9 @@ from examples.recommendation.data import Ratings
 from examples.recommendation.data import TRAIN
 
 
+_PAIRS = 65_536  # that are judged at once
+
+
 class MatrixFactorisation(nn.Module):
     """Biases and the product of a user's and a film's factors.
 
@@ -85,7 +88,7 @@ def batches(ratings: Ratings, size: int, device: str) -> Iterator[tuple[Tensor, 
     known = ratings.part == TRAIN
     pairs = torch.tensor(np.stack([ratings.user, ratings.film], 1)[known], device=device)
     values = torch.tensor(ratings.rating[known], device=device)
-    for rows in torch.randperm(len(pairs)).to(device).split(size):
+    for rows in torch.split(torch.randperm(len(pairs)).to(device), size):
         yield pairs[rows], values[rows]
 
 
@@ -98,7 +101,8 @@ def loss_of(model: nn.Module, pairs: Tensor, values: Tensor, n_films: int, share
     drawn = torch.randint(n_films, (len(pairs),), device=pairs.device)
     rated, other = model(torch.cat([pairs, torch.stack([pairs[:, 0], drawn], 1)])).chunk(2)
     ranking = (softplus(other - rated) * (values >= LIKED)).mean()
-    return (1 - share) * (rated - values).square().mean() + share * ranking
+    loss: Tensor = (1 - share) * (rated - values).square().mean() + share * ranking
+    return loss
 
 
 @torch.no_grad()
@@ -108,9 +112,10 @@ def predict(model: nn.Module, ratings: Ratings, options: Options) -> NDArray[np.
     users, films = torch.arange(ratings.n_users), torch.arange(len(ratings.film_ids))
     pairs = torch.cartesian_prod(users, films).to(options.device)
     with options.autocast():
-        rated = torch.cat([model(part) for part in pairs.split(65_536)]).float().cpu()
+        rated = torch.cat([model(part) for part in torch.split(pairs, _PAIRS)]).float().cpu()
     model.train()
-    return np.nan_to_num(rated.numpy()).reshape(len(users), len(films))
+    known: NDArray[np.float32] = np.nan_to_num(rated.numpy())
+    return known.reshape(len(users), len(films))
 
 
 def judged(predicted: NDArray[np.float32], ratings: Ratings, part: int) -> tuple[float, float]:

@@ -50,8 +50,12 @@ class Corpus:
         if size not in self._tokenizers:
             tokenizer = Tokenizer(BPE())
             tokenizer.pre_tokenizer, tokenizer.decoder = ByteLevel(), ByteLevelDecoder()
-            marks = {"special_tokens": _MARKS, "initial_alphabet": ByteLevel.alphabet()}
-            trainer = BpeTrainer(vocab_size=size, show_progress=False, **marks)
+            trainer = BpeTrainer(
+                vocab_size=size,
+                show_progress=False,
+                special_tokens=_MARKS,
+                initial_alphabet=ByteLevel.alphabet(),
+            )
             tokenizer.train_from_iterator([*self.train[0], *self.train[1]], trainer)
             tokenizer.enable_padding(pad_id=PADDING, pad_token=_MARKS[PADDING])
             self._tokenizers[size] = tokenizer
@@ -60,7 +64,8 @@ class Corpus:
 
 def tokens(tokenizer: Tokenizer) -> list[str]:
     """Return what the rows of an embedding stand for."""
-    return [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
+    numbers = tokenizer.get_vocab()
+    return sorted(numbers, key=numbers.__getitem__)
 
 
 def encode(tokenizer: Tokenizer, sentences: Iterable[str], device: str) -> Tensor:

@@ -82,7 +82,7 @@ def loss_of(logits: Tensor, wanted: Tensor, smoothing: float = 0.0) -> Tensor:
 
 
 def examples(tokenizer: Tokenizer, pairs: Pairs, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Return sources, beginnings of translations, and their next subwords (-100 behind the end)."""
+    """Return sources, beginnings of translations, and their next subwords, -100 behind the end."""
     sources, targets = (encode(tokenizer, side, device) for side in pairs)
     wanted = targets[:, 1:]
     return sources, targets[:, :-1], wanted.masked_fill(wanted == PADDING, -100)
