@@ -15,7 +15,7 @@ from examples.common import Task
 TRAIN, VALID, TEST = range(3)
 LIKED = 4  # Ratings from here on are what a recommendation is to find.
 
-_GENRES = (  # As the last columns of u.item have them.
+GENRES = (  # As the last columns of u.item have them.
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "
     "Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
 ).split()
@@ -66,7 +66,7 @@ def read_movielens(folder: Path) -> pd.DataFrame:
         table = pd.read_csv(folder / "u.data", sep="\t", names=["user", "film", "rating", "time"])
         users = pd.read_csv(folder / "u.user", sep="|", header=None, usecols=[0, 1, 2])
         items = pd.read_csv(folder / "u.item", sep="|", header=None, encoding="latin-1")
-        genres = [" ".join(np.array(_GENRES)[row]) for row in items.iloc[:, -19:].to_numpy() == 1]
+        genres = [" ".join(np.array(GENRES)[row]) for row in items.iloc[:, -19:].to_numpy() == 1]
         films = pd.DataFrame({"film": items[0], "genres": genres})
     elif (folder / "ml-100k.inter").exists():
         table = pd.read_csv(folder / "ml-100k.inter", sep="\t")
