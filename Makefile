@@ -6,21 +6,23 @@ FOLDER ?= demo
 DIST ?= dist
 # A file's tests, or a class's, stay in one process, and its fixtures are made once.
 PYTEST_FLAGS ?= -n 2 --dist loadscope
-EXTRAS := dashboard,docs,plots,tests,dist,benchmarks,transformers,peft,lightning,skorch,mlflow
+EXTRAS := dashboard,docs,plots,tests,dist,benchmarks,examples,transformers,peft,lightning,skorch,mlflow
+APPLICATIONS := images tables finetuning
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Small matrices on many threads are slower than on one, and the tests bring their own processes.
-test lint smoke docs dist fuzz kills versions: export OMP_NUM_THREADS = 1
+test lint smoke examples docs dist fuzz kills versions: export OMP_NUM_THREADS = 1
 
-.PHONY: help demo test lint smoke docs dist fuzz kills versions clean
+.PHONY: help demo test lint smoke examples docs dist fuzz kills versions clean
 
 help:
 	@echo "make demo   tune a network with and without earlier studies (about two minutes)"
 	@echo "make test   run the tests"
 	@echo "make lint   check style and types"
 	@echo "make smoke  run the benchmark and the examples, each in its smallest form"
+	@echo "make examples  run each application, in its smallest form"
 	@echo "make docs   build the documentation, docs/_build/index.html"
 	@echo "make dist   build the wheel and the sdist, check them, install and try them"
 	@echo "make fuzz   try 20,000 odd prior studies and targets (about half an hour)"
@@ -52,6 +54,11 @@ smoke: $(STAMP)
 	$(BIN)/python examples/first_transfer.py --smoke --folder $(FOLDER)/smoke
 	$(BIN)/python examples/changed_search_space.py
 	$(BIN)/python examples/explain_suggestion.py
+
+examples: $(STAMP)
+	for name in $(APPLICATIONS); do \
+		$(BIN)/python -m examples.$$name --smoke --folder $(FOLDER)/smoke/$$name || exit 1; \
+	done
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build

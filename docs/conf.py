@@ -37,7 +37,8 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"^$",  # `make smoke` runs them, each in its smallest form.
-    "ignore_pattern": r"__init__\.py|_.*\.py",
+    # Of an application only its program, which says what it is.
+    "ignore_pattern": r"__init__\.py|examples/\w+/(?!__main__)\w+\.py",
     "download_all_examples": False,
     "show_memory": False,
     "remove_config_comments": True,

@@ -3,7 +3,7 @@
 .. image:: ../../../examples/finetuning/figure.png
 
 Adapters (LoRA) of small transformers tell classes of sentences apart. Most prior studies are of
-a model of a quarter of the size, a few of the same: what is learned from are the values and curves
+a model of half the width and depth, some of the same: what is learned from are the values and curves
 of trials, their seconds, what the sentences are like and how large the model is, and adapters of
 the same model. ``README.md`` beside this program says how to get the sentences.
 """
@@ -37,9 +37,9 @@ APPLICATION = Application(
     new_task=model.new_task,
 )
 SMALL, LARGE = Scale(hidden=32, layers=1), Scale(hidden=64, layers=2)
-NEW = ("polarity", LARGE)
-PRIORS = [("subjectivity", SMALL), ("pros and cons", SMALL)]
-PRIORS += [("questions", SMALL), ("subjectivity", LARGE), ("pros and cons", LARGE)]
+NEW = ("subjectivity", LARGE)
+PRIORS = [("polarity", SMALL), ("pros and cons", SMALL), ("questions", SMALL)]
+PRIORS += [("polarity", LARGE), ("pros and cons", LARGE)]
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
     corpora = data.nltk_corpora(options.data) if options.data else data.descriptions()
     names = [*corpora]
     if options.data:
-        new, priors, sizes = NEW, PRIORS, (300, 500, 1000)
+        new, priors, sizes = NEW, PRIORS, (200, 300, 1000)
     else:
         new, priors, sizes = (names[0], SMALL), [(name, SMALL) for name in names[1:]], (24, 12, 12)
     options.folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from examples.finetuning.data import Scale
 
 SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "mask_token": "[MASK]"}
 VOCABULARY = 2000
-STEPS = 400
+STEPS = 300
 BATCH = 64
 
 

@@ -1,0 +1,97 @@
+"""The corpora's formats, and adapters that start from others of another rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import zipfile
+
+import pytest
+import torch
+
+
+pytest.importorskip("peft")
+pytest.importorskip("transformers")
+
+from examples.common import Options  # noqa: E402
+from examples.finetuning import data  # noqa: E402
+from examples.finetuning import model  # noqa: E402
+from examples.finetuning.pretrained import make_tokenizer  # noqa: E402
+from examples.finetuning.pretrained import pretrain  # noqa: E402
+from optuna_meta.weights import Checkpoint  # noqa: E402
+
+
+SCALE = data.Scale(hidden=16, layers=1)
+TEXTS = {"good": ["a fine film", "what a good play"] * 8, "bad": ["a dull film", "a bad play"] * 8}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[data.Split, Path]:
+    """A task, and the folder of its language model."""
+    options = Options(tmp_path_factory.mktemp("finetuning"), smoke=True)
+    texts = [text for own in TEXTS.values() for text in own]
+    tokenizer = make_tokenizer(texts, options)
+    pretrain(SCALE, texts, tokenizer, options)
+    return data.task("toy", TEXTS, SCALE, tokenizer, (8, 8, 8)).data, options.folder
+
+
+def test_corpora_are_read_by_class(tmp_path: Path) -> None:
+    corpora = {
+        "sentence_polarity": {
+            "rt-polarity.neg": "dull .\n\n",
+            "rt-polarity.pos": "fine .\nfun .\n",
+        },
+        "subjectivity": {
+            "plot.tok.gt9.5000": "he goes .\n",
+            "quote.tok.gt9.5000": "i like it .\n",
+        },
+        "pros_cons": {
+            "IntegratedCons.txt": "<Cons>heavy</Cons>\n",
+            "IntegratedPros.txt": "<Pros>light, cheap</Pros>\n",
+        },
+        "qc": {"train.txt": "NUM:date When was it ?\n" * 501 + "HUM:ind Who was it ?\n"},
+    }
+    (tmp_path / "corpora").mkdir()
+    for name, members in corpora.items():
+        with zipfile.ZipFile(tmp_path / "corpora" / f"{name}.zip", "w") as archive:
+            for path, text in members.items():
+                archive.writestr(f"{name}/{path}", text)
+    found = data.nltk_corpora(tmp_path)
+    assert found["polarity"] == {
+        "rt-polarity.neg": ["dull ."],
+        "rt-polarity.pos": ["fine .", "fun ."],
+    }
+    assert found["pros and cons"]["IntegratedPros.txt"] == ["light, cheap"]
+    assert set(found["questions"]) == {"NUM"}  # Of the others there are too few.
+    assert found["questions"]["NUM"][0] == "When was it ?"
+
+
+def test_a_task_has_as_many_sentences_as_are_wanted(made: tuple[data.Split, Path]) -> None:
+    split, _ = made
+    for part in (split.train, split.valid, split.test):
+        assert len(part) == 8
+        assert part.tensors["input_ids"].shape == (8, data.MOST_TOKENS)
+        assert set(part[0]) >= {"input_ids", "attention_mask", "labels"}
+
+
+def test_a_higher_rank_continues_a_lower_one(made: tuple[data.Split, Path]) -> None:
+    split, folder = made
+    low, high = (model.build(split, folder, rank).eval() for rank in (2, 8))
+    with torch.no_grad():
+        for name, weights in low.named_parameters():
+            if "lora_B" in name:
+                weights.normal_()
+    checkpoint = Checkpoint.from_model(low, trainable_only=True, tags=["hidden 16"])
+    model.start_from(high, checkpoint)
+    encoders = [m.get_submodule("base_model.model.bert") for m in (low, high)]
+    inputs = {name: t for name, t in split.train.tensors.items() if name != "labels"}
+    with torch.no_grad():
+        outputs = [encoder(**inputs).last_hidden_state for encoder in encoders]
+    torch.testing.assert_close(outputs[0], outputs[1])
+
+
+def test_an_adapter_of_another_model_is_refused(made: tuple[data.Split, Path]) -> None:
+    split, folder = made
+    adapter = model.build(split, folder, 2)
+    foreign = Checkpoint.from_model(adapter, trainable_only=True, tags=["hidden 64"])
+    with pytest.raises(ValueError, match="16 hidden units are wanted"):
+        model.start_from(adapter, foreign)
