@@ -7,7 +7,7 @@ DIST ?= dist
 # A file's tests, or a class's, stay in one process, and its fixtures are made once.
 PYTEST_FLAGS ?= -n 2 --dist loadscope
 EXTRAS := dashboard,docs,plots,tests,dist,benchmarks,examples,transformers,peft,lightning,skorch,mlflow
-APPLICATIONS := images tables finetuning
+APPLICATIONS := images translation recommendation tables finetuning
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

@@ -108,12 +108,14 @@ def initialize(
         rename: The model's name for each of the checkpoint's: a function, or a mapping of names
             or dotted beginnings of names, of which the longest counts; ``{"": "bert."}`` is for
             all that have no other.
-        exclude: Patterns (``"encoder.*"``) of the model's names to leave alone.
+        exclude: Patterns (``"encoder.*"``) of the model's names to leave alone, and of those that
+            the checkpoint alone has, whose absence no warning is to tell then.
         head: Patterns of what belongs to the task's own outputs, left alone like ``exclude``.
             Leave it empty where outputs mean the same in both tasks.
         rows: What the rows of a tensor stand for, by the model's name of it: rows of the same item
-            are copied, such as embeddings of users or tokens that both tasks have; and those of a
-            :class:`PositionGrid` are interpolated where images have another size.
+            are copied, such as embeddings of users or tokens that both tasks have, of another
+            width by ``partial="overlap"``; and those of a :class:`PositionGrid` are interpolated
+            where images have another size.
         least: The share of parameters, of those not left out, that must be copied.
 
     Returns:
@@ -154,7 +156,7 @@ def _plan(
     # A module's extra state is no tensor.
     own = {plain_name(name): tensor for name, tensor in state if isinstance(tensor, Tensor)}
     for patterns in left_out:
-        require_matching(own, patterns)
+        require_matching({**own, **source}, patterns)
     if unknown := [name for name in rows if name not in source or name not in own]:
         raise ValueError(f"rows names {unknown}, which model and checkpoint do not both have.")
     plan = _Plan(unexpected=[name for name in source if name not in own])
@@ -192,10 +194,13 @@ def _place(
         resized = stand_for.fitted(name, values, own.shape)
         plan.copies.append(_Copy(name, resized, own, (slice(None),)))
         plan.overlapped.append(mismatch)
-    elif stand_for is not None and values.shape[1:] == own.shape[1:]:
+    elif stand_for is not None and (
+        values.shape[1:] == own.shape[1:] or (partial == "overlap" and values.ndim == own.ndim)
+    ):
         theirs, ours = common_rows(name, stand_for, len(values), len(own))
-        chosen = values[theirs.to(values.device)]
-        plan.copies.append(_Copy(name, chosen, own, ours.to(own.device)))
+        columns = tuple(map(slice, map(min, values.shape[1:], own.shape[1:])))
+        chosen = values[(theirs.to(values.device), *columns)]
+        plan.copies.append(_Copy(name, chosen, own, (ours.to(own.device), *columns)))
         plan.overlapped.append(mismatch)
     elif values.shape == own.shape:
         plan.copies.append(whole)

@@ -28,3 +28,17 @@ def test_embeddings_go_by_item_and_not_by_row() -> None:
         initialize(model, state, rows={"0.weight": EmbeddingRows("abcde", "xxby")})
     with pytest.raises(ValueError, match=r"rows names \['users'\]"):
         initialize(model, state, rows={"users": items})
+
+
+def test_rows_of_another_width_overlap_if_asked() -> None:
+    for width in (2, 5):
+        model = nn.Sequential(nn.Embedding(3, width))
+        before, state = copied(model), {"0.weight": torch.arange(6.0).reshape(2, 3)}
+        rows = {"0.weight": EmbeddingRows(["a", "b"], ["x", "b", "y"])}
+        report = initialize(model, state, rows=rows, partial="skip", least=0.0)
+        assert report.n_loaded == 0 and report.mismatched[0].name == "0.weight"
+        report = initialize(model, state, rows=rows, partial="overlap", least=0.0)
+        common = min(3, width)
+        found, expected = model.state_dict()["0.weight"], before["0.weight"].clone()
+        expected[1, :common] = torch.tensor([3.0, 4.0, 5.0])[:common]
+        assert torch.equal(found, expected) and report.n_loaded == common

@@ -1,0 +1,1 @@
+"""Recommendation to groups of users; ``python -m examples.recommendation`` runs it."""

@@ -1,0 +1,1 @@
+"""Translation of captions; ``python -m examples.translation`` runs it."""
