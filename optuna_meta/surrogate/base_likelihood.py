@@ -8,6 +8,7 @@ where automatic differentiation would go back through the Cholesky factor at thr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -59,8 +60,14 @@ class PriorLikelihood:
 
     def select(self, studies: torch.Tensor) -> PriorLikelihood:
         """Return that of some studies, by their indices (b,)."""
-        arrays = (self.designs, self.squares, self.values, self.mask, self.tuned)
-        return PriorLikelihood(*(array[studies] for array in arrays), self.owners, self.n_dims)
+        return replace(
+            self,
+            designs=self.designs[studies],
+            squares=self.squares[studies],
+            values=self.values[studies],
+            mask=self.mask[studies],
+            tuned=self.tuned[studies],
+        )
 
     def __call__(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return negative log likelihoods (B,) and their gradients (B, D + 2).

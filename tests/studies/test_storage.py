@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 import socket
 import sys
 from typing import Any
+import weakref
 
 import numpy as np
 import optuna
@@ -21,6 +23,7 @@ from optuna.storages import JournalStorage
 from optuna.storages import RDBStorage
 from optuna.storages._grpc.server import make_server
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
 import pytest
 from sqlalchemy.event import listen
 
@@ -239,6 +242,23 @@ def test_reading_takes_the_statements_of_a_bare_reading(sqlite_url: str) -> None
     statements.clear()
     Prior.from_storage(storage, update=prior)
     assert len(statements) <= 5  # However many studies there are.
+
+
+def test_no_trial_is_kept_once_its_study_is_encoded(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[list[weakref.ref[FrozenTrial]]] = []
+    observe = reading.observe
+
+    def noted(trials: Sequence[FrozenTrial], *args: Any) -> Any:
+        assert not any(ref() for refs in kept for ref in refs), "of the studies before"
+        kept.append([weakref.ref(trial) for trial in trials])
+        return observe(trials, *args)
+
+    monkeypatch.setattr(reading, "observe", noted)
+    prior = Prior.from_storage(sqlite_url)
+    assert len(prior) == len(kept) == len(SIZES)
+    assert not any(ref() for refs in kept for ref in refs)
 
 
 def test_only_long_readings_show_how_far_they_are(
