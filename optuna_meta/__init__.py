@@ -7,9 +7,9 @@ from optuna_meta.features import record_meta_features
 from optuna_meta.pruning.pruner import MetaPruner
 from optuna_meta.pruning.worth import StopWhenNotWorthIt
 from optuna_meta.sampler.events import study_events
-from optuna_meta.sampler.explanation import explain_trial
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import PriorInfluence
+from optuna_meta.sampler.past_trial import explain_trial
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.reporter import set_publisher

@@ -13,8 +13,8 @@ from optuna_meta.cli.options import add_study
 from optuna_meta.cli.options import sampler_of
 from optuna_meta.cli.options import study_of
 from optuna_meta.cli.output import write
-from optuna_meta.sampler.explanation import explain_trial
 from optuna_meta.sampler.explanation import Explanation
+from optuna_meta.sampler.past_trial import explain_trial
 
 
 __all__ = ["add"]

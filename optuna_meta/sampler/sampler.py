@@ -22,10 +22,10 @@ from optuna.trial import TrialState
 from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import quiet_study
 from optuna_meta.features.record import clean_meta_features
-from optuna_meta.sampler.explanation import explain_trial
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import previewed
 from optuna_meta.sampler.knowledge import Knowledge
+from optuna_meta.sampler.past_trial import explain_trial
 from optuna_meta.sampler.plan import Offer
 from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import servable

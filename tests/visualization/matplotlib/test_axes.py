@@ -31,7 +31,8 @@ def no_window() -> Iterator[None]:
 
 def test_trust_has_a_line_for_each_and_marks() -> None:
     axes = plot_trust(telling_study())
-    trust, helpful, weird, drop = axes.get_lines()
+    trust, helpful, weird, agreement, drop = axes.get_lines()
+    assert str(agreement.get_label()).startswith("agreement")
     np.testing.assert_allclose(trust.get_ydata(), 0.9 - 0.1 * np.arange(8))
     np.testing.assert_allclose(helpful.get_ydata(), 0.5)
     assert (np.asarray(weird.get_ydata()) < 0.0).all() and drop.get_xdata()[0] == 4
