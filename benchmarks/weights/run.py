@@ -78,7 +78,7 @@ class Plan(NamedTuple):
 
 
 _SHORT = weights.ShortTraining(steps=2, folds=2, rates=(4e-3,))
-_CHOICE = weights.ShortlistThenTrain(shortlist=1, short_training=_SHORT, share=2.0)
+_CHOICE = weights.ShortlistThenTrain(shortlist=1, short_training=_SHORT, share=3.0)
 SMOKE = Plan(_CHOICE, 3, 2, 0.01, 2, 2, 2, 3, 1)
 
 

@@ -153,7 +153,7 @@ class Lab(NamedTuple):
 
         def best(strategy: Any) -> Weights:
             found = ranked(strategy).best
-            return found and found.load()
+            return None if found is None else found.load()
 
         steps: list[object] = []
         hook = optimizer.register_optimizer_step_post_hook(lambda *args: steps.append(args))
@@ -171,8 +171,11 @@ class Lab(NamedTuple):
             "average": weights.average(leading, align_by=self.domain.new.model.build(0)),
         }
         chosen = ranking.best
-        others = {"untrained": chosen and chosen.load(), "LogME": best(weights.by_logme)}
-        source = chosen.record.study if chosen else ""
+        others = {
+            "untrained": None if chosen is None else chosen.load(),
+            "LogME": best(weights.by_logme),
+        }
+        source = "" if chosen is None else chosen.record.study
         return by_role, others, (source, round(seconds, 2), len(steps))
 
     def warmed_up(self, steps: int) -> weights.Checkpoint:

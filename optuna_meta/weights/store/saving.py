@@ -78,7 +78,7 @@ class _Plan(NamedTuple):
     """What becomes of a trial's records and files."""
 
     indexed: list[CheckpointRecord]  # the first ones, which go into a file
-    index: Blob | None  # that file
+    listing: Blob | None  # that file
     gone: list[str]  # ids of files that no record names any more
 
 
@@ -123,7 +123,7 @@ def add_checkpoint(
     record = replace(record, weights=artifacts.put(weights, ids.weights))
     if training is not None:
         record = replace(record, training=artifacts.put(training, ids.training))
-    inline, index = [*kept[len(plan.indexed) : -1], record], plan.index
+    inline, index = [*kept[len(plan.indexed) : -1], record], plan.listing
     if index is not None and index != old.earlier:
         index = artifacts.put_index(owner, plan.indexed, ids.listing)
     set_hidden_attr(trial, RECORDS_KEY, hidden_attribute(owner, inline, index))
