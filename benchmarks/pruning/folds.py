@@ -46,10 +46,10 @@ def data_sets() -> dict[str, Labelled]:
         for name, X, y in (
             ("wine", wine.data, wine.target),
             ("breast-cancer", cancer.data, cancer.target),
-            ("diabetes", sugar.data, sugar.target > np.median(sugar.target)),
+            ("diabetes", sugar.data, (sugar.target > np.median(sugar.target)).astype(float)),
             ("digits", digits.data, digits.target),
             ("digits-parity", digits.data, digits.target % 2),
-            ("digits-loops", digits.data, np.isin(digits.target, (0, 6, 8, 9))),
+            ("digits-loops", digits.data, np.isin(digits.target, (0, 6, 8, 9)).astype(float)),
         )
     }
 

@@ -43,7 +43,7 @@ PRUNERS: dict[str, Callable[[int, float, bool], BasePruner]] = {
         optuna.pruners.MedianPruner(), n // 10
     ),
     "threshold": lambda n, middle, rises: optuna.pruners.ThresholdPruner(
-        n_warmup_steps=n // 2, **{"lower" if rises else "upper": middle}
+        lower=middle if rises else None, upper=None if rises else middle, n_warmup_steps=n // 2
     ),
     "wilcoxon": lambda n, middle, rises: optuna.pruners.WilcoxonPruner(),
 }

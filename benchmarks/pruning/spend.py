@@ -32,6 +32,7 @@ from benchmarks.pruning.train import KINDS
 from benchmarks.tasks import suites
 from benchmarks.tasks import tables
 from benchmarks.tasks import yahpo
+from benchmarks.tasks.base import Direction
 from benchmarks.tasks.base import Params
 from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
@@ -62,7 +63,7 @@ class Priced(NamedTuple):
     evaluate: Callable[[Params], tuple[float, float]]  # to a value and seconds
 
     def create_study(self, sampler: BaseSampler) -> optuna.Study:
-        direction = "minimize" if self.sign > 0.0 else "maximize"
+        direction: Direction = "minimize" if self.sign > 0.0 else "maximize"
         return optuna.create_study(study_name=self.name, direction=direction, sampler=sampler)
 
 

@@ -2,7 +2,8 @@
 
 Complete trials keep their values. Failed trials and NaN are left out, as Optuna's own samplers do.
 A pruned trial gets the final value that its curve makes likely: the quantile it held, at the last
-step that it shares with complete trials, among their final values; never better than its curve.
+step that it shares with complete trials, among their final values, and beyond the worst of them in
+proportion: where hopeless trials are stopped, all that are complete are good.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class TrialTable:
         self._numbers: list[int] = []
         self._values: list[tuple[float, ...]] = []  # Of complete trials, else NaN.
         # Of each trial's K curves, NaN where there is none.
-        self._ends: list[list[tuple[float, float]]] = []
+        self._lows: list[list[float]] = []
         self._cut: dict[int, tuple[dict[int, float], ...]] = {}  # K curves of pruned trials.
         self._constraints: dict[int, Mapping[str, float]] = {}
         self._peers = [_Peers() for _ in directions]
@@ -82,9 +83,7 @@ class TrialTable:
             self._cut[len(self.trials)] = curves
         if constraints := trial.constraints:
             self._constraints[len(self.trials)] = constraints
-        self._ends.append(
-            [(min(c.values()), max(c.values())) if c else (math.nan, math.nan) for c in curves]
-        )
+        self._lows.append([min(c.values(), default=math.nan) for c in curves])
         self._values.append(values)
         self._numbers.append(trial.number)
         self.trials.append(trial)
@@ -100,28 +99,25 @@ class TrialTable:
         values[measured] = _finite_columns(values[measured])
         if self._cut:
             for k in range(len(self._signs)):
-                values[list(self._cut), k] = self._likely_values(k, values[measured, k], measured)
+                values[list(self._cut), k] = self._likely_values(k, values[measured, k])
         known = np.flatnonzero(~np.isnan(values).any(axis=1))
         places = known[np.argsort(np.array(self._numbers)[known], kind="stable")]
         return Reports(
             places, _finite_columns(values[places]), self._limits(keys)[places], measured[places]
         )
 
-    def _likely_values(self, k: int, finals: Array, measured: NDArray[np.bool_]) -> list[float]:
+    def _likely_values(self, k: int, finals: Array) -> list[float]:
         """Return the likely final values of pruned trials in objective k."""
-        lows, highs = np.array(self._ends)[measured, k].T
-        one_measure = _is_one_measure(lows, highs, finals)
         middle = float(np.median(finals)) if len(finals) else -math.inf
         worst = float(finals.max(initial=-math.inf))
         found = []
         for place, curves in self._cut.items():
             likely = self._peers[k].likely_final(curves[k])
             # Nothing to compare with: a pruner stops what is worse than the middle.
-            value = middle if likely is None else min(likely, worst)
-            # Where nothing is to compare with, nor what it is a value of: no better than its
-            # curve.
-            bounded = one_measure or likely is None
-            found.append(max(value, self._ends[place][k][0]) if bounded else value)
+            if likely is None:  # Nor better than its curve.
+                found.append(max(middle, self._lows[place][k]))
+            else:
+                found.append(likely if math.isfinite(likely) else worst)
         return found
 
     def _limits(self, keys: Sequence[str]) -> Array:
@@ -153,8 +149,19 @@ class _Peers:
                 values, finals = self._by_step[step]
                 # With k better peers at this step it ranked k-th from the best (from 0): so does
                 # its final.
-                return finals[min(bisect_left(values, curve[step]), len(finals) - 1)]
+                place = bisect_left(values, curve[step])
+                if place < len(finals):
+                    return finals[place]
+                return finals[-1] + _beyond(curve[step], values, finals)
         return None
+
+
+def _beyond(value: float, values: Sequence[float], finals: Sequence[float]) -> float:
+    """Return how much worse than the worst final one ends that is worse than all peers."""
+    spread, of_finals = values[-1] - values[0], finals[-1] - finals[0]
+    if not (spread > 0.0 and math.isfinite(spread + of_finals + value)):
+        return 0.0
+    return (value - values[-1]) * of_finals / spread
 
 
 def _finite_columns(values: Array) -> Array:
@@ -163,18 +170,3 @@ def _finite_columns(values: Array) -> Array:
 
 def _has_values(trial: FrozenTrial) -> bool:
     return trial.values is not None and not any(math.isnan(value) for value in trial.values)
-
-
-def _is_one_measure(lows: Array, highs: Array, finals: Array) -> bool:
-    """Tell whether curves report what the final value is: most finals lie on their own curve.
-
-    Args:
-        lows: Of each trial's curve, NaN where it has none.  # (n,)
-        highs: The same.  # (n,)
-        finals: Their final values.  # (n,)
-    """
-    reported = ~np.isnan(lows)
-    lows, highs, finals = lows[reported], highs[reported], finals[reported]
-    slack = 1e-9 * np.abs(finals).max(initial=0.0)
-    within = (lows - slack <= finals) & (finals <= highs + slack)
-    return bool(2 * within.sum() >= len(within))

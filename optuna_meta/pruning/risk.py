@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
 
@@ -60,7 +61,7 @@ def expected_loss(stakes: Array, prior: Sequence[Records], own: Records) -> Arra
     return np.asarray((n * own.lost(stakes) + concentration * mean) / (n + concentration))
 
 
-def stake(chance: Array, n_before: Array) -> Array:
+def stake(chance: Array | float, n_before: NDArray[np.int64] | int) -> Array:
     """Return what counts of chances: how much of a study's best trial each puts at risk.
 
     A late trial has less of a chance to be the best so far than an early one, but more of one to
@@ -70,7 +71,7 @@ def stake(chance: Array, n_before: Array) -> Array:
         chance: That a trial ends below the best so far.  # (...,)
         n_before: How many trials it met.  # (...,)
     """
-    return np.asarray(chance * np.sqrt(n_before + 1.0))
+    return np.asarray(chance * np.sqrt(np.add(n_before, 1.0)))
 
 
 def allowed_stake(prior: Sequence[Records], own: Records, max_loss: float) -> float:

@@ -59,12 +59,12 @@ def test_direction_flips_values_and_curves() -> None:
 @pytest.mark.parametrize(
     ("curve", "likely"),
     [
-        ({1: 0.45}, 0.45),  # Better than all at step 1; no better than it showed.
-        ({1: 0.65}, 0.65),  # Third at step 1: the third final is .3, but it showed .65.
-        ({1: 0.85, 5: 0.21}, 0.21),  # The last shared step counts.
-        ({1: 0.45, 5: 0.95}, 0.5),  # Worse than all at step 5: ties with the worst.
+        ({1: 0.45}, 0.1),  # Better than all at step 1.
+        ({1: 0.65}, 0.3),  # Third at step 1.
+        ({1: 0.85, 5: 0.21}, 0.1),  # The last shared step counts.
+        ({1: 0.45, 5: 0.95}, 0.75),  # Worse than all at step 5, by .25.
         ({1: 0.45, 7: 0.1}, 0.1),  # Step 7 is nobody's: compared at step 1.
-        ({1: math.nan, 5: 0.95}, 0.95),
+        ({1: math.nan, 5: 0.95}, 0.75),
         ({5: math.inf}, 0.5),
         ({5: -math.inf}, 0.5),
     ],
@@ -73,12 +73,17 @@ def test_a_pruned_trial_gets_the_value_of_its_rank(curve: dict[int, float], like
     assert values_of([*COMPLETE, pruned(6, curve)])[-1] == pytest.approx(likely)
 
 
-def test_pruned_trials_are_never_better_than_their_curve() -> None:
+def test_pruned_trials_are_never_better_than_the_best_of_their_peers() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
-        steps = rng.choice(10, size=3, replace=False)
-        curve = {int(s): float(v) for s, v in zip(steps, rng.random(3), strict=True)}
-        assert values_of([*COMPLETE, pruned(6, curve)])[-1] >= min(curve.values())
+        curve = {int(s): float(v) for s, v in zip((1, 5, 9), rng.random(3), strict=True)}
+        assert values_of([*COMPLETE, pruned(6, curve)])[-1] >= 0.1
+
+
+def test_a_trial_that_was_stopped_early_is_not_taken_for_one_that_learned_nothing() -> None:
+    """Only good trials are complete, and all of them were bad when they began."""
+    complete = [trial(i, i / 100, {1: 0.8 + i / 100, 9: i / 100}) for i in range(1, 6)]
+    assert values_of([*complete, pruned(6, {1: 0.9})])[-1] == pytest.approx(0.1)
 
 
 def test_a_worse_curve_is_never_ranked_better() -> None:
@@ -91,7 +96,7 @@ def test_curves_of_another_scale_give_ranks_only() -> None:
     # The curve reports a loss in the hundreds, the value is an error below one.
     complete = [trial(i, i / 10, {1: 100.0 * i}) for i in range(1, 6)]
     assert values_of([*complete, pruned(6, {1: 250.0})])[-1] == pytest.approx(0.3)
-    assert values_of([*complete, pruned(6, {1: 999.0})])[-1] == pytest.approx(0.5)
+    assert values_of([*complete, pruned(6, {1: 999.0})])[-1] == pytest.approx(0.999)
 
 
 def test_without_a_shared_step_a_pruned_trial_is_no_better_than_the_middle() -> None:
