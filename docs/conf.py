@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib.metadata import version as version_of
+import re
+from typing import Any
 
 
 project = "optuna-meta"
@@ -37,9 +39,20 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"^$",  # `make smoke` runs them, each in its smallest form.
-    "ignore_pattern": r"__init__\.py|_.*\.py",
+    "ignore_pattern": r"__init__\.py",
     "download_all_examples": False,
     "show_memory": False,
     "remove_config_comments": True,
 }
 suppress_warnings = ["config.cache"]
+
+
+def underline_title(app: Any, page: str, source: list[str]) -> None:
+    """Make a title of the first line of an example's docstring, where a page has it."""
+    if page.startswith("gallery/"):
+        first = re.compile(r"^(\.\. _sphx_glr_gallery_.*\.py:\n\s*\n)(.+)$", re.M)
+        source[0] = first.sub(lambda m: f"{m[1]}{m[2]}\n{'=' * len(m[2])}", source[0], count=1)
+
+
+def setup(app: Any) -> None:
+    app.connect("source-read", underline_title)
