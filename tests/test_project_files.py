@@ -15,11 +15,13 @@ ROOT = Path(__file__).parents[1]
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 
 
-def test_the_citation_is_of_this_version() -> None:
+def test_citation_and_changelog_are_of_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert citation.keys() >= {"cff-version", "message", "title", "authors"}
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    title = f"## [{citation['version']}] - {citation['date-released']}"
+    assert title in (ROOT / "CHANGELOG.md").read_text().splitlines()
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
