@@ -2,7 +2,7 @@
 
 Each end of the supported range has a virtual environment of its own; what was installed and what
 the tests said is added to ``tests/versions.log``. ``--pin torch==2.13.0`` asks for one version of
-a package, such as one that is built for CPUs and lies on disk: what PyPI has for Linux brings CUDA.
+a package, such as a build for CPUs that lies on disk: what PyPI has for Linux brings CUDA.
 """
 
 from __future__ import annotations
