@@ -1,6 +1,6 @@
 """The recipes of docs/integrations.md that need more than the tests do, where that is installed.
 
-Each is a program of the page's first block and its own, as a reader would put them together.
+Each is a program beside ``worker.py``, as a reader would have them.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ import subprocess
 import sys
 
 import optuna
+from optuna.trial import TrialState
 import pytest
 
 
 PAGE = (Path(__file__).parents[1] / "docs" / "integrations.md").read_text()
-WORKER = re.search(r"^## The worker\n.*?^```python\n(.*?)^```$", PAGE, re.M | re.S)
+BLOCK = re.compile(r"^```(?:python|text)\n(.*?)^```$", re.M | re.S)
 NEEDS = {"Dask": ["distributed"], "Ray": ["ray"], "MLflow": ["optuna_integration", "mlflow"]}
 
 
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", NEEDS)
-def test_a_recipe_runs_as_a_program(name: str, tmp_path: Path) -> None:
-    if absent := [library for library in NEEDS[name] if find_spec(library) is None]:
-        pytest.skip(f"{', '.join(absent)} not installed")
-    section = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
-    assert WORKER and section
-    blocks = re.findall(r"^```text\n(.*?)^```$", section[1], re.M | re.S)
-    program = tmp_path / "program.py"
-    program.write_text("\n\n".join([WORKER[1], *blocks]))
+def section(name: str) -> str:
+    found = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
+    assert found, f"The page has no section {name}."
+    return found[1]
+
+
+def run(code: str, folder: Path) -> None:
+    program = folder / "program.py"
+    program.write_text(code)
     ran = subprocess.run(
         [sys.executable, program.name],
-        cwd=tmp_path,
+        cwd=folder,
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(sys.path),
@@ -45,7 +45,17 @@ def test_a_recipe_runs_as_a_program(name: str, tmp_path: Path) -> None:
         timeout=600,
     )
     assert ran.returncode == 0, ran.stderr
-    study = optuna.load_study(
-        storage=f"sqlite:///{tmp_path / 'studies.db'}", study_name="this week"
-    )
-    assert len(study.trials) == 10
+
+
+@pytest.mark.timeout(900)  # Each starts processes that import much.
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_recipe_runs_as_a_program(name: str, tmp_path: Path) -> None:
+    if absent := [library for library in NEEDS[name] if find_spec(library) is None]:
+        pytest.skip(f"{', '.join(absent)} not installed")
+    worker, setup = BLOCK.findall(section("The worker"))
+    (tmp_path / "worker.py").write_text(worker)
+    run("from worker import train, work\n" + setup, tmp_path)
+    run("\n".join(BLOCK.findall(section(name))), tmp_path)
+    storage = f"sqlite:///{tmp_path / 'studies.db'}"
+    study = optuna.load_study(storage=storage, study_name="this week")
+    assert len(study.get_trials(states=[TrialState.COMPLETE])) == 10

@@ -2,7 +2,7 @@
 
 Each end of the supported range has a virtual environment of its own; what was installed and what
 the tests said is added to ``tests/versions.log``. ``--pin torch==2.13.0`` asks for one version of
-a package, such as one that is built for CPUs and lies on disk: what PyPI has for Linux brings CUDA.
+a package, such as a build for CPUs that lies on disk: what PyPI has for Linux brings CUDA.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def run(end: str, folder: Path, tests: list[str], pins: list[str]) -> tuple[str,
     listed = _called([python, "-m", "pip", "list", "--format=freeze"]).stdout.lower()
     versions = dict(line.split("==") for line in listed.splitlines() if "==" in line)
     shown = ", ".join(f"{name} {versions.get(name, 'absent')}" for name in SHOWN)
-    tested = _called([python, "-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", *tests])
+    tested = _called([python, "-m", "pytest", "-n", "2", "--dist", "loadscope", *tests])
     said = tested.stdout.strip().splitlines()[-1:] or [tested.stderr[-200:]]
     failed = [
         line.partition(" - ")[0]  # Without the message, which may name folders.

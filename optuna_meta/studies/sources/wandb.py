@@ -69,7 +69,10 @@ def _asked(runs: Any) -> Any:
     except ImportError as error:
         raise ImportError("Runs are asked for by wandb: pip install wandb.") from error
     try:
-        return list(wandb.Api().runs(runs))
+        found = wandb.Api().runs(runs)
+        if hasattr(found, "upgrade_to_full"):  # Else each run's configuration is a request.
+            found.upgrade_to_full()
+        return list(found)
     except Exception as error:
         raise ConnectionError(
             f"The runs of {runs!r} cannot be read: {cause_of(error)}. Wanted is 'entity/project'; "
@@ -80,7 +83,9 @@ def _asked(runs: Any) -> Any:
 def _of_api(runs: Iterable[Any]) -> Iterator[_Run]:
     for run in runs:
         try:
-            owner = getattr(run.sweep, "id", None) or run.group or run.project
+            # The name of a sweep is its id, and costs no request.
+            sweep = getattr(run, "sweep_name", None) or getattr(run.sweep, "id", None)
+            owner = sweep or getattr(run, "group", None) or run.project
             summary = getattr(run.summary, "_json_dict", run.summary)
             yield _Run(str(owner), run.config, dict(summary), run.state == "finished")
         except AttributeError as error:

@@ -1,8 +1,16 @@
-"""Runs with the attributes that the manual of W&B names, and the table that it exports."""
+"""Runs with the attributes that the manual of W&B names, and the table that it exports.
+
+Where W&B is installed, runs are also its own: of its API, without the server behind it, and
+offline ones.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib.util import find_spec
+import json
 from pathlib import Path
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -89,3 +97,77 @@ def test_mistakes_are_named() -> None:
         Prior.from_wandb(frame().assign(config="x"), metric="l", direction="minimize")
     with pytest.raises(ValueError, match="Wanted are runs of wandb.Api.*, got int"):
         Prior.from_wandb([3], metric="l", direction="minimize")
+
+
+class LazyRuns:
+    """What wandb's API returns since it leaves configurations for later."""
+
+    is_full = False
+
+    def upgrade_to_full(self) -> None:
+        self.is_full = True
+
+    def __iter__(self) -> Iterator[SimpleNamespace]:
+        assert self.is_full, "A request for each run."
+        return iter(RUNS)
+
+
+def test_runs_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = SimpleNamespace(runs={"me/digits": LazyRuns()}.__getitem__)
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(Api=lambda: api))
+    prior = Prior.from_wandb("me/digits", metric="val.loss", direction="minimize")
+    assert prior.names == ("abc", "digits")
+    with pytest.raises(ConnectionError, match="The runs of 'me/other' cannot be read"):
+        Prior.from_wandb("me/other", metric="val.loss", direction="minimize")
+
+
+needs_wandb = pytest.mark.skipif(find_spec("wandb") is None, reason="W&B is not installed")
+
+
+@needs_wandb
+@pytest.mark.filterwarnings("ignore")
+def test_runs_of_its_own_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wandb.apis.public import Run
+
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))  # Each makes a folder.
+    answers = [
+        {
+            "name": r.name,
+            "displayName": r.name,
+            "state": r.state,
+            "sweepName": None if r.sweep is None else r.sweep.id,
+            "group": r.group,
+            "config": json.dumps({name: {"value": value} for name, value in r.config.items()}),
+            "summaryMetrics": json.dumps(r.summary._json_dict),
+        }
+        for r in RUNS
+    ]
+    runs = [Run(None, "me", "digits", a["name"], attrs=a, lazy=False) for a in answers]
+    own = Prior.from_wandb(runs, metric="val.loss", direction="minimize")
+    prior = Prior.from_wandb(RUNS, metric="val.loss", direction="minimize")
+    assert own.names == prior.names and own.space == prior.space
+    for one, other in zip(own.tasks, prior.tasks, strict=True):
+        assert one.rows.tolist() == other.rows.tolist()
+        assert one.values.tolist() == other.values.tolist()
+
+
+@needs_wandb
+@pytest.mark.timeout(900)  # It starts a process that imports much.
+@pytest.mark.filterwarnings("ignore")
+def test_the_table_of_offline_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+
+    for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    settings = wandb.Settings(mode="offline", console="off", silent=True)
+    rows = []
+    for n in range(4):
+        config = {"lr": 10.0**-n, "model": {"depth": 1 + n}}
+        with wandb.init(project="digits", config=config, settings=settings) as offline:
+            for step in (2, 1):
+                offline.log({"loss": float(n * step)})
+            rows.append({"config": dict(offline.config), "summary": dict(offline.summary)})
+    wandb.teardown()  # Ends its process.
+    prior = Prior.from_wandb(pd.DataFrame(rows), metric="loss", direction="minimize")
+    assert prior.names == ("wandb",) and prior.space.names == ("lr", "model.depth")
+    assert prior.tasks[0].values.tolist() == [0.0, 1.0, 2.0, 3.0]

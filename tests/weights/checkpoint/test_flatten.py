@@ -118,6 +118,8 @@ SCHEDULERS = {
 }
 
 
+# SequentialLR of early versions of torch calls its schedulers in the way that they deprecate.
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_schedulers_go_on_as_if_never_stopped(kind: str) -> None:
     def made() -> Any:
