@@ -1,4 +1,5 @@
 """Fine-tune a language model on new sentences, after smaller ones on others.
+==========================================================================
 
 Adapters (LoRA) of small transformers tell classes of sentences apart. Most prior studies are of
 a model of half the width and depth, some of the same. What is learned from: the values and the

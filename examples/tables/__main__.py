@@ -1,4 +1,5 @@
 """Choose among a network and two kinds of boosted trees for a new table, after others.
+====================================================================================
 
 The learner is a hyperparameter, whose others depend on it. The prior studies are of twelve tables;
 what is learned from: the values and the curves of trials, their seconds, and what the tables are
