@@ -50,7 +50,7 @@ from optuna_meta.weights import record_lineage
 from optuna_meta.weights import suggest_start
 
 
-STEPS, REPORTS = 30, 3  # Of a training, and of its validation; in a smoke run a third of it.
+STEPS, REPORTS = 60, 4  # Of a training, and of its validation; in a smoke run a fifth of it.
 _SIZE = 1000  # Of the vocabulary on which starts are tried.
 
 
@@ -98,13 +98,13 @@ def objective(trial: optuna.Trial, job: Job) -> float:
 
 def steps_of(options: Options) -> int:
     """Return how long a training is."""
-    return STEPS // 3 if options.smoke else STEPS
+    return STEPS // 5 if options.smoke else STEPS
 
 
 def suggest_shape(trial: optuna.Trial) -> dict[str, int]:
     """Return the hyperparameters that only a new model has."""
     return {
-        "width": trial.suggest_categorical("width", [32, 48]),
+        "width": trial.suggest_categorical("width", [32, 48, 64]),
         "depth": trial.suggest_int("depth", 1, 2),
         "heads": trial.suggest_categorical("heads", [2, 4]),
     }

@@ -114,10 +114,14 @@ def task(
         block: Which of four blocks of sentences to take them from: they have none in common.
         shuffled: Whether words of translations are drawn anew, so that there is nothing to learn.
     """
-    own = {language: lines[block::_BLOCKS] for language, lines in parts["train"].items()}
+    lines = parts["train"]
+    rows = np.random.default_rng(0).permutation(len(lines[source]))[block::_BLOCKS]
+    own = {language: [lines[language][row] for row in rows] for language in (source, target)}
     train, valid, test = (
-        _short(lines, source, target) for lines in (own, parts["val"], parts["test_2016_flickr"])
+        _short(part, source, target) for part in (own, parts["val"], parts["test_2016_flickr"])
     )
+    if len(train[0]) < n:
+        raise ValueError(f"Wanted {n} short pairs from {source} to {target}, got {len(train[0])}.")
     train = train[0][:n], train[1][:n]
     name = f"{source} to {target}"
     if shuffled:
