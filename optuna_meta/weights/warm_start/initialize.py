@@ -199,8 +199,8 @@ def _place(
     ):
         theirs, ours = common_rows(name, stand_for, len(values), len(own))
         columns = [slice(min(pair)) for pair in zip(values.shape[1:], own.shape[1:], strict=True)]
-        chosen = values[(theirs.to(values.device), *columns)]
-        plan.copies.append(_Copy(name, chosen, own, (ours.to(own.device), *columns)))
+        read: tuple[Any, ...] = (theirs.to(values.device), *columns)
+        plan.copies.append(_Copy(name, values[read], own, (ours.to(own.device), *columns)))
         plan.overlapped.append(mismatch)
     elif values.shape == own.shape:
         plan.copies.append(whole)
