@@ -80,7 +80,8 @@ def test_the_smallest_run_prints_all_studies(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "trials.csv"
-    arguments = ["study", "--smoke", "--seeds", "1", "--sizes", "2", "--out", str(out)]
+    of = ["--domains", "digits", "--seeds", "1", "--sizes", "2"]
+    arguments = ["study", "--smoke", *of, "--out", str(out)]
     main(arguments)
     printed = capsys.readouterr().out
     assert "## digits, 2 images" in printed and "| seed | chosen |" in printed
