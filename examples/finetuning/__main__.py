@@ -9,6 +9,7 @@ adapters of the same model. ``README.md`` beside this program says how to get th
 
 from __future__ import annotations
 
+from functools import partial
 import random
 
 from transformers.utils import logging
@@ -56,16 +57,12 @@ def main() -> None:
     for scale in {scale for _, scale in (new, *priors)}:
         pretrain(scale, texts, tokenizer, options)
 
-    def task(name: str, scale: Scale, shuffled: bool = False) -> Task:
-        return data.task(name, corpora[name], scale, tokenizer, sizes, shuffled=shuffled)
+    def tasks(shuffled: bool, *pairs: tuple[str, Scale]) -> list[Task]:
+        make = partial(data.task, tokenizer=tokenizer, sizes=sizes, shuffled=shuffled)
+        return [make(name, corpora[name], scale) for name, scale in pairs]
 
-    compare(
-        APPLICATION,
-        task(*new),
-        [task(*prior) for prior in priors],
-        [task(*prior, shuffled=True) for prior in priors],
-        options,
-    )
+    (target,) = tasks(False, new)
+    compare(APPLICATION, target, tasks(False, *priors), tasks(True, *priors), options)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 import re
 from typing import Any
+from typing import NamedTuple
 import zipfile
 
 import numpy as np
@@ -23,8 +24,7 @@ MOST_TOKENS = 32  # Of an example; what is beyond is cut off.
 Texts = Mapping[str, Sequence[str]]  # by their class
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """How large a model is."""
 
     hidden: int
@@ -45,8 +45,7 @@ class Part:
         return {name: tensor[i] for name, tensor in self.tensors.items()}
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """A task's examples to train on, validate by and test with, and the model that they get."""
 
     train: Part

@@ -16,20 +16,11 @@ import transformers
 from examples.common import Job
 from examples.common import Options
 from examples.common import Task
-from examples.finetuning.data import Part
 from examples.finetuning.data import Split
 from examples.finetuning.pretrained import quiet
 from examples.finetuning.pretrained import silent
 from optuna_meta import extract_meta_features
-from optuna_meta.weights import Candidate
-from optuna_meta.weights import Checkpoint
-from optuna_meta.weights import Ensemble
-from optuna_meta.weights import greedy_weights
-from optuna_meta.weights import initialize
-from optuna_meta.weights import InitReport
-from optuna_meta.weights import NewTask
-from optuna_meta.weights import predict_all
-from optuna_meta.weights import suggest_start
+from optuna_meta import weights
 from optuna_meta.weights.integrations import TransformersCallback
 
 
@@ -54,19 +45,19 @@ def build(split: Split, folder: Path, rank: int, dropout: float = 0.0) -> Any:
     return peft.get_peft_model(base, config)
 
 
-def start_from(model: nn.Module, checkpoint: Checkpoint) -> InitReport:
+def start_from(model: nn.Module, checkpoint: weights.Checkpoint) -> weights.InitReport:
     """Copy an adapter into one of another rank: what more there is does nothing at first."""
     hidden = model.get_submodule("base_model.model").config.hidden_size  # type: ignore[union-attr]
     if f"hidden {hidden}" not in checkpoint.metadata.tags:
         raise ValueError(f"It is of another model: {hidden} hidden units are wanted.")
-    return initialize(model, checkpoint, head=HEAD, partial="overlap", least=0.0)
+    return weights.initialize(model, checkpoint, head=HEAD, partial="overlap", least=0.0)
 
 
 def objective(trial: optuna.Trial, job: Job) -> float:
     """Train an adapter as the trial says; its value is the loss on the examples to validate by."""
     torch.manual_seed(trial.number)
     data: Split = job.task.data
-    start = suggest_start(trial, job.starts) if job.starts else None
+    start = weights.suggest_start(trial, job.starts) if job.starts else None
     rank = trial.suggest_int("rank", 1, MOST_RANK, log=True)
     dropout = trial.suggest_float("dropout", 0.0, 0.5)
     batch = trial.suggest_categorical("batch size", [8, 16, 32])
@@ -84,18 +75,12 @@ def objective(trial: optuna.Trial, job: Job) -> float:
         seed=trial.number,
         **quiet(job.options),
     )
-    callback = TransformersCallback(
-        trial,
-        job.store,
-        start=start,
-        start_by=start_from,
-        tags=[f"hidden {data.scale.hidden}"],
-        trainable_only=True,
-    )
+    how: Any = {"start": start, "start_by": start_from, "trainable_only": True}
+    how["tags"] = [f"hidden {data.scale.hidden}"]
+    callback = TransformersCallback(trial, job.store, **how)
     model = build(data, job.options.folder, rank, dropout)
-    trainer = silent(
-        transformers.Trainer(model, arguments, None, data.train, data.valid, callbacks=[callback])
-    )
+    parts = model, arguments, None, data.train, data.valid
+    trainer = silent(transformers.Trainer(*parts, callbacks=[callback]))
     trainer.train(resume_from_checkpoint=callback.resume(trainer))
     return float(trainer.evaluate()["eval_loss"])
 
@@ -108,35 +93,28 @@ def features(task: Task) -> dict[str, float]:
     return extract_meta_features(data.train.texts, labels, extra=scale)
 
 
-def new_task(task: Task, candidates: Sequence[Candidate], options: Options) -> tuple[NewTask, int]:
+def new_task(
+    task: Task, candidates: Sequence[weights.Candidate], options: Options
+) -> tuple[weights.NewTask, int]:
     """Return what prior adapters are ranked on, and how many steps the study will train."""
-    data: Split = task.data
-    target = NewTask(
-        partial(build, data, options.folder, MOST_RANK),
-        dict(data.train.tensors),
-        start=start_from,
-        least=0.0,
-    )
-    return target, options.trials * EPOCHS * len(data.train) // 16
+    examples = task.data.train
+    widest = partial(build, task.data, options.folder, MOST_RANK)
+    target = weights.NewTask(widest, dict(examples.tensors), start=start_from, least=0.0)
+    return target, options.trials * EPOCHS * len(examples) // 16
 
 
-def final(checkpoints: Sequence[Checkpoint], job: Job) -> dict[str, float]:
+@torch.no_grad()
+def final(checkpoints: Sequence[weights.Checkpoint], job: Job) -> dict[str, float]:
     """Test an ensemble that the examples to validate by chose."""
     data: Split = job.task.data
     models = []
     for checkpoint in checkpoints:
         model = build(data, job.options.folder, checkpoint.metadata.params["rank"])
-        initialize(model, checkpoint)
+        weights.initialize(model, checkpoint)
         models.append(model.to(job.options.device))
-    shares = greedy_weights(*predict_all(models, [dict(data.valid.tensors)]))
-    return {
-        "test accuracy": accuracy(Ensemble(models, shares).eval(), data.test, job.options.device)
-    }
-
-
-@torch.no_grad()
-def accuracy(model: nn.Module, part: Part, device: str) -> float:
-    """Return the share of examples that are told right."""
-    inputs = {name: tensor.to(device) for name, tensor in part.tensors.items()}
+    shares = weights.greedy_weights(*weights.predict_all(models, [dict(data.valid.tensors)]))
+    ensemble = weights.Ensemble(models, shares).eval()
+    inputs = {name: tensor.to(job.options.device) for name, tensor in data.test.tensors.items()}
     labels = inputs.pop("labels")
-    return float((model(**inputs)["logits"].argmax(dim=1) == labels).float().mean())
+    right = ensemble(**inputs)["logits"].argmax(dim=1) == labels
+    return {"test accuracy": float(right.float().mean())}

@@ -50,8 +50,6 @@ def pretrain(scale: Scale, texts: Sequence[str], tokenizer: Any, options: Option
         num_hidden_layers=scale.layers,
         num_attention_heads=scale.hidden // 16,
         intermediate_size=2 * scale.hidden,
-        max_position_embeddings=MOST_TOKENS,
-        pad_token_id=tokenizer.pad_token_id,
     )
     arguments = transformers.TrainingArguments(
         str(options.folder / "trainer"),
@@ -59,7 +57,6 @@ def pretrain(scale: Scale, texts: Sequence[str], tokenizer: Any, options: Option
         per_device_train_batch_size=BATCH,
         learning_rate=3e-3,
         lr_scheduler_type="cosine",
-        warmup_steps=40,
         **quiet(options),
     )
     examples = [tokenizer(text, truncation=True, max_length=MOST_TOKENS) for text in texts]

@@ -1,12 +1,16 @@
 """Choose among a network and two kinds of boosted trees for a new table, after others.
 ====================================================================================
 
+.. image:: ../../../examples/tables/figure.png
+
 The learner is a hyperparameter, whose others depend on it. The prior studies are of twelve tables;
 what is learned from: the values and the curves of trials, their seconds, and what the tables are
 like. Columns mean something else in each, so that there are no weights to start from; checkpoints
 hold what trials predict, of which the ensemble at the end is made. ``README.md`` beside this
 program says what to install.
 """
+
+# sphinx_gallery_thumbnail_path = '../examples/tables/figure.png'
 
 from __future__ import annotations
 
