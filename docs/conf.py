@@ -38,9 +38,10 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r"^$",  # `make smoke` runs them, each in its smallest form.
     # Of an application only its program, which says what it is.
-    "ignore_pattern": r"__init__\.py|examples/\w+/(?!__main__)\w+\.py",
+    "ignore_pattern": r"^(__init__|data|model|pretrained)\.py$",
     "download_all_examples": False,
     "show_memory": False,
     "remove_config_comments": True,
 }
-suppress_warnings = ["config.cache"]
+# The programs of applications are told apart by their folders.
+suppress_warnings = ["config.cache", "sphinx_gallery.duplicate_filename"]

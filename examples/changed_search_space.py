@@ -1,4 +1,5 @@
 """Use an old study although the search space has changed since.
+=============================================================
 
 It called the learning rate `lr`, had narrower ranges and two activations, and left `alpha` at
 scikit-learn's default. The new name and that default must be told; ranges and choices need not.

@@ -1,4 +1,5 @@
 """Ask the sampler why it suggests what it suggests, with a helpful and a misleading prior.
+========================================================================================
 
 The helpful study tuned the same model on the other five digits. The misleading one made a
 common mistake: it recorded accuracies but minimised them, so its best trials are its worst.

@@ -1,4 +1,5 @@
 """Tune a network on a new data set, with and without what earlier studies learned.
+================================================================================
 
 Earlier: a small PyTorch network was tuned on five data sets, thirty trials each.
 Now: the sixth data set arrives, and there is time for fifteen trials. `MetaSampler` reads

@@ -1,4 +1,5 @@
 """The best network of earlier studies is the next study's starting point.
+=======================================================================
 
 Two studies learn to tell digits apart, seen upright and mirrored, and keep their networks.
 A new study has 60 images of the mirrored digits and begins from scratch. Which earlier study its

@@ -131,9 +131,7 @@ def parse(name: str, doc: str | None, argv: Sequence[str] | None = None) -> Opti
         argv: Arguments; those of the process if None.
     """
     parser = argparse.ArgumentParser(
-        f"python -m examples.{name}",
-        description=doc,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        f"python -m examples.{name}", description=(doc or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--data", type=Path, help="folder of the data set; see the README beside this program")

@@ -191,6 +191,7 @@ def _draw(runs: Sequence[Run], application: Application, options: Options) -> No
         _line(by_trials, trials, np.array([run.best for run in own]), way)
         seconds = np.linspace(0.0, max(run.seconds[-1] for run in own), _N_POINTS)
         _line(by_seconds, seconds, np.array([_at(run, seconds) for run in own]), way)
+    by_trials.xaxis.get_major_locator().set_params(integer=True)
     by_trials.set_xlabel("trials of the new study")
     by_seconds.set_xlabel(f"seconds, on {options.device}")
     by_trials.set_ylabel(f"best {application.score} so far")

@@ -1,14 +1,11 @@
 """Fine-tune a language model on new sentences, after smaller ones on others.
-
-.. image:: ../../../examples/finetuning/figure.png
+==========================================================================
 
 Adapters (LoRA) of small transformers tell classes of sentences apart. Most prior studies are of
-a model of half the width and depth, some of the same: what is learned from are the values and curves
-of trials, their seconds, what the sentences are like and how large the model is, and adapters of
-the same model. ``README.md`` beside this program says how to get the sentences.
+a model of half the width and depth, some of the same. What is learned from: the values and the
+curves of trials, their seconds, what the sentences are like and how large the model is, and
+adapters of the same model. ``README.md`` beside this program says how to get the sentences.
 """
-
-# sphinx_gallery_thumbnail_path = '../examples/finetuning/figure.png'
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ def main() -> None:
     if options.data:
         new, priors, sizes = NEW, PRIORS, (200, 300, 1000)
     else:
-        new, priors, sizes = (names[0], SMALL), [(name, SMALL) for name in names[1:]], (24, 12, 12)
+        new, priors, sizes = (names[0], SMALL), [(names[1], SMALL)], (24, 12, 12)
     options.folder.mkdir(parents=True, exist_ok=True)
     texts = [text for own in corpora.values() for part in own.values() for text in part]
     texts = random.Random(0).sample(texts, min(len(texts), 20_000))

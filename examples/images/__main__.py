@@ -1,4 +1,5 @@
 """Tune a convolutional network for new images, after it was tuned for others.
+===========================================================================
 
 .. image:: ../../../examples/images/figure.png
 

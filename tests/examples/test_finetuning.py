@@ -20,6 +20,8 @@ from examples.finetuning.pretrained import pretrain  # noqa: E402
 from optuna_meta.weights import Checkpoint  # noqa: E402
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # Of transformers to peft.
+
 SCALE = data.Scale(hidden=16, layers=1)
 TEXTS = {"good": ["a fine film", "what a good play"] * 8, "bad": ["a dull film", "a bad play"] * 8}
 
