@@ -198,7 +198,8 @@ def _place(
         values.shape[1:] == own.shape[1:] or (partial == "overlap" and values.ndim == own.ndim)
     ):
         theirs, ours = common_rows(name, stand_for, len(values), len(own))
-        columns = tuple(slice(min(s)) for s in zip(values.shape[1:], own.shape[1:], strict=True))
+        rest = values.shape[1:], own.shape[1:]
+        columns: tuple[Any, ...] = tuple(map(slice, map(min, *rest)))
         chosen = values[(theirs.to(values.device), *columns)]
         plan.copies.append(_Copy(name, chosen, own, (ours.to(own.device), *columns)))
         plan.overlapped.append(mismatch)
