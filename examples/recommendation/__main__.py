@@ -196,7 +196,7 @@ def main() -> None:
     new = data.task(movielens, "women", "Comedy")
     application = Application(
         name="recommendation",
-        score="validation hypervolume of RMSE and NDCG@10",
+        score="validation hypervolume",
         directions=("minimize", "maximize"),
         objective=objective,
         features=features,

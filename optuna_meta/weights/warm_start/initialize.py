@@ -198,9 +198,10 @@ def _place(
         values.shape[1:] == own.shape[1:] or (partial == "overlap" and values.ndim == own.ndim)
     ):
         theirs, ours = common_rows(name, stand_for, len(values), len(own))
-        columns = [slice(min(pair)) for pair in zip(values.shape[1:], own.shape[1:], strict=True)]
-        read: tuple[Any, ...] = (theirs.to(values.device), *columns)
-        plan.copies.append(_Copy(name, values[read], own, (ours.to(own.device), *columns)))
+        rest = values.shape[1:], own.shape[1:]
+        columns: tuple[Any, ...] = tuple(map(slice, map(min, *rest)))
+        chosen = values[(theirs.to(values.device), *columns)]
+        plan.copies.append(_Copy(name, chosen, own, (ours.to(own.device), *columns)))
         plan.overlapped.append(mismatch)
     elif values.shape == own.shape:
         plan.copies.append(whole)
