@@ -157,11 +157,15 @@ class _Peers:
 
 
 def _beyond(value: float, values: Sequence[float], finals: Sequence[float]) -> float:
-    """Return how much worse than the worst final one ends that is worse than all peers."""
+    """Return how much worse than the worst final one ends that is worse than all peers.
+
+    Where peers tell no proportion, for there is one or all came to the same, it stays as far behind.
+    """
     spread, of_finals = values[-1] - values[0], finals[-1] - finals[0]
-    if not (spread > 0.0 and math.isfinite(spread + of_finals + value)):
+    if not math.isfinite(spread + of_finals + value):
         return 0.0
-    return (value - values[-1]) * of_finals / spread
+    share = of_finals / spread if spread > 0.0 and of_finals > 0.0 else 1.0
+    return (value - values[-1]) * share
 
 
 def _finite_columns(values: Array) -> Array:

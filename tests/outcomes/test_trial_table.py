@@ -92,6 +92,15 @@ def test_a_worse_curve_is_never_ranked_better() -> None:
     assert (np.diff(likely) >= 0).all()
 
 
+@pytest.mark.parametrize("complete", [[1.0], [1.0, 1.0]], ids=["one", "equal ones"])
+def test_behind_what_tells_no_proportion_a_pruned_trial_stays_as_far_behind(
+    complete: list[float],
+) -> None:
+    done = [trial(i, value, {1: 2.0, 2: value}) for i, value in enumerate(complete)]
+    stopped = [pruned(8, {1: 2.5}), pruned(9, {1: 4.0})]
+    assert values_of(done + stopped) == pytest.approx([*complete, 1.5, 3.0])
+
+
 def test_curves_of_another_scale_give_ranks_only() -> None:
     # The curve reports a loss in the hundreds, the value is an error below one.
     complete = [trial(i, i / 10, {1: 100.0 * i}) for i in range(1, 6)]
