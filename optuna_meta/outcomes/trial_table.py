@@ -159,7 +159,7 @@ class _Peers:
 def _beyond(value: float, values: Sequence[float], finals: Sequence[float]) -> float:
     """Return how much worse than the worst final one ends that is worse than all peers.
 
-    Where peers tell no proportion, for there is one or all came to the same, it stays as far behind.
+    Where peers tell no proportion (there is one, or all came to the same), it stays as far behind.
     """
     spread, of_finals = values[-1] - values[0], finals[-1] - finals[0]
     if not math.isfinite(spread + of_finals + value):
