@@ -18,7 +18,8 @@ class Computing:
     """A lock, to be held by a ``with`` statement, under which linear algebra has one thread.
 
     Our matrices are small: many threads on them take longer than one, and where each of several
-    workers starts as many as there are cores, they wait for each other most of the time.
+    workers starts as many as there are cores, they wait for each other most of the time. The number
+    is the process's: where it has other threads, which may change it meanwhile, it stays.
     """
 
     def __init__(self) -> None:
@@ -33,9 +34,13 @@ class Computing:
 
     def __enter__(self) -> None:
         self._lock.acquire()
+        try:
+            if self._depth == 0 and threading.active_count() == 1:
+                self._limits.enter_context(self._controller.limit(limits=1, user_api="blas"))
+        except BaseException:
+            self._lock.release()
+            raise
         self._depth += 1
-        if self._depth == 1:
-            self._limits.enter_context(self._controller.limit(limits=1, user_api="blas"))
 
     def __exit__(
         self,
@@ -44,9 +49,11 @@ class Computing:
         traceback: TracebackType | None,
     ) -> None:
         self._depth -= 1
-        if self._depth == 0:
-            self._limits.close()
-        self._lock.release()
+        try:
+            if self._depth == 0:
+                self._limits.close()
+        finally:
+            self._lock.release()
 
     @cached_property
     def _controller(self) -> ThreadpoolController:
