@@ -18,8 +18,9 @@ class Computing:
     """A lock, to be held by a ``with`` statement, under which linear algebra has one thread.
 
     Our matrices are small: many threads on them take longer than one, and where each of several
-    workers starts as many as there are cores, they wait for each other most of the time. The number
-    is the process's: where it has other threads, which may change it meanwhile, it stays.
+    workers starts as many as there are cores, they wait for each other most of the time. The
+    number is the process's: where it has other threads at work, which may change it meanwhile, it
+    stays.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class Computing:
     def __enter__(self) -> None:
         self._lock.acquire()
         try:
-            if self._depth == 0 and threading.active_count() == 1:
+            if self._depth == 0 and not _has_company():
                 self._limits.enter_context(self._controller.limit(limits=1, user_api="blas"))
         except BaseException:
             self._lock.release()
@@ -59,6 +60,12 @@ class Computing:
     def _controller(self) -> ThreadpoolController:
         """What knows the libraries, once NumPy and SciPy have loaded theirs."""
         return ThreadpoolController()
+
+
+def _has_company() -> bool:
+    """Tell whether other threads may be at work; those of a notebook's kernel are daemons."""
+    own = threading.current_thread()
+    return any(t is not own and not t.daemon for t in threading.enumerate())
 
 
 # No storage is asked under it, lest threads wait for each other's. Not a lock of an object, which

@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_info
 from threadpoolctl import threadpool_limits
 from threadpoolctl import ThreadpoolController
 
-from optuna_meta._locks import Computing
 from optuna_meta._locks import COMPUTING
+from optuna_meta._locks import Computing
 
 
 def n_threads() -> set[int]:

@@ -102,16 +102,19 @@ def write_sample(folder: Path) -> Path:
     return folder
 
 
-def task(movielens: pd.DataFrame, group: str, genre: str, *, shuffled: bool = False) -> Task:
+def task(
+    movielens: pd.DataFrame, group: str, genre: str, *, but: str = "", shuffled: bool = False
+) -> Task:
     """Make a task of what a group of users made of a genre; of each user 60, 20 and 20 %.
 
     Args:
         movielens: All ratings.
         group: Of users.
         genre: Of films.
+        but: Another genre, whose films are left out: a film may have several.
         shuffled: Whether films and ratings are drawn anew, so that there is nothing to learn.
     """
-    of_genre = movielens["genres"].str.split().map(lambda genres: genre in genres)
+    of_genre = movielens["genres"].str.split().map(lambda of: genre in of and but not in of)
     rows = movielens[of_genre].query(GROUPS[group]).sample(frac=1.0, random_state=0)
     for column in ("film", "user"):
         rows = rows[rows.groupby(column)["rating"].transform("size") >= _LEAST_RATINGS]

@@ -21,7 +21,7 @@ __all__ = ["TIMES_KEY", "cost_names", "cost_of", "full_costs", "seconds_of"]
 # User attribute of a trial: at which of its steps how many seconds had passed.
 TIMES_KEY = "optuna_meta:times"
 _OURS = "optuna_meta:"
-_MOST_NAMES = 16  # Of a study's costs.
+_MOST_NAMES = 64  # Of a study's costs.
 
 
 def seconds_of(trial: FrozenTrial) -> float:
@@ -56,7 +56,8 @@ def cost_names(trials: Sequence[FrozenTrial]) -> tuple[str, ...]:
         for name in trial.user_attrs
         if not name.startswith(_OURS) and not math.isnan(cost_of(trial, name))
     )
-    return tuple(sorted(name for name, _ in counts.most_common(_MOST_NAMES)))
+    common = sorted(counts, key=lambda name: (-counts[name], name))[:_MOST_NAMES]
+    return tuple(sorted(common))
 
 
 def full_costs(trials: Sequence[FrozenTrial], name: str | None = None) -> Array:

@@ -29,6 +29,8 @@ from optuna_meta.outcomes.transforms import finite_values
 
 __all__ = ["Reports", "TrialTable"]
 
+_FARTHEST = 2.0  # Behind the worst final, of their reach.
+
 
 @dataclass(frozen=True)
 class Reports:
@@ -159,13 +161,19 @@ class _Peers:
 def _beyond(value: float, values: Sequence[float], finals: Sequence[float]) -> float:
     """Return how much worse than the worst final one ends that is worse than all peers.
 
-    Where peers tell no proportion (there is one, or all came to the same), it stays as far behind.
+    In proportion, but at most twice as far as the finals reach: where all began alike, a small
+    lead at the first step would otherwise count for a thousand of theirs. Where peers tell no
+    proportion (there is one, or all came to the same), sizes do: the curve may be of another scale
+    than the final.
     """
     spread, of_finals = values[-1] - values[0], finals[-1] - finals[0]
     if not math.isfinite(spread + of_finals + value):
         return 0.0
-    share = of_finals / spread if spread > 0.0 and of_finals > 0.0 else 1.0
-    return (value - values[-1]) * share
+    behind = value - values[-1]
+    if of_finals <= 0.0:
+        size, of_final = abs(values[-1]), abs(finals[-1])
+        return behind * of_final / size if size > 0.0 and of_final > 0.0 else behind
+    return min(behind * of_finals / spread, _FARTHEST * of_finals) if spread > 0.0 else of_finals
 
 
 def _finite_columns(values: Array) -> Array:

@@ -98,7 +98,9 @@ def prior_costs(tasks: Sequence[Task], space: Space, name: str | None = None) ->
         name: Of the cost, as trials report it; how long they ran if ``None``.
     """
     rows, logs = [np.zeros((0, len(space.dimensions)))], [np.zeros(0)]
-    known = {task.name: (task.rows, _costs_in(task, name)) for task in tasks}
+    # Of a study's tasks those of constraints have no curves, and no costs beside them.
+    of_curves = [task for task in tasks if task.curves is not None]
+    known = {task.name: (task.rows, _costs_in(task, name)) for task in of_curves}
     known = {study: pair for study, pair in known.items() if np.isfinite(pair[1]).sum() > 1}
     for of_study, costs in known.values():
         found = log_costs(costs)

@@ -60,6 +60,8 @@ class TargetCurves:
         self._keys: set[Hashable] = set()
         self._curves: list[_Curve] = []
         self._finals: list[tuple[float, ...]] = []  # Infinite of those that were stopped.
+        # Of each trial the step at which it was last asked about, how far it was before, and then.
+        self._asked: dict[int, tuple[float, int, int]] = {}
         self._at: dict[tuple[float, bool], list[tuple[Array, bool]]] = {}
 
     def __len__(self) -> int:
@@ -125,9 +127,8 @@ class TargetCurves:
             curve, incumbent = curve.mirrored(), incumbent.mirrored()
         now = curve.last
         n_steps, index = len(incumbent.steps), min(incumbent.index(now), len(reports) - 1)
-        before = min(incumbent.index(curve.before_last), len(reports) - 2)
         looked_at = looks(n_steps)
-        if not ((before < looked_at) & (looked_at <= index)).any():
+        if not ((self._before(trial.number, now, index) < looked_at) & (looked_at <= index)).any():
             return None
         others, reached = self._levels(now, is_backward)
         if np.isnan(others[front]).any():
@@ -143,6 +144,13 @@ class TargetCurves:
             expected(trial) - min(expected(self._trials[i]) for i in front),
         )
         return Stand(int(abs(now)), (index + 1) / n_steps, stood[0])
+
+    def _before(self, number: int, step: float, index: int) -> int:
+        """Return how far a trial was when last asked about: that may not be at each report."""
+        at, before, last = self._asked.get(number, (math.nan, -1, -1))
+        before = before if at == step else last
+        self._asked[number] = step, before, index
+        return before
 
     def _levels(self, step: float, is_backward: bool) -> tuple[Array, NDArray[np.bool_]]:
         """Return the trials' levels (n, K) at a step, and which of them came that far.  # (n,)"""
@@ -177,11 +185,6 @@ class _Curve:
     @property
     def last(self) -> float:
         return float(self.steps[-1])
-
-    @property
-    def before_last(self) -> float:
-        """The step of the last report but one."""
-        return float(self.steps[-2]) if len(self.steps) > 1 else -math.inf
 
     def mirrored(self) -> _Curve:
         """Return the curve of one that reports from the last step to the first, in that order."""

@@ -17,6 +17,7 @@ from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.replay.saving import estimate_saving
 from optuna_meta.replay.saving import Saving
 from optuna_meta.sampler.agreement import is_reverse
+from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.events import study_events
@@ -134,7 +135,7 @@ def _is_reversed(records: Sequence[TrialRecord], name: str) -> bool:
     seen, is_used_so = False, False
     for record in records:
         is_used_so |= record.shares.get(name, 0.0) <= -_IN_USE
-        seen |= is_reverse(record.agreement, name, is_used_so)
+        seen |= is_reverse(record.agreement, name, is_used_so, record.n_compared)
     last = next((r.agreement[name] for r in reversed(records) if name in r.agreement), None)
     return seen and last is not None and last[0] < 0.0
 
@@ -142,8 +143,10 @@ def _is_reversed(records: Sequence[TrialRecord], name: str) -> bool:
 def _opinion(records: Sequence[TrialRecord]) -> tuple[str, str]:
     """Say why the study goes on alone, if it does; else whether prior studies agree with it."""
     alone = list(takewhile(lambda record: record.trust < LEAST_TRUST, reversed(records)))
-    told = [opinion(r.agreement) for r in (reversed(alone) if alone else records[-1:])]
-    clear = [found for found in told if found[0] != UNCLEAR]
+    shown = reversed(alone) if alone else records[-1:]
+    told = [opinion(r.agreement, r.n_compared) for r in shown]
+    clear = [found for found in told if found[0] not in (UNCLEAR, NOT_COMPARED)]
+    told = [found for found in told if found[0] != NOT_COMPARED]
     return (clear or told or [opinion({})])[0]
 
 

@@ -89,8 +89,8 @@ def _short(summary: StudyReport, style: TextStyle) -> Iterator[str]:
     yield f"Trust in the prior studies was {first:.2f} at first and is {last:.2f} now.{by}"
     kind, evidence = summary.opinion
     yield f"Agreement: {style.name(evidence, _EVENT)}."
-    if last < LEAST_TRUST:
-        yield f"The study has gone on alone: {_ALONE[kind]}"
+    if last < LEAST_TRUST <= first:
+        yield f"The study has gone on alone: {_ALONE.get(kind, _ALONE[UNCLEAR])}"
     reversed_ones = [style.name(p.name) for p in summary.priors if p.is_reversed]
     if reversed_ones:
         yield f"In reverse order to this study: {', '.join(reversed_ones)}."

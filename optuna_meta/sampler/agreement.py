@@ -16,7 +16,16 @@ from optuna_meta._html import bounded
 from optuna_meta.suggest.request import Suggestion
 
 
-__all__ = ["interval", "is_reverse", "measured", "opinion", "SAME", "UNCLEAR", "UNLIKE"]
+__all__ = [
+    "interval",
+    "is_reverse",
+    "measured",
+    "NOT_COMPARED",
+    "opinion",
+    "SAME",
+    "UNCLEAR",
+    "UNLIKE",
+]
 
 # Rank correlation of what each prior study expects with what own trials came to, on how many.
 Agreement = Mapping[str, tuple[float, int]]
@@ -31,6 +40,7 @@ _MOST_NAMED = 3
 
 # Why a study may have gone on without its prior studies.
 SAME, UNLIKE, UNCLEAR = "no longer needed", "not like this study", "why is not clear"
+NOT_COMPARED = "nothing to compare"
 
 
 def measured(suggestion: Suggestion, studies: Sequence[str]) -> dict[str, tuple[float, int]]:
@@ -53,29 +63,38 @@ def interval(correlation: float, n_trials: int, wrong: float = 0.05) -> tuple[fl
     return math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
 
 
-def is_reverse(agreement: Agreement, name: str, is_used_so: bool) -> bool:
+def is_reverse(agreement: Agreement, name: str, is_used_so: bool, n_compared: int = 0) -> bool:
     """Tell whether a prior study's order is the reverse of how the own trials came out.
 
     Args:
-        agreement: Of all prior studies: the more there are, the more it takes.
+        agreement: Of prior studies.
         name: The study.
         is_used_so: Whether the model, too, has used it in reverse.
+        n_compared: Of how many ``agreement`` are the best and the most contrary, where not of all:
+            the more there are, the more it takes.
     """
-    wrong = _SECOND if is_used_so else _REVERSED / max(1, len(agreement))
+    wrong = _SECOND if is_used_so else _REVERSED / max(1, len(agreement), n_compared)
     return name in agreement and interval(*agreement[name], wrong)[1] < 0.0
 
 
-def opinion(agreement: Agreement) -> tuple[str, str]:
+def opinion(agreement: Agreement, n_compared: int = 0) -> tuple[str, str]:
     """Say why a study would go on without its prior studies, and by what evidence.
+
+    Args:
+        agreement: Of prior studies.
+        n_compared: Of how many these are the best and the most contrary, where not of all.
 
     Returns:
         ``SAME`` where one of them agrees with the own trials, which know more then; ``UNLIKE``
-        where none agrees more than weakly; else ``UNCLEAR``. And a sentence without its end.
+        where none agrees more than weakly; ``NOT_COMPARED`` where there is none, or none that
+        expects anything of them; else ``UNCLEAR``. And a sentence without its end.
     """
     known = {n: (r, m) for n, (r, m) in agreement.items() if not math.isnan(r)}
+    if not known:
+        return NOT_COMPARED, "no prior study could be compared with the own trials"
     if max((m for _, m in known.values()), default=0) < _ENOUGH:
         return UNCLEAR, "too few own trials to tell whether prior studies agree with them"
-    wrong = _AGREES / len(known)
+    wrong = _AGREES / max(len(known), n_compared)
     names = sorted(known, key=lambda name: -known[name][0])
     n_trials = known[names[0]][1]
     found = [name for name in names if interval(*known[name], wrong)[0] > 0.0]

@@ -12,6 +12,7 @@ from optuna_meta._html import bounded
 from optuna_meta._html import listed
 from optuna_meta.sampler.agreement import is_reverse
 from optuna_meta.sampler.agreement import measured
+from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.preflight import Preflight
@@ -121,6 +122,8 @@ def _of_say(
             yield "together: the prior studies have a say again"
         return
     kind, evidence = opinion(agreement)
+    if kind == NOT_COMPARED:
+        return
     if not last.startswith("alone:") or (UNCLEAR in last and kind != UNCLEAR):
         yield f"alone: {kind}: {evidence}"
 

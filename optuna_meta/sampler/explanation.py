@@ -74,6 +74,7 @@ class Explanation:
         events: What had happened since the trial before; see ``TrialRecord``.
         weights_from: The checkpoint that a past trial's model started from; ``None`` where no
             trial of the study has recorded any (``optuna_meta.weights.record_lineage``).
+        n_compared: Of how many prior studies ``priors`` are some; 0 if they are all.
     """
 
     source: str
@@ -87,6 +88,7 @@ class Explanation:
     beats: float | None = None
     events: tuple[str, ...] = ()
     weights_from: str | None = None
+    n_compared: int = 0
 
     @property
     def agreement(self) -> str:
@@ -94,7 +96,7 @@ class Explanation:
         known = {
             p.study: (p.agreement, p.n_trials) for p in self.priors if p.agreement is not None
         }
-        return opinion(known)[1] if known else ""
+        return opinion(known, self.n_compared)[1] if known else ""
 
     def __str__(self) -> str:
         lines = [*self._head(), *(f"  {event}" for event in self.events)]

@@ -74,6 +74,7 @@ def explain_trial(study: Study, number: int) -> Explanation:
         record.predicted,
         events=_told(record, trial),
         weights_from=_weights_of(trial, trials),
+        n_compared=record.n_compared,
     )
 
 

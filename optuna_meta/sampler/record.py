@@ -48,6 +48,7 @@ class TrialRecord:
             with one of ``used``, ``left out``, ``shared``, ``unshared``, ``dropped``, ``back``,
             ``reversed``, ``alone``, ``together`` and ``cold``.
         cost: What it was expected to cost; ``None`` where costs did not count.
+        n_compared: Of how many prior studies ``agreement`` names some.
     """
 
     number: int
@@ -60,6 +61,7 @@ class TrialRecord:
     leaned_on: str | None = None
     events: tuple[str, ...] = ()
     cost: float | None = None
+    n_compared: int = 0
 
 
 def read_record(trial: FrozenTrial) -> TrialRecord | None:
@@ -82,6 +84,7 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
         written.get("leaned_on"),
         tuple(written.get("events", ())),
         written.get("cost"),
+        int(written.get("compared", 0)),
     )
 
 
@@ -108,6 +111,8 @@ def record_of(
         name: [round(agreement[name][0], 2), agreement[name][1]]
         for name in list(told)[:_MOST_NAMED]
     }
+    if len(agreement) > _MOST_NAMED:
+        record["compared"] = len(agreement)
     record["predicted"] = [list(map(_short, p)) for p in predicted_of(suggestion, directions)]
     return {key: value for key, value in record.items() if value not in ({}, [])}
 

@@ -27,8 +27,8 @@ def opened(storage: str | BaseStorage) -> BaseStorage:
     Without Optuna's cache, which would keep every trial that was read.
 
     Raises:
-        ValueError: The file does not exist, or is neither a journal nor an SQLite database, or
-            the journal is damaged.
+        ValueError: The file does not exist, or is neither a journal nor an SQLite database, the
+            journal is damaged, or the database has no tables of Optuna's.
     """
     if isinstance(storage, BaseStorage):
         check_journal(storage)
@@ -45,7 +45,7 @@ def opened(storage: str | BaseStorage) -> BaseStorage:
     if "://" not in storage:
         return _opened_file(storage)
     require_sqlite_file(storage)
-    return RDBStorage(storage)
+    return _opened_database(storage)
 
 
 def _opened_file(path: str) -> BaseStorage:
@@ -57,12 +57,31 @@ def _opened_file(path: str) -> BaseStorage:
     with open(path, "rb") as file:
         head = file.readline(4096)
     if head.startswith(_SQLITE_HEAD):
-        return RDBStorage(f"sqlite:///{path}")
+        return _opened_database(f"sqlite:///{path}")
     if _operation(head):
         return _opened_journal(path)
     raise ValueError(
         f"{path!r} is neither an SQLite database nor an Optuna journal: name the file that "
         "Optuna wrote, or pass a storage URL such as 'sqlite:///studies.db'."
+    )
+
+
+def _opened_database(url: str) -> BaseStorage:
+    """Open a database that holds Optuna's tables: in another one Optuna would make them."""
+    from sqlalchemy import create_engine  # Takes time to import.
+    from sqlalchemy import inspect
+
+    engine = create_engine(url)
+    try:
+        tables = inspect(engine).get_table_names()
+    finally:
+        engine.dispose()
+    if "studies" in tables:
+        return RDBStorage(url)
+    is_mlflow = {"experiments", "runs"} <= set(tables)
+    raise ValueError(
+        f"{engine.url.render_as_string()!r} holds no Optuna studies"
+        + ("; it is a store of MLflow, which Prior.from_mlflow reads." if is_mlflow else ".")
     )
 
 

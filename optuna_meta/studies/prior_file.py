@@ -75,12 +75,16 @@ def _curve_arrays(i: int, task: Task) -> Iterator[tuple[str, Array]]:
             yield f"{i}.{_COSTS}{name}", costs
 
 
-def _curves(arrays: Mapping[str, Array], i: int, cost_names: Sequence[str]) -> Curves | None:
+def _curves(
+    arrays: Mapping[str, Array], i: int, cost_names: Sequence[str] | None
+) -> Curves | None:
     parts = [arrays.get(f"{i}.{_CURVES}{name}") for name in _ARRAYS]
     if any(part is None for part in parts):
         return None  # A file of an earlier version.
     steps, values, complete, seconds = (np.asarray(part) for part in parts)
-    costs = {_text(name): arrays[f"{i}.{_COSTS}{name}"] for name in cost_names}
+    if cost_names is None:  # One of before costs had names: what ran until it was stopped.
+        seconds = np.where(complete > 0.0, seconds, np.nan)
+    costs = {_text(name): arrays[f"{i}.{_COSTS}{name}"] for name in cost_names or ()}
     return Curves(steps, values, complete > 0.0, seconds, costs)
 
 
@@ -131,7 +135,7 @@ def prior_parts(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parts
             _text(t["mark"]),
             Outcome(*t.get("measure", ())),
             _text(t.get("origin", "")),
-            _curves(arrays, i, t.get("costs", ())),
+            _curves(arrays, i, t.get("costs")),
         )
         for i, t in enumerate(header["tasks"])
     )

@@ -92,13 +92,18 @@ def test_a_worse_curve_is_never_ranked_better() -> None:
     assert (np.diff(likely) >= 0).all()
 
 
+def test_where_all_began_alike_a_pruned_trial_is_not_far_beyond_the_finals_reach() -> None:
+    complete = [trial(i, i / 10, {1: 2.3026 + i * 1e-5, 9: i / 10}) for i in range(1, 6)]
+    assert values_of([*complete, pruned(6, {1: 2.45})])[-1] == pytest.approx(0.5 + 2 * 0.4)
+
+
 @pytest.mark.parametrize("complete", [[1.0], [1.0, 1.0]], ids=["one", "equal ones"])
-def test_behind_what_tells_no_proportion_a_pruned_trial_stays_as_far_behind(
+def test_behind_what_tells_no_proportion_a_pruned_trial_stays_behind_in_size(
     complete: list[float],
 ) -> None:
     done = [trial(i, value, {1: 2.0, 2: value}) for i, value in enumerate(complete)]
     stopped = [pruned(8, {1: 2.5}), pruned(9, {1: 4.0})]
-    assert values_of(done + stopped) == pytest.approx([*complete, 1.5, 3.0])
+    assert values_of(done + stopped) == pytest.approx([*complete, 1.25, 2.0])
 
 
 def test_curves_of_another_scale_give_ranks_only() -> None:

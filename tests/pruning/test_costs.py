@@ -7,6 +7,7 @@ from optuna.distributions import FloatDistribution
 import pytest
 
 from optuna_meta.outcomes.curves import Curves
+from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.pruning.costs import Costs
 from optuna_meta.pruning.costs import fit_costs
 from optuna_meta.pruning.costs import log_costs
@@ -39,6 +40,12 @@ def test_machines_differ_by_a_factor_that_few_trials_tell() -> None:
     prior = prior_costs([task(0, 1.0), task(1, 60.0), task(2, 1e4)], SPACE)
     found = fit_costs(prior, own(3, 500.0)).log_cost(NEW, SPACE)
     assert np.abs(found - np.log(seconds(NEW, 500.0))).max() < 0.5
+
+
+def test_a_study_with_constraints_keeps_its_costs() -> None:
+    """The task of a constraint has the study's name, and no curves."""
+    constraint = Task("t0", task(0).rows, np.zeros(40), outcome=Outcome.constraint("memory"))
+    assert len(prior_costs([task(0), constraint], SPACE).rows) == 40
 
 
 def test_before_any_trial_the_order_is_known() -> None:

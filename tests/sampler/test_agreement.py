@@ -18,6 +18,7 @@ from optuna_meta.reporting.text_style import Markdown
 from optuna_meta.reporting.wording import study_text
 from optuna_meta.sampler.agreement import interval
 from optuna_meta.sampler.agreement import is_reverse
+from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.agreement import SAME
 from optuna_meta.sampler.agreement import UNCLEAR
@@ -58,7 +59,7 @@ def test_a_reversed_order_takes_more_where_the_model_does_not_see_it() -> None:
         ({"a": (-0.4, 12)}, UNLIKE, "no prior study agrees"),
         ({"a": (0.3, 12)}, UNCLEAR, "no prior study clearly agrees"),
         ({"a": (0.9, 5)}, UNCLEAR, "too few own trials"),
-        ({}, UNCLEAR, "too few own trials"),
+        ({}, NOT_COMPARED, "no prior study could be compared"),
     ],
 )
 def test_what_is_needed_no_longer_is_told_from_what_misleads(
@@ -66,6 +67,18 @@ def test_what_is_needed_no_longer_is_told_from_what_misleads(
 ) -> None:
     found = opinion(agreement)
     assert found[0] == kind and told in found[1]
+
+
+def test_the_best_of_many_is_more_often_good_by_chance() -> None:
+    best = {"a": (0.6, 20), "b": (-0.72, 20)}
+    assert opinion(best)[0] == SAME and opinion(best, 200)[0] == UNCLEAR
+    assert is_reverse(best, "b", False) and not is_reverse(best, "b", False, 200)
+
+
+def test_without_prior_studies_there_is_nothing_to_agree_with() -> None:
+    study = run(steep(0.3), 12, sampler=MetaSampler(seed=0))
+    told = study_text(summarise(study), Markdown())
+    assert "too few own trials" not in told and "gone on alone" not in told
 
 
 def steep(centre: float) -> Any:

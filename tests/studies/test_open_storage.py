@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
+import sqlite3
 import warnings
 
 import optuna
@@ -93,3 +95,16 @@ def test_a_journal_that_ends_in_mid_line_is_told(journal: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Prior.from_storage(str(journal))
+
+
+def test_a_database_of_others_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE experiments (name TEXT)")
+        database.execute("CREATE TABLE runs (name TEXT)")
+        database.commit()
+    before = path.read_bytes()
+    for source in (str(path), f"sqlite:///{path}"):
+        with pytest.raises(ValueError, match="no Optuna studies; it is a store of MLflow"):
+            Prior.from_storage(source)
+    assert path.read_bytes() == before

@@ -18,6 +18,7 @@ from optuna_meta._typing import Array
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import mixed_metadata
 from optuna_meta.weights.checkpoint.lineage import origins_of
+from optuna_meta.weights.checkpoint.metadata import Metadata
 from optuna_meta.weights.selection.new_task import NewTask
 from optuna_meta.weights.selection.new_task import unhealthy
 from optuna_meta.weights.torch_tools import own_randomness
@@ -136,7 +137,7 @@ class Attempt:
 
     @property
     def trained(self) -> Checkpoint | None:
-        """What the first training at the chosen rate ended with; ``None`` before one is chosen.
+        """The best of the first training at the chosen rate; ``None`` before one is chosen.
 
         Its steps are part of what a training that starts from it has behind it.
         """
@@ -180,35 +181,50 @@ class Attempt:
         with own_randomness(seed):
             model = target.model(self._start)
             seed_all(seed)  # For dropout, whatever the start has drawn.
-            course = np.array(self._train(model, rest, fold, rate, seed))
+            is_kept = division == held_out == 0
+            course, best = self._train(model, rest, fold, rate, seed, is_kept)
             if unhealthy(target.judged(model, target.every()).outputs):
                 return np.full_like(course, np.inf)
-        if division == held_out == 0:
-            of_start = [] if self._start is None else [origins_of(self._start)]
-            about = mixed_metadata(of_start, [1.0] * len(of_start), MADE_BY)
-            self._ends[rate] = replace(Checkpoint.from_model(model), metadata=about)
+        if best is not None:
+            self._ends[rate] = replace(best, metadata=self._about())
         return np.where(np.isfinite(course), course, np.inf)
 
+    def _about(self) -> Metadata:
+        """Return where trained weights come from, and what the start says of its model."""
+        if self._start is None:
+            return mixed_metadata([], [], MADE_BY)
+        about = mixed_metadata([origins_of(self._start)], [1.0], MADE_BY)
+        known = self._start.metadata
+        return replace(about, extra={**known.extra, **about.extra}, tags=known.tags)
+
     def _train(
-        self, model: nn.Module, rows: Tensor, fold: Tensor, rate: float, seed: int
-    ) -> list[tuple[float, float]]:
-        """Train on rows (m,) of examples; return miss and loss on a fold (f,) at each check."""
+        self, model: nn.Module, rows: Tensor, fold: Tensor, rate: float, seed: int, is_kept: bool
+    ) -> tuple[Array, Checkpoint | None]:
+        """Train on rows (m,) of examples.
+
+        Returns:
+            Miss and loss on a fold (f,) at each check, and if so asked the model of the best: of
+            few examples a model at its end may know these alone.
+        """
         target, training = self._target, self._training
         generator = torch.Generator("cpu").manual_seed(seed)
         optimizer = torch.optim.Adam(model.parameters(), lr=rate)
         checks = {round(share * training.steps) for share in _CHECKS}
-        course = []
+        course: list[tuple[float, float]] = []
+        best = None
         model.train()
         for step in range(training.steps + 1):
             if step in checks:
                 course.append(target.judged(model, fold)[:2])
+                if is_kept and (best is None or course[-1] <= min(course)):
+                    best = Checkpoint.from_model(model)
             if step < training.steps:
                 drawn = _shuffled(len(rows), generator)[: training.batch_size]
                 loss = target.training_loss(model, rows[drawn])
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
-        return course
+        return np.array(course), best
 
 
 def compare(attempt: Attempt, scratch: Attempt, divisions: int) -> Verdict:
