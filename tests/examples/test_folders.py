@@ -13,7 +13,7 @@ FOLDERS = sorted(path.parent for path in (ROOT / "examples").glob("*/__main__.py
 
 
 def n_code_lines(path: Path) -> int:
-    """Lines that hold code: no docstrings, comments and empty lines."""
+    """Lines that hold code: no docstrings, comments, empty lines, and names that are imported."""
     tree = ast.parse(path.read_text())
     held: set[int] = set()
     for node in ast.walk(tree):
@@ -24,6 +24,8 @@ def n_code_lines(path: Path) -> int:
         if isinstance(node, documented) and ast.get_docstring(node) is not None:
             text = node.body[0]
             held -= set(range(text.lineno, (text.end_lineno or text.lineno) + 1))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            held -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     lines = path.read_text().splitlines()
     return sum(bool(lines[n - 1].strip()) for n in held)
 

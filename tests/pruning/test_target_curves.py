@@ -65,11 +65,13 @@ def test_trials_are_looked_at_a_dozen_times_and_not_at_their_end() -> None:
     assert seen[-1] == 98
 
 
-def test_who_passes_a_look_between_two_reports_is_looked_at_then() -> None:
+def test_who_is_asked_about_seldom_is_looked_at_whenever_a_look_was_passed() -> None:
     made = target(trial(0, line(1.0, 0.1, 100)), trial(1, line(1.0, 0.3, 100)))
-    way = first_of(line(1.0, 0.4, 100), 7)
-    assert stand(made, way) is None
-    assert stand(made, way | {8: 0.9}) is not None  # Without the seventh.
+    way = line(1.0, 0.4, 100)
+    asked = [25, 50, 51, 75, 100]
+    seen = [n for n in asked if stand(made, first_of(way, n)) is not None]
+    assert seen == [25, 50, 75, 100]
+    assert stand(made, way) is not None  # The same when asked once more.
 
 
 def first_of(reports: Reports, n: int) -> Reports:
