@@ -196,7 +196,7 @@ def test_an_interrupted_study_is_run_anew_and_said_so(
 
 
 def test_without_unrelated_priors_there_is_no_such_row(tmp_path: Path) -> None:
-    run(Toy(), tmp_path, unrelated={})
+    run(Toy(), tmp_path, n_trials=2, unrelated={})
     text = (tmp_path / "table.md").read_text()
     assert "| transfer |" in text and "unrelated" not in text
     with pytest.raises(ValueError, match="at least one prior task"):
