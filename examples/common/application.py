@@ -135,7 +135,7 @@ def parse(name: str, doc: str | None, argv: Sequence[str] | None = None) -> Opti
     )
     add = parser.add_argument
     add("--data", type=Path, help="folder of the data set; see the README beside this program")
-    add("--folder", type=Path, default=Path("demo") / name, help="for all that is made")
+    add("--folder", type=Path, help=f"for all that is made; demo/{name} if none")
     add("--device", choices=["cpu", "cuda"], default="cpu")
     add("--amp", action="store_true", help="compute in bfloat16 where that is safe")
     add("--seeds", type=int, default=5, help="repetitions of the new study")
@@ -143,6 +143,7 @@ def parse(name: str, doc: str | None, argv: Sequence[str] | None = None) -> Opti
     add("--prior-trials", type=int, default=20, help="of each prior study")
     add("--smoke", action="store_true", help="a tiny run, which shows no gain")
     given = vars(parser.parse_args(argv))
+    given["folder"] = given["folder"] or Path("demo", name + "-smoke" * given["smoke"])
     if given["smoke"]:
         given |= {"seeds": 1, "trials": 3, "prior_trials": 3}
     torch.set_num_threads(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from importlib.util import find_spec
+import re
 
 import numpy as np
 import optuna
@@ -15,6 +16,10 @@ from examples.common.application import Application
 from examples.common.application import Job
 from examples.common.application import Options
 from examples.common.application import Task
+from examples.common.fingerprint import FINGERPRINT
+from examples.common.fingerprint import Fingerprint
+from examples.common.fingerprint import fingerprints
+from examples.common.fingerprint import refuse_others
 from examples.common.results import best_so_far
 from examples.common.results import Run
 from examples.common.results import WAYS
@@ -48,29 +53,35 @@ def compare(
 ) -> None:
     """Tune a model for the new task in three ways, and write a table and a figure of that.
 
-    Studies that are there are not run again: remove the folder to start afresh.
+    Studies that are there are not run again: remove the folder to start afresh. A new study that
+    was interrupted is, as its seconds would be wrong.
 
     Args:
         application: What is tuned.
         new: The task of the new study.
         priors: Those of the prior studies, in the order in which they were tuned.
-        unrelated: Those of prior studies that have nothing to say.
+        unrelated: Those of prior studies that have nothing to say; if empty, there are two ways.
         options: The command line.
+
+    Raises:
+        ValueError: There are no prior tasks, two have the same name, or the folder has a study
+            that was made of other data, other priors or another number of trials.
     """
+    if not priors:
+        raise ValueError("Wanted at least one prior task to learn from, got none.")
+    tasks = dict(zip(WAYS, (priors, [], unrelated), strict=True))
+    if not unrelated:
+        del tasks["unrelated"]
     options.folder.mkdir(parents=True, exist_ok=True)
-    lab = _Lab(application, options)
+    lab = _Lab(application, options, fingerprints(new, tasks, options))
     n_trials = options.prior_trials * (len(priors) + len(unrelated))
-    n_trials += options.trials * options.seeds * len(WAYS)
+    n_trials += options.trials * options.seeds * len(tasks)
     runs = []
     with tqdm(total=n_trials, unit="trial", desc=application.name) as bar:
         lab.bar = bar
-        earlier = {
-            "transfer": lab.prior_studies(priors),
-            "without": [],
-            "unrelated": lab.prior_studies(unrelated),
-        }
+        earlier = {way: lab.prior_studies(own) for way, own in tasks.items()}
         for seed in range(options.seeds):
-            runs += [lab.new_study(new, way, earlier[way], seed) for way in WAYS]
+            runs += [lab.new_study(new, way, earlier[way], seed) for way in tasks]
     print(write_results(runs, application, options))
 
 
@@ -80,13 +91,17 @@ class _Lab:
     Args:
         application: What is tuned.
         options: The command line.
+        wanted: What each study is to be made of, by its name.
     """
 
     bar: tqdm[None]
 
-    def __init__(self, application: Application, options: Options) -> None:
-        self.application, self.options = application, options
+    def __init__(
+        self, application: Application, options: Options, wanted: Mapping[str, Fingerprint]
+    ) -> None:
+        self.application, self.options, self.wanted = application, options, wanted
         self.url = f"sqlite:///{(options.folder / application.name).as_posix()}.db"
+        refuse_others(optuna.get_all_study_summaries(self.url), wanted, _TEST, options)
         self.store = CheckpointStore(options.folder / "checkpoints", save_top_k=3)
 
     def prior_studies(self, tasks: Sequence[Task]) -> list[optuna.Study]:
@@ -137,7 +152,7 @@ class _Lab:
     def _study(
         self, name: str, sampler: optuna.samplers.BaseSampler, pruner: optuna.pruners.BasePruner
     ) -> optuna.Study:
-        return optuna.create_study(
+        study = optuna.create_study(
             storage=self.url,
             study_name=name,
             directions=self.application.directions,
@@ -145,14 +160,18 @@ class _Lab:
             pruner=pruner,
             load_if_exists=True,
         )
+        if not study.get_trials(deepcopy=False):
+            study.set_user_attr(FINGERPRINT, self.wanted[name])
+        return study
 
     def _finished(self, name: str) -> optuna.Study | None:
-        """Return a study that ended with as many trials as are wanted; else there is none."""
+        """Return a study that ended; one that was interrupted is removed."""
         if name not in optuna.get_all_study_names(self.url):
             return None
         study = optuna.load_study(study_name=name, storage=self.url)
-        if _TEST in study.user_attrs and len(study.trials) == self.options.trials:
+        if _TEST in study.user_attrs:
             return study
+        self.bar.write(f"{name!r} was interrupted after {len(study.trials)} trials: run anew.")
         optuna.delete_study(study_name=name, storage=self.url)
         return None
 
@@ -205,6 +224,6 @@ class _Lab:
         if find_spec("optuna_dashboard") is not None:
             publish_report(study, saving=False)
         if seed == 0:
-            name = study.study_name.replace(" | ", ", ")
+            name = re.sub(r"[^\w ,.()-]", "_", study.study_name.replace(" | ", ", "))
             path = self.options.folder / f"{name}.html"
             path.write_text(html_report(study, saving=False), encoding="utf-8")

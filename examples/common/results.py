@@ -89,6 +89,11 @@ def _of(runs: Sequence[Run], way: str) -> list[Run]:
     return sorted((run for run in runs if run.way == way), key=lambda run: run.seed)
 
 
+def _ways(runs: Sequence[Run]) -> list[str]:
+    """Return the ways that there are runs of: there may be none with unrelated priors."""
+    return [way for way in WAYS if _of(runs, way)]
+
+
 def _reached(run: Run, aim: float, sign: float) -> int | None:
     """Return after how many trials a run is as good as ``aim``; None if it never is."""
     (there,) = np.nonzero(sign * run.best >= sign * aim)
@@ -111,12 +116,13 @@ def _costs(runs: Sequence[Run], way: str, sign: float) -> tuple[Array, Array]:
 def _table(runs: Sequence[Run], application: Application) -> str:
     n_seeds, n_trials = len(_of(runs, "without")), len(runs[0].best)
     lines = [
-        f"| {n_seeds} seeds, {n_trials} trials | trials to what it ends with without transfer "
+        f"| {_count(n_seeds, 'seed')}, {_count(n_trials, 'trial')} "
+        f"| trials to what it ends with without transfer "
         f"| seconds to it | seconds in all | {application.score} at the end "
         f"| {' | '.join(runs[0].tests)} |",
         "|---" * (5 + len(runs[0].tests)) + "|",
     ]
-    for way in WAYS:
+    for way in _ways(runs):
         own = _of(runs, way)
         trials, seconds = _costs(runs, way, _sign(application))
         n_reached = int(np.isfinite(trials).sum())
@@ -135,21 +141,26 @@ def _verdicts(runs: Sequence[Run], application: Application) -> str:
     sign = _sign(application)
     trials, seconds = _costs(runs, "transfer", sign)
     without = _of(runs, "without")
-    finals = {way: sign * np.array([run.best[-1] for run in _of(runs, way)]) for way in WAYS}
-    tests = {way: np.array([*map(_test, _of(runs, way))]) for way in WAYS}
+    ways = _ways(runs)
+    finals = {way: sign * np.array([run.best[-1] for run in _of(runs, way)]) for way in ways}
+    tests = {way: np.array([*map(_test, _of(runs, way))]) for way in ways}
     share = float(np.median(trials / [len(run.best) for run in without]))
     spent = float(np.median(seconds / [run.seconds[-1] for run in without]))
     better = tests["transfer"] - tests["without"]
-    lost = finals["unrelated"] - finals["without"]
-    lost_test = tests["unrelated"] - tests["without"]
-    lines = [
+    lines: list[tuple[bool | None, str]] = [
         (share <= 1 / 3, f"at most a third of the trials: {_percent(share)}"),
         (spent <= 1 / 2, f"at most half of the seconds: {_percent(spent)}"),
-        (better.mean() >= 0.0, f"test score not worse: by {_mean(better)}"),
-        (_is_within(lost), f"unrelated priors cost at most a standard error: {_mean(lost)}"),
-        (_is_within(lost_test), f"and so of the test score: {_mean(lost_test)}"),
+        (bool(better.mean() >= 0.0), f"test score not worse: by {_mean(better)}"),
     ]
-    return "\n".join(f"- {'yes' if holds else '**no**'}: {text}" for holds, text in lines)
+    if "unrelated" in ways:
+        lost = finals["unrelated"] - finals["without"]
+        lost_test = tests["unrelated"] - tests["without"]
+        lines += [
+            (_is_within(lost), f"unrelated priors cost at most a standard error: {_mean(lost)}"),
+            (_is_within(lost_test), f"and so of the test score: {_mean(lost_test)}"),
+        ]
+    words = {True: "yes", False: "**no**", None: "not known, of one seed"}
+    return "\n".join(f"- {words[holds]}: {text}" for holds, text in lines)
 
 
 def _test(run: Run) -> float:
@@ -157,16 +168,24 @@ def _test(run: Run) -> float:
     return next(iter(run.tests.values()))
 
 
-def _is_within(differences: Array) -> bool:
-    return bool(differences.mean() >= -_error(differences))
+def _is_within(differences: Array) -> bool | None:
+    """Return whether no more is lost than a standard error; None where there is none."""
+    error = _error(differences)
+    return None if error is None else bool(differences.mean() >= -error)
 
 
-def _error(values: Sequence[float] | Array) -> float:
-    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+def _error(values: Sequence[float] | Array) -> float | None:
+    """Return the standard error of the mean; None of one value."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
 
 
 def _mean(values: Sequence[float] | Array) -> str:
-    return f"{np.mean(values):.4f} ± {_error(values):.4f}"
+    error = _error(values)
+    return f"{np.mean(values):.4f} ± " + ("–" if error is None else f"{error:.4f}")
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def _median(values: Sequence[float] | Array) -> str:
@@ -185,7 +204,7 @@ def _draw(runs: Sequence[Run], application: Application, options: Options) -> No
     figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     by_trials, by_seconds = figure.subplots(1, 2, sharey=True)
-    for way in WAYS:
+    for way in _ways(runs):
         own = _of(runs, way)
         trials = np.arange(1.0, len(own[0].best) + 1.0)
         _line(by_trials, trials, np.array([run.best for run in own]), way)
@@ -196,9 +215,9 @@ def _draw(runs: Sequence[Run], application: Application, options: Options) -> No
     by_seconds.set_xlabel(f"seconds, on {options.device}")
     by_trials.set_ylabel(f"best {application.score} so far")
     by_trials.legend(frameon=False)
-    figure.suptitle(
-        f"{application.name}: mean ± standard error of {len(_of(runs, WAYS[0]))} seeds"
-    )
+    n_seeds = len(_of(runs, WAYS[0]))
+    shown = "mean ± standard error of " if n_seeds > 1 else ""
+    figure.suptitle(f"{application.name}: {shown}{_count(n_seeds, 'seed')}")
     figure.savefig(options.folder / "figure.png", dpi=90)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Sequence
 from dataclasses import dataclass
 import gzip
@@ -100,7 +101,7 @@ def inverted(images: Images) -> Images:
 def task(
     name: str,
     parts: tuple[Pair, Pair],
-    classes: Sequence[int],
+    classes: Collection[int],
     n_train: int,
     *,
     change: Sequence[Callable[[Images], Images]] = (),
@@ -111,15 +112,25 @@ def task(
 
     Args:
         name: Its name.
-        parts: All images: those to train on and validate by, those to test with.
+        parts: All images, grey values in [0, 1], and their classes: those to train on and
+            validate by, those to test with.
         classes: Those that are told apart.
         n_train: How many to train on.
         change: What becomes of the images.
         shuffled: Whether images get each other's labels, so that there is nothing to learn.
         device: Where they go.
+
+    Raises:
+        ValueError: Images have another shape or other values, or there are too few.
     """
+    classes = sorted(set(classes))
     rng = np.random.default_rng(0)
     (images, labels), (test_images, test_labels) = (_of_classes(p, classes) for p in parts)
+    if n_train >= len(images):
+        raise ValueError(
+            f"Task {name!r} wants {n_train} to train on, of {len(images)} images of classes "
+            f"{classes}, and others to validate by: lower n_train, or name more classes."
+        )
     order = rng.permutation(len(images))[: n_train + min(N_VALID, len(images) - n_train)]
     images, labels = images[order], labels[order]
     for function in change:
@@ -136,8 +147,13 @@ def task(
 
 
 def _of_classes(pair: Pair, classes: Sequence[int]) -> Pair:
-    """Return the images of some classes, which are numbered from 0."""
-    images, labels = pair
+    """Return the images of some classes, in order, which are numbered from 0."""
+    images, labels = map(np.asarray, pair)
     kept = np.isin(labels, classes)
-    numbers = np.searchsorted(np.sort(classes), labels[kept])
-    return images[kept], numbers.astype(np.int64)
+    images, labels = images[kept].astype(np.float32), labels[kept]
+    if images.ndim != 4 or not ((images >= 0) & (images <= 1)).all():
+        raise ValueError(
+            "Wanted images (n, channels, height, width) of values in [0, 1], got "
+            f"{images.shape} from {images.min(initial=0)} to {images.max(initial=0)}."
+        )
+    return images, np.searchsorted(classes, labels).astype(np.int64)

