@@ -1,4 +1,5 @@
 """Tune a recommender of comedies for women, after it was tuned for other users and other films.
+=============================================================================================
 
 .. image:: ../../../examples/recommendation/figure.png
 

@@ -1,4 +1,7 @@
 """Tune a Transformer that translates captions, after studies of other directions.
+===============================================================================
+
+.. image:: ../../../examples/translation/figure.png
 
 Three hundred and fifty English captions and their French translations are all there is. Others
 were translated earlier from English into German, from German into French and from Czech into
@@ -6,6 +9,8 @@ English. What is learned from: the values and the curves of trials, their second
 sentences are like, and the networks, whose subwords go by what they are. ``README.md`` beside
 this program says how to get the sentences.
 """
+
+# sphinx_gallery_thumbnail_path = '../examples/translation/figure.png'
 
 from __future__ import annotations
 
