@@ -147,7 +147,7 @@ def _opinion(records: Sequence[TrialRecord]) -> tuple[str, str]:
     told = [opinion(r.agreement, r.n_compared) for r in shown]
     clear = [found for found in told if found[0] not in (UNCLEAR, NOT_COMPARED)]
     told = [found for found in told if found[0] != NOT_COMPARED]
-    return (clear or told or [opinion({})])[0]
+    return (clear[:1] or told[-1:] or [opinion({})])[0]
 
 
 def _is_use(event: str) -> bool:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 from optuna_meta.reporting.summary import PriorReport
 from optuna_meta.reporting.summary import StudyReport
 from optuna_meta.reporting.text_style import TextStyle
+from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import SAME
 from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.agreement import UNLIKE
@@ -89,7 +90,7 @@ def _short(summary: StudyReport, style: TextStyle) -> Iterator[str]:
     yield f"Trust in the prior studies was {first:.2f} at first and is {last:.2f} now.{by}"
     kind, evidence = summary.opinion
     yield f"Agreement: {style.name(evidence, _EVENT)}."
-    if last < LEAST_TRUST <= first:
+    if last < LEAST_TRUST and (first >= LEAST_TRUST or kind != NOT_COMPARED):
         yield f"The study has gone on alone: {_ALONE.get(kind, _ALONE[UNCLEAR])}"
     reversed_ones = [style.name(p.name) for p in summary.priors if p.is_reversed]
     if reversed_ones:

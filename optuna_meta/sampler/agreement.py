@@ -37,6 +37,7 @@ _SECOND = 0.1  # That one is which the model, too, has used in reverse.
 _WEAK = 0.5  # A rank correlation below which a study is not much like another.
 _PERFECT = 0.999  # One that is taken for less than 1.
 _MOST_NAMED = 3
+_COUNTS = 0.05  # Of the largest weight: a study of less is noise, by what the others say of it.
 
 # Why a study may have gone on without its prior studies.
 SAME, UNLIKE, UNCLEAR = "no longer needed", "not like this study", "why is not clear"
@@ -44,8 +45,16 @@ NOT_COMPARED = "nothing to compare"
 
 
 def measured(suggestion: Suggestion, studies: Sequence[str]) -> dict[str, tuple[float, int]]:
-    """Return the rank correlations of those of T prior studies that have one, best first."""
-    known = [t for t in suggestion.order if not math.isnan(suggestion.agreement[t])]
+    """Return the rank correlations of those of T prior studies that have one, best first.
+
+    What looks like noise vouches for nothing: by chance it may agree best.
+    """
+    least = _COUNTS * float(suggestion.weights.max(initial=0.0))
+    known = [
+        t
+        for t in suggestion.order
+        if not math.isnan(suggestion.agreement[t]) and suggestion.weights[t] >= least
+    ]
     known.sort(key=lambda t: -suggestion.agreement[t])
     return {studies[t]: (float(suggestion.agreement[t]), suggestion.n_trials) for t in known}
 

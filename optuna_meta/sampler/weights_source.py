@@ -13,6 +13,7 @@ __all__ = ["SCRATCH", "source_of", "WEIGHTS_FROM_KEY"]
 WEIGHTS_FROM_KEY = "optuna_meta:weights_from"  # User attribute: record_lineage writes it.
 SCRATCH = "from scratch"
 _SEVERAL = "several studies"
+_LEAST_COPIED = 0.05  # Of a model's parameters: a model of which less was copied is a new one.
 
 
 def source_of(trial: FrozenTrial) -> tuple[str, str] | None:
@@ -30,3 +31,10 @@ def source_of(trial: FrozenTrial) -> tuple[str, str] | None:
     share = float(written.get("share", np.nan))
     name = next(iter(names)) if len(names) == 1 else _SEVERAL
     return name, f"{first}{more}; {share:.0%} of the parameters"
+
+
+def copied(trial: FrozenTrial) -> bool:
+    """Tell whether enough of a trial's weights came from others to speak of a start from them."""
+    written = trial.user_attrs.get(WEIGHTS_FROM_KEY)
+    share = written.get("share") if isinstance(written, Mapping) else None
+    return not isinstance(share, int | float) or share >= _LEAST_COPIED

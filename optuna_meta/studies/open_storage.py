@@ -76,7 +76,7 @@ def _opened_database(url: str) -> BaseStorage:
         tables = inspect(engine).get_table_names()
     finally:
         engine.dispose()
-    if "studies" in tables:
+    if "studies" in tables or not tables:
         return RDBStorage(url)
     is_mlflow = {"experiments", "runs"} <= set(tables)
     raise ValueError(

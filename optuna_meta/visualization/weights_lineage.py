@@ -13,6 +13,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from optuna_meta._typing import Array
+from optuna_meta.sampler.weights_source import copied
 from optuna_meta.sampler.weights_source import SCRATCH
 from optuna_meta.sampler.weights_source import source_of
 from optuna_meta.visualization.plotly_figure import COLORS
@@ -72,13 +73,19 @@ class Lineage:
 def lineage(trials: Sequence[FrozenTrial], values: Array, sign: float) -> Lineage:
     """Group n trials by the source of their weights, and compare each with scratch.
 
+    Where hardly any parameter fitted, a trial started from scratch whatever its start was called.
+
     Args:
         trials: The trials.
         values: Their values.  # (n,)
         sign: 1 where lower is better, -1 where higher is.
     """
     found = [source_of(trial) for trial in trials]
-    names = np.array([f[0] if f else SCRATCH for f in found], dtype=object)
+    from_others = [f is not None and copied(t) for f, t in zip(found, trials, strict=True)]
+    names = np.array(
+        [f[0] if f and is_so else SCRATCH for f, is_so in zip(found, from_others, strict=True)],
+        dtype=object,
+    )
     scratch = values[names == SCRATCH]
     start = float(np.median(scratch)) if len(scratch) else np.nan
     gains = []
