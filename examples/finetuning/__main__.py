@@ -1,11 +1,15 @@
 """Fine-tune a language model on new sentences, after smaller ones on others.
 ==========================================================================
 
+.. image:: ../../../examples/finetuning/figure.png
+
 Adapters (LoRA) of small transformers tell classes of sentences apart. Most prior studies are of
 a model of half the width and depth, some of the same. What is learned from: the values and the
 curves of trials, their seconds, what the sentences are like and how large the model is, and
 adapters of the same model. ``README.md`` beside this program says how to get the sentences.
 """
+
+# sphinx_gallery_thumbnail_path = '../examples/finetuning/figure.png'
 
 from __future__ import annotations
 
