@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import NewTask
 from optuna_meta.weights import ShortTraining
 from optuna_meta.weights.selection.short_training import Attempt
@@ -130,6 +131,25 @@ def test_what_is_kept_was_trained_at_the_chosen_rate_on_all_but_the_first_fold()
     assert attempt.trained is not None
     for name, tensor in model.state_dict().items():
         torch.testing.assert_close(attempt.trained.state[name], tensor, rtol=1e-6, atol=0.0)
+
+
+def test_what_is_kept_is_the_best_check_and_says_what_its_start_said() -> None:
+    """Of random classes a long training learns these alone: it is best before its first step."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(24, 4, generator=generator)
+    classes = torch.randint(3, (24,), generator=generator)
+    new = NewTask(build, inputs, classes, nn.functional.cross_entropy)
+    start = Checkpoint.from_model(build(), tags=["small"], extra={"width": 8})
+    attempt = Attempt(new, start, ShortTraining(steps=400, rates=[0.05], folds=2), 0)
+    attempt.misses(1)
+    losses = attempt.course(0.05, 0, 0)[:, 1]
+    assert losses.argmin() < len(losses) - 1
+    kept = attempt.trained
+    assert kept is not None and kept.metadata.extra["width"] == 8
+    assert tuple(kept.metadata.tags) == ("small",)
+    order = torch.randperm(24, generator=torch.Generator().manual_seed(0))
+    loss = new.judged(new.model(kept), order.tensor_split(2)[0]).loss
+    assert loss == pytest.approx(losses.min(), rel=1e-5)
 
 
 def test_where_every_rate_dies_nothing_is_kept() -> None:
