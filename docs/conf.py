@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from importlib.metadata import version as version_of
-import re
-from typing import Any
 
 
 project = "optuna-meta"
@@ -47,14 +45,3 @@ sphinx_gallery_conf = {
 }
 # The programs of applications are told apart by their folders.
 suppress_warnings = ["config.cache", "sphinx_gallery.duplicate_filename"]
-
-
-def underline_title(app: Any, page: str, source: list[str]) -> None:
-    """Make a title of the first line of an example's docstring, where a page has it."""
-    if page.startswith("gallery/"):
-        first = re.compile(r"^(\.\. _sphx_glr_gallery_.*\.py:\n\s*\n)(.+)$", re.M)
-        source[0] = first.sub(lambda m: f"{m[1]}{m[2]}\n{'=' * len(m[2])}", source[0], count=1)
-
-
-def setup(app: Any) -> None:
-    app.connect("source-read", underline_title)
