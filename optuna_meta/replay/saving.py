@@ -136,11 +136,9 @@ def estimate_saving(
         return None
     sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
     values = sign * np.array([t.value for t in complete], dtype=float)
-    if (
-        len(values) < _LEAST_TRIALS
-        or not np.isfinite(values).all()
-        or values.min() == values.max()
-    ):
+    if len(values) < _LEAST_TRIALS or not np.isfinite(values).all():
+        return None
+    if values.min() == values.max():
         return None
     best = complete[int(np.argmin(values))]
     n, goal = sum(t.number <= best.number for t in trials), float(values.min())

@@ -94,3 +94,12 @@ def test_a_trial_of_an_earlier_version_tells_what_it_has() -> None:
     study = recorded_study([record(0.9, leaned_on="a"), {}])
     assert "It leaned on `a`." in trial_text(study.trials[0], Markdown())
     assert trial_text(study.trials[1], Markdown()) == ""
+
+
+def test_a_start_of_which_hardly_anything_fitted_is_one_from_scratch() -> None:
+    started = weights_from("digits")
+    key = next(iter(started))
+    hardly = {key: {**started[key], "share": 0.01}}
+    study = recorded_study([hardly, started, {}], values=[0.1, 0.25, 1.0])
+    text = study_text(summarise(study), Markdown())
+    assert "| `digits` | 1 | 0.25 |" in text and "| from scratch | 2 |" in text

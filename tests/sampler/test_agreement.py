@@ -18,11 +18,13 @@ from optuna_meta.reporting.text_style import Markdown
 from optuna_meta.reporting.wording import study_text
 from optuna_meta.sampler.agreement import interval
 from optuna_meta.sampler.agreement import is_reverse
+from optuna_meta.sampler.agreement import measured
 from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.agreement import SAME
 from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.agreement import UNLIKE
+from optuna_meta.suggest.request import Suggestion
 from tests.toys import run
 
 
@@ -73,6 +75,14 @@ def test_the_best_of_many_is_more_often_good_by_chance() -> None:
     best = {"a": (0.6, 20), "b": (-0.72, 20)}
     assert opinion(best)[0] == SAME and opinion(best, 200)[0] == UNCLEAR
     assert is_reverse(best, "b", False) and not is_reverse(best, "b", False, 200)
+
+
+def test_what_weighs_next_to_nothing_vouches_for_nothing() -> None:
+    none = np.zeros(2)
+    suggestion = Suggestion(
+        none, 20, 0.5, np.array([0.99, 0.01]), none, np.array([0.1, 0.9]), order=(0, 1)
+    )
+    assert measured(suggestion, ["study", "noise"]) == {"study": (0.1, 20)}
 
 
 def test_without_prior_studies_there_is_nothing_to_agree_with() -> None:

@@ -119,7 +119,6 @@ def add_checkpoint(
     kept = _kept(trial, old.records, record, artifacts, top_k)
     plan = _planned(kept, old, owner, ids.listing)
     _note(trial, owner, [*dict.fromkeys([*ids, *plan.gone, *free])])
-
     record = replace(record, weights=artifacts.put(weights, ids.weights))
     if training is not None:
         record = replace(record, training=artifacts.put(training, ids.training))
