@@ -121,6 +121,7 @@ class TargetStudy:
             candidates=candidates,
             choices=choices,
             tried=np.isin(choices, list(used)),
+            starts=history.starts[reports.places],
             n_ahead=self._turn(running, plans),
         )
 
