@@ -134,7 +134,10 @@ def play(
         told: What it is told of each on its way.  # (n, S)
     """
     sampler = optuna.samplers.RandomSampler(seed=0)
-    study = optuna.create_study(direction=table.direction, sampler=sampler, pruner=pruner)
+    # A name, since Hyperband draws brackets by it.
+    study = optuna.create_study(
+        study_name=table.name, direction=table.direction, sampler=sampler, pruner=pruner
+    )
     distributions, n_epochs = table.distributions(), table.values.shape[1]
     budget = _FULL_TRIALS * n_epochs
     budget_seconds = table.seconds[order[:_FULL_TRIALS], -1].sum()
