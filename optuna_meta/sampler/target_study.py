@@ -115,6 +115,7 @@ class TargetStudy:
             inherited_conditions(fitted, space, rows[whole], proven),
             constraint_values=reports.constraint_values,
             measured=reports.measured,
+            deviations=reports.deviations,
             failed=rows[history.failed],
             whole=whole[reports.places],
             outcomes=(*self.objectives, *map(Outcome.constraint, keys)),

@@ -54,6 +54,8 @@ class SuggestRequest:
         tried: Which of the candidates an earlier trial has run or will run.  # (C,)
         measured: Which values trials came to, and not only what is likely of them; all if
             ``None``.  # (n,)
+        deviations: How far values may be off that are only likely, 0 for the others; nowhere if
+            ``None``.  # (n, K)
         whole: Which trials asked for all parameters that they would ever ask for, and did not
             fail half-way; all if ``None``.  # (n,)
         failed: Trials that ended without a value; none if ``None``.  # (f, D)
@@ -76,6 +78,7 @@ class SuggestRequest:
     choices: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # (C,)
     tried: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))  # (C,)
     measured: NDArray[np.bool_] | None = None  # (n,)
+    deviations: Array | None = None  # (n, K)
     whole: NDArray[np.bool_] | None = None  # (n,)
     failed: Array | None = None  # (f, D)
     starts: NDArray[np.int64] | None = None  # (n,)
@@ -128,6 +131,7 @@ class SuggestRequest:
             values=self.values[kept],
             constraint_values=self.constraint_values[kept],
             measured=None if self.measured is None else self.measured[kept],
+            deviations=None if self.deviations is None else self.deviations[kept],
             whole=None if self.whole is None else self.whole[kept],
             starts=None if self.starts is None else self.starts[kept],
         )
