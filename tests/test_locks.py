@@ -56,7 +56,13 @@ def test_a_failure_leaves_it_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
     monkeypatch.undo()
     found: list[bool] = []
-    thread = threading.Thread(target=lambda: found.append(lock._lock.acquire(timeout=1.0)))
+
+    def other() -> None:
+        found.append(lock._lock.acquire(timeout=1.0))
+        if found[0]:
+            lock._lock.release()  # Else no later fork would come back: each waits for the lock.
+
+    thread = threading.Thread(target=other)
     thread.start()
     thread.join()
     assert found == [True]
