@@ -2,7 +2,8 @@
 
 Told of each: the share of runs that keep the best of the first 40 configurations and the epochs
 that these took; at the epochs, and at the seconds, of 20 full trials how much lower its regret is
-than without pruning, and in which share of runs it is higher.
+than without pruning, and in which share of runs it is higher. Of the share of runs that keep the
+best, the 95 % interval of Clopper and Pearson is told, which takes runs to be independent.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 import optuna
 from optuna.pruners import BasePruner
 import pandas as pd
+from scipy.stats import beta
 
 from benchmarks import commands
 from benchmarks.pruning import curves
@@ -132,7 +134,10 @@ def play(
         told: What it is told of each on its way.  # (n, S)
     """
     sampler = optuna.samplers.RandomSampler(seed=0)
-    study = optuna.create_study(direction=table.direction, sampler=sampler, pruner=pruner)
+    # A name, since Hyperband draws brackets by it.
+    study = optuna.create_study(
+        study_name=table.name, direction=table.direction, sampler=sampler, pruner=pruner
+    )
     distributions, n_epochs = table.distributions(), table.values.shape[1]
     budget = _FULL_TRIALS * n_epochs
     budget_seconds = table.seconds[order[:_FULL_TRIALS], -1].sum()
@@ -191,7 +196,7 @@ _HEAD = (
 
 
 def _line(name: str, runs: pd.DataFrame) -> str:
-    cells = [name, f"{runs.kept.mean():.3f}", f"{runs.share.mean():.3f}"]
+    cells = [name, _share_of(int(runs.kept.sum()), len(runs)), f"{runs.share.mean():.3f}"]
     for column in ("by_epochs", "by_seconds"):
         gain = runs[f"{column}_none"] - runs[column]
         gain = gain.clip(-10.0, 10.0)  # a run that ends nothing in time
@@ -199,3 +204,10 @@ def _line(name: str, runs: pd.DataFrame) -> str:
         cells += [f"{gain.mean():+.3f} ± {error:.3f}", f"{(gain < -1e-9).mean():.3f}"]
     cells.append(f"{runs.milliseconds.median():.2f}")
     return "| " + " | ".join(cells) + " |"
+
+
+def _share_of(k: int, n: int) -> str:
+    """Return so many of n runs as a share, with its interval."""
+    low, high = beta.ppf([0.025, 0.975], [k, k + 1], [n - k + 1, n - k])
+    ends = 0.0 if k == 0 else low, 1.0 if k == n else high
+    return f"{k / n:.3f} ({ends[0]:.2f} to {ends[1]:.2f})"

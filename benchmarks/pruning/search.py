@@ -98,6 +98,7 @@ def run(source: Source, job: Job) -> dict[str, Any]:
         by_epochs = reached(steps, [s.epochs for s in steps], n * n_epochs)
         by_seconds = reached(steps, [s.seconds for s in steps], n * seconds)
         row |= {f"epochs {n}": table.regret(by_epochs), f"seconds {n}": table.regret(by_seconds)}
+        row[f"begun {n}"] = sum(s.epochs <= n * n_epochs for s in steps)
     return row
 
 
@@ -153,13 +154,26 @@ def _of_suite(suite: str, rows: pd.DataFrame) -> str:
         errors = found.std() / np.sqrt(len(found)) if len(found) > 1 else 0.0 * found.mean()
         cells = [f"{found[c].mean():.3f} ± {errors[c]:.3f}" for c in columns]
         lines.append(f"| {sampler} / {pruner} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *_paired(rows)]) + "\n"
+    return "\n".join([*lines, "", *_paired(rows), "", *_begun(rows)]) + "\n"
+
+
+def _begun(rows: pd.DataFrame) -> list[str]:
+    """Return how many trials ended, stopped or not, within the epochs, a line a pair."""
+    columns = [c for c in rows.columns if c.startswith("begun")]
+    return [
+        f"- {sampler}/{pruner}: "
+        + ", ".join(f"{runs[c].mean():.1f} trials within the epochs of{c[5:]}" for c in columns)
+        for (sampler, pruner), runs in rows.groupby(["sampler", "pruner"], sort=False)
+    ]
 
 
 # Each with what it is compared with, run by run: lower is better.
 _QUESTIONS = [
     ("tpe/meta", "epochs 40", "tpe/none", "epochs 40"),
     ("meta/meta", "epochs 13", "meta/none", "epochs 40"),
+    ("meta/meta", "epochs 13", "meta/none", "epochs 13"),
+    ("meta/meta", "epochs 20", "meta/none", "epochs 40"),
+    ("meta/meta", "epochs 20", "meta/none", "epochs 20"),
     ("meta/meta", "epochs 40", "meta/none", "epochs 40"),
     ("meta-cost/none", "seconds 20", "meta/none", "seconds 20"),
 ]
@@ -171,7 +185,8 @@ def _paired(rows: pd.DataFrame) -> list[str]:
     lines = []
     for ours, at, theirs, when in _QUESTIONS:
         if {ours, theirs} <= set(runs.index.get_level_values("pair")):
-            off = (runs.loc[ours][at] - runs.loc[theirs][when]).clip(-10.0, 10.0)
+            found, other = runs.loc[ours][at], runs.loc[theirs][when]
+            off = found.clip(upper=10.0) - other.clip(upper=10.0)
             error = off.std() / np.sqrt(len(off)) if len(off) > 1 else 0.0
             text = f"{ours} at {at} less {theirs} at {when}: {off.mean():+.3f} ± {error:.3f}"
             lines.append(f"- {text}")

@@ -205,7 +205,8 @@ def report(rows: pd.DataFrame) -> str:
             lines.append(f"| {sampler} | {found.trials.mean():.0f} | {' | '.join(cells)} |")
         ours = runs.pop("meta-cost", None)
         for sampler, theirs in runs.items() if ours is not None else ():
-            off = [(ours[c] - theirs[c]).clip(-10.0, 10.0) for c in columns]
+            # Clipped before, as neither may have ended anything in time.
+            off = [ours[c].clip(upper=10.0) - theirs[c].clip(upper=10.0) for c in columns]
             lines.append(f"| meta-cost less {sampler} | | {' | '.join(map(_shown, off))} |")
     return "\n".join(lines) + "\n"
 

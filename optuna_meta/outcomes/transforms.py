@@ -13,6 +13,7 @@ __all__ = [
     "log_slopes",
     "rank_normal",
     "unwarp_objective",
+    "warped_deviations",
     "warp_constraint",
     "warp_objective",
 ]
@@ -76,6 +77,22 @@ def log_slopes(values: Array, tail: float) -> float:
     spread = _compressed(scaled, median, unit).std()
     slopes = np.log1p(excess).sum() + len(values) * np.log(unit * spread)
     return float(-slopes - len(values) * np.log(np.abs(values).max()))
+
+
+def warped_deviations(values: Array, deviations: Array, tail: float = 0.0) -> Array:
+    """Return how far :func:`warp_objective` of values may be off where these may be.  # (n,)
+
+    Args:
+        values: The values, lower is better.  # (n,)
+        deviations: Their standard deviations.  # (n,)
+        tail: As there.
+    """
+    if not deviations.any() or values.min() == values.max():
+        return np.zeros(len(values))
+    scaled, median, unit = _scaled(values, tail)
+    off = np.minimum(deviations / np.abs(values).max(), _FARTHEST_TOLD)
+    reach = _compressed(scaled + off, median, unit) - _compressed(scaled - off, median, unit)
+    return np.asarray(0.5 * reach / _compressed(scaled, median, unit).std())
 
 
 def unwarp_objective(values: Array, warped: Array, tail: float = 0.0) -> Array:

@@ -3,7 +3,8 @@
 Complete trials keep their values. Failed trials and NaN are left out, as Optuna's own samplers do.
 A pruned trial gets the final value that its curve makes likely: the quantile it held, at the last
 step that it shares with complete trials, among their final values, and beyond the worst of them in
-proportion: where hopeless trials are stopped, all that are complete are good.
+proportion: where hopeless trials are stopped, all that are complete are good. How far it may be
+off is what complete trials were off by, had they been stopped there.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from optuna_meta.outcomes.transforms import finite_values
 __all__ = ["Reports", "TrialTable"]
 
 _FARTHEST = 2.0  # Behind the worst final, of their reach.
+_LARGEST = 1e150  # Deviation, whose square is finite.
+_PRESUMED = 1.0  # Peers of whom the curve said nothing: few real ones must not vouch alone.
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Reports:
         values: Values of the K objectives, lower is better, finite.  # (n, K)
         constraint_values: Values of the J constraints, NaN where a trial reports none.  # (n, J)
         measured: Which values trials came to, and not only what is likely of them.  # (n,)
+        deviations: How far the values may be off, standard deviations: 0 where measured.  # (n, K)
     """
 
     places: NDArray[np.int64]  # (n,)
     values: Array  # (n, K)
     constraint_values: Array  # (n, J)
     measured: NDArray[np.bool_]  # (n,)
+    deviations: Array  # (n, K)
 
 
 class TrialTable:
@@ -99,27 +104,35 @@ class TrialTable:
         values = np.array(self._values, dtype=float).reshape(len(self), len(self._signs))
         measured = ~np.isnan(values).any(axis=1)
         values[measured] = _finite_columns(values[measured])
+        deviations = np.zeros(values.shape)
         if self._cut:
+            cut = list(self._cut)
             for k in range(len(self._signs)):
-                values[list(self._cut), k] = self._likely_values(k, values[measured, k])
+                likely = self._likely_values(k, values[measured, k])
+                values[cut, k], deviations[cut, k] = zip(*likely, strict=True)
         known = np.flatnonzero(~np.isnan(values).any(axis=1))
         places = known[np.argsort(np.array(self._numbers)[known], kind="stable")]
         return Reports(
-            places, _finite_columns(values[places]), self._limits(keys)[places], measured[places]
+            places,
+            _finite_columns(values[places]),
+            self._limits(keys)[places],
+            measured[places],
+            deviations[places],
         )
 
-    def _likely_values(self, k: int, finals: Array) -> list[float]:
-        """Return the likely final values of pruned trials in objective k."""
+    def _likely_values(self, k: int, finals: Array) -> list[tuple[float, float]]:
+        """Return the likely final values of pruned trials in objective k, and deviations."""
         middle = float(np.median(finals)) if len(finals) else -math.inf
         worst = float(finals.max(initial=-math.inf))
+        spread = _deviation(finals)
         found = []
         for place, curves in self._cut.items():
             likely = self._peers[k].likely_final(curves[k])
             # Nothing to compare with: a pruner stops what is worse than the middle.
             if likely is None:  # Nor better than its curve.
-                found.append(max(middle, self._lows[place][k]))
+                found.append((max(middle, self._lows[place][k]), spread))
             else:
-                found.append(likely if math.isfinite(likely) else worst)
+                found.append(likely if math.isfinite(likely[0]) else (worst, spread))
         return found
 
     def _limits(self, keys: Sequence[str]) -> Array:
@@ -136,6 +149,7 @@ class _Peers:
 
     def __init__(self) -> None:
         self._by_step: dict[int, tuple[list[float], list[float]]] = {}
+        self._ended: dict[int, list[tuple[float, float]]] = {}  # The same, in pairs.
 
     def add(self, curve: Mapping[int, float], final: float) -> None:
         """Keep a complete trial's curve and final value (lower is better)."""
@@ -143,9 +157,13 @@ class _Peers:
             values, finals = self._by_step.setdefault(step, ([], []))
             insort(values, value)
             insort(finals, math.inf if math.isinf(final) else final)
+            self._ended.setdefault(step, []).append((value, final))
 
-    def likely_final(self, curve: Mapping[int, float]) -> float | None:
-        """Return the final that a curve makes likely; ``None`` if it shares no step with any."""
+    def likely_final(self, curve: Mapping[int, float]) -> tuple[float, float] | None:
+        """Return the final that a curve makes likely, and how far it may be off.
+
+        ``None`` if it shares no step with any.
+        """
         for step in sorted(curve, reverse=True):
             if step in self._by_step:
                 values, finals = self._by_step[step]
@@ -153,9 +171,27 @@ class _Peers:
                 # its final.
                 place = bisect_left(values, curve[step])
                 if place < len(finals):
-                    return finals[place]
-                return finals[-1] + _beyond(curve[step], values, finals)
+                    return finals[place], self._off(step)
+                # What is beyond them is a guess, as far as it goes.
+                beyond = _beyond(curve[step], values, finals)
+                return finals[-1] + beyond, math.hypot(self._off(step), beyond)
         return None
+
+    def _off(self, step: int) -> float:
+        """Return how far complete trials ended from where their rank at a step has them."""
+        values, finals = self._by_step[step]
+        off = [finals[bisect_left(values, v)] - f for v, f in self._ended[step]]
+        known = np.array([o for o in off if math.isfinite(o)])
+        spread = _deviation(np.array(finals))
+        total = _PRESUMED * spread**2 + float(known @ known)
+        return math.sqrt(total / (_PRESUMED + len(known)))
+
+
+def _deviation(finals: Array) -> float:
+    """Return the standard deviation of the finite ones of final values (n,)."""
+    known = finals[np.isfinite(finals)]
+    size = float(np.abs(known).max(initial=0.0)) or 1.0  # Squares of the largest would overflow.
+    return min(float(np.std(known / size)) * size, _LARGEST) if len(known) else 0.0
 
 
 def _beyond(value: float, values: Sequence[float], finals: Sequence[float]) -> float:

@@ -20,6 +20,9 @@ from optuna_meta.sampler.agreement import is_reverse
 from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.agreement import UNCLEAR
+from optuna_meta.sampler.drops import Drop
+from optuna_meta.sampler.drops import drops
+from optuna_meta.sampler.drops import IN_USE
 from optuna_meta.sampler.events import study_events
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
@@ -31,8 +34,6 @@ from optuna_meta.visualization.weights_lineage import SourceGain
 
 
 __all__ = ["PriorReport", "prior_reports", "saving_of", "StudyReport", "summarise"]
-
-_IN_USE = 0.02  # Least share.
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class PriorReport:
         n_led: How many trials had it as the first of their shares.
         agreement: The last rank correlation with the study's own trials, and of how many; ``None``
             where none is recorded.
-        dropped_at: Number of the trial from which it was left and did not come back; ``None``
-            where it was not.
-        is_reversed: Whether the study's trials showed its order to be the reverse of theirs, and
-            later ones did not show the opposite.
+        dropped: When it was left, if it did not come back.
+        is_reversed: Whether the study's trials from scratch showed its order to be the reverse of
+            theirs, and later ones did not show the opposite.
+        is_unclear: Whether only trials did that started from trained weights, which may be why.
     """
 
     name: str
@@ -57,8 +58,9 @@ class PriorReport:
     last_share: float
     n_led: int
     agreement: tuple[float, int] | None
-    dropped_at: int | None = None
+    dropped: Drop | None = None
     is_reversed: bool = False
+    is_unclear: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class StudyReport:
         n_probes: Tests of the prior studies.
         priors: The prior studies, those that helped most first.
         events: Number of a trial, and what had happened before it.
+        is_from_scratch: Whether prior studies were compared with trials from scratch.
         saving: What cold starts need for the best value, if it was estimated.
         gains: By source of the trials' weights; empty where none was recorded.
     """
@@ -89,53 +92,51 @@ class StudyReport:
     n_probes: int
     priors: tuple[PriorReport, ...]
     events: tuple[tuple[int, str], ...]
+    is_from_scratch: bool
     saving: Saving | None
     gains: tuple[SourceGain, ...]
 
 
-def prior_reports(
-    records: Sequence[TrialRecord], events: Sequence[tuple[int, str]]
-) -> tuple[PriorReport, ...]:
+def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
     """Gather what records say of each prior study that any of them names.
 
     Args:
         records: Of the trials, in order.
-        events: Numbers of trials and what had happened before them, as
-            :func:`optuna_meta.study_events` returns them.
     """
     named = [name for record in records for name in (*record.shares, *record.agreement)]
     led = [record.leaned_on for record in records if record.leaned_on]
-    uses = {
-        event.partition(": ")[2]: (number, event) for number, event in events if _is_use(event)
-    }
-    found = []
-    for name in dict.fromkeys([*named, *led, *uses]):
+    left, found = drops(records), []
+    for name in dict.fromkeys([*named, *led, *left]):
         shares = [record.shares.get(name, 0.0) for record in records]
         agreement = [r.agreement[name] for r in records if name in r.agreement]
-        number, last = uses.get(name, (None, ""))
+        is_reversed = _is_reversed(records, name, from_scratch=True)
         prior = PriorReport(
             name,
             float(np.mean(shares)),
             shares[-1],
             led.count(name),
             agreement[-1] if agreement else None,
-            number if _kind(last) == "dropped" else None,
-            _is_reversed(records, name),
+            left.get(name),
+            is_reversed,
+            not is_reversed and _is_reversed(records, name, from_scratch=False),
         )
         found.append(prior)
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
 
 
-def _kind(event: str) -> str:
-    return event.partition(": ")[0]
+def _is_reversed(records: Sequence[TrialRecord], name: str, from_scratch: bool) -> bool:
+    """Tell whether trials showed a study's order to be the reverse, and none the opposite.
 
-
-def _is_reversed(records: Sequence[TrialRecord], name: str) -> bool:
-    """Tell whether trials showed a study's order to be the reverse, and none the opposite."""
+    Args:
+        records: Of the trials, in order.
+        name: The study's.
+        from_scratch: Whether trials from scratch are asked, or others.
+    """
     seen, is_used_so = False, False
     for record in records:
-        is_used_so |= record.shares.get(name, 0.0) <= -_IN_USE
-        seen |= is_reverse(record.agreement, name, is_used_so, record.n_compared)
+        is_used_so |= record.shares.get(name, 0.0) <= -IN_USE
+        if record.is_from_scratch == from_scratch:
+            seen |= is_reverse(record.agreement, name, is_used_so, record.n_compared)
     last = next((r.agreement[name] for r in reversed(records) if name in r.agreement), None)
     return seen and last is not None and last[0] < 0.0
 
@@ -148,10 +149,6 @@ def _opinion(records: Sequence[TrialRecord]) -> tuple[str, str]:
     clear = [found for found in told if found[0] not in (UNCLEAR, NOT_COMPARED)]
     told = [found for found in told if found[0] != NOT_COMPARED]
     return (clear[:1] or told[-1:] or [opinion({})])[0]
-
-
-def _is_use(event: str) -> bool:
-    return _kind(event) in ("dropped", "back")
 
 
 def saving_of(study: Study, sampler: BaseSampler, saving: Saving | bool) -> Saving | None:
@@ -172,7 +169,6 @@ def summarise(study: Study, saving: Saving | None = None) -> StudyReport:
     trials = [t for t in study.get_trials(deepcopy=False) if t.state in FINISHED]
     records = [record for record in map(read_record, trials) if record is not None]
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    events = study_events(study)
     best = _best(complete, study) if len(study.directions) == 1 else None
     return StudyReport(
         study.study_name,
@@ -182,8 +178,9 @@ def summarise(study: Study, saving: Saving | None = None) -> StudyReport:
         (records[0].trust, records[-1].trust) if records else None,
         _opinion(records),
         sum(record.is_probe for record in records),
-        prior_reports(records, events),
-        events,
+        prior_reports(records),
+        study_events(study),
+        records[-1].is_from_scratch if records else True,
         saving,
         _gains(complete, study),
     )

@@ -12,6 +12,7 @@ from optuna_meta.reporting.summary import PriorReport
 from optuna_meta.reporting.summary import StudyReport
 from optuna_meta.reporting.text_style import TextStyle
 from optuna_meta.sampler.agreement import NOT_COMPARED
+from optuna_meta.sampler.agreement import OF_WEIGHTS
 from optuna_meta.sampler.agreement import SAME
 from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.agreement import UNLIKE
@@ -90,11 +91,19 @@ def _short(summary: StudyReport, style: TextStyle) -> Iterator[str]:
     yield f"Trust in the prior studies was {first:.2f} at first and is {last:.2f} now.{by}"
     kind, evidence = summary.opinion
     yield f"Agreement: {style.name(evidence, _EVENT)}."
+    if not summary.is_from_scratch:
+        yield OF_WEIGHTS
     if last < LEAST_TRUST and (first >= LEAST_TRUST or kind != NOT_COMPARED):
         yield f"The study has gone on alone: {_ALONE.get(kind, _ALONE[UNCLEAR])}"
     reversed_ones = [style.name(p.name) for p in summary.priors if p.is_reversed]
     if reversed_ones:
         yield f"In reverse order to this study: {', '.join(reversed_ones)}."
+    unclear_ones = [style.name(p.name) for p in summary.priors if p.is_unclear]
+    if unclear_ones:
+        yield (
+            f"In reverse order to its trials from trained weights: {', '.join(unclear_ones)}. "
+            "Whether these are reversed, or the weights make the difference, is not clear."
+        )
     if summary.n_probes:
         yield f"Trials that tested the prior studies: {summary.n_probes}."
 
@@ -115,7 +124,12 @@ def _helped(prior: PriorReport, most: float) -> bool:
     """
     counts = prior.share >= _MUCH * most if most > 0.0 else bool(prior.n_led)
     is_against = prior.agreement is not None and prior.agreement[0] <= 0.0
-    return counts and not is_against and (prior.dropped_at is None or prior.n_led > 0)
+    return counts and not is_against and (not _was_refuted(prior) or prior.n_led > 0)
+
+
+def _was_refuted(prior: PriorReport) -> bool:
+    """Tell whether a prior study was left alone: with all others, it may have done its part."""
+    return prior.dropped is not None and not prior.dropped.is_alone
 
 
 def _prior_table(summary: StudyReport, style: TextStyle) -> str:
@@ -148,13 +162,10 @@ def _agreement(prior: PriorReport) -> str:
 def _state(prior: PriorReport, most: float) -> str:
     """Say what became of a prior study, where the greatest mean share of any is ``most``."""
     parts = ["reversed"] if prior.is_reversed else []
-    if prior.dropped_at is not None:
-        parts.append(f"dropped at trial {prior.dropped_at}")
-    if parts:
-        return ", ".join(parts)
-    if _helped(prior, most):
-        return "helped"
-    return "little say" if prior.share > 0.0 else "no say"
+    parts += ["reversed or not: unclear"] if prior.is_unclear else []
+    parts += ["helped"] if _helped(prior, most) else []
+    parts += [str(prior.dropped)] if prior.dropped is not None else []
+    return ", ".join(parts) or ("little say" if prior.share > 0.0 else "no say")
 
 
 def _saved(summary: StudyReport, style: TextStyle) -> str:

@@ -1,7 +1,9 @@
 """Whether prior studies agree with a study's own trials: what a rank correlation shows of it.
 
 Trust tells how far the next trial rests on prior studies. It falls where they mislead, and also
-where the own trials know more: how the own trials came out tells one from the other.
+where the own trials know more: how the own trials came out tells one from the other. What suits a
+training from scratch may be wrong for one that starts from trained weights, and the reverse: only
+trials from scratch show a study's order to be reversed.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import math
 from scipy.special import ndtri
 
 from optuna_meta._html import bounded
+from optuna_meta.suggest.comparison import ENOUGH
 from optuna_meta.suggest.request import Suggestion
 
 
@@ -22,6 +25,7 @@ __all__ = [
     "measured",
     "NOT_COMPARED",
     "opinion",
+    "OF_WEIGHTS",
     "SAME",
     "UNCLEAR",
     "UNLIKE",
@@ -30,7 +34,6 @@ __all__ = [
 # Rank correlation of what each prior study expects with what own trials came to, on how many.
 Agreement = Mapping[str, tuple[float, int]]
 
-_ENOUGH = 8  # Trials: the interval is that of many, and fewer say little.
 _AGREES = 0.05  # Probability that any of the prior studies is said to agree by chance.
 _REVERSED = 0.01  # That one is called reversed: it is looked for at every trial.
 _SECOND = 0.1  # That one is which the model, too, has used in reverse.
@@ -42,6 +45,10 @@ _COUNTS = 0.05  # Of the largest weight: a study of less is noise, by what the o
 # Why a study may have gone on without its prior studies.
 SAME, UNLIKE, UNCLEAR = "no longer needed", "not like this study", "why is not clear"
 NOT_COMPARED = "nothing to compare"
+OF_WEIGHTS = (
+    "Own trials started from trained weights, each start's are compared with one another: what is "
+    "best from scratch may be worst from there, so no prior study can be called reversed."
+)
 
 
 def measured(suggestion: Suggestion, studies: Sequence[str]) -> dict[str, tuple[float, int]]:
@@ -50,13 +57,10 @@ def measured(suggestion: Suggestion, studies: Sequence[str]) -> dict[str, tuple[
     What looks like noise vouches for nothing: by chance it may agree best.
     """
     least = _COUNTS * float(suggestion.weights.max(initial=0.0))
-    known = [
-        t
-        for t in suggestion.order
-        if not math.isnan(suggestion.agreement[t]) and suggestion.weights[t] >= least
-    ]
-    known.sort(key=lambda t: -suggestion.agreement[t])
-    return {studies[t]: (float(suggestion.agreement[t]), suggestion.n_trials) for t in known}
+    found, n_trials, _ = suggestion.compared
+    counting = [t for t in suggestion.order if suggestion.weights[t] >= least]
+    known = sorted((t for t in counting if not math.isnan(found[t])), key=lambda t: -found[t])
+    return {studies[t]: (float(found[t]), n_trials) for t in known}
 
 
 def interval(correlation: float, n_trials: int, wrong: float = 0.05) -> tuple[float, float]:
@@ -65,7 +69,7 @@ def interval(correlation: float, n_trials: int, wrong: float = 0.05) -> tuple[fl
     By Fisher's transformation, with the variance of Bonett and Wright (2000), as if the trials
     were independent; before eight of them it may be anything.
     """
-    if n_trials < _ENOUGH or math.isnan(correlation):
+    if n_trials < ENOUGH or math.isnan(correlation):
         return -1.0, 1.0
     r = max(-_PERFECT, min(_PERFECT, correlation))
     reach = float(ndtri(1.0 - wrong / 2)) * math.sqrt((1.0 + r**2 / 2) / (n_trials - 3))
@@ -74,6 +78,8 @@ def interval(correlation: float, n_trials: int, wrong: float = 0.05) -> tuple[fl
 
 def is_reverse(agreement: Agreement, name: str, is_used_so: bool, n_compared: int = 0) -> bool:
     """Tell whether a prior study's order is the reverse of how the own trials came out.
+
+    Where these did not start from scratch, that may be the weights' doing.
 
     Args:
         agreement: Of prior studies.
@@ -101,7 +107,7 @@ def opinion(agreement: Agreement, n_compared: int = 0) -> tuple[str, str]:
     known = {n: (r, m) for n, (r, m) in agreement.items() if not math.isnan(r)}
     if not known:
         return NOT_COMPARED, "no prior study could be compared with the own trials"
-    if max((m for _, m in known.values()), default=0) < _ENOUGH:
+    if max((m for _, m in known.values()), default=0) < ENOUGH:
         return UNCLEAR, "too few own trials to tell whether prior studies agree with them"
     wrong = _AGREES / max(len(known), n_compared)
     names = sorted(known, key=lambda name: -known[name][0])

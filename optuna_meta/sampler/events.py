@@ -15,6 +15,7 @@ from optuna_meta.sampler.agreement import measured
 from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.agreement import UNCLEAR
+from optuna_meta.sampler.drops import IN_USE
 from optuna_meta.sampler.preflight import Preflight
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["new_events", "study_events"]
 
-_IN_USE = 0.02  # Least share.
 _IDLE = 3  # Suggestions in a row without it make a drop; one may look elsewhere.
 _FEW = 24  # Prior studies, of which also one that never was of use is dropped.
 
@@ -59,7 +59,9 @@ def new_events(
     events += _of_say(told, suggestion, agreement)
     if suggestion.trust >= LEAST_TRUST and not suggestion.is_probe:
         events += _of_use(records, told, suggestion, studies)
-    return [*events, *_of_order(records, told, suggestion, studies, agreement)]
+    if suggestion.compared.is_from_scratch:
+        events += _of_order(records, told, suggestion, studies, agreement)
+    return events
 
 
 def study_events(study: Study) -> tuple[tuple[int, str], ...]:
@@ -98,7 +100,7 @@ def _of_use(
     studies: Sequence[str],
 ) -> Iterator[str]:
     """Yield which studies are of no use any more, and which are again."""
-    now = {studies[t] for t in suggestion.order if abs(suggestion.shares[t]) >= _IN_USE}
+    now = {studies[t] for t in suggestion.order if abs(suggestion.shares[t]) >= IN_USE}
     before = [_in_use(r) for r in records if r.shares and not r.is_probe]
     lately = set().union(now, *before[len(before) - _IDLE + 1 :])
     once = set().union(*before, [studies[t] for t in suggestion.order[:_FEW]])
@@ -139,13 +141,13 @@ def _of_order(
     for t in suggestion.order:
         name = studies[t]
         shares = [suggestion.shares[t], *(record.shares.get(name, 0.0) for record in records)]
-        event, is_used_so = f"reversed: {name}", min(shares) <= -_IN_USE
+        event, is_used_so = f"reversed: {name}", min(shares) <= -IN_USE
         if event not in told and is_reverse(agreement, name, is_used_so):
             yield event
 
 
 def _in_use(record: TrialRecord) -> set[str]:
-    return {name for name, share in record.shares.items() if abs(share) >= _IN_USE}
+    return {name for name, share in record.shares.items() if abs(share) >= IN_USE}
 
 
 def _last(told: Sequence[str], *beginnings: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import copy
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 import math
 from typing import Any
 
@@ -15,14 +16,18 @@ from optuna.study import StudyDirection
 
 from optuna_meta._html import bounded
 from optuna_meta._html import html_table
+from optuna_meta.sampler.agreement import OF_WEIGHTS
 from optuna_meta.sampler.agreement import opinion
+from optuna_meta.sampler.drops import Drop
+from optuna_meta.sampler.drops import drops
 from optuna_meta.sampler.record import predicted_of
+from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
 
 
-__all__ = ["Explanation", "PriorInfluence", "previewed"]
+__all__ = ["Explanation", "PriorInfluence", "previewed", "with_drops"]
 
 _MOST_SHOWN = 30  # Prior studies in a text.
 
@@ -44,6 +49,7 @@ class PriorInfluence:
             what the prior studies say of each other; ``None`` of a past trial.
         close_in: Meta-features by which its data set is close to the target's, if it weighs more
             for that; the most relevant first.
+        dropped: When it was left, if it has been and has not come back.
     """
 
     study: str
@@ -52,6 +58,7 @@ class PriorInfluence:
     n_trials: int = 0
     prior_weight: float | None = None
     close_in: tuple[str, ...] = ()
+    dropped: Drop | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Explanation:
         weights_from: The checkpoint that a past trial's model started from; ``None`` where no
             trial of the study has recorded any (``optuna_meta.weights.record_lineage``).
         n_compared: Of how many prior studies ``priors`` are some; 0 if they are all.
+        is_from_scratch: Whether agreement is that of trials whose models started from scratch.
     """
 
     source: str
@@ -89,6 +97,7 @@ class Explanation:
     events: tuple[str, ...] = ()
     weights_from: str | None = None
     n_compared: int = 0
+    is_from_scratch: bool = True
 
     @property
     def agreement(self) -> str:
@@ -106,7 +115,7 @@ class Explanation:
             width = max(len("prior study"), *map(len, names))
             lines.append(f"{'prior study':{width}}   share   agreement  prior weight")
             for name, p in zip(names, shown, strict=True):
-                closeness = f"  close in {', '.join(p.close_in)}" if p.close_in else ""
+                closeness = f"  {notes}" if (notes := _notes(p)) else ""
                 cells = f"{_share(p):>6}  {_agreement(p):>10}  {_weight(p):>12}"
                 lines.append(f"{name:{width}}  {cells}{closeness}")
         if len(self.priors) > _MOST_SHOWN:
@@ -121,11 +130,8 @@ class Explanation:
         )
 
     def _repr_html_(self) -> str:
-        header = ["prior study", "share", "agreement", "prior weight", "close in"]
-        rows = [
-            [p.study, _share(p), _agreement(p), _weight(p), ", ".join(p.close_in)]
-            for p in self.priors
-        ]
+        header = ["prior study", "share", "agreement", "prior weight", ""]
+        rows = [[p.study, _share(p), _agreement(p), _weight(p), _notes(p)] for p in self.priors]
         return html_table(" · ".join(self._head()), header, rows)
 
     def _head(self) -> list[str]:
@@ -137,6 +143,7 @@ class Explanation:
         ]
         if self.agreement:
             lines.append(f"agreement: {self.agreement}")
+            lines += [] if self.is_from_scratch else [OF_WEIGHTS]
         if self.weights_from is not None:
             lines.append(f"weights: {self.weights_from}")
         for mean, low, high in self.predicted:
@@ -161,11 +168,24 @@ def _weight(p: PriorInfluence) -> str:
     return "-" if p.prior_weight is None else f"{p.prior_weight:.2f}"
 
 
+def _notes(p: PriorInfluence) -> str:
+    """Say by what a prior study is close, and when it was left."""
+    closeness = [f"close in {', '.join(p.close_in)}"] if p.close_in else []
+    return "; ".join([*closeness, *([] if p.dropped is None else [str(p.dropped)])])
+
+
 def _shown(params: Mapping[str, Any]) -> str:
     if not params:
         return "drawn at random"
     texts = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in params.items())
     return bounded(", ".join(texts), 1000)
+
+
+def with_drops(explanation: Explanation, records: Sequence[TrialRecord]) -> Explanation:
+    """Return an explanation that tells when prior studies were left, by a study's records."""
+    left = drops(records)
+    priors = tuple(replace(p, dropped=left.get(p.study)) for p in explanation.priors)
+    return replace(explanation, priors=priors)
 
 
 def previewed(
@@ -193,13 +213,14 @@ def _explanation(
     directions: Sequence[StudyDirection],
 ) -> Explanation:
     names, model = suggester.fitted.study_names, suggester.model(request.outcomes[0])
+    compared = suggestion.compared
     silent = np.argsort(-suggestion.weights, kind="stable").tolist()
     priors = tuple(
         PriorInfluence(
             names[t],
             float(suggestion.shares[t]) if suggestion.leading is not None else 0.0,
-            _known(suggestion.agreement[t]),
-            suggestion.n_trials,
+            _known(compared.correlations[t]),
+            compared.n_trials,
             float(suggestion.weights[t]),
             _close_in(suggester, names[t], request),
         )
@@ -215,6 +236,7 @@ def _explanation(
         model.similarity.relevant() if model.similarity else {},
         predicted=predicted_of(suggestion, directions),
         beats=suggestion.beats,
+        is_from_scratch=compared.is_from_scratch,
     )
 
 

@@ -25,6 +25,8 @@ from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.weights_source import start_numbers
+from optuna_meta.sampler.weights_source import start_of
 from optuna_meta.space.search_space import Space
 
 
@@ -44,6 +46,7 @@ class History:
         self._records: dict[int, TrialRecord] = {}
         self._keys: set[Hashable] = set()
         self._numbers: list[int] = []
+        self._starts: list[str] = []
         self._is_whole: list[bool] = []
         self._has_failed: list[bool] = []
         self._n_complete = 0
@@ -61,6 +64,7 @@ class History:
         """Read one more finished trial."""
         self._keys.add(key_of(trial))
         self._numbers.append(trial.number)
+        self._starts.append(start_of(trial))
         self._has_failed.append(has_failed(trial))
         self._ranges.add(trial)
         if record := read_record(trial):
@@ -86,6 +90,11 @@ class History:
     def numbers(self) -> NDArray[np.int64]:
         """The trials' numbers.  # (n,)"""
         return np.array(self._numbers, dtype=np.int64)
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """What each trial's model started from, as a number; 0 is scratch.  # (n,)"""
+        return start_numbers(self._starts)
 
     @property
     def whole(self) -> NDArray[np.bool_]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import math
 from typing import TYPE_CHECKING
@@ -11,6 +13,8 @@ from optuna.trial import FrozenTrial
 from optuna_meta._html import bounded
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.pruning.judge import Verdict
+from optuna_meta.sampler.drops import Drop
+from optuna_meta.sampler.drops import drops
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import PriorInfluence
 from optuna_meta.sampler.plan import plan_of
@@ -53,21 +57,13 @@ def explain_trial(study: Study, number: int) -> Explanation:
             f"Trial {number} of study {bounded(study.study_name)!r} has no record of why it is "
             "what it is: no MetaSampler chose it, or one of a version that kept none."
         )
-    plan, told = plan_of(trial), dict.fromkeys([*record.shares, *record.agreement])
-    missing = 0.0 if record.shares else math.nan
-    if record.leaned_on is not None:
-        told = dict.fromkeys([record.leaned_on, *told])
-    priors = tuple(
-        PriorInfluence(
-            name, record.shares.get(name, missing), *record.agreement.get(name, (None, 0))
-        )
-        for name in told
-    )
+    plan, before = plan_of(trial), (t for t in trials if t.number <= number)
+    left = drops([read for t in before if (read := read_record(t))])
     return Explanation(
         record.source,
         record.trust,
         trial.params or (plan.params if plan else {}),
-        priors,
+        tuple(_influences(record, left)),
         reason_of(record.source, _n_before(trial, trials)),
         {},
         number,
@@ -75,7 +71,18 @@ def explain_trial(study: Study, number: int) -> Explanation:
         events=_told(record, trial),
         weights_from=_weights_of(trial, trials),
         n_compared=record.n_compared,
+        is_from_scratch=record.is_from_scratch,
     )
+
+
+def _influences(record: TrialRecord, left: Mapping[str, Drop]) -> Iterator[PriorInfluence]:
+    """Yield what prior studies did that are recorded on a trial, or were left before."""
+    leading = [record.leaned_on] if record.leaned_on is not None else []
+    missing = 0.0 if record.shares else math.nan
+    for name in dict.fromkeys([*leading, *record.shares, *record.agreement, *left]):
+        correlation, n_trials = record.agreement.get(name, (None, 0))
+        share = record.shares.get(name, missing)
+        yield PriorInfluence(name, share, correlation, n_trials, dropped=left.get(name))
 
 
 def _weights_of(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> str | None:

@@ -49,6 +49,8 @@ class TrialRecord:
             ``reversed``, ``alone``, ``together`` and ``cold``.
         cost: What it was expected to cost; ``None`` where costs did not count.
         n_compared: Of how many prior studies ``agreement`` names some.
+        is_from_scratch: Whether ``agreement`` is that of trials whose models started from scratch;
+            of others each start's trials are compared with one another.
     """
 
     number: int
@@ -62,6 +64,7 @@ class TrialRecord:
     events: tuple[str, ...] = ()
     cost: float | None = None
     n_compared: int = 0
+    is_from_scratch: bool = True
 
 
 def read_record(trial: FrozenTrial) -> TrialRecord | None:
@@ -85,6 +88,7 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
         tuple(written.get("events", ())),
         written.get("cost"),
         int(written.get("compared", 0)),
+        not written.get("warm", False),
     )
 
 
@@ -113,6 +117,8 @@ def record_of(
     }
     if len(agreement) > _MOST_NAMED:
         record["compared"] = len(agreement)
+    if agreement and not suggestion.compared.is_from_scratch:
+        record["warm"] = True
     record["predicted"] = [list(map(_short, p)) for p in predicted_of(suggestion, directions)]
     return {key: value for key, value in record.items() if value not in ({}, [])}
 

@@ -24,6 +24,7 @@ from optuna_meta._optuna import quiet_study
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import previewed
+from optuna_meta.sampler.explanation import with_drops
 from optuna_meta.sampler.knowledge import Knowledge
 from optuna_meta.sampler.past_trial import explain_trial
 from optuna_meta.sampler.plan import Offer
@@ -235,7 +236,7 @@ class MetaSampler(BaseSampler):
         """
         if trial is not None:
             return explain_trial(study, trial)
-        return self._previewed(study, 1)[0]
+        return with_drops(self._previewed(study, 1)[0], self._known.state(study).records)
 
     def preview(
         self, study: Study | Mapping[str, BaseDistribution], n: int = 5

@@ -45,4 +45,6 @@ class StudyModel:
         """Condition a copy of an objective's model on the finished trials."""
         rows = self.request.rows
         model = self.transfer(objective).copy()
-        return model.condition(self.request.space, rows, self.values(objective), rows[:0])
+        off = None if self.request.deviations is None else self.request.deviations[:, objective]
+        values = self.values(objective)
+        return model.condition(self.request.space, rows, values, rows[:0], off)

@@ -115,12 +115,14 @@ class TargetStudy:
             inherited_conditions(fitted, space, rows[whole], proven),
             constraint_values=reports.constraint_values,
             measured=reports.measured,
+            deviations=reports.deviations,
             failed=rows[history.failed],
             whole=whole[reports.places],
             outcomes=(*self.objectives, *map(Outcome.constraint, keys)),
             candidates=candidates,
             choices=choices,
             tried=np.isin(choices, list(used)),
+            starts=history.starts[reports.places],
             n_ahead=self._turn(running, plans),
         )
 

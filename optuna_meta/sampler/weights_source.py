@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 
-__all__ = ["SCRATCH", "source_of", "WEIGHTS_FROM_KEY"]
+__all__ = ["SCRATCH", "source_of", "start_numbers", "start_of", "WEIGHTS_FROM_KEY"]
 
 WEIGHTS_FROM_KEY = "optuna_meta:weights_from"  # User attribute: record_lineage writes it.
 SCRATCH = "from scratch"
@@ -33,7 +35,19 @@ def source_of(trial: FrozenTrial) -> tuple[str, str] | None:
     return name, f"{first}{more}; {share:.0%} of the parameters"
 
 
-def copied(trial: FrozenTrial) -> bool:
+def start_of(trial: FrozenTrial) -> str:
+    """Return the study that a trial's weights came from; :data:`SCRATCH` where too few did."""
+    source = source_of(trial)
+    return source[0] if source is not None and _is_copied(trial) else SCRATCH
+
+
+def start_numbers(starts: Sequence[str]) -> NDArray[np.int64]:
+    """Number what trials started from, as :func:`start_of` names it; 0 is scratch.  # (n,)"""
+    numbers = {name: i for i, name in enumerate(dict.fromkeys([SCRATCH, *starts]))}
+    return np.array([numbers[name] for name in starts], dtype=np.int64)
+
+
+def _is_copied(trial: FrozenTrial) -> bool:
     """Tell whether enough of a trial's weights came from others to speak of a start from them."""
     written = trial.user_attrs.get(WEIGHTS_FROM_KEY)
     share = written.get("share") if isinstance(written, Mapping) else None

@@ -182,7 +182,8 @@ def translate_cells(cells: Array, source: Dimension, target: Dimension) -> Array
         return target.cells(numbers)
     # A number that was encoded and decoded differs from the choice by rounding.
     choices = np.array([as_number(choice) for choice in target.choices or ()])
-    same = np.isclose(numbers[:, None], choices, rtol=1e-9, atol=0.0)
+    with np.errstate(over="ignore"):  # Of the largest floats: infinite, and not close.
+        same = np.isclose(numbers[:, None], choices, rtol=1e-9, atol=0.0)
     found = np.where(same.any(axis=1), same.argmax(axis=1), UNSEEN)
     return np.where(np.isnan(cells), np.nan, found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,10 @@ from optuna_meta.outcomes.transforms import unwarp_objective
 from optuna_meta.outcomes.transforms import warp_objective
 from optuna_meta.space.search_space import Space
 from optuna_meta.suggest.acquisition import AcquisitionFunction
+from optuna_meta.suggest.comparison import compared
+from optuna_meta.suggest.comparison import Comparison
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
-from optuna_meta.suggest.shares import agreement
 from optuna_meta.suggest.shares import counted_once
 from optuna_meta.suggest.shares import groups
 from optuna_meta.suggest.shares import likeness
@@ -42,6 +44,26 @@ _TELLING = 3  # Trials that tell a unit: two values always lie on a line.
 _NINETY_PERCENT = 1.645  # Deviations on either side that hold so much of a normal variable.
 
 
+class _Part(NamedTuple):
+    """What one objective says of a row and of all T prior studies.
+
+    Args:
+        weights: Of each study before any trial.  # (T,)
+        signed: What each helped, times the trust.  # (T,)
+        order: Those asked, by their index, most helpful first.
+        compared: How far each agrees with the target's trials.
+        predicted: Mean and interval, where trials tell a unit.
+        beats: Share of a study's trials that it is expected to beat, where any was asked.
+    """
+
+    weights: Array  # (T,)
+    signed: Array  # (T,)
+    order: list[int]
+    compared: Comparison
+    predicted: tuple[float, float, float] | None
+    beats: float | None
+
+
 def accounted(
     row: Array,
     request: SuggestRequest,
@@ -60,52 +82,76 @@ def accounted(
         model_of: The model of an outcome.
         studies: Names of all T prior studies.
     """
-    index = {name: t for t, name in enumerate(studies)}
-    n_objectives = acquisition.n_objectives
-    weights, signed, agreed, asked = np.zeros((4, len(studies)))
-    order: list[int] = []
-    predicted, beaten = [], []
-    for k, (outcome, posterior) in enumerate(
-        zip(request.outcomes[:n_objectives], acquisition.posteriors, strict=False)
-    ):
-        model = model_of(outcome)
-        tasks = np.array([index[name] for name in model.fitted.task_names], dtype=np.int64)
-        weights[tasks] += model.weights / n_objectives
-        values = request.values[:, k][~np.isnan(request.values[:, k])]
-        chosen = _inputs(row[None], posterior, request.space)
-        predicted.append(_predicted(posterior, chosen, values))
-        tasks = tasks[posterior.active]
-        if posterior.full.task_weights.any():
-            beaten.append(float(ndtr(-chosen.Z[0] @ posterior.full.task_weights)))
-        shares = _shares(posterior, chosen, inputs[k], values)
-        signed[tasks] += posterior.trust * shares.signed / n_objectives
-        order += tasks[shares.order].tolist()
-        known = agreement(posterior.full.observed.Z[: posterior.full.n_trials], values)
-        agreed[tasks] += np.nan_to_num(known)
-        asked[tasks] += np.isfinite(known)
-    if n_objectives > 1:
+    posteriors = acquisition.posteriors[: acquisition.n_objectives]
+    parts = [
+        _part(row, k, request, posterior, inputs[k], model_of(request.outcomes[k]), studies)
+        for k, posterior in enumerate(posteriors)
+    ]
+    signed = np.mean([part.signed for part in parts], axis=0)
+    order = [t for part in parts for t in part.order]
+    if len(parts) > 1:
         order.sort(key=lambda t: -abs(signed[t]))
-    trust = float(np.mean([p.trust for p in acquisition.posteriors[:n_objectives]]))
-    is_probe = any(p.is_probe for p in acquisition.posteriors[:n_objectives])
-    agreed = np.divide(agreed, asked, out=np.full(len(studies), np.nan), where=asked > 0)
+    beats = [part.beats for part in parts if part.beats is not None]
     return Suggestion(
         row,
         len(request.rows),
-        trust,
-        weights,
+        float(np.mean([posterior.trust for posterior in posteriors])),
+        np.mean([part.weights for part in parts], axis=0),
         signed,
-        agreed,
+        _together([part.compared for part in parts]),
         tuple(dict.fromkeys(order)),
-        tuple(p for p in predicted if p is not None),
-        float(np.mean(beaten)) if beaten else None,
-        is_probe,
+        tuple(part.predicted for part in parts if part.predicted is not None),
+        float(np.mean(beats)) if beats else None,
+        any(posterior.is_probe for posterior in posteriors),
     )
 
 
 def nothing_asked(n_trials: int, trust: float, n_studies: int) -> Suggestion:
     """Say of the row of a space without parameters that it owes nothing to anybody."""
-    none, unknown = np.zeros(n_studies), np.full(n_studies, np.nan)
+    none = np.zeros(n_studies)
+    unknown = Comparison(np.full(n_studies, np.nan), 0, True)
     return Suggestion(np.zeros(0), n_trials, trust, none, none, unknown)
+
+
+def _part(
+    row: Array,
+    k: int,
+    request: SuggestRequest,
+    posterior: OutcomePosterior,
+    pool: Inputs,
+    model: TransferModel,
+    studies: Sequence[str],
+) -> _Part:
+    """Say why a row (D,) was chosen by objective k."""
+    index = {name: t for t, name in enumerate(studies)}
+    tasks = np.array([index[name] for name in model.fitted.task_names], dtype=np.int64)
+    asked, known = tasks[posterior.active], ~np.isnan(request.values[:, k])
+    values, full = request.values[known, k], posterior.full
+    chosen = _inputs(row[None], posterior, request.space)
+    shares = _shares(posterior, chosen, pool, values)
+    seen = compared(full.observed.Z[: full.n_trials], values, request.started[known])
+    weights, signed, correlations = np.zeros((3, len(studies)))
+    weights[tasks], signed[asked] = model.weights, posterior.trust * shares.signed
+    correlations[:] = np.nan
+    correlations[asked] = seen.correlations
+    beats = float(ndtr(-chosen.Z[0] @ full.task_weights)) if full.task_weights.any() else None
+    return _Part(
+        weights,
+        signed,
+        asked[shares.order].tolist(),
+        seen._replace(correlations=correlations),
+        _predicted(posterior, chosen, values),
+        beats,
+    )
+
+
+def _together(found: Sequence[Comparison]) -> Comparison:
+    """Return the means of the correlations that objectives know."""
+    every = np.array([comparison.correlations for comparison in found])
+    n_known = np.isfinite(every).sum(axis=0)
+    unknown = np.full(every.shape[1], np.nan)
+    means = np.divide(np.nan_to_num(every).sum(axis=0), n_known, out=unknown, where=n_known > 0)
+    return found[0]._replace(correlations=means)
 
 
 def _inputs(rows: Array, posterior: OutcomePosterior, space: Space) -> Inputs:

@@ -17,6 +17,7 @@ from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.rows import beyond
 from optuna_meta.space.search_space import Space
+from optuna_meta.suggest.comparison import Comparison
 from optuna_meta.surrogate.padding import representative
 
 
@@ -53,9 +54,13 @@ class SuggestRequest:
         tried: Which of the candidates an earlier trial has run or will run.  # (C,)
         measured: Which values trials came to, and not only what is likely of them; all if
             ``None``.  # (n,)
+        deviations: How far values may be off that are only likely, 0 for the others; nowhere if
+            ``None``.  # (n, K)
         whole: Which trials asked for all parameters that they would ever ask for, and did not
             fail half-way; all if ``None``.  # (n,)
         failed: Trials that ended without a value; none if ``None``.  # (f, D)
+        starts: What each trial's model started from, as a number; 0 is scratch, which it is for
+            all if ``None``.  # (n,)
         penalty: What to take off the logarithms of the scores of rows (M, D), (M,); nothing if
             ``None``.
         n_ahead: How many running trials choose before this one, by the same trials as it.
@@ -73,8 +78,10 @@ class SuggestRequest:
     choices: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # (C,)
     tried: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))  # (C,)
     measured: NDArray[np.bool_] | None = None  # (n,)
+    deviations: Array | None = None  # (n, K)
     whole: NDArray[np.bool_] | None = None  # (n,)
     failed: Array | None = None  # (f, D)
+    starts: NDArray[np.int64] | None = None  # (n,)
     n_ahead: int = 0
     penalty: Callable[[Array], Array] | None = field(default=None, compare=False)
 
@@ -82,6 +89,12 @@ class SuggestRequest:
     def is_whole(self) -> NDArray[np.bool_]:
         """Which trials did not fail half-way.  # (n,)"""
         return np.ones(len(self.rows), dtype=bool) if self.whole is None else self.whole
+
+    @property
+    def started(self) -> NDArray[np.int64]:
+        """What each trial's model started from, as a number; 0 is scratch.  # (n,)"""
+        scratch = np.zeros(len(self.rows), dtype=np.int64)
+        return scratch if self.starts is None else self.starts
 
     @property
     def is_inside(self) -> NDArray[np.bool_]:
@@ -118,7 +131,9 @@ class SuggestRequest:
             values=self.values[kept],
             constraint_values=self.constraint_values[kept],
             measured=None if self.measured is None else self.measured[kept],
+            deviations=None if self.deviations is None else self.deviations[kept],
             whole=None if self.whole is None else self.whole[kept],
+            starts=None if self.starts is None else self.starts[kept],
         )
 
     def with_pending(self, suggestion: Suggestion) -> SuggestRequest:
@@ -143,8 +158,7 @@ class Suggestion:
         trust: Posterior probability that the prior studies inform the target.
         weights: Weight of each prior study before any trial.  # (T,)
         shares: What each prior study helped, negative where in reverse; see ``shares.py``.  # (T,)
-        agreement: Rank correlation of what each expects with the target's own trials; NaN where
-            unknown.  # (T,)
+        compared: How far each agrees with the target's own trials.
         order: The prior studies that were asked, by their index, most helpful first.
         predicted: Mean and 90 % interval of each objective, lower is better, where trials tell
             its unit.
@@ -163,7 +177,7 @@ class Suggestion:
     trust: float
     weights: Array  # (T,)
     shares: Array  # (T,)
-    agreement: Array  # (T,)
+    compared: Comparison
     order: tuple[int, ...] = ()
     predicted: tuple[tuple[float, float, float], ...] = ()
     beats: float | None = None

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 
 
-__all__ = ["Shares", "agreement", "counted_once", "groups", "likeness", "shares_of"]
+__all__ = ["Shares", "counted_once", "groups", "likeness", "shares_of"]
 
 _ALIKE = 0.7  # Correlation of two studies' expectations from which on they say much the same ...
 _COPIES = 0.98  # ... and from which on they are one study told twice.
-_LEAST_TRIALS = 3  # Two values always lie on a line.
 _ROUNDING = 1e-9
 
 
@@ -95,35 +94,3 @@ def shares_of(
     signed = by_group[firsts] * within
     order = np.lexsort((-np.abs(signed), firsts, -np.abs(by_group)[firsts]))
     return Shares(signed, order)
-
-
-def agreement(Z: Array, y: Array) -> Array:
-    """Return the rank correlation (T,) of studies' expectations (n, T) with values (n,).
-
-    NaN where one of them expects no difference, or there are too few trials to tell.
-    """
-    if len(y) < _LEAST_TRIALS:
-        return np.full(Z.shape[1], np.nan)
-    ranks = _ranks(np.column_stack([Z, y]))
-    centred = ranks - ranks.mean(axis=0)
-    norms = np.sqrt(np.einsum("nt,nt->t", centred, centred))
-    norms = norms[:-1] * norms[-1]
-    products = centred[:, -1] @ centred[:, :-1]
-    unknown = np.full(len(norms), np.nan)
-    return np.asarray(np.divide(products, norms, out=unknown, where=norms > _ROUNDING))
-
-
-def _ranks(columns: Array) -> Array:
-    """Return the ranks (n, T) in each column; equal values share theirs."""
-    order = np.argsort(columns, axis=0, kind="stable")
-    ordered = np.take_along_axis(columns, order, axis=0)
-    places = np.broadcast_to(np.arange(len(columns))[:, None], columns.shape)
-    rises = ordered[1:] > ordered[:-1]
-    first, last = np.zeros(columns.shape, dtype=int), np.full(columns.shape, len(columns) - 1)
-    first[1:] = np.where(rises, places[1:], 0)
-    last[:-1] = np.where(rises, places[:-1], len(columns) - 1)
-    first = np.maximum.accumulate(first, axis=0)
-    last = np.minimum.accumulate(last[::-1], axis=0)[::-1]
-    ranks = np.empty(columns.shape)
-    np.put_along_axis(ranks, order, 0.5 * (first + last), axis=0)
-    return ranks

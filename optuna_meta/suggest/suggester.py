@@ -150,9 +150,9 @@ class Suggester:
     ) -> tuple[AcquisitionFunction, list[Inputs]]:
         """Return the acquisition after the request's trials, and the pool's inputs for it."""
         posteriors, inputs = [], []
-        for outcome, rows, values in _observations(request):
+        for outcome, rows, values, off in _observations(request):
             model = self.model(outcome)
-            posterior = model.condition(request.space, rows, values, request.pending)
+            posterior = model.condition(request.space, rows, values, request.pending, off)
             inputs.append(pool.inputs(model, posterior))
             if not outcome.is_constraint:
                 posterior = posterior.probing_if_due(inputs[-1])
@@ -251,17 +251,20 @@ def _left(scores: Array, rows: Array, request: SuggestRequest, is_tried: bool) -
     return scores
 
 
-def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Array]]:
-    """Yield each outcome with the trials (n, D) that report it, and their values (n,).
+def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Array, Array]]:
+    """Yield each outcome with the trials (n, D) that report it, their values and deviations (n,).
 
     Where trials have failed, that none does is a constraint more. Pre-emption strikes good
     configurations as often as others, and then the values tell nothing but noise; out of memory
     strikes always in the same place. A success with the configuration of a failure overrules it.
     """
     columns = np.hstack([request.values, request.constraint_values]).T
-    for outcome, values in zip(request.outcomes, columns, strict=True):
+    deviations = np.zeros(columns.shape)
+    if request.deviations is not None:
+        deviations[: request.values.shape[1]] = request.deviations.T
+    for outcome, values, off in zip(request.outcomes, columns, deviations, strict=True):
         known = ~np.isnan(values)
-        yield outcome, request.rows[known], values[known]
+        yield outcome, request.rows[known], values[known], off[known]
     if request.failed is not None and len(request.failed):
         again = repeats_of(request.rows)(request.failed)
         failed = request.failed[~again][-MOST_TRIALS:]
@@ -269,7 +272,7 @@ def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Arr
         nothing = np.full((_UNTRIED, request.rows.shape[1]), np.nan)
         rows = np.vstack([request.rows, nothing, failed])
         values = np.where(np.arange(len(rows)) < len(rows) - len(failed), -1.0, 1.0)
-        yield FAILURE, rows, values
+        yield FAILURE, rows, values, np.zeros(len(rows))
 
 
 def _seen(request: SuggestRequest) -> Callable[[Array], NDArray[np.bool_]]:

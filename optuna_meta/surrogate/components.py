@@ -143,7 +143,7 @@ class Posterior:
     precision: float
 
 
-def posterior(h: Component, K: Array, y: Array, m: Array) -> Posterior:
+def posterior(h: Component, K: Array, y: Array, m: Array, own: Array) -> Posterior:
     """Condition one component.
 
     Args:
@@ -152,12 +152,13 @@ def posterior(h: Component, K: Array, y: Array, m: Array) -> Posterior:
             # (n + p, n + p)
         y: Values of the finished trials.  # (n,)
         m: Its mean there, b m(x).  # (n,)
+        own: Variances of trials whose values are uncertain, beside the noise.  # (n + p,)
     """
     n, n_all = len(y), len(K)
     if n_all == 0:
         empty = np.zeros(0)
         return Posterior(h, 0.0, 1.0, np.zeros((0, 0)), empty, 0.0, empty, empty, 1.0)
-    L = _cholesky(K + h.noise**2 * np.eye(n_all))
+    L = _cholesky(K + np.diag(h.noise**2 + own))
     ones = dpotrs(L, np.ones(n_all), lower=True)[0]
     if n == 0:
         return Posterior(h, 0.0, 1.0, L, np.zeros(0), 0.0, np.zeros(0), ones, float(ones.sum()))

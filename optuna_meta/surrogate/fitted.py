@@ -156,6 +156,8 @@ class FittedPrior:
     def of(self, outcome: Outcome) -> FittedPrior:
         """Return the surrogates of the tasks of one outcome."""
         same = [i for i, task in enumerate(self.prior.tasks) if task.outcome.matches(outcome)]
+        if len(same) == len(self):  # Nothing to copy.
+            return self
         return self.select(np.array(same, dtype=np.int64))
 
     def without(self, names: Iterable[str]) -> FittedPrior:

@@ -242,6 +242,7 @@ def condition(
     task_weights: Array,
     scales: Scales,
     pending: Inputs | None = None,
+    noises: Array | None = None,
 ) -> MixtureGP:
     """Condition the mixture on the target's trials.
 
@@ -252,12 +253,17 @@ def condition(
         task_weights: w, sum 1.  # (T,)
         scales: The residual's length scales.
         pending: Inputs of running trials: they narrow the variance and leave the mean alone.
+        noises: Deviations of the finished trials' own, beside the components' noise.  # (n,)
     """
     inputs = observed if pending is None else _joined(observed, pending)
     kinds = [h.residual_kind for h in components]
     relations = _Relations.of(inputs, inputs, task_weights, scales, kinds)
     m = observed.Z @ task_weights
-    posteriors = tuple(posterior(h, relations.covariance(h), y, h.slope * m) for h in components)
+    own = np.zeros(len(inputs.X))  # Variances.
+    own[: len(y)] = 0.0 if noises is None else noises**2
+    posteriors = tuple(
+        posterior(h, relations.covariance(h), y, h.slope * m, own) for h in components
+    )
     # Equal values are no evidence: nothing tells a plateau of good ones from one of bad ones.
     informative = len(y) > 1 and np.ptp(y) > 0.0
     evidence = [p.log_evidence if informative else 0.0 for p in posteriors]

@@ -17,6 +17,7 @@ from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.outcomes.transforms import log_slopes
 from optuna_meta.outcomes.transforms import warp_constraint
 from optuna_meta.outcomes.transforms import warp_objective
+from optuna_meta.outcomes.transforms import warped_deviations
 from optuna_meta.space.search_space import Space
 from optuna_meta.surrogate.components import Component
 from optuna_meta.surrogate.components import components
@@ -164,7 +165,12 @@ class TransferModel:
         return replace(self, _known=(self._known[0], dict(self._known[1])), _learned=None)
 
     def condition(
-        self, space: Space, rows: Array, values: Array, pending: Array
+        self,
+        space: Space,
+        rows: Array,
+        values: Array,
+        pending: Array,
+        deviations: Array | None = None,
     ) -> OutcomePosterior:
         """Condition on the target's trials.
 
@@ -173,14 +179,17 @@ class TransferModel:
             rows: Finished trials that report the outcome.  # (n, D)
             values: What they report, lower is better.  # (n,)
             pending: Running trials.  # (p, D)
+            deviations: How far the values may be off, where they are only likely.  # (n,)
         """
+        off = np.zeros(len(values)) if deviations is None else deviations
         observed = Inputs(self._expected(space, rows), design(rows, space))
-        learned = self._learn(space, observed, values)
+        learned = self._learn(space, observed, values, off)
         y = self._warp(values, learned.tail)
         active = active_tasks(self.weights, observed.Z, y)
         fitted = self.fitted if len(active) == len(self.fitted) else self.fitted.select(active)
         waiting = _inputs(fitted, pending, space) if len(pending) else None
-        model = self._mixture(learned, active, observed, y, waiting)
+        noises = self._warp_deviations(values, off, learned.tail)
+        model = self._mixture(learned, active, observed, y, noises, waiting)
         return OutcomePosterior(model, model, fitted, active, space, learned.tail)
 
     def _mixture(
@@ -189,43 +198,51 @@ class TransferModel:
         active: NDArray[np.int64],
         observed: Inputs,
         y: Array,
+        noises: Array,
         pending: Inputs | None = None,
     ) -> MixtureGP:
         weights = self.weights[active] / (self.weights[active].sum() or 1.0)
         inputs = Inputs(observed.Z[:, active], observed.X)
-        return condition(learned.components, inputs, y, weights, learned.scales, pending)
+        return condition(learned.components, inputs, y, weights, learned.scales, pending, noises)
 
     def _warp(self, values: Array, tail: float) -> Array:
         if self.outcome.is_constraint:
             return warp_constraint(values)
         return warp_objective(values, tail)
 
+    def _warp_deviations(self, values: Array, deviations: Array, tail: float) -> Array:
+        is_certain = self.outcome.is_constraint or not deviations.any()
+        return np.zeros(len(values)) if is_certain else warped_deviations(values, deviations, tail)
+
     def _trust_in(self, space: Space) -> float:
         """Return the trust before any trial; none where no parameter is shared with any prior."""
         return 0.0 if set(space.names).isdisjoint(self.fitted.space.names) else self.trust
 
-    def _learn(self, space: Space, observed: Inputs, values: Array) -> _Learned:
+    def _learn(self, space: Space, observed: Inputs, values: Array, off: Array) -> _Learned:
         """Learn what the first trials tell; later ones are waited for until they can tell more.
 
         Args:
             space: The target's space.
             observed: What all studies expect of the trials, and these' design.
             values: Their values.  # (n,)
+            off: How far these may be off.  # (n,)
         """
         n = _last_milestone(len(values))
-        observed, values = observed.select(np.arange(n)), values[:n]
-        key = repr(space) + repr((observed.X.tobytes(), values.tobytes()))
+        observed, values, off = observed.select(np.arange(n)), values[:n], off[:n]
+        key = repr(space) + repr((observed.X.tobytes(), values.tobytes(), off.tobytes()))
         if self._learned is None or self._learned[0] != key:
             # By their ends: the difference of the largest floats overflows.
             differ = n >= _ENOUGH_TO_TELL and values.min() < values.max()
             tells = differ and self._trust_in(space) > 0.0
             n_tails = len(_TAILS) if n <= _ENOUGH_TO_BEND else 2
             tails = _TAILS[: n_tails if tells and not self.outcome.is_constraint else 1]
-            found = [self._learn_with(tail, space, observed, values) for tail in tails]
+            found = [self._learn_with(tail, space, observed, values, off) for tail in tails]
             self._learned = key, max(found, key=lambda learned: learned.log_evidence)
         return self._learned[1]
 
-    def _learn_with(self, tail: float, space: Space, observed: Inputs, values: Array) -> _Learned:
+    def _learn_with(
+        self, tail: float, space: Space, observed: Inputs, values: Array, off: Array
+    ) -> _Learned:
         """Learn what trials tell if their values are warped in one way."""
         y, owners = self._warp(values, tail), column_owners(space)
         scales = residual_scales(observed.X, y, owners, self.fitted.precisions(space))
@@ -233,7 +250,8 @@ class TransferModel:
         if len(y) < _ENOUGH_TO_TELL or values.min() == values.max():
             return learned
         active = active_tasks(self.weights, observed.Z, y)
-        mixture, kept = self._mixture(learned, active, observed, y), learned.components
+        noises = self._warp_deviations(values, off, tail)
+        mixture, kept = self._mixture(learned, active, observed, y, noises), learned.components
         if len(y) >= _ENOUGH_TO_DROP:
             likely = mixture.weights >= _NEGLIGIBLE * mixture.weights.max()
             kept = tuple(h for h, is_likely in zip(kept, likely, strict=True) if is_likely)

@@ -9,6 +9,7 @@ from typing import Any
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna import Study
 from optuna.samplers import BaseSampler
 from scipy.stats import rankdata
@@ -17,6 +18,9 @@ from optuna_meta._typing import Array
 from optuna_meta.outcomes.transforms import rank_normal
 from optuna_meta.sampler.sampler_of import sampler_of
 from optuna_meta.sampler.study_model import StudyModel
+from optuna_meta.sampler.weights_source import start_numbers
+from optuna_meta.sampler.weights_source import start_of
+from optuna_meta.suggest.comparison import compared
 from optuna_meta.visualization.plotly_figure import COLORS
 from optuna_meta.visualization.plotly_figure import figure_of
 from optuna_meta.visualization.plotly_figure import graph_objects
@@ -31,20 +35,12 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-__all__ = [
-    "distances_by_features",
-    "distances_by_trials",
-    "placed",
-    "plot_study_map",
-    "rank_correlations",
-    "StudyMap",
-]
+__all__ = ["distances_by_features", "distances_by_trials", "placed", "plot_study_map", "StudyMap"]
 
 TITLE = "Prior studies by similarity"
 NOTHING = "There is no prior study of this objective."
 _MOST_STUDIES = 60
 _MOST_ROWS = 300  # Configurations that tell studies apart.
-_LEAST_TRIALS = 3
 _LEAST_FEATURES = 3  # Studies that have one: two tell no more than that they differ.
 
 
@@ -65,14 +61,6 @@ class StudyMap:
     agreement: Array  # (T,)
     by_features: Array | None  # (T + 1, 2)
     by_trials: Array  # (T + 1, 2)
-
-
-def rank_correlations(Z: Array, y: Array) -> Array:
-    """Return Spearman's correlation of each column of Z (n, T) with y (n,).  # (T,)"""
-    if len(y) < _LEAST_TRIALS:
-        return np.full(Z.shape[1], np.nan)
-    ranks = np.apply_along_axis(rankdata, 0, np.column_stack([Z, y]))
-    return np.asarray(_correlations(ranks)[-1, :-1])
 
 
 def _correlations(A: Array) -> Array:
@@ -128,7 +116,9 @@ def placed(distances: Array) -> Array:
     return places
 
 
-def study_map(model: StudyModel, objective: int, rows: Array, losses: Array) -> StudyMap:
+def study_map(
+    model: StudyModel, objective: int, rows: Array, losses: Array, starts: NDArray[np.int64]
+) -> StudyMap:
     """Place the prior studies of an objective and the target.
 
     Args:
@@ -136,13 +126,16 @@ def study_map(model: StudyModel, objective: int, rows: Array, losses: Array) -> 
         objective: Which one.
         rows: The target's trials.  # (n, D)
         losses: Their values.  # (n,)
+        starts: What each one's model started from, as a number; 0 is scratch.  # (n,)
     """
     transfer, space = model.transfer(objective), model.request.space
     kept = np.sort(np.argsort(-transfer.weights, kind="stable")[:_MOST_STUDIES])
     fitted = transfer.fitted.select(kept)
     every = np.vstack([task.rows for task in fitted.prior.tasks])
     spread = np.unique(np.linspace(0, len(every) - 1, min(len(every), _MOST_ROWS)).astype(int))
-    agreement = rank_correlations(fitted.predict(rows, space), losses)
+    agreement = compared(fitted.predict(rows, space), losses, starts).correlations
+    if np.isfinite(agreement).any():
+        agreement = np.nan_to_num(agreement)  # Of one that expects the same everywhere.
     apart = distances_by_trials(fitted.predict(every[spread]), agreement)
     known = bool(np.isfinite(apart).all())
     by_trials = placed(apart if known else apart[:-1, :-1])
@@ -186,7 +179,8 @@ def plot_study_map(
     if not len(model.transfer(objective).fitted):
         return placeholder(TITLE, NOTHING)
     rows = model.request.space.rows([trial.params for trial in values.trials])
-    found = study_map(model, objective, rows, values.losses)
+    starts = start_numbers([start_of(trial) for trial in values.trials])
+    found = study_map(model, objective, rows, values.losses, starts)
     panels = [("by trials", found.by_trials)]
     if found.by_features is not None:
         panels.insert(0, ("by meta-features", found.by_features))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from optuna import Study
 
 from optuna_meta._typing import Array
+from optuna_meta.sampler.drops import drops
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.visualization.plotly_figure import COLORS
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-__all__ = ["AGREEMENT", "plot_trust", "records_of", "trust_course", "TrustCourse"]
+__all__ = ["AGREEMENT", "ALL", "plot_trust", "records_of", "trust_course", "TrustCourse"]
 
 TITLE = "Trust in the prior studies"
 NOTHING = "No trial of this study has a record of MetaSampler."
+ALL = "all prior studies"
 AGREEMENT = "agreement (highest rank correlation)"
 _MOST_STUDIES = 7  # Lines that can be told apart.
 _MOST_DROPS = 12
@@ -46,7 +49,8 @@ class TrustCourse:
         names: The prior studies of the largest shares.
         shares: Signed share of each, 0 where it is not recorded.  # (n, T)
         probes: Which of the trials were tests.  # (n,)
-        drops: Number of a trial, and which prior study was left from it on.
+        drops: Number of a trial, and which prior study was left from it on; :data:`ALL` where the
+            study has gone on alone.
         agreement: Highest rank correlation of a prior study with the own trials; NaN where none
             is recorded.  # (n,)
     """
@@ -78,14 +82,18 @@ def trust_course(records: Sequence[TrialRecord], most_studies: int = _MOST_STUDI
         tuple(names[k] for k in kept),
         shares[:, kept],
         np.array([r.is_probe for r in records], dtype=bool),
-        tuple(
-            (r.number, event.partition(": ")[2])
-            for r in records
-            for event in r.events
-            if event.startswith("dropped: ")
-        ),
+        tuple(_drops(records)),
         np.array([max((a for a, _ in r.agreement.values()), default=np.nan) for r in records]),
     )
+
+
+def _drops(records: Sequence[TrialRecord]) -> Iterator[tuple[int, str]]:
+    """Yield when a prior study was dropped, and when all were that had been left."""
+    for record in records:
+        for event in record.events:
+            if event.startswith("dropped: "):
+                yield record.number, event.partition(": ")[2]
+    yield from {(d.number, ALL) for d in drops(records).values() if d.is_alone}
 
 
 def plot_trust(study: Study) -> go.Figure:

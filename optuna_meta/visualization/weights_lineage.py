@@ -13,9 +13,9 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from optuna_meta._typing import Array
-from optuna_meta.sampler.weights_source import copied
 from optuna_meta.sampler.weights_source import SCRATCH
 from optuna_meta.sampler.weights_source import source_of
+from optuna_meta.sampler.weights_source import start_of
 from optuna_meta.visualization.plotly_figure import COLORS
 from optuna_meta.visualization.plotly_figure import figure_of
 from optuna_meta.visualization.plotly_figure import graph_objects
@@ -81,11 +81,7 @@ def lineage(trials: Sequence[FrozenTrial], values: Array, sign: float) -> Lineag
         sign: 1 where lower is better, -1 where higher is.
     """
     found = [source_of(trial) for trial in trials]
-    from_others = [f is not None and copied(t) for f, t in zip(found, trials, strict=True)]
-    names = np.array(
-        [f[0] if f and is_so else SCRATCH for f, is_so in zip(found, from_others, strict=True)],
-        dtype=object,
-    )
+    names = np.array([start_of(trial) for trial in trials], dtype=object)
     scratch = values[names == SCRATCH]
     start = float(np.median(scratch)) if len(scratch) else np.nan
     gains = []

@@ -73,7 +73,7 @@ def test_gains_are_against_no_pruning_of_the_same_run() -> None:
         for p, r in zip(("none", "median"), pair, strict=True)
     ]
     line = report(pd.DataFrame(runs)).splitlines()[-1]
-    assert line.startswith("| median | 1.000 | 0.500 | +0.100 ± 0.200 | 0.500 |")
+    assert line.startswith("| median | 1.000 (0.16 to 1.00) | 0.500 | +0.100 ± 0.200 | 0.500 |")
 
 
 def test_networks_learn_and_schedules_anneal() -> None:

@@ -11,6 +11,7 @@ from optuna_meta.outcomes.transforms import rank_normal
 from optuna_meta.outcomes.transforms import unwarp_objective
 from optuna_meta.outcomes.transforms import warp_constraint
 from optuna_meta.outcomes.transforms import warp_objective
+from optuna_meta.outcomes.transforms import warped_deviations
 
 
 RNG = np.random.default_rng(0)
@@ -144,3 +145,13 @@ def test_warped_values_are_led_back() -> None:
     np.testing.assert_allclose(unwarp_objective(values, warp_objective(values)), values)
     far = unwarp_objective(values, np.array([-1e9, 1e9]))
     assert np.isfinite(far).all() and far[0] < values.min() and far[1] > values.max() / 10
+
+
+@pytest.mark.parametrize("tail", [0.0, 0.5, 1.0])
+def test_deviations_are_warped_by_the_slope_where_they_are(tail: float) -> None:
+    values = np.array([1.0, 2.0, 3.0, 5.0, 40.0])
+    found = warped_deviations(values, np.full(5, 1e-6), tail)
+    moved = np.log(found / 1e-6).sum()
+    assert moved == pytest.approx(log_slopes(values, tail), abs=1e-3)
+    assert (np.diff(found) <= 1e-12).all()  # The bad tail is drawn in.
+    assert not warped_deviations(values, np.zeros(5), tail).any()

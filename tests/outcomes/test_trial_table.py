@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial
 import pytest
 
 from optuna_meta.outcomes.observations import observe
+from optuna_meta.outcomes.trial_table import TrialTable
 from tests.outcomes.trials import pruned
 from tests.outcomes.trials import trial
 
@@ -120,3 +121,44 @@ def test_without_a_shared_step_a_pruned_trial_is_no_better_than_the_middle() -> 
 
 def test_pruned_trials_alone_are_ranked_by_their_best() -> None:
     assert values_of([pruned(0, {1: 3.0, 2: 1.0}), pruned(1, {1: 2.0})]) == [1.0, 2.0]
+
+
+def deviations_of(trials: list[FrozenTrial]) -> list[float]:
+    table = TrialTable([DOWN])
+    for t in trials:
+        table.append(t)
+    deviations: list[float] = table.reports().deviations[:, 0].tolist()
+    return deviations
+
+
+def crossed(number: int, final: float) -> FrozenTrial:
+    """Whose first report says the reverse of its end, and whose second is the end."""
+    return trial(number, final, {1: 1.0 - final, 5: final})
+
+
+def test_a_forecast_is_as_sure_as_complete_trials_would_have_been_right() -> None:
+    complete = [crossed(i, i / 10) for i in range(1, 10)]
+    early, late = pruned(10, {1: 0.45}), pruned(11, {1: 0.45, 5: 0.45})
+    *measured, vague, sharp = deviations_of([*complete, early, late])
+    assert measured == [0.0] * 9
+    assert vague > 0.4 > 0.1 > sharp > 0.0
+
+
+def test_few_complete_trials_do_not_vouch_for_a_forecast() -> None:
+    many = [trial(i, i / 100, {1: i / 100}) for i in range(0, 100, 2)]
+    few = [many[0], many[-1]]
+    unsure, sure = (deviations_of([*kept, pruned(99, {1: 0.31})])[-1] for kept in (few, many))
+    assert unsure > 3.0 * sure > 0.0
+
+
+def test_what_no_step_tells_may_be_off_as_far_as_finals_are_apart() -> None:
+    finals = [t.value for t in COMPLETE]
+    assert deviations_of([*COMPLETE, pruned(6, {2: 0.0})])[-1] == pytest.approx(np.std(finals))
+
+
+def test_deviations_are_finite_whatever_ended() -> None:
+    huge = [trial(0, -1e308, {1: -1e308}), trial(1, 1e308, {1: 1e308}), trial(2, math.inf, {1: 0})]
+    found = deviations_of(
+        [*huge, pruned(3, {1: 0.5}), pruned(4, {1: math.inf}), pruned(5, {9: 0})]
+    )
+    assert np.isfinite(found).all()

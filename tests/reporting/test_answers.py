@@ -45,5 +45,5 @@ def test_a_report_answers_what_helped_what_was_left_and_what_is_reversed(seed: i
     gone = {name: told[f"dropped: {name}"] for name in ("noise", "elsewhere")}
     for name, trial in gone.items():
         if told.get(f"back: {name}", -1) < trial:
-            assert f"| dropped at trial {trial} |" in text
+            assert f"dropped at trial {trial} (trust " in text
     assert "dropped at trial" in text

@@ -17,16 +17,17 @@ def test_prior_studies_are_told_by_their_shares() -> None:
     helpful, noise, weird = summary.priors
     assert helpful.name == "helpful" and helpful.share == pytest.approx(0.5)
     assert helpful.n_led == 8 and helpful.agreement == (0.8, 9) and not helpful.is_reversed
-    assert noise.name == "noise" and noise.dropped_at == 4 and noise.agreement is None
+    assert noise.name == "noise" and noise.dropped is not None and noise.agreement is None
     assert weird.name == WEIRD and weird.is_reversed
     assert weird.last_share == pytest.approx(-0.17)
 
 
 def test_what_came_back_is_not_dropped() -> None:
-    records = [TrialRecord(0, "", 0.5, {"d": 0.3})]
-    events = [(3, "dropped: a: b"), (5, "dropped: c"), (7, "back: c")]
-    priors = {prior.name: prior for prior in prior_reports(records, events)}
-    assert priors["a: b"].dropped_at == 3 and priors["c"].dropped_at is None
+    events = {3: ("dropped: a: b",), 5: ("dropped: c",), 7: ("back: c",)}
+    records = [TrialRecord(i, "", 0.5, {"d": 0.3}, events=events.get(i, ())) for i in range(8)]
+    priors = {prior.name: prior for prior in prior_reports(records)}
+    left = priors["a: b"].dropped
+    assert left is not None and left.number == 3 and "c" not in priors
 
 
 def test_a_reversed_order_is_told_of_records_without_the_event() -> None:
@@ -40,7 +41,7 @@ def test_a_reversed_order_is_told_of_records_without_the_event() -> None:
         TrialRecord(i, "", 0.5, {}, {name: (r[i], 12 + 6 * i) for name, r in courses.items()})
         for i in range(3)
     ]
-    found = [prior.name for prior in prior_reports(records, []) if prior.is_reversed]
+    found = [prior.name for prior in prior_reports(records) if prior.is_reversed]
     assert found == ["shown"]
 
 

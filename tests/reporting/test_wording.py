@@ -23,7 +23,7 @@ def test_a_report_says_what_helped_what_was_dropped_and_what_is_reversed() -> No
     text = study_text(summarise(telling_study()), Markdown())
     assert "Trust in the prior studies was 0.90 at first and is 0.20 now." in text
     assert "Most help came from `helpful`." in text
-    assert "| `noise` | 0.00 | 0.00 | 0 of 8 | unknown | dropped at trial 4 |" in text
+    assert "| `noise` | 0.00 | 0.00 | 0 of 8 | unknown | dropped at trial 4 (trust 0.50; " in text
     assert "| -0.70 (9 trials) | reversed |" in text
     assert "* before trial 4: `dropped: noise`" in text
     assert "Not estimated here" in text
@@ -72,6 +72,24 @@ def test_a_study_that_went_on_alone_says_so() -> None:
     assert "has gone on alone" in study_text(summarise(alone), Markdown())
     cold = optuna.create_study()
     assert "nothing is known of prior studies" in study_text(summarise(cold), Markdown())
+
+
+def test_a_study_alone_tells_when_each_study_was_left_and_how_much_say_it_had() -> None:
+    told = [record(0.9, shares={"good": 0.5}, leaned_on="good")] * 2 + [record(0.05)] * 2
+    text = study_text(summarise(recorded_study(told)), Markdown())
+    left = "dropped at trial 2 (study alone, trust 0.05; share 0.50 at trial 1)"
+    assert f"| helped, {left} |" in text
+
+
+def test_weights_that_may_make_an_order_look_reversed_are_told_of() -> None:
+    agreement = {"old": [-0.8, 12], "other": [0.2, 12]}
+    warm = recorded_study([record(agreement=agreement, warm=True)])
+    text = study_text(summarise(warm), Markdown())
+    assert "no prior study can be called reversed" in text
+    assert "In reverse order to its trials from trained weights: `old`." in text
+    assert "reversed or not: unclear" in text and "In reverse order to this study" not in text
+    cold = study_text(summarise(recorded_study([record(agreement=agreement)])), Markdown())
+    assert "In reverse order to this study: `old`." in cold and "unclear" not in cold
 
 
 def test_weights_are_told_by_source() -> None:

@@ -24,6 +24,7 @@ from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.agreement import SAME
 from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.agreement import UNLIKE
+from optuna_meta.suggest.comparison import Comparison
 from optuna_meta.suggest.request import Suggestion
 from tests.toys import run
 
@@ -79,9 +80,8 @@ def test_the_best_of_many_is_more_often_good_by_chance() -> None:
 
 def test_what_weighs_next_to_nothing_vouches_for_nothing() -> None:
     none = np.zeros(2)
-    suggestion = Suggestion(
-        none, 20, 0.5, np.array([0.99, 0.01]), none, np.array([0.1, 0.9]), order=(0, 1)
-    )
+    compared = Comparison(np.array([0.1, 0.9]), 20, True)
+    suggestion = Suggestion(none, 20, 0.5, np.array([0.99, 0.01]), none, compared, order=(0, 1))
     assert measured(suggestion, ["study", "noise"]) == {"study": (0.1, 20)}
 
 

@@ -13,6 +13,7 @@ from optuna_meta import study_events
 from optuna_meta.sampler.events import new_events
 from optuna_meta.sampler.preflight import Preflight
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.suggest.comparison import Comparison
 from optuna_meta.suggest.request import Suggestion
 from tests.toys import bowl
 from tests.toys import bowl_prior
@@ -26,12 +27,12 @@ BEGUN = ("used: 2 prior studies (a, b)", "shared: 1 of 1 parameters")
 
 
 def suggestion(shares: list[float], trust: float = 0.9, **options: Any) -> Suggestion:
-    agreement = np.array(options.pop("agreement", [0.5, 0.5]))
-    n_trials = options.pop("n_trials", 9)
+    agreement, n_trials = options.pop("agreement", [0.5, 0.5]), options.pop("n_trials", 9)
+    compared = Comparison(np.array(agreement), n_trials, options.pop("is_from_scratch", True))
     order = tuple(np.argsort(-np.abs(shares)).tolist())
     weights = np.full(2, 0.5)
     row = np.zeros(1)
-    return Suggestion(row, n_trials, trust, weights, np.array(shares), agreement, order, **options)
+    return Suggestion(row, n_trials, trust, weights, np.array(shares), compared, order, **options)
 
 
 def records(*shares: dict[str, float]) -> list[TrialRecord]:
@@ -90,6 +91,13 @@ def test_a_reversed_order_is_told_once_enough_trials_show_it(
 ) -> None:
     now = suggestion([0.5, -0.2], agreement=[0.6, -0.8], n_trials=n_trials)
     assert events_of(records({"a": 0.5, "b": 0.5}), now) == told
+
+
+def test_trials_from_trained_weights_call_no_order_reversed() -> None:
+    options = {"agreement": [0.6, -0.8], "n_trials": 12}
+    before = records({"a": 0.5, "b": 0.5})
+    assert events_of(before, suggestion([0.5, -0.2], **options)) == ["reversed: b"]
+    assert events_of(before, suggestion([0.5, -0.2], **options, is_from_scratch=False)) == []
 
 
 def test_a_chance_order_of_noise_is_not_called_reversed() -> None:

@@ -496,6 +496,13 @@ def test_equal_choices_of_different_kinds_are_not_the_same() -> None:
     assert numbers.translate(np.array([[0.0], [1.0]]), truths).tolist() == [[UNSEEN], [UNSEEN]]
 
 
+def test_the_largest_floats_are_told_apart_without_a_warning() -> None:
+    numbers = Space((Dimension("x", -1.7e308, 0.0),))
+    choices = Space((Dimension("x", choices=(None, 1e308, 0.0)),))
+    translated = choices.translate(np.array([[0.0], [1.0]]), numbers)
+    assert translated.tolist() == [[UNSEEN], [2.0]]
+
+
 def test_a_grid_finer_than_floats_is_a_continuum_to_optuna() -> None:
     assert Dimension("x", 0.0, 1e30, step=1.0).distribution() == FloatDistribution(0.0, 1e30)
     assert Dimension("x", 0.0, 8.0, step=2.0).distribution() == FloatDistribution(0, 8, step=2.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optuna_meta.suggest.shares import agreement
 from optuna_meta.suggest.shares import counted_once
 from optuna_meta.suggest.shares import groups
 from optuna_meta.suggest.shares import likeness
@@ -57,12 +56,3 @@ def test_a_group_shares_its_part_by_weight() -> None:
 def test_nothing_helped_where_there_is_no_advantage(own: float) -> None:
     found = shares_of(np.ones(2), -np.ones(2), own, np.arange(2), np.full(2, 0.5))
     assert found.signed.tolist() == [0.0, 0.0]
-
-
-def test_agreement_is_the_rank_correlation() -> None:
-    spearmanr = pytest.importorskip("scipy.stats").spearmanr
-    y = np.round(Z[:, 0] - Z[:, 2], 1)  # With ties.
-    expected = [spearmanr(column, y).statistic for column in Z.T]
-    np.testing.assert_allclose(agreement(Z, y), expected)
-    assert np.isnan(agreement(Z[:2], y[:2])).all()
-    assert np.isnan(agreement(np.ones((50, 1)), y)).all()

@@ -286,7 +286,9 @@ def test_a_space_without_parameters_has_an_empty_row() -> None:
 def explained(asked: Suggester, rows: Array) -> Suggestion:
     suggestion = asked.suggest(request(asked.fitted.space, rows), rng())
     assert 0.0 <= suggestion.trust <= 1.0
-    assert suggestion.shares.shape == suggestion.agreement.shape == (len(asked.fitted),)
+    assert (
+        suggestion.shares.shape == suggestion.compared.correlations.shape == (len(asked.fitted),)
+    )
     return suggestion
 
 
@@ -295,7 +297,7 @@ def test_suggestions_explain_themselves() -> None:
     assert first.trust == pytest.approx(CUBE_SUGGESTER.model(Outcome()).trust)
     # Before any trial the prior studies are all there is.
     assert first.shares.sum() == pytest.approx(first.trust) and first.shares.min() >= 0.0
-    assert np.isnan(first.agreement).all() and first.predicted == ()
+    assert np.isnan(first.compared.correlations).all() and first.predicted == ()
     assert first.beats is not None and first.beats > 0.5
     later = explained(CUBE_SUGGESTER, run(CUBE_SUGGESTER, CUBE, 6))
     assert later.trust > 0.2 and len(later.predicted) == 1

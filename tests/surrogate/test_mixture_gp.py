@@ -410,3 +410,11 @@ def test_sharpening_squares_the_odds_of_the_three_arms() -> None:
     model = condition(mixed, inputs, np.zeros(6), np.array([0.5, 0.5]), scales)
     weights = model.predict(inputs, least_weight=0.0).weights
     assert weights == pytest.approx(np.array([3.0, 6.0, 4.0, 1.0]) / 14.0)
+
+
+@each_component
+def test_noise_of_a_trials_own_is_that_of_its_diagonal(h: Component) -> None:
+    x, own = inputs(7), np.array([0.0, 0.3, 0.0, 1.5, 0.0, 0.0, 0.7])
+    K = noisy(h, x) + np.diag(own**2)
+    p = fitted(h, x, target(x), noises=own).posteriors[0]
+    np.testing.assert_allclose(p.cholesky @ p.cholesky.T, K, rtol=1e-9, atol=1e-12)

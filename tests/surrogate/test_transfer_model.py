@@ -4,6 +4,7 @@ import numpy as np
 
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.outcomes.transforms import unwarp_objective
 from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
@@ -74,3 +75,20 @@ def test_what_is_certain_is_not_tested() -> None:
         posterior = asked.condition(SQUARE, GOOD, np.zeros(5), NOTHING)
         tests.append(posterior.probing_if_due(posterior.inputs(everywhere)).is_probe)
     assert tests == [True, False]
+
+
+def test_a_vague_forecast_moves_the_model_less_than_a_sharp_one() -> None:
+    rng = np.random.default_rng(3)
+    rows = np.vstack([rng.random((8, 2)), [[0.8, 0.3]]])
+    values = np.append(bowl(rows[:-1], 0.5), -0.3)  # The last is likely better than all.
+    spot, asked = rows[-1:] + 0.01, model()
+
+    def expected(n: int, off: float) -> float:
+        deviations = np.append(np.zeros(8), off)[:n]
+        found = asked.condition(SQUARE, rows[:n], values[:n], NOTHING, deviations)
+        predicted, _ = found.full.predict(found.inputs(spot)).moments()
+        return float(unwarp_objective(values[:n], predicted, found.tail)[0])
+
+    without, sharp, vague = expected(8, 0.0), expected(9, 0.0), expected(9, 0.5)
+    assert sharp < vague < without
+    assert without - vague < 0.7 * (without - sharp)

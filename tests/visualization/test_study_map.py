@@ -10,7 +10,6 @@ from optuna_meta.visualization import plot_study_map
 from optuna_meta.visualization.study_map import distances_by_features
 from optuna_meta.visualization.study_map import distances_by_trials
 from optuna_meta.visualization.study_map import placed
-from optuna_meta.visualization.study_map import rank_correlations
 from tests.toys import meta_sampler
 from tests.visualization.studies import bowl_study
 
@@ -26,13 +25,6 @@ def test_one_and_two_points_have_places() -> None:
     assert placed(np.zeros((1, 1))).tolist() == [[0.0, 0.0]]
     two = placed(np.array([[0.0, 3.0], [3.0, 0.0]]))
     assert np.linalg.norm(two[0] - two[1]) == pytest.approx(3.0)
-
-
-def test_rank_correlation_sees_order_alone() -> None:
-    y = np.array([1.0, 10.0, 100.0, 3.0])
-    Z = np.column_stack([np.log(y), -y, np.ones(4)])
-    np.testing.assert_allclose(rank_correlations(Z, y), [1.0, -1.0, 0.0], atol=1e-12)
-    assert np.isnan(rank_correlations(Z[:2], y[:2])).all()
 
 
 def test_equal_studies_are_in_one_place_and_reversed_ones_far() -> None:

@@ -58,7 +58,6 @@ from optuna_meta.weights.warm_start.report import Mismatch
 __all__ = ["initialize"]
 
 Rows = Mapping[str, EmbeddingRows | PositionGrid]
-
 Patterns = Sequence[Sequence[str]]
 
 _PARTIAL = ("skip", "overlap", "error", None)
@@ -109,7 +108,7 @@ def initialize(
             or dotted beginnings of names, of which the longest counts; ``{"": "bert."}`` is for
             all that have no other.
         exclude: Patterns (``"encoder.*"``) of the model's names to leave alone, and of those that
-            the checkpoint alone has, whose absence no warning is to tell then.
+            the checkpoint alone has, which are then neither warned of nor an error.
         head: Patterns of what belongs to the task's own outputs, left alone like ``exclude``.
             Leave it empty where outputs mean the same in both tasks.
         rows: What the rows of a tensor stand for, by the model's name of it: rows of the same item
@@ -140,7 +139,7 @@ def initialize(
     report = _report(model, checkpoint, plan)
     _check(plan, report, partial, least)
     if partial in (None, "overlap"):
-        _warn(report, [*exclude, *head])
+        _warn(report)
     set_extra_state(model, _extra_state_of(checkpoint), [*exclude, *head])
     for _, values, own, place in plan.copies:
         if is_lazy(own):
@@ -159,11 +158,13 @@ def _plan(
         require_matching({**own, **source}, patterns)
     if unknown := [name for name in rows if name not in source or name not in own]:
         raise ValueError(f"rows names {unknown}, which model and checkpoint do not both have.")
-    plan = _Plan(unexpected=[name for name in source if name not in own])
+    plan, asked = _Plan(), [pattern for patterns in left_out for pattern in patterns]
+    for name in (name for name in source if name not in own):
+        (plan.left_out if matches(name, asked) else plan.unexpected).append(name)
     shapes = lazy_shapes(model)
     for names in shared_as(own):  # Several where a tensor is tied.
         given = [name for name in names if name in source]
-        if any(matches(name, patterns) for name in names for patterns in left_out):
+        if any(matches(name, asked) for name in names):
             plan.left_out += names
         elif not given:
             plan.missing += names
@@ -274,19 +275,18 @@ def _check(plan: _Plan, report: InitReport, partial: str | None, least: float) -
             )
 
 
-def _warn(report: InitReport, asked: Sequence[str]) -> None:
+def _warn(report: InitReport) -> None:
     """Warn of what was skipped though nobody asked for it."""
     skipped = {
         "of another shape": [m.name for m in report.mismatched],
         "missing in the checkpoint": report.missing,
-        "missing in the model": [n for n in report.unexpected if not matches(n, asked)],
+        "missing in the model": report.unexpected,
     }
-    parts = [
+    if parts := [
         f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''} ({why})"
         for why, names in skipped.items()
         if names
-    ]
-    if parts:
+    ]:
         warnings.warn(
             f"Not loaded: {'; '.join(parts)}. Name them in head or exclude, rename them, or pass "
             'partial="skip" if that is meant.',

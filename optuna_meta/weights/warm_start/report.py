@@ -31,7 +31,8 @@ class Mismatch(NamedTuple):
 class InitReport:
     """What was copied into a model and what was left as the model had initialised it.
 
-    All names are the model's, without wrappers; those of ``unexpected`` the checkpoint's, renamed.
+    All names are the model's, without wrappers; those that it has not, of ``unexpected`` and
+    ``left_out``, the checkpoint's, renamed.
 
     Args:
         loaded: Copied whole.

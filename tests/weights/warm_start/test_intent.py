@@ -182,6 +182,19 @@ def test_torchs_own_names_of_older_versions_are_read() -> None:
     assert report.loaded == ("2.weight",)  # A counter is no sign of a norm in the checkpoint.
 
 
+@pytest.mark.parametrize("option", ["exclude", "head"])
+def test_an_excluded_name_that_the_checkpoint_alone_has_is_no_error(option: str) -> None:
+    source, model = network(seed=1), network(seed=2)
+    options: dict[str, Any] = {"partial": "error", option: ["old"]}
+    report = initialize(model, {**source.state_dict(), "old.bias": torch.ones(3)}, **options)
+    assert report.left_out == ("old.bias",) and report.unexpected == ()
+    assert report.share == 1.0 and unchanged(model, copied(source))
+    before, both = copied(model), {"old.bias": torch.ones(3), "new.bias": torch.ones(3)}
+    with pytest.raises(ValueError, match="unexpected  new.bias"):
+        initialize(model, {**network(seed=3).state_dict(), **both}, **options)
+    assert unchanged(model, before)
+
+
 def test_extra_state_is_given_to_the_module_of_its_name_or_nothing_is() -> None:
     class Scaled(nn.Linear):
         def __init__(self) -> None:
