@@ -36,6 +36,7 @@ class Options:
     Args:
         folder: Where studies, checkpoints, the table and the figure go.
         data: Where the data set lies, as its publishers pack it; what comes with packages if None.
+        model: Where a pretrained model lies, for an application that asks for one.
         device: ``"cpu"`` or ``"cuda"``.
         amp: Whether models compute in bfloat16 where that is safe.
         smoke: Whether this is a tiny run, to see that it works.
@@ -46,6 +47,7 @@ class Options:
 
     folder: Path
     data: Path | None = None
+    model: Path | None = None
     device: str = "cpu"
     amp: bool = False
     smoke: bool = False
@@ -122,19 +124,24 @@ class Application:
     least_gain: Sequence[float] = ()
 
 
-def parse(name: str, doc: str | None, argv: Sequence[str] | None = None) -> Options:
+def parse(
+    name: str, doc: str | None, argv: Sequence[str] | None = None, *, model: str = ""
+) -> Options:
     """Read an application's command line, and let torch compute the same on every machine.
 
     Args:
         name: Of the application.
         doc: Its module's docstring, for ``--help``.
         argv: Arguments; those of the process if None.
+        model: What ``--model`` is; there is no such option if empty.
     """
     parser = argparse.ArgumentParser(
         f"python -m examples.{name}", description=(doc or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--data", type=Path, help="folder of the data set; see the README beside this program")
+    if model:
+        add("--model", type=Path, help=model)
     add("--folder", type=Path, help=f"for all that is made; demo/{name} if none")
     add("--device", choices=["cpu", "cuda"], default="cpu")
     add("--amp", action="store_true", help="compute in bfloat16 where that is safe")

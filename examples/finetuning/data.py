@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 import re
-from typing import Any
 from typing import NamedTuple
 import zipfile
 
@@ -17,18 +16,11 @@ import torch
 from torch import Tensor
 
 from examples.common import Task
+from examples.finetuning.pretrained import Base
+from examples.finetuning.pretrained import MOST_TOKENS
 
-
-MOST_TOKENS = 32  # Of an example; what is beyond is cut off.
 
 Texts = Mapping[str, Sequence[str]]  # by their class
-
-
-class Scale(NamedTuple):
-    """How large a model is."""
-
-    hidden: int
-    layers: int
 
 
 @dataclass(frozen=True)
@@ -46,13 +38,23 @@ class Part:
 
 
 class Split(NamedTuple):
-    """A task's examples to train on, validate by and test with, and the model that they get."""
+    """A task's examples to train on, validate by and test with, and the model that they get.
+
+    Args:
+        train: To learn from.
+        valid: To choose by.
+        test: To report on.
+        n_classes: How many classes there are.
+        base: The pretrained model.
+        layers: How many of its layers are used, the first ones.
+    """
 
     train: Part
     valid: Part
     test: Part
-    scale: Scale
     n_classes: int
+    base: Base
+    layers: int
 
 
 def nltk_corpora(folder: Path) -> dict[str, Texts]:
@@ -98,8 +100,8 @@ def descriptions() -> dict[str, Texts]:
 def task(
     name: str,
     texts: Texts,
-    scale: Scale,
-    tokenizer: Any,
+    base: Base,
+    layers: int,
     sizes: tuple[int, int, int],
     *,
     shuffled: bool = False,
@@ -109,8 +111,8 @@ def task(
     Args:
         name: Its name.
         texts: The sentences.
-        scale: Of the model.
-        tokenizer: Makes numbers of them.
+        base: The pretrained model, which makes numbers of them, too.
+        layers: How many of its layers are used.
         sizes: How many to train on, to validate by and to test with.
         shuffled: Whether sentences get each other's classes, so that there is nothing to learn.
     """
@@ -123,9 +125,9 @@ def task(
     for first, size in zip(np.cumsum([0, *sizes]), sizes, strict=False):
         own = [text for text, _ in drawn[first : first + size]]
         options = {"padding": "max_length", "truncation": True, "max_length": MOST_TOKENS}
-        tensors = dict(tokenizer(own, return_tensors="pt", **options))
+        tensors = dict(base.tokenizer()(own, return_tensors="pt", **options))
         tensors["labels"] = torch.tensor(labels[first : first + size])
         parts.append(Part(own, tensors))
     train, valid, test = parts
-    split = Split(train, valid, test, scale, len(texts))
-    return Task(f"{name}{', shuffled' if shuffled else ''}, hidden {scale.hidden}", split)
+    split = Split(train, valid, test, len(texts), base, layers)
+    return Task(f"{name}{', shuffled' if shuffled else ''}, layers {layers}", split)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -29,27 +28,23 @@ MOST_RANK = 16
 HEAD = ["*classifier*"]  # Its outputs are other classes in each task.
 
 
-def build(split: Split, folder: Path, rank: int, dropout: float = 0.0) -> Any:
+def build(split: Split, rank: int, dropout: float = 0.0) -> Any:
     """Return the pretrained model with a fresh adapter and head."""
-    pretrained = folder / f"pretrained, hidden {split.scale.hidden}"
-    base = transformers.AutoModelForSequenceClassification.from_pretrained(
-        pretrained, num_labels=split.n_classes
-    )
     config = peft.LoraConfig(
         r=rank,
         lora_alpha=rank,  # So that adapters of any rank count the same.
         lora_dropout=dropout,
-        target_modules="all-linear",
+        target_modules=["query", "value"],
         modules_to_save=["classifier"],
     )
-    return peft.get_peft_model(base, config)
+    return peft.get_peft_model(split.base.classifier(split.layers, split.n_classes), config)
 
 
 def start_from(model: nn.Module, checkpoint: weights.Checkpoint) -> weights.InitReport:
     """Copy an adapter into one of another rank: what more there is does nothing at first."""
-    hidden = model.get_submodule("base_model.model").config.hidden_size  # type: ignore[union-attr]
-    if f"hidden {hidden}" not in checkpoint.metadata.tags:
-        raise ValueError(f"It is of another model: {hidden} hidden units are wanted.")
+    layers = model.get_submodule("base_model.model").config.num_hidden_layers  # type: ignore[union-attr]
+    if f"layers {layers}" not in checkpoint.metadata.tags:
+        raise ValueError(f"It is of another model: {layers} layers are wanted.")
     return weights.initialize(model, checkpoint, head=HEAD, partial="overlap", least=0.0)
 
 
@@ -76,9 +71,9 @@ def objective(trial: optuna.Trial, job: Job) -> float:
         **quiet(job.options),
     )
     how: Any = {"start": start, "start_by": start_from, "trainable_only": True}
-    how["tags"] = [f"hidden {data.scale.hidden}"]
+    how["tags"] = [f"layers {data.layers}"]
     callback = TransformersCallback(trial, job.store, **how)
-    model = build(data, job.options.folder, rank, dropout)
+    model = build(data, rank, dropout)
     parts = model, arguments, None, data.train, data.valid
     trainer = silent(transformers.Trainer(*parts, callbacks=[callback]))
     trainer.train(resume_from_checkpoint=callback.resume(trainer))
@@ -89,8 +84,7 @@ def features(task: Task) -> dict[str, float]:
     """Return what a task's sentences are like, and how large its model is."""
     data: Split = task.data
     labels = data.train.tensors["labels"].tolist()
-    scale = {"hidden": float(data.scale.hidden), "layers": float(data.scale.layers)}
-    return extract_meta_features(data.train.texts, labels, extra=scale)
+    return extract_meta_features(data.train.texts, labels, extra={"layers": float(data.layers)})
 
 
 def new_task(
@@ -98,7 +92,7 @@ def new_task(
 ) -> tuple[weights.NewTask, int]:
     """Return what prior adapters are ranked on, and how many steps the study will train."""
     examples = task.data.train
-    widest = partial(build, task.data, options.folder, MOST_RANK)
+    widest = partial(build, task.data, MOST_RANK)
     target = weights.NewTask(widest, dict(examples.tensors), start=start_from, least=0.0)
     return target, options.trials * EPOCHS * len(examples) // 16
 
@@ -109,7 +103,7 @@ def final(checkpoints: Sequence[weights.Checkpoint], job: Job) -> dict[str, floa
     data: Split = job.task.data
     models = []
     for checkpoint in checkpoints:
-        model = build(data, job.options.folder, checkpoint.metadata.params["rank"])
+        model = build(data, checkpoint.metadata.params["rank"])
         weights.initialize(model, checkpoint)
         models.append(model.to(job.options.device))
     shares = weights.greedy_weights(*weights.predict_all(models, [dict(data.valid.tensors)]))
