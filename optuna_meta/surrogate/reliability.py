@@ -1,13 +1,9 @@
-"""How far to trust the prior studies before the target's first trial, and which of them to ask.
+"""How far to trust the prior studies before the target's first trial.
 
 Each prior study in turn plays the target. Given its trials, are its values noise? Then it has
 nothing to say. Given some of them, does the mixture believe that the other studies inform it?
 Studies that do not even inform each other will hardly inform a new one. Only some, as trust is for
 a target's first trials: of a smooth function that has shown all of itself, no other is needed.
-
-Of many prior studies only a few are asked at each trial, so that a suggestion costs the same with
-24 and with 1,000 of them: before any trial those of the greatest weight, later those that agree
-with the target's trials.
 """
 
 from __future__ import annotations
@@ -31,24 +27,14 @@ from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import MixtureGP
 
 
-__all__ = [
-    "MOST_ACTIVE",
-    "Reliability",
-    "active_tasks",
-    "initial_trust",
-    "reliability_of",
-    "signal_weights",
-]
+__all__ = ["Reliability", "initial_trust", "reliability_of", "signal_weights"]
 
-MOST_ACTIVE = 24  # Prior studies asked at one trial: the price of a suggestion grows with them.
 _UNINFORMED = 0.8  # With one prior study there is nobody to ask.
 _PSEUDO_STUDIES = 4.0  # Whose answers would be that: few real ones must not decide alone.
 _MOST_STUDIES = 32  # That play the target; the answers of more would hardly move the means.
 _MOST_TRIALS = 50  # Of each of them: enough to tell noise from signal.
 _SOME_TRIALS = 4  # For each dimension: about what a function takes to show its shape.
 _LEAST_SIGNAL = 1e-3  # Were all studies noise, they would weigh alike.
-_GOLDEN = 0.6180339887498949  # Multiples of it modulo 1 are spread evenly, in no order.
-_LEAST_TRIALS = 3  # Two values always lie on a line.
 
 
 class Reliability(NamedTuple):
@@ -110,35 +96,6 @@ def initial_trust(reliability: Reliability) -> float:
     share = probed * float(signal @ informed) + _PSEUDO_STUDIES * _UNINFORMED
     share /= probed * float(signal.sum()) + _PSEUDO_STUDIES
     return share * float(signal_weights(reliability) @ signal)
-
-
-def active_tasks(weights: Array, Z: Array, y: Array) -> NDArray[np.int64]:
-    """Choose the prior studies to ask, in order: all of a few, of many the most promising.
-
-    Args:
-        weights: Weight of each study before any trial.  # (T,)
-        Z: What each expects of the target's trials.  # (n, T)
-        y: The trials' values.  # (n,)
-    """
-    n_tasks = len(weights)
-    if n_tasks <= MOST_ACTIVE:
-        return np.arange(n_tasks)
-    scores = np.log(np.maximum(weights, 1e-300)) + _log_agreement(Z, y)
-    # Equal scores are told apart by a scattered number, or the first studies would always win.
-    scatter = (np.arange(1, n_tasks + 1) * _GOLDEN) % 1.0
-    best = np.lexsort((scatter, -np.round(scores, 6)))[:MOST_ACTIVE]
-    return np.sort(best)
-
-
-def _log_agreement(Z: Array, y: Array) -> Array:
-    """Return the gain in log likelihood (T,) of a rising line through z_t over a constant."""
-    n = len(y)
-    if n < _LEAST_TRIALS or np.ptp(y) == 0.0:
-        return np.zeros(Z.shape[1])
-    centred, response = Z - Z.mean(axis=0), y - y.mean()
-    norms = np.linalg.norm(centred, axis=0) * np.linalg.norm(response)
-    correlation = np.maximum(response @ centred / np.maximum(norms, 1e-12), 0.0)
-    return np.asarray(-0.5 * (n - 2) * np.log1p(-(np.minimum(correlation, 0.999) ** 2)))
 
 
 class _Played(NamedTuple):

@@ -19,6 +19,7 @@ from optuna_meta.outcomes.transforms import warp_constraint
 from optuna_meta.outcomes.transforms import warp_objective
 from optuna_meta.outcomes.transforms import warped_deviations
 from optuna_meta.space.search_space import Space
+from optuna_meta.surrogate.active import Expectations
 from optuna_meta.surrogate.components import Component
 from optuna_meta.surrogate.components import components
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -29,7 +30,6 @@ from optuna_meta.surrogate.kernel import Scales
 from optuna_meta.surrogate.mixture_gp import condition
 from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import MixtureGP
-from optuna_meta.surrogate.reliability import active_tasks
 from optuna_meta.surrogate.reliability import initial_trust
 from optuna_meta.surrogate.reliability import Reliability
 from optuna_meta.surrogate.reliability import reliability_of
@@ -38,7 +38,6 @@ from optuna_meta.surrogate.reliability import signal_weights
 
 __all__ = ["OutcomePosterior", "TransferModel", "is_untested", "transfer_model"]
 
-_MOST_KNOWN = 5000  # Trials of which the studies' expectations are kept.
 _ENOUGH_TO_DROP = 20  # Trials after which components that they speak against are left out ...
 _NEGLIGIBLE = 1e-3  # ... if they are this unlikely, in units of the likeliest.
 _TEST_EVERY = 5  # Trials: a fifth of the price at most, while nothing can refute the studies.
@@ -156,13 +155,17 @@ class TransferModel:
     trust: float
     reliability: Reliability
     similarity: Similarity | None
-    # Of the latest space only: what all studies expect of each trial, and the latest milestone's.
-    _known: tuple[str, dict[bytes, Array]] = field(default_factory=lambda: ("", {}), repr=False)
-    _learned: tuple[str, _Learned] | None = field(default=None, repr=False)
+    _expected: Expectations = field(init=False, repr=False)
+    _learned: tuple[str, _Learned] | None = field(default=None, repr=False)  # The latest only.
+
+    def __post_init__(self) -> None:
+        self._expected = Expectations(self.fitted, self.weights)
 
     def copy(self) -> TransferModel:
         """Return a model that says the same; what it learns does not reach this one."""
-        return replace(self, _known=(self._known[0], dict(self._known[1])), _learned=None)
+        copied = replace(self, _learned=None)
+        copied._expected = self._expected.copy()
+        return copied
 
     def condition(
         self,
@@ -182,13 +185,13 @@ class TransferModel:
             deviations: How far the values may be off, where they are only likely.  # (n,)
         """
         off = np.zeros(len(values)) if deviations is None else deviations
-        observed = Inputs(self._expected(space, rows), design(rows, space))
-        learned = self._learn(space, observed, values, off)
+        learned = self._learn(space, rows, values, off)
         y = self._warp(values, learned.tail)
-        active = active_tasks(self.weights, observed.Z, y)
+        active, Z = self._expected.of_active(space, rows, y)
         fitted = self.fitted if len(active) == len(self.fitted) else self.fitted.select(active)
         waiting = _inputs(fitted, pending, space) if len(pending) else None
         noises = self._warp_deviations(values, off, learned.tail)
+        observed = Inputs(Z, design(rows, space))
         model = self._mixture(learned, active, observed, y, noises, waiting)
         return OutcomePosterior(model, model, fitted, active, space, learned.tail)
 
@@ -202,8 +205,8 @@ class TransferModel:
         pending: Inputs | None = None,
     ) -> MixtureGP:
         weights = self.weights[active] / (self.weights[active].sum() or 1.0)
-        inputs = Inputs(observed.Z[:, active], observed.X)
-        return condition(learned.components, inputs, y, weights, learned.scales, pending, noises)
+        scales = learned.scales
+        return condition(learned.components, observed, y, weights, scales, pending, noises)
 
     def _warp(self, values: Array, tail: float) -> Array:
         if self.outcome.is_constraint:
@@ -218,57 +221,45 @@ class TransferModel:
         """Return the trust before any trial; none where no parameter is shared with any prior."""
         return 0.0 if set(space.names).isdisjoint(self.fitted.space.names) else self.trust
 
-    def _learn(self, space: Space, observed: Inputs, values: Array, off: Array) -> _Learned:
+    def _learn(self, space: Space, rows: Array, values: Array, off: Array) -> _Learned:
         """Learn what the first trials tell; later ones are waited for until they can tell more.
 
         Args:
             space: The target's space.
-            observed: What all studies expect of the trials, and these' design.
+            rows: The trials.  # (n, D)
             values: Their values.  # (n,)
             off: How far these may be off.  # (n,)
         """
         n = _last_milestone(len(values))
-        observed, values, off = observed.select(np.arange(n)), values[:n], off[:n]
-        key = repr(space) + repr((observed.X.tobytes(), values.tobytes(), off.tobytes()))
+        rows, values, off = rows[:n], values[:n], off[:n]
+        key = repr(space) + repr((rows.tobytes(), values.tobytes(), off.tobytes()))
         if self._learned is None or self._learned[0] != key:
             # By their ends: the difference of the largest floats overflows.
             differ = n >= _ENOUGH_TO_TELL and values.min() < values.max()
             tells = differ and self._trust_in(space) > 0.0
             n_tails = len(_TAILS) if n <= _ENOUGH_TO_BEND else 2
             tails = _TAILS[: n_tails if tells and not self.outcome.is_constraint else 1]
-            found = [self._learn_with(tail, space, observed, values, off) for tail in tails]
+            found = [self._learn_with(tail, space, rows, values, off) for tail in tails]
             self._learned = key, max(found, key=lambda learned: learned.log_evidence)
         return self._learned[1]
 
     def _learn_with(
-        self, tail: float, space: Space, observed: Inputs, values: Array, off: Array
+        self, tail: float, space: Space, rows: Array, values: Array, off: Array
     ) -> _Learned:
         """Learn what trials tell if their values are warped in one way."""
-        y, owners = self._warp(values, tail), column_owners(space)
-        scales = residual_scales(observed.X, y, owners, self.fitted.precisions(space))
+        y, X, owners = self._warp(values, tail), design(rows, space), column_owners(space)
+        scales = residual_scales(X, y, owners, self.fitted.precisions(space))
         learned = _Learned(scales, components(self._trust_in(space)), tail, 0.0)
         if len(y) < _ENOUGH_TO_TELL or values.min() == values.max():
             return learned
-        active = active_tasks(self.weights, observed.Z, y)
+        active, Z = self._expected.of_active(space, rows, y)
         noises = self._warp_deviations(values, off, tail)
-        mixture, kept = self._mixture(learned, active, observed, y, noises), learned.components
+        mixture, kept = self._mixture(learned, active, Inputs(Z, X), y, noises), learned.components
         if len(y) >= _ENOUGH_TO_DROP:
             likely = mixture.weights >= _NEGLIGIBLE * mixture.weights.max()
             kept = tuple(h for h, is_likely in zip(kept, likely, strict=True) if is_likely)
         slopes = 0.0 if self.outcome.is_constraint else log_slopes(values, tail)
         return _Learned(scales, kept, tail, mixture.log_evidence + slopes)
-
-    def _expected(self, space: Space, rows: Array) -> Array:
-        """Predict what all studies expect of trials (n, D), each asked once.  # (n, T)"""
-        if self._known[0] != repr(space) or len(self._known[1]) > _MOST_KNOWN:
-            self._known = repr(space), {}
-        known = self._known[1]
-        keys = [row.tobytes() for row in rows]
-        new = [i for i, key in enumerate(keys) if key not in known]
-        if new:
-            found = self.fitted.predict(rows[new], space)
-            known.update(zip((keys[i] for i in new), found, strict=True))
-        return np.array([known[key] for key in keys]).reshape(len(rows), len(self.fitted))
 
 
 def transfer_model(

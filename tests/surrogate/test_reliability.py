@@ -14,9 +14,7 @@ from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.kernel import residual_scales
 import optuna_meta.surrogate.reliability as reliability_module
-from optuna_meta.surrogate.reliability import active_tasks
 from optuna_meta.surrogate.reliability import initial_trust
-from optuna_meta.surrogate.reliability import MOST_ACTIVE
 from optuna_meta.surrogate.reliability import Reliability
 from optuna_meta.surrogate.reliability import reliability_of
 from optuna_meta.surrogate.reliability import signal_weights
@@ -137,76 +135,3 @@ def test_scales_are_roots_of_precisions_by_column() -> None:
     X = np.random.default_rng(0).random((20, 3))
     own = residual_scales(X, np.sin(6.0 * X[:, 2]), owners, precisions).roots(of_target=True)
     assert own[2] > 2.0 * own[0] == 2.0 * own[1]
-
-
-def uniform_weights(n_tasks: int) -> Array:
-    return np.full(n_tasks, 1.0 / n_tasks)
-
-
-@pytest.mark.parametrize("n_tasks", [0, 1, 5, MOST_ACTIVE])
-@pytest.mark.parametrize("n", [0, 6])
-def test_few_studies_are_all_asked(n_tasks: int, n: int) -> None:
-    rng = np.random.default_rng(1)
-    Z, y = rng.standard_normal((n, n_tasks)), rng.standard_normal(n)
-    active = active_tasks(uniform_weights(max(n_tasks, 1))[:n_tasks], Z, y)
-    assert active.tolist() == list(range(n_tasks))
-
-
-def agreeing(n_tasks: int, n: int = 12) -> tuple[Array, Array, set[int]]:
-    """Studies of which every fifth agrees with y and every fifth contradicts it."""
-    rng = np.random.default_rng(2)
-    y = rng.standard_normal(n)
-    Z = rng.standard_normal((n, n_tasks))
-    good = np.arange(n_tasks) % 5 == 3
-    Z[:, good] = 3.0 * y[:, None] - 7.0 + 0.2 * Z[:, good]
-    bad = np.arange(n_tasks) % 5 == 4
-    Z[:, bad] = 0.02 * Z[:, bad] - y[:, None]
-    return Z, y, set(np.flatnonzero(good).tolist())
-
-
-def test_of_many_studies_those_that_agree_are_asked() -> None:
-    n_tasks = 5 * MOST_ACTIVE
-    Z, y, good = agreeing(n_tasks)
-    active = active_tasks(uniform_weights(n_tasks), Z, y)
-    assert set(active.tolist()) == good and (np.diff(active) > 0).all()
-
-
-def test_before_there_is_evidence_the_heaviest_are_asked() -> None:
-    n_tasks = 3 * MOST_ACTIVE
-    rng = np.random.default_rng(3)
-    weights = rng.permutation(np.arange(1.0, n_tasks + 1.0))
-    weights /= weights.sum()
-    heaviest = sorted(np.argsort(-weights)[:MOST_ACTIVE].tolist())
-    for y in (np.zeros(0), np.array([0.3, 1.0]), np.zeros(7)):
-        Z = rng.standard_normal((len(y), n_tasks))
-        assert active_tasks(weights, Z, y).tolist() == heaviest
-
-
-def test_ties_do_not_favour_the_first_studies() -> None:
-    n_tasks = 10 * MOST_ACTIVE
-    active = active_tasks(uniform_weights(n_tasks), np.zeros((0, n_tasks)), np.zeros(0))
-    assert len(set(active.tolist())) == MOST_ACTIVE
-    assert abs(active.mean() / n_tasks - 0.5) < 0.1
-    again = active_tasks(uniform_weights(n_tasks), np.zeros((0, n_tasks)), np.zeros(0))
-    assert active.tolist() == again.tolist()
-
-
-def test_the_order_of_trials_and_of_studies_is_immaterial() -> None:
-    n_tasks = 5 * MOST_ACTIVE
-    Z, y, _ = agreeing(n_tasks)
-    Z += 0.5 * np.random.default_rng(4).standard_normal(Z.shape)  # No two agree alike.
-    weights = np.random.default_rng(5).uniform(0.5, 1.0, n_tasks)
-    expected = active_tasks(weights, Z, y)
-    trials = np.random.default_rng(6).permutation(len(y))
-    assert active_tasks(weights, Z[trials], y[trials]).tolist() == expected.tolist()
-    tasks = np.random.default_rng(7).permutation(n_tasks)
-    renamed = active_tasks(weights[tasks], Z[:, tasks], y)
-    assert sorted(tasks[renamed].tolist()) == expected.tolist()
-
-
-def test_shift_and_scale_of_the_values_are_immaterial() -> None:
-    n_tasks = 2 * MOST_ACTIVE
-    Z, y, _ = agreeing(n_tasks)
-    expected = active_tasks(uniform_weights(n_tasks), Z, y).tolist()
-    assert active_tasks(uniform_weights(n_tasks), Z, 1e3 * y - 5.0).tolist() == expected
-    assert active_tasks(uniform_weights(n_tasks), 2.0 * Z + 1.0, y).tolist() == expected

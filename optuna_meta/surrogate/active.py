@@ -1,0 +1,111 @@
+"""Which prior studies to ask, and what these expect of the target's trials.
+
+Of many prior studies only a few are asked at each trial, so that a suggestion costs the same with
+24 and with 1,000 of them: before any trial those of the greatest weight, later those that agree
+with the target's trials.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optuna_meta._typing import Array
+from optuna_meta.space.search_space import Space
+from optuna_meta.surrogate.fitted import FittedPrior
+
+
+__all__ = ["Expectations", "MOST_ACTIVE", "active_tasks"]
+
+MOST_ACTIVE = 24  # Prior studies asked at one trial: the price of a suggestion grows with them.
+_MOST_KNOWN = 5000  # Trials of which the studies' expectations are kept.
+_GOLDEN = 0.6180339887498949  # Multiples of it modulo 1 are spread evenly, in no order.
+_ENOUGH_TO_TELL = 3  # Trials: two values always lie on a line.
+
+
+@dataclass
+class Expectations:
+    """What the studies expect of the trials of one target, each asked once about each.
+
+    Args:
+        fitted: The studies' surrogates.
+        weights: Weight of each study before any trial.  # (T,)
+    """
+
+    fitted: FittedPrior
+    weights: Array  # (T,)
+    # Of the latest space only: by row, NaN for the studies that were not asked.
+    _known: tuple[str, dict[bytes, Array]] = field(default_factory=lambda: ("", {}), repr=False)
+
+    def copy(self) -> Expectations:
+        """Return what is known so far; what is asked later does not reach this one."""
+        known = {key: found.copy() for key, found in self._known[1].items()}
+        return replace(self, _known=(self._known[0], known))
+
+    def of_active(self, space: Space, rows: Array, y: Array) -> tuple[NDArray[np.int64], Array]:
+        """Choose the active studies, and return what they expect of the trials.  # (t,), (n, t)
+
+        Args:
+            space: The target's space.
+            rows: The trials.  # (n, D)
+            y: Their values.  # (n,)
+        """
+        if _tell(y):
+            Z = self._asked(space, rows, None)
+            active = active_tasks(self.weights, Z, y)
+            return active, Z[:, active]
+        # No study agrees more than another, whatever they expect: most need not say it.
+        active = active_tasks(self.weights, np.zeros((len(y), len(self.fitted))), y)
+        return active, self._asked(space, rows, active)
+
+    def _asked(self, space: Space, rows: Array, some: NDArray[np.int64] | None) -> Array:
+        """Return what all studies or some (t,) expect of trials (n, D).  # (n, t)"""
+        if self._known[0] != repr(space) or len(self._known[1]) > _MOST_KNOWN:
+            self._known = repr(space), {}
+        known, nothing = self._known[1], np.full(len(self.fitted), np.nan)
+        tasks = slice(None) if some is None else some
+        every = [known.setdefault(row.tobytes(), nothing.copy()) for row in rows]
+        new = [i for i, z in enumerate(every) if np.isnan(z[tasks]).any()]
+        if new:
+            fitted = self.fitted if some is None else self.fitted.select(some)
+            for i, z in zip(new, fitted.predict(rows[new], space), strict=True):
+                every[i][tasks] = z
+        return np.vstack([nothing[None, tasks][:0], *(z[tasks] for z in every)])
+
+
+def active_tasks(weights: Array, Z: Array, y: Array) -> NDArray[np.int64]:
+    """Choose the prior studies to ask, in order: all of a few, of many the most promising.
+
+    Args:
+        weights: Weight of each study before any trial.  # (T,)
+        Z: What each expects of the target's trials.  # (n, T)
+        y: The trials' values.  # (n,)
+    """
+    n_tasks = len(weights)
+    if n_tasks <= MOST_ACTIVE:
+        return np.arange(n_tasks)
+    scores = np.log(np.maximum(weights, 1e-300)) + _log_agreement(Z, y)
+    # Equal scores are told apart by a scattered number, or the first studies would always win.
+    scatter = (np.arange(1, n_tasks + 1) * _GOLDEN) % 1.0
+    best = np.lexsort((scatter, -np.round(scores, 6)))[:MOST_ACTIVE]
+    return np.sort(best)
+
+
+def _log_agreement(Z: Array, y: Array) -> Array:
+    """Return the gain in log likelihood (T,) of a rising line through z_t over a constant."""
+    n = len(y)
+    if not _tell(y):
+        return np.zeros(Z.shape[1])
+    centred, response = Z - Z.mean(axis=0), y - y.mean()
+    norms = np.linalg.norm(centred, axis=0) * np.linalg.norm(response)
+    correlation = np.maximum(response @ centred / np.maximum(norms, 1e-12), 0.0)
+    return np.asarray(-0.5 * (n - 2) * np.log1p(-(np.minimum(correlation, 0.999) ** 2)))
+
+
+def _tell(y: Array) -> bool:
+    """Tell whether trials of these values (n,) can speak for one study more than for another."""
+    return len(y) >= _ENOUGH_TO_TELL and bool(np.ptp(y) > 0.0)
