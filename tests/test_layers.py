@@ -52,7 +52,7 @@ def imported(file: str) -> set[str]:
 
 def may_import(file: str) -> set[str]:
     """First names of what a file may import."""
-    helpers = {"_bounded_map", "_files", "_html", "_locks", "_typing", *OPTUNA}
+    helpers = {"_bounded_map", "_files", "_html", "_locks", "_spelling", "_typing", *OPTUNA}
     folder = file.split("/")[0]
     if folder in FOLDERS:
         return helpers | set(FOLDERS[: FOLDERS.index(folder) + 1])

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 import json
 import os
 from typing import Any
+import warnings
 
 import optuna
 from optuna.storages import BaseStorage
 
+from optuna_meta._html import listed
 from optuna_meta.cli.output import FORMATS
+from optuna_meta.sampler.record import named_priors
+from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.sampler import MetaSampler
 from optuna_meta.studies.open_storage import opened
 from optuna_meta.studies.prior import Prior
@@ -29,6 +33,7 @@ __all__ = [
     "add_storage",
     "add_study",
     "fitted_of",
+    "MissingPriors",
     "mapping_of",
     "pairs",
     "sampler_of",
@@ -160,6 +165,27 @@ def fitted_of(arguments: argparse.Namespace) -> FittedPrior:
     return fit_prior(Prior.from_storage(storage, rename=rename, defaults=defaults))
 
 
-def sampler_of(arguments: argparse.Namespace) -> MetaSampler:
-    """Return a sampler with the prior studies that are named."""
-    return MetaSampler(prior_studies=fitted_of(arguments), seed=arguments.seed)
+class MissingPriors(ValueError):
+    """None of the prior studies that a study has recorded is here."""
+
+
+def sampler_of(arguments: argparse.Namespace, study: optuna.Study) -> MetaSampler:
+    """Return a sampler with the prior studies that are named, if they are those of a study.
+
+    Warn where some that the study's trials have recorded are not among them.
+
+    Raises:
+        MissingPriors: None of them is: by others the study would look as if it had none.
+    """
+    fitted, trials = fitted_of(arguments), study.get_trials(deepcopy=False)
+    known = named_priors(record for trial in trials if (record := read_record(trial)))
+    missing = [name for name in known if name not in fitted.study_names]
+    if missing:
+        text = (
+            f"prior studies that the trials of {study.study_name!r} have recorded are not here "
+            f"({listed(missing)}): --prior FILE or --prior-storage STORAGE names where they are."
+        )
+        if len(missing) == len(known):
+            raise MissingPriors(f"The {text}")
+        warnings.warn(f"Some {text} What follows is without them.", stacklevel=2)
+    return MetaSampler(prior_studies=fitted, seed=arguments.seed)

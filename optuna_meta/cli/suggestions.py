@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from typing import Any
+import warnings
+
+from optuna import Study
 
 from optuna_meta.cli.options import add_command
 from optuna_meta.cli.options import add_format
 from optuna_meta.cli.options import add_prior
 from optuna_meta.cli.options import add_study
+from optuna_meta.cli.options import MissingPriors
 from optuna_meta.cli.options import sampler_of
 from optuna_meta.cli.options import study_of
 from optuna_meta.cli.output import write
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.past_trial import explain_trial
+from optuna_meta.sampler.record import read_record
 
 
 __all__ = ["add"]
@@ -48,7 +53,7 @@ def add(commands: Any) -> None:
 
 def _preview(arguments: argparse.Namespace) -> None:
     study = study_of(arguments)
-    explanations = sampler_of(arguments).preview(study, arguments.n)
+    explanations = sampler_of(arguments, study).preview(study, arguments.n)
     write([_previewed(e) for e in explanations], arguments.format)
 
 
@@ -65,13 +70,22 @@ def _previewed(explanation: Explanation) -> dict[str, Any]:
 
 def _explain(arguments: argparse.Namespace) -> None:
     study = study_of(arguments)
-    if arguments.trial is None:
-        explanation = sampler_of(arguments).explain(study)
-    else:
-        explanation = explain_trial(study, arguments.trial)
+    explanation = _explanation(arguments, study)
     if arguments.format is None:
         print(explanation)
     elif arguments.format in ("json", "yaml"):
         write([asdict(explanation)], arguments.format)
     else:
         write([asdict(prior) for prior in explanation.priors], arguments.format)
+
+
+def _explanation(arguments: argparse.Namespace, study: Study) -> Explanation:
+    """Explain what is asked for; without its prior studies the last that is recorded."""
+    if arguments.trial is not None:
+        return explain_trial(study, arguments.trial)
+    try:
+        return sampler_of(arguments, study).explain(study)
+    except MissingPriors as error:
+        last = max(t.number for t in study.get_trials(deepcopy=False) if read_record(t))
+        warnings.warn(f"{error} Told is trial {last}, the last with a record.", stacklevel=2)
+        return explain_trial(study, last)

@@ -24,6 +24,7 @@ from optuna_meta.sampler.drops import Drop
 from optuna_meta.sampler.drops import drops
 from optuna_meta.sampler.drops import IN_USE
 from optuna_meta.sampler.events import study_events
+from optuna_meta.sampler.record import named_priors
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.sampler import MetaSampler
@@ -103,10 +104,9 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
     Args:
         records: Of the trials, in order.
     """
-    named = [name for record in records for name in (*record.shares, *record.agreement)]
     led = [record.leaned_on for record in records if record.leaned_on]
     left, found = drops(records), []
-    for name in dict.fromkeys([*named, *led, *left]):
+    for name in dict.fromkeys([*named_priors(records), *left]):
         shares = [record.shares.get(name, 0.0) for record in records]
         agreement = [r.agreement[name] for r in records if name in r.agreement]
         is_reversed = _is_reversed(records, name, from_scratch=True)

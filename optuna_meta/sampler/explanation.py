@@ -76,8 +76,9 @@ class Explanation:
         number: The trial's.
         predicted: Mean, lower and upper end of the interval that holds the value with probability
             0.9, of each objective; empty before trials tell a unit.
-        beats: Share of a prior study's trials that the prior studies together expect it to beat;
-            ``None`` where there are none, and of a past trial.
+        beats: Share of a prior study's own trials that are worse than what the prior studies
+            together expect of it, whatever the trust in them and this study's trials; ``None``
+            where they have no say, and of a past trial.
         events: What had happened since the trial before; see ``TrialRecord``.
         weights_from: The checkpoint that a past trial's model started from; ``None`` where no
             trial of the study has recorded any (``optuna_meta.weights.record_lineage``).
@@ -149,7 +150,8 @@ class Explanation:
         for mean, low, high in self.predicted:
             lines.append(f"predicted value: {mean:.4g} (90 %: {low:.4g} to {high:.4g})")
         if self.beats is not None and not self.predicted:
-            lines.append(f"expected to beat {self.beats:.0%} of a prior study's trials")
+            told = f"better than {self.beats:.0%} of a prior study's own trials"
+            lines.append(f"by the prior studies alone, taken together: {told}")
         if self.relevance:
             shares = ", ".join(f"{name} {share:.2f}" for name, share in self.relevance.items())
             lines.append(f"meta-features that matter: {shares}")

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
-from difflib import SequenceMatcher
-import re
 
 from optuna_meta._html import bounded
 from optuna_meta._html import listed
+from optuna_meta._spelling import meant
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
 __all__ = ["Preflight", "preflight"]
-
-_NEAR = 0.7  # Of two names, the share of letters in common.
-_INITIALS = 0.9  # That one name is the other's initials says as much.
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 @dataclass(frozen=True)
@@ -90,8 +84,8 @@ class Preflight:
         yield from (f"unshared: {text}" for text in self._unshared(5))
 
     def _unshared(self, most: int) -> Iterator[str]:
-        for name, meant in list(self.unshared.items())[:most]:
-            hint = f" (did you mean {meant!r}? rename={{{meant!r}: {name!r}}})" if meant else ""
+        for name, old in list(self.unshared.items())[:most]:
+            hint = f" (did you mean {old!r}? rename={{{old!r}: {name!r}}})" if old else ""
             yield bounded(name) + bounded(hint, 200)
         if len(self.unshared) > most:
             yield f"{len(self.unshared) - most} more"
@@ -125,27 +119,9 @@ def preflight(
         len(trials),
         sum(trials.values()),
         tuple(name for name in names if name in known),
-        {name: _meant(name, unused) for name in names if name not in known},
+        {name: meant(name, unused) for name in names if name not in known},
         unused,
         (sum(any(task.outcome.matches(o) for task in tasks) for o in outcomes), len(outcomes)),
         (len(of_priors & set(features or ())), len(features or ()) if of_priors else 0),
         fitted.prior.left_out,
     )
-
-
-def _meant(name: str, others: Iterable[str]) -> str | None:
-    """Return the one of other names that is most like a name, if any is."""
-    best = max(others, key=lambda other: _likeness(name, other), default=None)
-    return best if best is not None and _likeness(name, best) >= _NEAR else None
-
-
-def _likeness(one: str, other: str) -> float:
-    if one[:200].lower() in _abbreviations(other) or other[:200].lower() in _abbreviations(one):
-        return _INITIALS
-    return SequenceMatcher(None, one[:200].lower(), other[:200].lower()).ratio()
-
-
-def _abbreviations(name: str) -> set[str]:
-    """Return what a name of several words may be called for short: initials, its first word."""
-    words = [word.lower() for word in _WORD.findall(name[:200])]
-    return {"".join(word[0] for word in words), words[0]} if len(words) > 1 else set()

@@ -18,7 +18,7 @@ from optuna_meta.suggest.request import SOURCES
 from optuna_meta.suggest.request import Suggestion
 
 
-__all__ = ["COLD", "TrialRecord", "predicted_of", "read_record", "record_of"]
+__all__ = ["COLD", "TrialRecord", "named_priors", "predicted_of", "read_record", "record_of"]
 
 _LEAST_SHARE = 0.01  # Smaller ones do not matter.
 _MOST_NAMED = 12  # Prior studies in a record.
@@ -90,6 +90,14 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
         int(written.get("compared", 0)),
         not written.get("warm", False),
     )
+
+
+def named_priors(records: Iterable[TrialRecord]) -> tuple[str, ...]:
+    """Return the prior studies that records name, in the order in which they do."""
+    records = list(records)
+    named = [name for record in records for name in (*record.shares, *record.agreement)]
+    led = [record.leaned_on for record in records if record.leaned_on]
+    return tuple(dict.fromkeys([*named, *led]))
 
 
 def record_of(

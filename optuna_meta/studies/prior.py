@@ -227,6 +227,7 @@ class Prior:
 
         Raises:
             ConnectionError: The server or its store cannot be read.
+            ValueError: No run has the metric, or there is no such experiment.
         """
         known = None if direction is None else direction_of(direction)
         found = read_mlflow(tracking_uri, experiments, metric, known)
@@ -251,6 +252,10 @@ class Prior:
             direction: ``"minimize"`` or ``"maximize"``.
             study: Column of a table that names the study.
             **options: As in :meth:`from_dataframe`.
+
+        Raises:
+            ConnectionError: The server cannot be read.
+            ValueError: No run has the metric, or a table lacks a column.
         """
         found = read_wandb(runs, metric, direction_of(direction), study)
         return cls(*encoded(*raw_studies(logged_only(found, options), options)))
@@ -266,6 +271,9 @@ class Prior:
             metric: What the trials report.
             direction: ``"minimize"`` or ``"maximize"``.
             **options: As in :meth:`from_dataframe`.
+
+        Raises:
+            ValueError: No trial reports the metric, or there are no results.
         """
         found = read_ray(results, metric, direction_of(direction))
         return cls(*encoded(*raw_studies(logged_only(found, options), options)))

@@ -18,6 +18,7 @@ from optuna_meta.space.search_space import Space
 from optuna_meta.suggest.acquisition import AcquisitionFunction
 from optuna_meta.suggest.comparison import compared
 from optuna_meta.suggest.comparison import Comparison
+from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.shares import counted_once
@@ -53,7 +54,8 @@ class _Part(NamedTuple):
         order: Those asked, by their index, most helpful first.
         compared: How far each agrees with the target's trials.
         predicted: Mean and interval, where trials tell a unit.
-        beats: Share of a study's trials that it is expected to beat, where any was asked.
+        beats: Share of a prior study's own trials that are worse than what the prior studies
+            together expect of the row, where any was asked.
     """
 
     weights: Array  # (T,)
@@ -91,11 +93,13 @@ def accounted(
     order = [t for part in parts for t in part.order]
     if len(parts) > 1:
         order.sort(key=lambda t: -abs(signed[t]))
-    beats = [part.beats for part in parts if part.beats is not None]
+    trust = float(np.mean([posterior.trust for posterior in posteriors]))
+    is_told = trust >= LEAST_TRUST  # Else the prior studies have no say.
+    beats = [part.beats for part in parts if part.beats is not None and is_told]
     return Suggestion(
         row,
         len(request.rows),
-        float(np.mean([posterior.trust for posterior in posteriors])),
+        trust,
         np.mean([part.weights for part in parts], axis=0),
         signed,
         _together([part.compared for part in parts]),

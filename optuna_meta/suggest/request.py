@@ -162,8 +162,8 @@ class Suggestion:
         order: The prior studies that were asked, by their index, most helpful first.
         predicted: Mean and 90 % interval of each objective, lower is better, where trials tell
             its unit.
-        beats: Share of a prior study's trials that the prior studies together expect it to beat;
-            ``None`` where none was asked.
+        beats: Share of a prior study's own trials that are worse than what the prior studies
+            together expect of it; ``None`` where none was asked or they have no say.
         is_probe: Whether the components that doubt them chose it, to test what the prior studies
             say.
         candidate: Its index among the request's candidates; -1 where there are none.

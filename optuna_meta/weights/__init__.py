@@ -26,8 +26,6 @@ from optuna_meta.weights.meta_learning.maml import maml_init
 from optuna_meta.weights.meta_learning.reptile import reptile_init
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.selection.candidate import find_checkpoints
-from optuna_meta.weights.selection.candidate import STARTS
-from optuna_meta.weights.selection.candidate import suggest_start
 from optuna_meta.weights.selection.measures import by_fit
 from optuna_meta.weights.selection.measures import by_leep
 from optuna_meta.weights.selection.measures import by_logme
@@ -40,6 +38,9 @@ from optuna_meta.weights.selection.rank import ShortlistThenTrain
 from optuna_meta.weights.selection.ranking import Ranked
 from optuna_meta.weights.selection.ranking import Ranking
 from optuna_meta.weights.selection.short_training import ShortTraining
+from optuna_meta.weights.selection.starts import check_starts
+from optuna_meta.weights.selection.starts import STARTS
+from optuna_meta.weights.selection.starts import suggest_start
 from optuna_meta.weights.store.random_state import RandomState
 from optuna_meta.weights.store.record import CheckpointRecord
 from optuna_meta.weights.store.store import CheckpointStore
@@ -84,6 +85,7 @@ __all__ = [
     "by_logme",
     "by_loss",
     "by_score",
+    "check_starts",
     "cosine_similarity",
     "find_checkpoints",
     "freeze",

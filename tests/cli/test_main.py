@@ -138,6 +138,48 @@ def test_explain_tells_of_the_next_and_of_a_past_trial(
     assert "error: " in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def alone(url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The new study in a storage of its own, without its prior studies."""
+    other = f"sqlite:///{tmp_path_factory.mktemp('alone') / 'new.db'}"
+    optuna.copy_study(from_study_name="new", from_storage=url, to_storage=other)
+    return other
+
+
+def test_missing_prior_studies_are_asked_for_and_nothing_is_called_cold(
+    alone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ["--storage", alone, "--study-name", "new", "-q"]
+    asked = "have recorded are not here (one, two): --prior FILE or --prior-storage STORAGE"
+    assert main(["explain", *named]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("trial 2: ") and "cold" not in told.out
+    assert asked in told.err and "Told is trial 2" in told.err
+    assert main(["preview", *named]) == 1
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("error: The prior") and asked in told.err
+    pytest.importorskip("plotly", reason="figures need Plotly")
+    path = tmp_path / "report.html"
+    assert main(["report", *named, "-o", str(path)]) == 0
+    assert asked in capsys.readouterr().err
+    assert "None of them helped" not in path.read_text(encoding="utf-8")
+
+
+def test_some_missing_prior_studies_are_warned_of(
+    alone: str, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "prior")
+    named = ["--storage", alone, "--study-name", "new", "-q"]
+    assert main(["fit", "--storage", url, "--study-names", "two", "-o", path, "-q"]) == 0
+    capsys.readouterr()
+    assert main(["explain", *named, "--prior", path]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("next suggestion: ")
+    assert "Some prior studies" in told.err and "are not here (one)" in told.err
+    assert main(["explain", *named, "--prior-storage", url]) == 0
+    assert "not here" not in capsys.readouterr().err
+
+
 def test_features_are_told_and_recorded(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import optuna
 from optuna.distributions import FloatDistribution
 import pytest
@@ -30,7 +31,26 @@ def test_a_preview_says_from_which_studies_and_how_good() -> None:
     for shown in meta_sampler(bowl_prior()).preview(study):
         assert shown.source == "prior studies" and shown.priors[0].share > 0.0
         assert shown.beats is not None and shown.beats > 0.8
-        assert "expected to beat" in str(shown)
+        told = f"{shown.beats:.0%} of a prior study's own trials"
+        assert f"by the prior studies alone, taken together: better than {told}" in str(shown)
+
+
+def test_what_the_prior_studies_expect_is_told_where_they_have_a_say_alone() -> None:
+    study = run(bowl(0.9, sign=-1.0), 12, sampler=meta_sampler(bowl_prior()))
+    (shown,) = study.sampler.preview(study, n=1)
+    assert shown.source == "cold start" and shown.priors and shown.beats is None
+
+
+def test_the_share_is_that_of_the_trials_of_a_prior_study() -> None:
+    """Among its own trials, the single prior study's best has all but itself behind it."""
+    prior = run(bowl(), 40, seed=1)
+    study = optuna.create_study(sampler=MetaSampler(prior_studies=[prior], seed=0))
+    for trial in (prior.best_trial, sorted(prior.trials, key=lambda t: t.value or 0.0)[20]):
+        study.enqueue_trial(trial.params)
+        (shown,) = study.sampler.preview(study, n=1)
+        worse = np.mean([other.value > trial.value for other in prior.trials])
+        assert shown.beats == pytest.approx(worse, abs=0.2)
+        study.ask()
 
 
 def test_a_space_that_no_study_has_yet() -> None:

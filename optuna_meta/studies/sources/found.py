@@ -18,6 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from optuna_meta._spelling import named
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.outcomes.observations import objectives
 from optuna_meta.outcomes.observations import observe
@@ -31,7 +32,15 @@ from optuna_meta.studies.task import RawStudy
 from optuna_meta.studies.task import unreadable
 
 
-__all__ = ["FoundStudy", "FoundTrial", "ReadOptions", "direction_of", "logged_only", "raw_studies"]
+__all__ = [
+    "direction_of",
+    "FoundStudy",
+    "FoundTrial",
+    "logged_only",
+    "raw_studies",
+    "ReadOptions",
+    "require_metric",
+]
 
 _logger = optuna.logging.get_logger("optuna.meta")
 _FEW = 10  # Texts that never repeat name runs; of fewer trials they may be categories.
@@ -119,6 +128,16 @@ def direction_of(direction: str | StudyDirection) -> StudyDirection:
     if isinstance(direction, StudyDirection) and direction != StudyDirection.NOT_SET:
         return direction
     raise ValueError(f"direction must be 'minimize' or 'maximize', got {direction!r}.")
+
+
+def require_metric(metric: str, known: Collection[str]) -> None:
+    """Refuse a metric that no run has; where there is none at all, runs have told nothing yet.
+
+    Raises:
+        ValueError: It is none of those known.
+    """
+    if known and metric not in known:
+        raise ValueError(f"No run has the metric {named(metric, known)}.")
 
 
 def raw_studies(

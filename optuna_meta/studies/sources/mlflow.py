@@ -21,6 +21,7 @@ from optuna_meta.studies.open_storage import require_sqlite_file
 from optuna_meta.studies.outage import cause_of
 from optuna_meta.studies.outage import shown
 from optuna_meta.studies.sources.found import FoundStudy
+from optuna_meta.studies.sources.found import require_metric
 from optuna_meta.studies.sources.mlflow_runs import DIRECTION_TAGS
 from optuna_meta.studies.sources.mlflow_runs import trial_of
 from optuna_meta.studies.sources.mlflow_runs import value_metrics
@@ -56,6 +57,9 @@ def read_mlflow(
     if unknown := [name for name in _wanted(experiments, known) if name not in known]:
         raise ValueError(f"MLflow has no experiment {unknown}; it has {sorted(known)[:10]}.")
     groups = [group for name, own in runs.items() for group in _groups(name, own)]
+    if metric:  # Studies of Optuna have their own.
+        asked = [run for _, tags, own in groups if _STUDY not in tags for run in own]
+        require_metric(metric, {name for run in asked for name in run.data.metrics})
     return [_study(client, *group, metric, direction) for group in groups]
 
 

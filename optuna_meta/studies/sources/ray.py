@@ -6,6 +6,7 @@ each line, ``result.json``. A trial with fewer reports than the longest one was 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from typing import NamedTuple
 
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -22,6 +24,7 @@ from optuna_meta.studies.sources.cells import flat
 from optuna_meta.studies.sources.cells import is_scalar
 from optuna_meta.studies.sources.found import FoundStudy
 from optuna_meta.studies.sources.found import FoundTrial
+from optuna_meta.studies.sources.found import require_metric
 
 
 __all__ = ["read_ray"]
@@ -33,19 +36,36 @@ _SEPARATOR = "/"  # As Ray writes nested configurations.
 def read_ray(results: Any, metric: str, direction: StudyDirection) -> list[FoundStudy]:
     """Read results; see :meth:`optuna_meta.Prior.from_ray`."""
     if isinstance(results, str | os.PathLike):
-        return [_of_folder(folder, metric, direction) for folder in _experiments(Path(results))]
-    name = Path(str(getattr(results, "experiment_path", "ray"))).name
+        studies = [(f.name, _of_folder(f, metric)) for f in _experiments(Path(results))]
+    else:
+        name = Path(str(getattr(results, "experiment_path", "ray"))).name
+        studies = [(name, _of_grid(results, metric))]
+    require_metric(metric, {name for _, runs in studies for run in runs for name in run.metrics})
+    return [_study(name, runs, metric, direction) for name, runs in studies]
+
+
+class _Run(NamedTuple):
+    """What a trial has told.
+
+    Args:
+        config: Its configuration.
+        curve: The metric by step.
+        metrics: Names of all metrics that it reports.
+    """
+
+    config: Mapping[str, Any]
+    curve: Mapping[int, float]
+    metrics: frozenset[str]
+
+
+def _of_grid(results: Any, metric: str) -> list[_Run]:
     try:
-        runs = [_of_result(result, metric) for result in results]
+        return [_of_result(result, metric) for result in results]
     except (AttributeError, TypeError) as error:
         raise ValueError(
             "A folder of Ray Tune's results or a ResultGrid is wanted, got "
             f"{type(results).__name__}."
         ) from error
-    return [_study(name, runs, metric, direction)]
-
-
-_Run = tuple[Mapping[str, Any], Mapping[int, float]]  # Its configuration and its curve.
 
 
 def _experiments(folder: Path) -> list[Path]:
@@ -59,9 +79,9 @@ def _experiments(folder: Path) -> list[Path]:
     return found
 
 
-def _of_folder(folder: Path, metric: str, direction: StudyDirection) -> FoundStudy:
+def _of_folder(folder: Path, metric: str) -> list[_Run]:
     runs = [_of_trial(path.parent, metric) for path in sorted(folder.glob("*/params.json"))]
-    return _study(folder.name, [run for run in runs if run], metric, direction)
+    return [run for run in runs if run]
 
 
 def _of_trial(folder: Path, metric: str) -> _Run | None:
@@ -71,7 +91,7 @@ def _of_trial(folder: Path, metric: str) -> _Run | None:
         lines = (folder / "result.json").read_text().splitlines()
     except (OSError, ValueError):
         return None
-    return flat(config, _SEPARATOR), _curve(_reports(lines), metric)
+    return _run(config, _reports(lines), metric)
 
 
 def _reports(lines: Sequence[str]) -> Iterator[Mapping[str, Any]]:
@@ -87,23 +107,26 @@ def _reports(lines: Sequence[str]) -> Iterator[Mapping[str, Any]]:
 def _of_result(result: Any, metric: str) -> _Run:
     frame = getattr(result, "metrics_dataframe", None)
     reports = [result.metrics or {}] if frame is None else frame.to_dict("records")
-    return flat(result.config or {}, _SEPARATOR), _curve(reports, metric)
+    return _run(result.config or {}, reports, metric)
 
 
-def _curve(reports: Any, metric: str) -> dict[int, float]:
-    curve = {}
+def _run(config: Mapping[str, Any], reports: Iterable[Mapping[str, Any]], metric: str) -> _Run:
+    curve: dict[int, float] = {}
+    metrics: set[str] = set()
     for i, report in enumerate(reports, start=1):
-        value = report.get(metric, flat(report, _SEPARATOR).get(metric))
-        if isinstance(value, int | float):
-            curve[int(report.get(_STEP, i))] = float(value)
-    return curve
+        numbers = {n: v for n, v in flat(report, _SEPARATOR).items() if isinstance(v, int | float)}
+        metrics |= numbers.keys()
+        if metric in numbers:
+            curve[int(report.get(_STEP, i))] = float(numbers[metric])
+    return _Run(flat(config, _SEPARATOR), curve, frozenset(metrics))
 
 
 def _study(name: str, runs: Sequence[_Run], metric: str, direction: StudyDirection) -> FoundStudy:
-    longest = max((max(curve) for _, curve in runs if curve), default=0)
+    longest = max((max(run.curve) for run in runs if run.curve), default=0)
     if runs and not longest:
         return FoundStudy(name, problem=f"no trial reports {shown(metric)}")
-    return FoundStudy(name, [_trial(*run, longest) for run in runs if run[1]], (direction,))
+    told = [_trial(run.config, run.curve, longest) for run in runs if run.curve]
+    return FoundStudy(name, told, (direction,))
 
 
 def _trial(config: Mapping[str, Any], curve: Mapping[int, float], longest: int) -> FoundTrial:

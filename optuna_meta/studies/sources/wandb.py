@@ -23,6 +23,7 @@ from optuna_meta.studies.sources.cells import is_scalar
 from optuna_meta.studies.sources.cells import number
 from optuna_meta.studies.sources.found import FoundStudy
 from optuna_meta.studies.sources.found import FoundTrial
+from optuna_meta.studies.sources.found import require_metric
 
 
 __all__ = ["read_wandb"]
@@ -43,10 +44,12 @@ def read_wandb(
 ) -> list[FoundStudy]:
     """Read runs; see :meth:`optuna_meta.Prior.from_wandb`."""
     read = list(_rows(runs, study) if hasattr(runs, "columns") else _of_api(_asked(runs)))
+    summaries = [flat(run.summary, _SEPARATOR) for run in read]
+    require_metric(metric, {name for summary in summaries for name in summary})
     studies: dict[str, list[FoundTrial]] = {}
-    for run in read:
+    for run, summary in zip(read, summaries, strict=True):
         trials = studies.setdefault(run.owner, [])
-        value = number(flat(run.summary, _SEPARATOR).get(metric))
+        value = number(summary.get(metric))
         if run.is_finished and value is not None:
             trials.append(FoundTrial(_params(run.config), (value,)))
     return [

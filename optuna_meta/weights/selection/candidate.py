@@ -1,10 +1,8 @@
-"""Checkpoints of prior studies to start from, and the choice among starts as a hyperparameter."""
+"""Checkpoints of prior studies to start from, the best of each study first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +21,7 @@ from optuna_meta.weights.store.retention import signs_of
 from optuna_meta.weights.store.store import CheckpointStore
 
 
-__all__ = ["Candidate", "find_checkpoints", "STARTS", "suggest_start"]
+__all__ = ["Candidate", "find_checkpoints"]
 
 
 @dataclass(frozen=True)
@@ -135,47 +133,3 @@ def _score(own: Array, others: Array) -> float:
     worse, better = (others > own).any(axis=1), (others < own).any(axis=1)
     # What is both is neither: it neither dominates nor is dominated, a tie.
     return 0.5 + 0.5 * (int(worse.sum()) - int(better.sum())) / (len(others) + 1)
-
-
-# In this order in every study, for a sampler learns across studies which of them pays.
-STARTS = ("scratch", "best", "nearest", "transferable", "average", "meta-learned")
-
-
-def suggest_start(
-    trial: optuna.Trial,
-    starts: Mapping[str, Checkpoint | Candidate | Callable[[], Checkpoint | None] | None],
-    *,
-    name: str = "start",
-) -> Checkpoint | None:
-    """Suggest what a trial's model starts from: ``scratch``, or one of those given by name.
-
-    A checkpoint's own number would mean something else in each study; these names do not, so that
-    :class:`MetaSampler` learns from prior studies which starts pay.
-
-    ``best`` has the best value among prior checkpoints, ``nearest`` is of the nearest study,
-    ``transferable`` what :func:`rank_checkpoints` chooses, ``average`` of several, and
-    ``meta-learned`` learned over several tasks.
-
-    Args:
-        trial: The running trial.
-        starts: By name, of :data:`STARTS`: a checkpoint, a candidate, or what loads it when it is
-            drawn. ``None`` stands for a start that ends up at scratch, as ``rank_checkpoints``
-            may; it stays a choice, for all trials of a study must have the same.
-        name: Of the parameter.
-
-    Returns:
-        The checkpoint; ``None`` for scratch.
-
-    Raises:
-        ValueError: A name is not one of :data:`STARTS`.
-    """
-    if unknown := starts.keys() - set(STARTS):
-        raise ValueError(
-            f"Starts have the names {', '.join(STARTS)}, so that they mean the same in every "
-            f"study; got {', '.join(map(repr, sorted(unknown)))}."
-        )
-    choices = [known for known in STARTS if known in starts or known == "scratch"]
-    start = starts.get(trial.suggest_categorical(name, choices))
-    if isinstance(start, Candidate):
-        return start.load()
-    return start if start is None or isinstance(start, Checkpoint) else start()

@@ -186,6 +186,18 @@ def test_studies_without_the_metric_do_not_stop_the_others(uri: str) -> None:
     assert any("'callback' is left out: reading it failed: ValueError: no run" in t for t in texts)
 
 
+@pytest.mark.parametrize("experiments", [None, ["plain", "callback"], ["plain"]])
+def test_a_metric_that_no_run_has_is_one_error(uri: str, experiments: list[str] | None) -> None:
+    wanted = r"No run has the metric 'lsos' \(did you mean 'loss'\?\); there are \['loss'"
+    with pytest.raises(ValueError, match=wanted):
+        Prior.from_mlflow(uri, experiments=experiments, metric="lsos", direction="minimize")
+
+
+@pytest.mark.filterwarnings("ignore:.*'optuna/broken' is left out")
+def test_studies_of_optuna_have_their_own_metric(uri: str) -> None:
+    assert Prior.from_mlflow(uri, experiments=["optuna"], metric="lsos").names == ("optuna/one",)
+
+
 def test_metric_and_direction_are_asked_for(uri: str) -> None:
     with pytest.warns(UserWarning, match=r"metric= must name the value; there are \['loss'\]"):
         assert len(Prior.from_mlflow(uri, experiments=["plain"], direction="minimize")) == 0

@@ -88,6 +88,14 @@ def test_a_cut_file_and_a_missing_metric_cost_only_themselves(folder: Path) -> N
     assert prior.names == ("exp",) and len(prior.tasks[0].values) == 4
 
 
+@pytest.mark.parametrize("kind", ["folder", "grid"])
+def test_a_metric_that_no_trial_reports_is_one_error(kind: str, folder: Path) -> None:
+    results = {"folder": folder, "grid": grid()}[kind]
+    wanted = r"No run has the metric 'eval/ac' \(did you mean 'eval/acc'\?\); there are \['done',"
+    with pytest.raises(ValueError, match=wanted):
+        Prior.from_ray(results, metric="eval/ac", direction="maximize")
+
+
 @pytest.mark.parametrize("wrong", [None, [3]])
 def test_what_is_no_result_is_refused(wrong: Any, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a ResultGrid is wanted, got"):

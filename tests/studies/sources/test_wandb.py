@@ -87,8 +87,13 @@ def test_what_never_varies_can_be_kept() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.warns(UserWarning, match="no finished run has the metric 'loss'"):
-        assert len(Prior.from_wandb(RUNS[:6], metric="loss", direction="minimize")) == 0
+    wanted = r"No run has the metric 'loss' \(did you mean 'val.loss'\?\); there are"
+    with pytest.raises(ValueError, match=wanted):
+        Prior.from_wandb(RUNS[:6], metric="loss", direction="minimize")
+    others = [run(20, sweep=None, group="b", summary={"other": 1.0})]
+    with pytest.warns(UserWarning, match="'b' is left out: no finished run has the metric 'val"):
+        prior = Prior.from_wandb([*RUNS, *others], metric="val.loss", direction="minimize")
+    assert prior.names == ("abc", "digits")
     with pytest.raises(ValueError, match=r"no column \['config', 'summary'\].*Prior.from_csv"):
         Prior.from_wandb(
             pd.DataFrame({"Name": ["a"], "lr": [1]}), metric="l", direction="minimize"

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from optuna_meta import MetaSampler
+from optuna_meta.weights import check_starts
 from optuna_meta.weights import Checkpoint
 from optuna_meta.weights import STARTS
 from optuna_meta.weights import suggest_start
@@ -38,9 +39,20 @@ def test_each_role_gives_its_checkpoint_and_loads_no_other() -> None:
 
 def test_only_roles_that_mean_the_same_everywhere() -> None:
     trial = optuna.create_study().ask()
-    with pytest.raises(ValueError, match="scratch, best, .* got 'trial 12'"):
+    with pytest.raises(ValueError, match="scratch, best, .* got 'trial 12'. Name each by how"):
         suggest_start(trial, {"trial 12": checkpoint(1.0)})
+    assert not trial.params  # Refused before anything was suggested.
     assert suggest_start(trial, {"scratch": None}) is None
+
+
+def test_starts_can_be_checked_before_any_trial() -> None:
+    check_starts({"best": checkpoint(1.0), "average": None, "meta-learned": lambda: None})
+    with pytest.raises(ValueError, match=r"got 'meta_learned' \(did you mean 'meta-learned'\?\)"):
+        check_starts({"best": None, "meta_learned": checkpoint(1.0)})
+    with pytest.raises(ValueError, match="'best' must be a checkpoint, .* None, got int"):
+        check_starts({"best": 3})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="Wanted are starts by name, .* got Checkpoint"):
+        check_starts(checkpoint(1.0))  # type: ignore[arg-type]
 
 
 def test_the_sampler_learns_across_studies_which_role_pays() -> None:
