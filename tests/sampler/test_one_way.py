@@ -46,5 +46,6 @@ def test_one_suggestion_runs_few_files(is_new: bool) -> None:
     files = files_of(study)
     assert {"sampler/sampler.py", "suggest/acquisition.py", "space/rows.py"} <= files
     told_once = {"_html.py", "sampler/preflight.py", "studies/summary.py"}  # At its first trial.
-    # It records, says why and reckons with costs, which that one did not, in files half as long.
-    assert 10 * len(files - told_once) <= 13 * FILES_BEFORE, sorted(files)
+    # It records, says why, reckons with costs and with weights to start from, which that one did
+    # not, in files half as long.
+    assert 10 * len(files - told_once) <= 14 * FILES_BEFORE, sorted(files)
