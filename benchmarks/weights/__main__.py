@@ -5,10 +5,10 @@ they go on, with the tables and the figure of ``run`` beside it; ``report`` make
 """
 
 import argparse
+from collections.abc import Iterator
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-import sys
 import tempfile
 from typing import Any
 
@@ -23,6 +23,7 @@ from benchmarks.weights import run
 from benchmarks.weights import study
 from benchmarks.weights.domains import DOMAINS
 from benchmarks.weights.methods import METHODS
+from optuna_meta.weights import ShortlistThenTrain
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     others.set_defaults(function=lambda args: print("\n".join(peers.report(args.splits))))
     scaled = add("inputs", help="starts from other inputs' scales", description=inputs.__doc__)
     scaled.add_argument("--seeds", nargs=2, type=int, default=[0, 8], help="the first and the end")
+    scaled.add_argument("--handicaps", nargs="+", type=float, help="instead of the rules below")
+    scaled.add_argument("--out", type=Path, help="a CSV file, from which a run goes on")
     scaled.set_defaults(function=_of_inputs)
     kinds = run.COLUMNS, study.COLUMNS
     again = add("report", help="tables and figure of a file", description=__doc__)
@@ -80,12 +83,18 @@ def _complete(args: argparse.Namespace) -> None:
 
 
 def _of_inputs(args: argparse.Namespace) -> None:
-    """Print the table of starts from other inputs."""
-    found: list[inputs.Outcome] = []
-    for seed in range(*args.seeds):
-        found += inputs.measure(inputs.make_domain(seed), seed)
-        print(f"seed {seed}", file=sys.stderr, flush=True)
-    print("\n".join(inputs.report(found)))
+    """Add the choices for all seeds, and print the tables."""
+    rules: inputs.Rules = inputs.RULES
+    if args.handicaps:
+        rules = {f"handicap {h:g}": ShortlistThenTrain(handicap=h) for h in args.handicaps}
+
+    def measure(_: str, seed: int) -> Iterator[run.Row]:
+        return inputs.measure(inputs.make_domain(seed), seed, rules)
+
+    jobs = [("digits", seed) for seed in range(*args.seeds)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = args.out or Path(folder) / "rows.csv"
+        print(inputs.report(run.complete(path, inputs.COLUMNS, jobs, measure)))
 
 
 def _show(rows: pd.DataFrame, path: Path | None) -> None:

@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from benchmarks.weights import inputs
 from benchmarks.weights.domains import images
-from benchmarks.weights.inputs import Outcome
 from optuna_meta.weights import ShortlistThenTrain
 from optuna_meta.weights import ShortTraining
 
@@ -24,24 +25,57 @@ def test_each_kind_is_what_its_name_says() -> None:
     assert made["times 10, minus 3"].max() == 7.0
 
 
-def test_a_start_is_ranked_and_trained_to_its_end() -> None:
-    domain = images.digits(Path(), 2, 0, {"plus 5": inputs.KINDS["plus 5"]})
+def test_reversed_labels_are_of_the_same_images() -> None:
+    made = {task.name: task for task in inputs.make_domain(0).priors}
+    ((own, other),) = [(made["plain"].train, made[inputs.REVERSED].train)]
+    by_class = images.digits(Path(), 6, 0, inputs.KINDS).priors
+    (before,) = [task.train for task in by_class if task.name == inputs.REVERSED]
+    assert torch.equal(other.x, before.x) and torch.equal(other.y, 9 - before.y)
+    assert sorted(own.y.tolist()) == sorted(other.y.tolist())
+
+
+def test_starts_are_ranked_and_trained_to_their_ends() -> None:
+    names = ("plain", "plus 5")
+    domain = images.digits(Path(), 2, 0, {name: inputs.KINDS[name] for name in names})
     domain = domain._replace(checks=(0, 2), rates=(1e-3,), prior_steps=2)
-    quick = ShortTraining(steps=2, folds=2, rates=(4e-3,))
-    (found,) = inputs.measure(domain, 0, ShortlistThenTrain(shortlist=1, short_training=quick))
-    assert found.kind == "plus 5" and len(found.chosen) == 2 and -1.0 < found.gain < 1.0
+    quick = ShortTraining(steps=20, folds=2, rates=(4e-3,), divisions=1)
+    rules = {str(h): ShortlistThenTrain(short_training=quick, handicap=h) for h in (1.0, 20.0)}
+    rows = pd.DataFrame(inputs.measure(domain, 0, rules), columns=[*inputs.COLUMNS])
+    assert len(rows) == 2 * 2 * 2 and set(rows["kind"]) == set(names)
+    assert rows[["gain 0", "gain 1"]].abs().to_numpy().max() < 1.0
+    # Too much for 360 planned steps: no start is tried.
+    assert not rows.loc[(rows["rule"] == "20.0") & (rows["planned"] == 360), "chosen"].any()
 
 
-def test_the_table_tells_what_was_chosen_and_how_it_ended() -> None:
-    outcomes = [
-        Outcome("plus 5", (True, False), 0.1),
-        Outcome("plus 5", (True, False), -0.1),
-        Outcome("inverted", (False, True), 0.02),
+def test_scratch_has_a_second_rate_only_where_a_start_has_one() -> None:
+    rule = inputs.TwoRates()
+    assert rule.scratch_training.rates == rule.short_training.rates
+    fitting = rule.within(360)
+    assert fitting is not None and fitting.cost <= 180
+    (rate,) = fitting.short_training.rates
+    assert fitting.scratch_training.rates == (rate, 4.0 * rate)
+
+
+def test_the_tables_tell_what_was_chosen_and_how_it_ended() -> None:
+    made = [
+        ("digits", 0, "plain", "a", 0, 1, 0.11, 0.09),
+        ("digits", 0, "plain", "b", 0, 0, 0.11, 0.09),
+        ("digits", 0, "inverted", "a", 0, 1, -0.05, -0.03),
+        ("digits", 0, "inverted", "b", 0, 0, -0.05, -0.03),
+        ("digits", 0, "plus 5", "a", 0, 1, 0.01, -0.03),  # Within the noise.
+        ("digits", 0, "plus 5", "b", 0, 1, 0.01, -0.03),
     ]
-    lines = [*inputs.report(outcomes)]
-    assert lines[2:] == [
-        "| plus 5 | 2 | +0.000 ± 0.100, lowest -0.100 "
-        "| 2 | +0.000 ± 0.100, lowest -0.100 | 0 |  |",
-        "| inverted | 1 | +0.020, lowest +0.020 | 0 |  | 1 | +0.020, lowest +0.020 |",
+    lines = inputs.report(pd.DataFrame(made, columns=[*inputs.COLUMNS])).splitlines()
+    noise = ((0.01**2 + 0.01**2 + 0.02**2) / 3) ** 0.5
+    assert 0.01 < 2.0 * noise < 0.04
+    assert lines[0].startswith("Seeds 0: 3 starts, 1 of them wrong and 1 good")
+    assert f"is {noise:.3f}." in lines[0]
+    assert lines[4:6] == [
+        "| a | no bound | 1 | 1 | +0.0167 |  |",
+        "| b | no bound | 0 | 0 | -0.0033 | -0.0200 |",
     ]
-    assert len({line.count("|") for line in lines}) == 1
+    assert lines[9:] == [
+        "| plain | +0.1000 | +0.100 | 1 | 0 |",
+        "| inverted | -0.0400 | -0.040 | 1 | 0 |",
+        "| plus 5 | -0.0100 | -0.010 | 1 | 1 |",
+    ]
