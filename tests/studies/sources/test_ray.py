@@ -133,6 +133,7 @@ def test_a_search_of_ray_tune_is_the_same_from_its_folder_and_from_its_grid(
     order, others = np.lexsort(task.rows.T), np.lexsort(same.rows.T)
     np.testing.assert_array_equal(task.rows[order], same.rows[others])
     np.testing.assert_array_equal(task.values[order], same.values[others])
-    assert folder.space.params(task.rows[task.values.argmin()]) == {"lr": 0.1, "net/width": 8}
+    best = folder.space.params(task.rows[task.values.argmin()])
+    assert best == {"lr": pytest.approx(0.1), "net/width": 8}
     assert min(task.values) == 0.25 and len(task.values) == 6
     assert task.curves is not None and 1 < task.curves.complete.sum() < 6  # Some were stopped.
