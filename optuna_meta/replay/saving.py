@@ -2,6 +2,10 @@
 
 Nobody knows, short of running it: so the cold sampler is run on functions that the study may be,
 drawn from its model after its trials (or, if asked, on the real objective).
+
+A model that started from trained weights comes to other values than one from scratch: where trials
+have, only those that started as the best one did are counted and learned from. So what the sampler
+saved is told alone; what the weights did, trials from scratch may show, and no replay.
 """
 
 from __future__ import annotations
@@ -9,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from typing import NamedTuple
 
 import numpy as np
 from optuna import Study
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
 from optuna.trial import Trial
 from optuna.trial import TrialState
 
@@ -25,6 +31,8 @@ from optuna_meta.replay.cold_start import replayed_objective
 from optuna_meta.replay.cold_start import run_cold
 from optuna_meta.sampler.sampler import MetaSampler
 from optuna_meta.sampler.sampler_of import sampler_of
+from optuna_meta.sampler.weights_source import SCRATCH
+from optuna_meta.sampler.weights_source import start_of
 from optuna_meta.studies.prior import Prior
 from optuna_meta.surrogate.fitted import fit_prior
 
@@ -51,6 +59,11 @@ class Saving:
         courses: Best value of each after 1, 2, ... trials, in the study's unit; that of the study
             itself from where it was reached.  # (R, limit)
         priors: The prior studies on whose model an estimate rests.
+        start: What the models of the trials that count started from, and those of cold starts: a
+            study, or :data:`~optuna_meta.sampler.weights_source.SCRATCH`; empty where no trial
+            started from trained weights, or the objective itself was run.
+        n_others: Trials from scratch where ``start`` is a study, else those from trained weights:
+            none of them reached the value.
     """
 
     trials: int
@@ -60,6 +73,8 @@ class Saving:
     is_estimate: bool = True
     courses: Array = field(default_factory=lambda: np.zeros((0, 0)), repr=False)  # (R, limit)
     priors: tuple[str, ...] = ()
+    start: str = ""
+    n_others: int = 0
 
     @property
     def median(self) -> float:
@@ -75,26 +90,44 @@ class Saving:
     @property
     def headline(self) -> str:
         """What was saved, in one sentence: the median and the interval of the same number."""
+        alone = f" by its sampler alone,{self.where}" if self.start else ""
         low, high = (end - self.trials for end in self.interval)
         by, most = self.median - self.trials, self.limit - self.trials
         between = f"({_LEVEL:.0%}: {_shown(low, most)} to {_shown(high, most)})"
         if by > 0:
             saved = f"about {by:.0f}" if np.isfinite(by) else f"more than {most}"
-            return f"It has saved {saved} trials {between}."
+            return f"It has saved {saved} trials{alone} {between}."
         lost = f"it has cost {-by:.0f}" if by < 0 else "nor has it cost any"
-        return f"It has saved no trial: {lost} {between}."
+        return f"It has saved no trial{alone}: {lost} {between}."
+
+    @property
+    def where(self) -> str:
+        """Where the trials that count started, in words; empty where that needs none."""
+        if not self.start:
+            return ""
+        return f" {SCRATCH}" if self.start == SCRATCH else " from the same weights"
 
     @property
     def details(self) -> str:
-        """Trials of the study and of cold starts, and how these were run, in one sentence."""
+        """Trials of the study and of cold starts, how these were run, and what does not count."""
         low, high = self.interval
         how = "replays on a model of the study" if self.is_estimate else "real cold starts"
         return (
             f"{'An estimate: for' if self.is_estimate else 'For'} {self.value:.4g}, which this "
-            f"study had after {self.trials} trials, a cold start needs "
+            f"study had after {self.trials} trials{self.where}, a cold start{self.where} needs "
             f"{_shown(self.median, self.limit)} ({_LEVEL:.0%} of {len(self.needed)} {how}: "
-            f"{_shown(low, self.limit)} to {_shown(high, self.limit)})."
+            f"{_shown(low, self.limit)} to {_shown(high, self.limit)}).{self._others}"
         )
+
+    @property
+    def _others(self) -> str:
+        """What the study's trials with another start say of the weights, as a sentence more."""
+        if not self.start:
+            return ""
+        other = "trained weights" if self.start == SCRATCH else "scratch"
+        if self.n_others:
+            return f" Of its {self.n_others} trials from {other} none came to that."
+        return " What the weights saved is not in it: none of its trials started from scratch."
 
     def __str__(self) -> str:
         rests = f" The model rests on {len(self.priors)} prior studies: {listed(self.priors)}."
@@ -125,25 +158,19 @@ def estimate_saving(
 
     Returns:
         The saving; ``None`` where it cannot be told: of several objectives or with constraints, or
-        before three trials have ended with different values.
+        before three trials with the best one's start have ended with different values.
 
     Raises:
         ValueError: No sampler that has a model of the study.
     """
-    trials = [t for t in study.get_trials(deepcopy=False) if t.state in FINISHED]
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    if len(study.directions) > 1 or any(t.constraints for t in trials):
+    reached = _reached(study, objective is None)
+    if reached is None:
         return None
-    sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
-    values = sign * np.array([t.value for t in complete], dtype=float)
-    if len(values) < _LEAST_TRIALS or not np.isfinite(values).all():
-        return None
-    if values.min() == values.max():
-        return None
-    best = complete[int(np.argmin(values))]
-    n, goal = sum(t.number <= best.number for t in trials), float(values.min())
-    limit = min(_MOST, _MORE + _TIMES * n) if limit is None else limit
+    n, value, start, n_others = reached
+    sign = _sign(study)
+    goal, limit = sign * value, min(_MOST, _MORE + _TIMES * n) if limit is None else limit
     model, runs = sampler_of(study, sampler).model_of(study), []
+    like = model.started_from(start) if start else model
     nothing = fit_prior(Prior())  # Else each sampler would log that it reads no study.
     for r in range(n_replays):
         rng = np.random.default_rng([seed, r])
@@ -151,15 +178,49 @@ def estimate_saving(
             prior_studies=nothing, seed=int(rng.integers(2**31)), candidates=model.candidates
         )
         if objective is None:
-            runs.append(run_cold(replayed_objective(model, rng), cold, goal, limit))
+            runs.append(run_cold(replayed_objective(like, rng), cold, goal, limit))
         else:
-            runs.append(sign * run_cold(objective, cold, sign * goal, limit, study.direction))
-    needed = [len(run) if run[-1] <= goal else np.inf for run in runs]
+            runs.append(sign * run_cold(objective, cold, value, limit, study.direction))
+    needed = np.array([len(run) if run[-1] <= goal else np.inf for run in runs])
     courses = sign * np.array([best_so_far(run, goal, limit) for run in runs])
-    priors = model.suggester.fitted.study_names
-    return Saving(
-        n, sign * goal, np.array(needed), limit, objective is None, courses, tuple(priors)
-    )
+    priors = tuple(model.suggester.fitted.study_names)
+    return Saving(n, value, needed, limit, objective is None, courses, priors, start, n_others)
+
+
+class _Reached(NamedTuple):
+    """What a study has come to, by the fields of a :class:`Saving`."""
+
+    trials: int
+    value: float
+    start: str
+    n_others: int
+
+
+def _reached(study: Study, is_estimate: bool) -> _Reached | None:
+    """Find after how many trials a study had its best value, of those that started as the best."""
+    trials = [t for t in study.get_trials(deepcopy=False) if t.state in FINISHED]
+    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    if len(study.directions) > 1 or any(t.constraints for t in trials) or not complete:
+        return None
+    sign, starts = _sign(study), {t.number: start_of(t) for t in trials}
+
+    def place(trial: FrozenTrial) -> tuple[float, bool]:
+        return sign * float(trial.value or 0.0), starts[trial.number] != SCRATCH
+
+    best = min(complete, key=place)
+    start = starts[best.number]
+    is_split = is_estimate and set(starts.values()) != {SCRATCH}
+    alike = [t for t in trials if not is_split or starts[t.number] == start]
+    values = np.array([t.value for t in alike if t.state == TrialState.COMPLETE], dtype=float)
+    if len(values) < _LEAST_TRIALS or not np.isfinite(values).all() or np.ptp(values) == 0.0:
+        return None
+    others = [s for s in starts.values() if (s == SCRATCH) != (start == SCRATCH)]
+    n, n_others = sum(t.number <= best.number for t in alike), len(others) if is_split else 0
+    return _Reached(n, float(best.value or 0.0), start if is_split else "", n_others)
+
+
+def _sign(study: Study) -> float:
+    return 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
 
 
 def _quantile(needed: Array, q: float) -> float:

@@ -174,7 +174,8 @@ def _saved(summary: StudyReport, style: TextStyle) -> str:
     if summary.saving is None:
         return (
             "Not estimated here: that takes the sampler, one objective without constraints, and "
-            "some trials (publish_report estimates it, report_every= does not)."
+            "three trials that started as the best one did, from scratch or from the same weights "
+            "(publish_report estimates it, report_every= does not)."
         )
     saving = summary.saving
     parts = [saving.headline, saving.details]

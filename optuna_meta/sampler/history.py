@@ -25,6 +25,7 @@ from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.weights_source import named_starts
 from optuna_meta.sampler.weights_source import start_numbers
 from optuna_meta.sampler.weights_source import start_of
 from optuna_meta.space.search_space import Space
@@ -95,6 +96,11 @@ class History:
     def starts(self) -> NDArray[np.int64]:
         """What each trial's model started from, as a number; 0 is scratch.  # (n,)"""
         return start_numbers(self._starts)
+
+    @property
+    def start_names(self) -> tuple[str, ...]:
+        """What these numbers stand for."""
+        return named_starts(self._starts)
 
     @property
     def whole(self) -> NDArray[np.bool_]:

@@ -260,9 +260,9 @@ class MetaSampler(BaseSampler):
         target = known.target(study, trials, len(trials), state.common_space(trials), {})
         suggester = known.suggester(study, trials)
         with COMPUTING:
-            request = target.encode(suggester.fitted, state)
+            request, starts = target.encode(suggester.fitted, state), state.start_names
         listed = None if known.candidates is None else known.candidates.configurations
-        return StudyModel(suggester.copy(), request, listed)
+        return StudyModel(suggester.copy(), request, listed, starts)
 
     def _previewed(
         self, study: Study, n: int, space: Mapping[str, BaseDistribution] | None = None

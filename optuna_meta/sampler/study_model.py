@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from optuna_meta._typing import Array
+from optuna_meta.sampler.weights_source import SCRATCH
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
 from optuna_meta.surrogate.transfer_model import OutcomePosterior
@@ -27,15 +29,22 @@ class StudyModel:
         suggester: What would answer the next trial; not to be asked, for it would remember.
         request: What the next trial asks.
         candidates: The only configurations that may be tried; ``None`` for all.
+        starts: What the trials' models started from, by the numbers that the request has of it.
     """
 
     suggester: Suggester
     request: SuggestRequest
     candidates: Sequence[Mapping[str, Any]] | None = None
+    starts: tuple[str, ...] = (SCRATCH,)
 
     def transfer(self, objective: int = 0) -> TransferModel:
         """Return what the prior studies say of an objective."""
         return self.suggester.model(self.request.outcomes[objective])
+
+    def started_from(self, start: str) -> StudyModel:
+        """Return what the sampler makes of those trials alone that have this start."""
+        alike = np.flatnonzero(self.request.started == self.starts.index(start))
+        return replace(self, request=self.request.of_trials(alike))
 
     def values(self, objective: int = 0) -> Array:
         """Return the finished trials' values, lower is better.  # (n,)"""

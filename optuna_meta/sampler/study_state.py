@@ -75,6 +75,11 @@ class StudyState:
         """What is recorded of where the trials read so far came from."""
         return self._history.records
 
+    @property
+    def start_names(self) -> tuple[str, ...]:
+        """What the models of the trials read so far started from, by its numbers."""
+        return self._history.start_names
+
     def common_space(self, trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
         """Return the parameters that all complete trials have in common, in one range."""
         with COMPUTING:

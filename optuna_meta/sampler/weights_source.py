@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 
-__all__ = ["SCRATCH", "source_of", "start_numbers", "start_of", "WEIGHTS_FROM_KEY"]
+__all__ = ["named_starts", "SCRATCH", "source_of", "start_numbers", "start_of", "WEIGHTS_FROM_KEY"]
 
 WEIGHTS_FROM_KEY = "optuna_meta:weights_from"  # User attribute: record_lineage writes it.
 SCRATCH = "from scratch"
@@ -41,9 +41,14 @@ def start_of(trial: FrozenTrial) -> str:
     return source[0] if source is not None and _is_copied(trial) else SCRATCH
 
 
+def named_starts(starts: Sequence[str]) -> tuple[str, ...]:
+    """Return the different ones of what trials started from, scratch first."""
+    return tuple(dict.fromkeys([SCRATCH, *starts]))
+
+
 def start_numbers(starts: Sequence[str]) -> NDArray[np.int64]:
     """Number what trials started from, as :func:`start_of` names it; 0 is scratch.  # (n,)"""
-    numbers = {name: i for i, name in enumerate(dict.fromkeys([SCRATCH, *starts]))}
+    numbers = {name: i for i, name in enumerate(named_starts(starts))}
     return np.array([numbers[name] for name in starts], dtype=np.int64)
 
 

@@ -54,11 +54,13 @@ class ColdBand:
         low: A tenth of them are below.  # (limit,)
         median: Half of them are.  # (limit,)
         high: Nine tenths are.  # (limit,)
+        kind: What cold starts these are.
     """
 
     low: Array  # (limit,)
     median: Array  # (limit,)
     high: Array  # (limit,)
+    kind: str = "(estimate)"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,9 @@ def transfer_history(
         longest = max([3 * len(values.values), *(len(losses) for losses in priors.values())])
         shown = values.sign * saving.courses[:, :longest]
         bands = np.quantile(shown, (0.1, 0.5, 0.9), axis=0)
-        cold = ColdBand(*(normalised_course(band, values.losses) for band in bands))
+        low, median, high = (normalised_course(band, values.losses) for band in bands)
+        kind = "(estimate)" if saving.is_estimate else "(real)"
+        cold = ColdBand(low, median, high, f"{saving.where} {kind}".strip())
     courses = {name: normalised_course(losses) for name, losses in priors.items()}
     return TransferHistory(normalised_course(values.losses), courses, cold)
 
@@ -121,7 +125,8 @@ def plot_transfer_history(
     """Plot the study's best value so far against its prior studies' and a cold start's.
 
     Each study is normalised by its own values: 0 is its best one, 1 its median. The cold start is
-    an estimate, by :func:`~optuna_meta.replay.estimate_saving`.
+    an estimate, by :func:`~optuna_meta.replay.estimate_saving`; where trials started from trained
+    weights, one of the sampler alone, from the same weights as the best trial.
 
     Args:
         study: A study of ``MetaSampler``'s.
@@ -197,7 +202,7 @@ def _band(cold: ColdBand) -> list[Any]:
     edge: dict[str, Any] = {"x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     high = go.Scatter(y=numbers(cold.high[kept]), showlegend=False, **edge)
     filled = {"fill": "tonexty", "fillcolor": "rgba(213, 94, 0, 0.15)"}
-    name = "80% of cold starts (estimate)"
+    name = f"80% of cold starts {cold.kind}"
     low = go.Scatter(y=numbers(cold.low[kept]), name=name, **filled, **edge)
     line, y = {"color": color, "dash": "dash"}, numbers(cold.median[kept])
-    return [high, low, go.Scatter(x=x, y=y, name="cold start (estimate)", line=line)]
+    return [high, low, go.Scatter(x=x, y=y, name=f"cold start {cold.kind}", line=line)]

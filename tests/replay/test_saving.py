@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import re
+from typing import Any
 
 import numpy as np
 import optuna
+from optuna.trial import FrozenTrial
 import pytest
 
 from optuna_meta import MetaSampler
 from optuna_meta.replay import estimate_saving
 from optuna_meta.replay import Saving
+from optuna_meta.sampler.weights_source import SCRATCH
+from optuna_meta.sampler.weights_source import WEIGHTS_FROM_KEY
 from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import meta_sampler
+from tests.toys import run
 from tests.visualization.studies import bowl_study
 
 
@@ -57,6 +63,61 @@ def test_real_cold_starts_are_no_estimate() -> None:
     assert saving is not None and not saving.is_estimate and "real cold starts" in str(saving)
     reached = saving.needed[np.isfinite(saving.needed)]
     assert (reached <= 30).all()
+
+
+def from_weights(study: str = "old") -> dict[str, Any]:
+    """What a trial records whose model started from a study's weights."""
+    sources = [{"study": study, "trial": 3}]
+    return {WEIGHTS_FROM_KEY: {"sources": sources, "share": 1.0}}
+
+
+def trials_of(better: Sequence[bool], gain: float = 1.0) -> list[FrozenTrial]:
+    """Trials of a bowl, of which those from trained weights come to ``gain`` less."""
+    found = []
+    for number, is_better in enumerate(better):
+        study = run(bowl(), 1, seed=number)
+        (trial,) = study.trials
+        assert trial.value is not None
+        trial.value -= gain * is_better
+        trial.user_attrs |= from_weights() if is_better else {}
+        found.append(trial)
+    return found
+
+
+def study_with(trials: Sequence[FrozenTrial]) -> optuna.Study:
+    study = optuna.create_study(sampler=meta_sampler(bowl_prior()))
+    study.add_trials(trials)
+    return study
+
+
+def test_trials_that_started_otherwise_do_not_count() -> None:
+    """The estimate is that of a study which has the trials from trained weights alone."""
+    trials = trials_of([False, True] * 5)
+    mixed, alone = study_with(trials), study_with(trials[1::2])
+    found, expected = (estimate_saving(s, n_replays=2, limit=8) for s in (mixed, alone))
+    assert found is not None and expected is not None
+    assert found.trials == expected.trials <= 5 and found.start == expected.start == "old"
+    np.testing.assert_array_equal(found.needed, expected.needed)
+    np.testing.assert_array_equal(found.courses, expected.courses)
+    assert (found.n_others, expected.n_others) == (5, 0)
+    assert "by its sampler alone, from the same weights" in found.headline
+    assert "a cold start from the same weights needs" in found.details
+    assert found.details.endswith("Of its 5 trials from scratch none came to that.")
+    assert "What the weights saved is not in it: none of its trials started" in expected.details
+
+
+def test_weights_that_do_not_help_are_named() -> None:
+    found = estimate_saving(study_with(trials_of([False, True] * 5, -1.0)), n_replays=1, limit=3)
+    assert found is not None and found.start == SCRATCH
+    assert "by its sampler alone, from scratch" in found.headline
+    assert found.details.endswith("Of its 5 trials from trained weights none came to that.")
+
+
+def test_of_two_trials_with_the_best_ones_start_nothing_is_told() -> None:
+    study = study_with(trials_of([False] * 6 + [True] * 2))
+    assert estimate_saving(study, n_replays=1, limit=3) is None
+    real = estimate_saving(study, objective=bowl(), n_replays=1, limit=3)
+    assert real is not None and not real.start and "sampler alone" not in real.headline
 
 
 @pytest.mark.parametrize(

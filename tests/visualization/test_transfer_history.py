@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import optuna
 import pytest
@@ -54,6 +56,10 @@ def test_the_figure_has_the_study_its_priors_and_the_cold_start() -> None:
     assert names[-1] == "this study" and "cold start (estimate)" in names
     assert {f"bowl {i}" for i in range(5)} < set(names)
     assert len(figure.data[-1].x) == 10
+    of_weights = replace(saving, start="old")
+    names = [trace.name for trace in plot_transfer_history(study, saving=of_weights).data]
+    assert "cold start from the same weights (estimate)" in names
+    assert "80% of cold starts from the same weights (estimate)" in names
 
 
 def test_without_the_sampler_it_says_what_to_pass() -> None:

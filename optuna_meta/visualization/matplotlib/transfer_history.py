@@ -61,7 +61,7 @@ def plot_transfer_history(
         axes.step(1 + np.arange(len(course)), course, where="post", lw=1, label=plain(name))
     if (cold := history.cold) is not None:
         x = 1 + np.arange(len(cold.median))
-        axes.plot(x, cold.median, "--", color="#D55E00", label="cold start (estimate)")
+        axes.plot(x, cold.median, "--", color="#D55E00", label=f"cold start {cold.kind}")
         axes.fill_between(x, cold.low, cold.high, color="#D55E00", alpha=0.15)
     x = 1 + np.arange(len(history.own))
     axes.step(x, history.own, where="post", color="black", lw=3, label="this study")
