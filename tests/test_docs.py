@@ -23,6 +23,12 @@ PAGES = [path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md")
 # What is not to be run has another word behind the backticks, such as ``console`` or ``text``.
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^```console\n(optuna-meta .*?)^```$", re.MULTILINE | re.DOTALL)
+# What parts of the package want beside it.
+EXTRAS = {
+    "visualization.": ["plotly"],
+    "publish_report": ["plotly", "optuna_dashboard"],
+    "report_every": ["plotly", "optuna_dashboard"],
+}
 WITH_COMMANDS = ("changed-space.md",)  # Pages whose code makes what their commands need.
 
 
@@ -39,6 +45,10 @@ def libraries_of(blocks: list[str]) -> set[str]:
     nodes = [node for block in blocks for node in ast.walk(ast.parse(block))]
     named = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     named += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    text = "\n".join(blocks)
+    named += [
+        library for part, libraries in EXTRAS.items() if part in text for library in libraries
+    ]
     return {name.partition(".")[0] for name in named}
 
 

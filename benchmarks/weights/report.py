@@ -74,7 +74,7 @@ def _of_starts(rows: pd.DataFrame) -> Iterator[str]:
         yield f"\n## {_title(domain, size)}, {sources} sources: {DOMAINS[domain].kind.measure}\n"
         curves = own[own["step"].isin(_STEPS)].groupby(["method", "step"])["score"].mean()
         texts = curves.map("{:.3f}".format).unstack().rename(columns="after {}".format)
-        others = means.set_index(SETTING).loc[setting].set_index("method")
+        others = means[(means[SETTING] == list(setting)).all(axis=1)].set_index("method")
         others.loc["scratch", ["gain", "wins"]] = ""
         texts = others[[]].join(texts).join(others[["final", "gain", "wins", "steps"]])
         yield table(["start", *texts], texts.itertuples())

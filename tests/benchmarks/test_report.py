@@ -135,6 +135,7 @@ def test_a_regime_has_the_runs_that_all_of_its_methods_have(monkeypatch):
 
 
 def test_the_command_writes_where_results_come_from_and_what_came_out(path):
+    pytest.importorskip("matplotlib")
     packed = path.with_suffix(".csv.xz")
     packed.write_bytes(lzma.compress(path.read_bytes()))
     main([str(path)])
@@ -150,6 +151,7 @@ def test_the_command_writes_where_results_come_from_and_what_came_out(path):
 
 
 def test_the_report_has_a_section_for_everything_in_the_file(tmp_path):
+    pytest.importorskip("matplotlib")
     path = tmp_path / "all.csv"
     regrets = {
         (regime, "toy"): {"meta": 0.2, "gp": 0.4} for regime in ("base", "negated", "noise")

@@ -198,7 +198,7 @@ def make_edge_cases() -> dict[str, tuple[Any, Any]]:
         "bools": (X > 0, y > 0),
         "mixed frame, three rows": (make_frame(3), [True, False, True]),
         "mixed frame": (make_frame(50), rng.standard_normal(50)),
-        "sparse": (scipy.sparse.random(40, 30, rng=0), y),
+        "sparse": (scipy.sparse.random(40, 30, random_state=0), y),
         "no response at all": (X, None),
         "two outputs": (X, X[:, :2]),
         "outputs of classes and numbers": (X, np.column_stack([y, X[:, 0]])),

@@ -179,6 +179,7 @@ def test_simplex_weights_are_the_best_of_a_grid(kind: str) -> None:
 
 @pytest.mark.parametrize("space", ["probability", "value"])
 @pytest.mark.parametrize("way", ["export", "trace"])
+@pytest.mark.filterwarnings("ignore:You are using `torch.load`:FutureWarning")  # torch itself: 2.4
 def test_what_was_exported_is_saved_loaded_and_takes_any_number_of_rows(
     space: str, way: str, tmp_path: Path
 ) -> None:
