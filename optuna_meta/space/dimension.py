@@ -154,8 +154,7 @@ class Dimension:
         numbers = sorted(map(as_number, choices))
         log, unit = scale_of(np.array(numbers))
         integer = all(isinstance(plain(choice), int) for choice in choices)
-        edges = numbers[0], numbers[-1]
-        return cls(name, *edges, log, 0.0, integer, choices, ordered=True, unit=unit)
+        return cls(name, numbers[0], numbers[-1], log, 0.0, integer, choices, True, unit)
 
     @classmethod
     def spanning(cls, name: str, values: Sequence[Any]) -> Dimension:
@@ -216,9 +215,9 @@ class Dimension:
         """Return cells (n,) of n external values; ``NOTHING`` stands for an absent parameter."""
         if not self.is_categorical:
             return self.cells(np.array([as_number(value) for value in values], dtype=float))
-        index: dict[Hashable, float] = {NOTHING: math.nan}
-        for i, choice in reversed(list(enumerate(self.choices or ()))):
-            index[choice_key(choice)] = float(i)
+        numbered = reversed(list(enumerate(self.choices or ())))  # The first of equal ones stays.
+        index: dict[Hashable, float] = {choice_key(c): float(i) for i, c in numbered}
+        index[NOTHING] = math.nan
         keys = [NOTHING if value is NOTHING else choice_key(value) for value in values]
         return np.array([index.get(key, UNSEEN) for key in keys], dtype=float)
 

@@ -1,22 +1,27 @@
-"""Candidates that serve every trial of a study, with what the prior studies expect of them."""
+"""The rows that a search begins with, and which of a search's rows may be tried."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.outcomes.pareto import best_first
 from optuna_meta.space.conditions import apply_conditions
+from optuna_meta.space.rows import apart
 from optuna_meta.space.rows import different
 from optuna_meta.space.rows import enumerated
 from optuna_meta.space.rows import fixed
 from optuna_meta.space.rows import is_unseen
 from optuna_meta.space.rows import positions
+from optuna_meta.space.rows import repeats_of
+from optuna_meta.space.rows import row_keys
 from optuna_meta.space.rows import uniform
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
@@ -27,12 +32,13 @@ from optuna_meta.surrogate.transfer_model import OutcomePosterior
 from optuna_meta.surrogate.transfer_model import TransferModel
 
 
-__all__ = ["Pool", "SMALL", "candidate_pool", "prior_pool"]
+__all__ = ["candidate_pool", "fresh_rows", "left_over", "Pool", "prior_pool", "seen", "SMALL"]
 
 SMALL = 1000  # A space of no more rows is searched whole.
 _SPREAD = 400  # Random rows of the pool, drawn once for a space.
 _REMEMBERED = 300  # Best trials of the prior studies in the pool, at most ...
 _OF_ONE = 15  # ... and of one study.
+_OF_ONE_TRIAL = 0.05  # In ranges, by the root of the dimensions: what one of several takes.
 
 
 @dataclass
@@ -121,3 +127,52 @@ def _best_of(tasks: Sequence[Task]) -> Array:
         where = positions(rows, task.rows)
         bounds[where >= 0, j] = task.values[where[where >= 0]]
     return np.asarray(rows[best_first(values, bounds)])
+
+
+def seen(request: SuggestRequest) -> Callable[[Array], NDArray[np.bool_]]:
+    """Return what tells which rows (M, D) a trial has run or is about to run."""
+    failed = request.rows[:0] if request.failed is None else request.failed
+    halves = [request.rows[~request.is_whole], request.pending, failed]
+    known, repeats = set(row_keys(np.vstack(halves))), repeats_of(request.rows[request.is_whole])
+
+    def is_seen(rows: Array) -> NDArray[np.bool_]:
+        exactly = [key in known for key in row_keys(rows)] if known else [False] * len(rows)
+        return np.asarray(repeats(rows) | np.array(exactly, dtype=bool))
+
+    return is_seen
+
+
+def fresh_rows(
+    request: SuggestRequest,
+    pool: Pool,
+    is_seen: Callable[[Array], NDArray[np.bool_]],
+    flat: tuple[Array, Array],
+    is_tried: bool,
+) -> NDArray[np.int64]:
+    """Find the rows of the pool that may be suggested, by index; those tried before if so asked.
+
+    Before trials tell, a configuration that a prior study has tried is safer than a new one.
+    """
+    if request.candidates is None:
+        fresh = np.flatnonzero(~is_seen(pool.rows))
+        fresh = fresh if len(fresh) else np.arange(len(pool.rows))
+    else:
+        fresh = np.flatnonzero(~request.tried | request.tried.all())
+    if is_tried and (fresh < pool.n_remembered).any():
+        fresh = fresh[fresh < pool.n_remembered]
+    away = apart(pool.rows[fresh], *flat, request.space)
+    return fresh[away] if away.any() else fresh
+
+
+def left_over(scores: Array, rows: Array, request: SuggestRequest, is_tried: bool) -> Array:
+    """Return the scores (M,) of rows (M, D) without what others choose before this trial.
+
+    They score about the same rows by the same trials: each takes the best one and, where these are
+    configurations that were tried before, what is near it. What is drawn anew differs enough.
+    """
+    radius = _OF_ONE_TRIAL * np.sqrt(rows.shape[1]) if is_tried else 0.0
+    for _ in range(request.n_ahead):
+        best = rows[None, int(np.argmax(scores))]
+        far = apart(rows, best, np.array([radius]), request.space)
+        scores = np.where(far, scores, -np.inf)
+    return scores

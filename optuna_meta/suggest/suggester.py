@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
@@ -26,7 +25,6 @@ from optuna_meta.space.rows import different
 from optuna_meta.space.rows import fixed
 from optuna_meta.space.rows import neighbours
 from optuna_meta.space.rows import repeats_of
-from optuna_meta.space.rows import row_keys
 from optuna_meta.suggest.account import accounted
 from optuna_meta.suggest.account import nothing_asked
 from optuna_meta.suggest.acquisition import AcquisitionFunction
@@ -37,8 +35,11 @@ from optuna_meta.suggest.novelty import log_novelty
 from optuna_meta.suggest.novelty import persistence
 from optuna_meta.suggest.novelty import plateaus
 from optuna_meta.suggest.pool import candidate_pool
+from optuna_meta.suggest.pool import fresh_rows
+from optuna_meta.suggest.pool import left_over
 from optuna_meta.suggest.pool import Pool
 from optuna_meta.suggest.pool import prior_pool
+from optuna_meta.suggest.pool import seen
 from optuna_meta.suggest.pool import SMALL
 from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import MOST_TRIALS
@@ -58,7 +59,6 @@ _FEW = 8  # Prior studies: without one of so few the others' reliability is anot
 _LOCAL = 80  # Rows of one round of local search: as many again as are worth a question.
 _LOCAL_ALONE = 200  # Where the prior studies need not be asked about each of them.
 _STEPS = ((0.01, 0.3), (0.01, 0.3), (0.01, 0.3), (0.002, 0.03))  # Of its rounds, in ranges.
-_OF_ONE_TRIAL = 0.05  # In ranges, by the root of the dimensions: what one of several takes.
 _STARTS = 3  # Best trials from which it starts; more of them where the best are a front.
 
 
@@ -124,7 +124,7 @@ class Suggester:
         if branch is not None:
             chosen = self._of_branch(branch)._asked(within(request, branch), rng)
         row, place = search(*chosen, rng)
-        if branch is not None and _seen(request)(row[None])[0]:  # There is nothing left of it.
+        if branch is not None and seen(request)(row[None])[0]:  # There is nothing left of it.
             branch, chosen = None, asked
             row, place = search(*asked, rng)
         suggestion = self._suggestion(row, request, asked)
@@ -198,9 +198,9 @@ def search(
         The row (D,), and where in the pool it is, or -1 where it is not there.
     """
     space, flat, novelty = request.space, _flat(request), _novelty(request)
-    is_seen = _seen(request)
+    is_seen = seen(request)
     is_tried = not len(request.rows) or acquisition.is_undecided
-    fresh = _fresh(request, pool, is_seen, flat, is_tried)
+    fresh = fresh_rows(request, pool, is_seen, flat, is_tried)
     rows = pool.rows[fresh]
     scores = acquisition.scores([i.select(fresh) for i in inputs]) + novelty(rows)
     is_local = not is_tried and space.size > SMALL and request.candidates is None
@@ -220,7 +220,7 @@ def search(
         rows = np.vstack([rows, local])
         found = acquisition.scores(acquisition.inputs(local)) + novelty(local)
         scores = np.concatenate([scores, found])
-    best = int(np.argmax(_left(scores, rows, request, is_tried)))
+    best = int(np.argmax(left_over(scores, rows, request, is_tried)))
     return rows[best], int(fresh[best]) if best < len(fresh) else -1
 
 
@@ -235,20 +235,6 @@ def _is_drawn(row: Array, request: SuggestRequest, pool: Pool) -> bool:
     endless = np.array([not np.isfinite(d.size) for d in request.space.dimensions], dtype=bool)
     known = np.vstack([pool.rows, request.rows, request.pending])
     return bool((free & endless & ~(known == row).any(axis=0)).any())
-
-
-def _left(scores: Array, rows: Array, request: SuggestRequest, is_tried: bool) -> Array:
-    """Return the scores (M,) of rows (M, D) without what others choose before this trial.
-
-    They score about the same rows by the same trials: each takes the best one and, where these are
-    configurations that were tried before, what is near it. What is drawn anew differs enough.
-    """
-    radius = _OF_ONE_TRIAL * np.sqrt(rows.shape[1]) if is_tried else 0.0
-    for _ in range(request.n_ahead):
-        best = rows[None, int(np.argmax(scores))]
-        far = apart(rows, best, np.array([radius]), request.space)
-        scores = np.where(far, scores, -np.inf)
-    return scores
 
 
 def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Array, Array]]:
@@ -273,41 +259,6 @@ def _observations(request: SuggestRequest) -> Iterator[tuple[Outcome, Array, Arr
         rows = np.vstack([request.rows, nothing, failed])
         values = np.where(np.arange(len(rows)) < len(rows) - len(failed), -1.0, 1.0)
         yield FAILURE, rows, values, np.zeros(len(rows))
-
-
-def _seen(request: SuggestRequest) -> Callable[[Array], NDArray[np.bool_]]:
-    """Return what tells which rows (M, D) a trial has run or is about to run."""
-    failed = request.rows[:0] if request.failed is None else request.failed
-    halves = [request.rows[~request.is_whole], request.pending, failed]
-    known, repeats = set(row_keys(np.vstack(halves))), repeats_of(request.rows[request.is_whole])
-
-    def is_seen(rows: Array) -> NDArray[np.bool_]:
-        exactly = [key in known for key in row_keys(rows)] if known else [False] * len(rows)
-        return np.asarray(repeats(rows) | np.array(exactly, dtype=bool))
-
-    return is_seen
-
-
-def _fresh(
-    request: SuggestRequest,
-    pool: Pool,
-    is_seen: Callable[[Array], NDArray[np.bool_]],
-    flat: tuple[Array, Array],
-    is_tried: bool,
-) -> NDArray[np.int64]:
-    """Find the rows of the pool that may be suggested, by index; those tried before if so asked.
-
-    Before trials tell, a configuration that a prior study has tried is safer than a new one.
-    """
-    if request.candidates is None:
-        fresh = np.flatnonzero(~is_seen(pool.rows))
-        fresh = fresh if len(fresh) else np.arange(len(pool.rows))
-    else:
-        fresh = np.flatnonzero(~request.tried | request.tried.all())
-    if is_tried and (fresh < pool.n_remembered).any():
-        fresh = fresh[fresh < pool.n_remembered]
-    away = apart(pool.rows[fresh], *flat, request.space)
-    return fresh[away] if away.any() else fresh
 
 
 def _flat(request: SuggestRequest) -> tuple[Array, Array]:

@@ -19,6 +19,8 @@ from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
 from optuna_meta.suggest import suggester as suggester_module
+from optuna_meta.suggest.pool import fresh_rows
+from optuna_meta.suggest.pool import seen
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
@@ -408,11 +410,11 @@ def test_candidates_on_a_known_plateau_are_left_out() -> None:
     rows = np.array([[0.3, 0.3, 0.0], [0.6, 0.3, 0.0], [0.9, 0.9, 0.0], [0.1, 0.9, 0.0]])
     asked = request(CUBE, rows, values=np.array([1.0, 1.0, 2.0, 3.0]))
     flat, radii = suggester_module._flat(asked)
-    is_seen = suggester_module._seen(asked)
+    is_seen = seen(asked)
     np.testing.assert_array_equal(flat, rows[:2])
     pool, nothing = CUBE_SUGGESTER._pool(asked, rng()), (flat[:0], radii[:0])
-    kept = pool.rows[suggester_module._fresh(asked, pool, is_seen, (flat, radii), False)]
-    everyone = pool.rows[suggester_module._fresh(asked, pool, is_seen, nothing, False)]
+    kept = pool.rows[fresh_rows(asked, pool, is_seen, (flat, radii), False)]
+    everyone = pool.rows[fresh_rows(asked, pool, is_seen, nothing, False)]
     for k, row in enumerate(flat):
         on_it = apart(everyone, row[None], radii[[k]], CUBE)
         assert apart(kept, row[None], radii[[k]], CUBE).all() and not on_it.all()
