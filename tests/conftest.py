@@ -8,7 +8,7 @@ import logging
 import optuna
 import pytest
 
-from optuna_meta.surrogate import transfer_model
+from optuna_meta.surrogate import fitted as fitted_module
 from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.reliability import Reliability
 
@@ -53,13 +53,13 @@ def logged(request: pytest.FixtureRequest) -> Iterator[_Records]:
 def weighings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many studies each computation of what prior studies say of each other was of."""
     sizes: list[int] = []
-    reliability_of = transfer_model.reliability_of
+    reliability_of = fitted_module.reliability_of
 
     def counted(fitted: FittedPrior) -> Reliability:
         sizes.append(len(fitted))
         return reliability_of(fitted)
 
-    monkeypatch.setattr(transfer_model, "reliability_of", counted)
+    monkeypatch.setattr(fitted_module, "reliability_of", counted)
     return sizes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -18,8 +19,6 @@ from numpy.typing import NDArray
 import optuna
 from optuna.storages import BaseStorage
 
-from optuna_meta._files import read_arrays
-from optuna_meta._files import write_arrays
 from optuna_meta._locks import COMPUTING
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.observations import Outcome
@@ -27,17 +26,20 @@ from optuna_meta.space.conditions import Condition
 from optuna_meta.space.conditions import learn_conditions
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
-from optuna_meta.studies.prior_file import prior_header
-from optuna_meta.studies.prior_file import prior_parts
 from optuna_meta.studies.prior_file import refused
-from optuna_meta.studies.prior_file import task_arrays
 from optuna_meta.studies.summary import PriorSummary
 from optuna_meta.surrogate.base_gps import condition_prior_gps
 from optuna_meta.surrogate.base_gps import GPParameters
 from optuna_meta.surrogate.base_gps import PriorGPs
+from optuna_meta.surrogate.fitted_file import FittedParts
+from optuna_meta.surrogate.fitted_file import read_fitted
+from optuna_meta.surrogate.fitted_file import write_fitted
 from optuna_meta.surrogate.kernel import default_precisions
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.padding import padded
+from optuna_meta.surrogate.reliability import Reliability
+from optuna_meta.surrogate.reliability import reliability_of
+from optuna_meta.surrogate.typical import typical_row
 from optuna_meta.surrogate.units import moved
 from optuna_meta.surrogate.units import range_ratio
 
@@ -48,10 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedPrior", "as_fitted", "as_prior", "fit_prior"]
 
-_FORMAT = "optuna_meta.fitted_prior"
-_VERSION = 2
-_BEST = 5  # A fifth of a study's trials say what is typical of its good configurations.
-
 
 @dataclass(frozen=True)
 class FittedPrior:
@@ -61,11 +59,16 @@ class FittedPrior:
         prior: The records.
         parameters: Hyperparameters of the studies' processes.
         gps: The processes, conditioned on the studies' trials.
+        reliabilities: What the tasks of an outcome, by their indices, say of each other, as far
+            as it is known: a first suggestion need not ask them then.
+        known_conditions: The ``conditions``, if these are known.
     """
 
     prior: Prior
     parameters: GPParameters = field(repr=False)
     gps: PriorGPs = field(repr=False)
+    reliabilities: Mapping[tuple[int, ...], Reliability] = field(default_factory=dict, repr=False)
+    known_conditions: tuple[Condition, ...] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.prior.tasks)
@@ -98,6 +101,8 @@ class FittedPrior:
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """Which parameters exist under which values of others, as all studies' trials show."""
+        if self.known_conditions is not None:
+            return self.known_conditions
         # All objectives of a study have the same trials.
         tasks = [task for task in reversed(self.prior.tasks) if not task.outcome.is_constraint]
         first = {task.name: task.rows for task in tasks}
@@ -144,8 +149,7 @@ class FittedPrior:
     @cached_property
     def _typical_rows(self) -> Array:
         """Of each study the cells of its best trials; NaN for what it has not tuned.  # (T, D)"""
-        tasks = self.prior.tasks
-        return np.array([_typical_row(t.rows[_best(t.values)], self.space) for t in tasks])
+        return np.array([typical_row(t.rows, t.values, self.space) for t in self.prior.tasks])
 
     def select(self, tasks: NDArray[np.int64]) -> FittedPrior:
         """Return the surrogates of some tasks, by their indices (t,)."""
@@ -155,10 +159,19 @@ class FittedPrior:
 
     def of(self, outcome: Outcome) -> FittedPrior:
         """Return the surrogates of the tasks of one outcome."""
-        same = [i for i, task in enumerate(self.prior.tasks) if task.outcome.matches(outcome)]
+        same = self._tasks_of(outcome)
         if len(same) == len(self):  # Nothing to copy.
             return self
         return self.select(np.array(same, dtype=np.int64))
+
+    def reliability(self, outcome: Outcome) -> Reliability:
+        """Return what the tasks of one outcome say of each other."""
+        known = self.reliabilities.get(self._tasks_of(outcome))
+        return reliability_of(self.of(outcome)) if known is None else known
+
+    def _tasks_of(self, outcome: Outcome) -> tuple[int, ...]:
+        tasks = self.prior.tasks
+        return tuple(i for i, task in enumerate(tasks) if task.outcome.matches(outcome))
 
     def without(self, names: Iterable[str]) -> FittedPrior:
         """Return the surrogates without the studies of these names."""
@@ -185,11 +198,9 @@ class FittedPrior:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write records and hyperparameters to a file (safetensors; no pickle)."""
-        prior = self.prior
-        arrays = vars(self.parameters) | task_arrays(prior.tasks)
-        header = prior_header(prior.space, prior.tasks, prior.versions, prior.left_out)
-        write_arrays(path, arrays, _FORMAT, _VERSION, header)
+        """Write records, hyperparameters and what the studies say to a file (no pickle)."""
+        parts = self.prior, self.parameters, self.reliabilities, self.conditions
+        write_fitted(path, FittedParts(*parts))
 
     @classmethod
     def load(cls, path: str | Path) -> FittedPrior:
@@ -199,12 +210,10 @@ class FittedPrior:
             FileNotFoundError: There is no such file.
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
-        arrays, header = read_arrays(path, _FORMAT, _VERSION)
+        prior, parameters, reliabilities, conditions = read_fitted(path)
         with refused(path):
-            prior = Prior(*prior_parts(header, arrays))
-            parameters = GPParameters(*(arrays[f.name] for f in fields(GPParameters)))
-            _check(parameters, len(prior.tasks), len(prior.space.dimensions))
-            return cls(prior, parameters, condition_prior_gps(parameters, padded(prior)))
+            gps = condition_prior_gps(parameters, padded(prior))
+        return cls(prior, parameters, gps, reliabilities, conditions)
 
 
 def fit_prior(
@@ -222,7 +231,7 @@ def fit_prior(
     known = _taken_over(prior, update)
     is_fresh = known < 0
     if update and prior.space == update.space and known.tolist() == list(range(len(update))):
-        return replace(update, prior=prior)
+        return _weighed(replace(update, prior=prior))
     data = padded(prior)
     fitted, before = (update.parameters, update.space) if update else (None, Space())
     parameters = moved(fitted, before, prior.space, known)
@@ -236,7 +245,18 @@ def fit_prior(
         found = fit_prior_gps(fresh, device, parameters.precisions[~is_fresh])
         for f in fields(GPParameters):
             getattr(parameters, f.name)[is_fresh] = getattr(found, f.name)
-    return FittedPrior(prior, parameters, condition_prior_gps(parameters, data))
+    return _weighed(FittedPrior(prior, parameters, condition_prior_gps(parameters, data)))
+
+
+def _weighed(fitted: FittedPrior) -> FittedPrior:
+    """Return the surrogates with what depends on them alone, for every first suggestion."""
+    if fitted.reliabilities:
+        return fitted
+    outcomes = dict.fromkeys(task.outcome for task in fitted.prior.tasks)
+    groups = {fitted._tasks_of(outcome): outcome for outcome in outcomes}
+    with COMPUTING:
+        found = {tasks: fitted.reliability(outcome) for tasks, outcome in groups.items()}
+    return replace(fitted, reliabilities=found, known_conditions=fitted.conditions)
 
 
 def _taken_over(prior: Prior, update: FittedPrior | None) -> NDArray[np.int64]:
@@ -272,30 +292,3 @@ def as_prior(priors: FittedPrior | Prior | Sequence[optuna.Study | Prior] | None
             f"FittedPrior, got {kinds}; read a storage with Prior.from_storage(url)."
         )
     return Prior.from_studies(studies)
-
-
-def _check(parameters: GPParameters, n_tasks: int, n_dims: int) -> None:
-    """Refuse hyperparameters that are not of so many tasks, or of no process."""
-    shapes = [array.shape for array in vars(parameters).values()]
-    if shapes != [(n_tasks, n_dims), (n_tasks,), (n_tasks,)]:
-        raise ValueError(f"hyperparameters {shapes} for {n_tasks} tasks of {n_dims} parameters")
-    sizes = np.column_stack([parameters.precisions + 1.0, parameters.amplitude, parameters.noise])
-    if not ((sizes > 0.0) & np.isfinite(sizes)).all():
-        raise ValueError("hyperparameters must be positive and finite")
-
-
-def _best(values: Array) -> NDArray[np.int64]:
-    return np.argsort(values, kind="stable")[: max(1, len(values) // _BEST)]
-
-
-def _typical_row(rows: Array, space: Space) -> Array:
-    """Return the rows' median or, of choices, the commonest."""
-    typical = np.full(len(space.dimensions), np.nan)
-    for i, dimension in enumerate(space.dimensions):
-        cells = rows[~np.isnan(rows[:, i]), i]
-        if len(cells) and dimension.is_categorical:
-            known, counts = np.unique(cells, return_counts=True)
-            typical[i] = known[counts.argmax()]
-        elif len(cells):
-            typical[i] = np.median(cells)
-    return typical

@@ -9,6 +9,7 @@ a target's first trials: of a smooth function that has shown all of itself, no o
 from __future__ import annotations
 
 from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from optuna_meta._typing import Array
 from optuna_meta.outcomes.transforms import warp_constraint
 from optuna_meta.outcomes.transforms import warp_objective
+from optuna_meta.space.search_space import Space
+from optuna_meta.studies.prior import Prior
 from optuna_meta.surrogate.components import components
-from optuna_meta.surrogate.fitted import FittedPrior
 from optuna_meta.surrogate.kernel import column_owners
 from optuna_meta.surrogate.kernel import design
 from optuna_meta.surrogate.kernel import residual_scales
@@ -37,6 +39,19 @@ _SOME_TRIALS = 4  # For each dimension: about what a function takes to show its 
 _LEAST_SIGNAL = 1e-3  # Were all studies noise, they would weigh alike.
 
 
+class Surrogates(Protocol):
+    """What is asked of a ``FittedPrior``, which keeps the answers."""
+
+    @property
+    def prior(self) -> Prior: ...
+
+    def predict(self, rows: Array) -> Array: ...
+
+    def select(self, tasks: NDArray[np.int64]) -> Surrogates: ...
+
+    def precisions(self, space: Space) -> Array: ...
+
+
 class Reliability(NamedTuple):
     """What the prior studies say of each other.
 
@@ -53,19 +68,19 @@ class Reliability(NamedTuple):
         return Reliability(np.delete(self.signal, left_out), np.delete(self.informed, left_out))
 
 
-def reliability_of(fitted: FittedPrior) -> Reliability:
+def reliability_of(fitted: Surrogates) -> Reliability:
     """Ask every prior study; of many an even spread, whose mean answer the others get."""
-    n_tasks = len(fitted)
+    n_tasks = len(fitted.prior.tasks)
     probed = np.unique(
         np.linspace(0, n_tasks - 1, min(n_tasks, _MOST_STUDIES)).round().astype(int)
     )
     few = fitted.select(probed)
-    precisions = few.precisions(few.space)
-    tasks = range(len(few))
+    precisions = few.precisions(few.prior.space)
+    tasks = range(len(probed))
     whole = [_as_target(few, t, precisions, _MOST_TRIALS) for t in tasks]
-    alike = np.ones(len(few))
+    alike = np.ones(len(probed))
     signal = np.array([1.0 - _given(p, alike, t).noise for t, p in enumerate(whole)])
-    some = min(_SOME_TRIALS * len(fitted.space.dimensions), _MOST_TRIALS)
+    some = min(_SOME_TRIALS * len(fitted.prior.space.dimensions), _MOST_TRIALS)
     is_whole = some == _MOST_TRIALS
     begun = whole if is_whole else [_as_target(few, t, precisions, some) for t in tasks]
     informed = np.array([_given(p, signal, t).trust for t, p in enumerate(begun)])
@@ -106,14 +121,14 @@ class _Played(NamedTuple):
     scales: Scales
 
 
-def _as_target(fitted: FittedPrior, t: int, precisions: Array, most: int) -> _Played:
+def _as_target(fitted: Surrogates, t: int, precisions: Array, most: int) -> _Played:
     task = fitted.prior.tasks[t]
     n = len(task.values)
     trials = np.linspace(0, n - 1, min(n, most)).round().astype(int)
     rows = task.rows[trials]
     y = (warp_constraint if task.outcome.is_constraint else warp_objective)(task.values[trials])
-    inputs = Inputs(fitted.predict(rows), design(rows, fitted.space))
-    owners = column_owners(fitted.space)
+    inputs = Inputs(fitted.predict(rows), design(rows, fitted.prior.space))
+    owners = column_owners(fitted.prior.space)
     return _Played(inputs, y, residual_scales(inputs.X, y, owners, precisions))
 
 

@@ -32,7 +32,6 @@ from optuna_meta.surrogate.mixture_gp import Inputs
 from optuna_meta.surrogate.mixture_gp import MixtureGP
 from optuna_meta.surrogate.reliability import initial_trust
 from optuna_meta.surrogate.reliability import Reliability
-from optuna_meta.surrogate.reliability import reliability_of
 from optuna_meta.surrogate.reliability import signal_weights
 
 
@@ -277,7 +276,7 @@ def transfer_model(
         reliability: What the studies of the outcome say of each other, where it is known.
     """
     of_outcome = fitted.of(outcome)
-    reliability = reliability_of(of_outcome) if reliability is None else reliability
+    reliability = fitted.reliability(outcome) if reliability is None else reliability
     similarity = _similarity(of_outcome, reliability, features)
     n_tasks = len(of_outcome)
     alike = np.full(n_tasks, 1.0 / max(n_tasks, 1))

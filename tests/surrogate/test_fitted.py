@@ -16,10 +16,11 @@ from optuna_meta.space.dimension import UNSEEN
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
-from optuna_meta.surrogate import fitted as fitted_module
 from optuna_meta.surrogate import padding
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.fitted_file import FORMAT
+from optuna_meta.surrogate.fitted_file import VERSION
 from optuna_meta.surrogate.kernel import column_owners
 from optuna_meta.surrogate.kernel import design
 
@@ -119,8 +120,8 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
 
 def test_newer_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    newer = fitted_module._VERSION + 1
-    write_arrays(path, {}, fitted_module._FORMAT, newer, {"dimensions": {}, "tasks": []})
+    newer = VERSION + 1
+    write_arrays(path, {}, FORMAT, newer, {"dimensions": {}, "tasks": []})
     with pytest.raises(ValueError, match=f"has version {newer} of .* upgrade optuna-meta"):
         FittedPrior.load(path)
 
@@ -282,10 +283,10 @@ def test_numbers_to_choose_from_predict_as_they_were_fitted_in_files_of_the_firs
     cube = Space((categories, *CUBE.dimensions[1:]))
     fitted = replace(FITTED, prior=replace(FITTED.prior, space=cube))
     fitted.save(tmp_path / "new")
-    arrays, header = read_arrays(tmp_path / "new", fitted_module._FORMAT, fitted_module._VERSION)
+    arrays, header = read_arrays(tmp_path / "new", FORMAT, VERSION)
     for dimension in header["dimensions"]:
         del dimension["ordered"], dimension["unit"]
-    write_arrays(tmp_path / "old", arrays, fitted_module._FORMAT, 1, header)
+    write_arrays(tmp_path / "old", arrays, FORMAT, 1, header)
     configurations = [{"c": 16, "x": 0.3, "y": 0.1}, {"c": 64, "x": 0.9, "y": 0.4}]
     target = Space((numbers, *CUBE.dimensions[1:]))
     found = FittedPrior.load(tmp_path / "old").predict(target.rows(configurations), target)

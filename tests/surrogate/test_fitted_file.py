@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from optuna_meta.outcomes.observations import objectives
+from optuna_meta.outcomes.observations import Outcome
+from optuna_meta.space.dimension import Dimension
+from optuna_meta.space.search_space import Space
+from optuna_meta.studies.prior import Prior
+from optuna_meta.studies.task import Task
+from optuna_meta.surrogate.fitted import fit_prior
+from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.reliability import reliability_of
+
+
+SPACE = Space((Dimension("kind", choices=("a", "b")), Dimension("x"), Dimension("y")))
+OUTCOMES = (*objectives(1, ["loss"]), *objectives(1), Outcome.constraint("memory"))
+
+
+def fitted_studies() -> FittedPrior:
+    """Two studies of a named objective, two of one without a name, two of a constraint.
+
+    The parameter y exists where the kind is a.
+    """
+    rng, tasks = np.random.default_rng(0), []
+    for t in range(6):
+        rows = np.column_stack([np.arange(12) % 2, rng.random((12, 2))])
+        rows[1::2, 2] = np.nan
+        values = (rows[:, 1] - 0.1 * t) ** 2 + 0.2 * rows[:, 0]
+        tasks.append(Task(f"t{t}", rows, values, outcome=OUTCOMES[t // 2]))
+    return fit_prior(Prior(SPACE, tuple(tasks)))
+
+
+FITTED = fitted_studies()
+ASKED = [*OUTCOMES, *objectives(1, ["speed"]), Outcome.constraint("time")]
+
+
+def assert_as_on_demand(fitted: FittedPrior) -> None:
+    for outcome in ASKED:
+        found, expected = fitted.reliability(outcome), reliability_of(fitted.of(outcome))
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    plain = FittedPrior(fitted.prior, fitted.parameters, fitted.gps)
+    assert fitted.conditions == plain.conditions
+
+
+def test_fitting_asks_the_studies_of_each_outcome_once(weighings: list[int]) -> None:
+    fitted = fitted_studies()
+    # Those of a name are compared with those of none.
+    assert sorted(weighings) == [2, 4]
+    for outcome in OUTCOMES:
+        fitted.reliability(outcome)
+    assert len(weighings) == 2
+    assert_as_on_demand(fitted)
+
+
+def test_a_file_keeps_what_the_studies_say(tmp_path: Path, weighings: list[int]) -> None:
+    FITTED.save(tmp_path / "file")
+    loaded = FittedPrior.load(tmp_path / "file")
+    assert loaded.known_conditions == FITTED.conditions != ()
+    for outcome in OUTCOMES:
+        np.testing.assert_array_equal(loaded.reliability(outcome), FITTED.reliability(outcome))
+    assert not weighings
+    assert_as_on_demand(loaded)
+
+
+def test_other_sets_of_studies_are_asked_anew() -> None:
+    assert_as_on_demand(FITTED.without(["t0"]))
+    assert_as_on_demand(FITTED.select(np.array([3, 1, 4])))
+    assert_as_on_demand(FITTED.of(OUTCOMES[0]))
+
+
+def test_files_of_earlier_versions_are_asked_when_it_is_needed() -> None:
+    loaded = FittedPrior.load(Path(__file__).parent / "fitted_prior_version_1.safetensors")
+    assert not loaded.reliabilities and loaded.known_conditions is None
+    assert len(loaded.reliability(Outcome("loss", 0, 2)).signal) == 2
+    renewed = fit_prior(loaded.prior, update=loaded)
+    assert renewed.gps is loaded.gps and renewed.reliabilities
+    assert_as_on_demand(renewed)
+
+
+def test_what_the_studies_cannot_have_said_is_refused(tmp_path: Path) -> None:
+    (tasks, said), *_ = FITTED.reliabilities.items()
+    for wrong in (
+        {(*tasks[:-1], 99): said},
+        {tasks[:-1]: said},
+        {tasks: said._replace(signal=said.signal + 1.0)},
+    ):
+        replace(FITTED, reliabilities=wrong).save(tmp_path / "file")
+        with pytest.raises(ValueError, match="holds no prior studies that can be used"):
+            FittedPrior.load(tmp_path / "file")
+    beyond = replace(FITTED.conditions[0], parent=3)
+    replace(FITTED, known_conditions=(beyond,)).save(tmp_path / "file")
+    with pytest.raises(ValueError, match="no condition among 3 parameters"):
+        FittedPrior.load(tmp_path / "file")
