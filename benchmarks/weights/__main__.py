@@ -46,9 +46,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         option("--out", type=Path, help="a CSV file, from which a run goes on")
         option("--smoke", action="store_true", help="the smallest run")
         of_each.set_defaults(
-            function=_complete, module=module, methods=(), arms=(), prior_trials=12
+            function=_complete, module=module, methods=(), arms=(), prior_trials=12, again=False
         )
     one.add_argument("--methods", nargs="+", choices=[*METHODS], default=[*METHODS])
+    again = "measure these methods again, and keep the file's other rows"
+    one.add_argument("--again", action="store_true", help=again)
     whole.add_argument("--arms", nargs="+", default=[], help="such as scratch; all by default")
     whole.add_argument("--prior-trials", type=int, default=12, help="of an earlier task's study")
     others = add("peers", help="loading rules of others", description=peers.__doc__)
@@ -60,9 +62,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     scaled.add_argument("--out", type=Path, help="a CSV file, from which a run goes on")
     scaled.set_defaults(function=_of_inputs)
     kinds = run.COLUMNS, study.COLUMNS
-    again = add("report", help="tables and figure of a file", description=__doc__)
-    again.add_argument("out", type=Path, help="what run or study wrote; OUT.xz serves as well")
-    again.set_defaults(function=lambda args: _show(run.read(args.out, *kinds), args.out))
+    shown = add("report", help="tables and figure of a file", description=__doc__)
+    shown.add_argument("out", type=Path, help="what run or study wrote; OUT.xz serves as well")
+    shown.set_defaults(function=lambda args: _show(run.read(args.out, *kinds), args.out))
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -77,6 +79,11 @@ def _complete(args: argparse.Namespace) -> None:
     there = [name for name in args.domains if (plan.folder / DOMAINS[name].needs).is_dir()]
     jobs = [(name, seed) for seed in range(*args.seeds) for name in there]
     measure = partial(args.module.measure, plan=plan)
+    if args.again:
+        if args.out is None:
+            raise SystemExit("Pass --out FILE, whose rows are to be measured again.")
+        _show(run.renew(args.out, jobs, measure, args.methods), args.out)
+        return
     with tempfile.TemporaryDirectory() as folder:
         path = args.out or Path(folder) / "rows.csv"
         _show(run.complete(path, args.module.COLUMNS, jobs, measure), args.out)

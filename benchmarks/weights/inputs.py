@@ -80,7 +80,7 @@ Rules = Mapping[str, weights.ShortlistThenTrain]
 RULES: Rules = {
     "handicap 2": weights.ShortlistThenTrain(handicap=2.0),
     "handicap 3": weights.ShortlistThenTrain(handicap=3.0),
-    "two rates": TwoRates(),
+    "two rates": TwoRates(handicap=2.0),
 }
 
 

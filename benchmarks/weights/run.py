@@ -109,6 +109,26 @@ def complete(
     return read(path, columns)
 
 
+def renew(
+    path: Path,
+    jobs: Iterable[tuple[str, int]],
+    measure: Callable[[str, int], Iterable[Row]],
+    methods: Sequence[str],
+) -> pd.DataFrame:
+    """Return a file's rows, after those of some methods were measured again, job by job."""
+    for name, seed in jobs:
+        rows = pd.DataFrame(measure(name, seed), columns=[*COLUMNS])
+        read(path, COLUMNS)  # Unpacks it.
+        # As text, so that the other rows stay as they are.
+        old = pd.read_csv(path, dtype=str, keep_default_na=False)
+        job = (old["domain"] == name) & (old["seed"] == str(seed))
+        gone = job & old["size"].isin(rows["size"].astype(str)) & old["method"].isin(methods)
+        old[~gone].to_csv(path, index=False)
+        rows.to_csv(path, mode="a", header=False, index=False, na_rep="nan")
+        print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
+    return read(path, COLUMNS)
+
+
 def read(path: Path, *kinds: Sequence[str]) -> pd.DataFrame:
     """Return a CSV file's rows; it is unpacked if only a packed one is there; none without."""
     packed = path.with_name(f"{path.name}.xz")
@@ -131,7 +151,10 @@ def measure(name: str, seed: int, plan: Plan) -> Iterable[Row]:
     with tempfile.TemporaryDirectory() as store:
         for size in sizes:
             domain = make_domain(name, size, seed, plan)
-            known = known or sources.make_sources(domain, Path(store), seed, domain.rates[1:3])
+            learned = [name for name in sources.LEARNED if name in plan.methods]
+            known = known or sources.make_sources(
+                domain, Path(store), seed, domain.rates[1:3], learned
+            )
             bench = methods.Bench(domain, known, seed, strategy=plan.strategy)
             whole = size == sizes[0] and entry.all_methods
             for bench.kind, own in (methods.BY_SOURCES if whole else methods.OF_LARGER).items():

@@ -30,6 +30,8 @@ _REPTILE = weights.InnerLoop(lr=_LR, steps=16)
 _MAML = weights.InnerLoop(lr=0.1, steps=3)
 _STEPS = 8  # Of joint training and Reptile, for each round of MAML.
 
+LEARNED = ("joint", "reptile", "maml")  # Over the data of all earlier tasks.
+
 
 Trials = Iterable[tuple[nn.Module, float]]  # With their scores.
 
@@ -42,7 +44,13 @@ class Sources(NamedTuple):
     seconds: float  # of CPU that the clean studies took
 
 
-def make_sources(domain: Domain, folder: Path, seed: int, rates: Sequence[float]) -> Sources:
+def make_sources(
+    domain: Domain,
+    folder: Path,
+    seed: int,
+    rates: Sequence[float],
+    learned: Sequence[str] = LEARNED,
+) -> Sources:
     """Run studies of earlier tasks, with a trial at each rate, and learn from their data."""
     sign, store = domain.kind.sign, weights.CheckpointStore(folder, save_top_k=1)
     storage = optuna.storages.InMemoryStorage()
@@ -67,7 +75,7 @@ def make_sources(domain: Domain, folder: Path, seed: int, rates: Sequence[float]
     # Reptile's and MAML's outputs belong to no task: they are learned to be changed.
     changed = domain.pooled._replace(same_outputs=True)
     models |= {"joint": domain.pooled, "reptile": changed, "maml": changed}
-    return Sources(store, studies, models, _learned(domain, seed), seconds)
+    return Sources(store, studies, models, _learned(domain, seed, learned), seconds)
 
 
 def _study(
@@ -132,7 +140,9 @@ def _killed(model: nn.Module) -> nn.Module:
     return model
 
 
-def _learned(domain: Domain, seed: int) -> dict[str, tuple[weights.Checkpoint, float]]:
+def _learned(
+    domain: Domain, seed: int, names: Sequence[str]
+) -> dict[str, tuple[weights.Checkpoint, float]]:
     n, n_tasks, rounds = len(domain.pool), min(4, len(domain.pool)), domain.rounds
     steps = rounds * _STEPS  # Of each task of a round.
     reptile = weights.OuterLoop(0.5, max(1, steps // _REPTILE.steps), n_tasks)
@@ -147,7 +157,7 @@ def _learned(domain: Domain, seed: int) -> dict[str, tuple[weights.Checkpoint, f
         tasks.Batches(data, seed + i, domain.batch_size) for i, data in enumerate(domain.pool)
     ]
     model, found = domain.pooled.build(seed), {}
-    for name, make in makers.items():
+    for name, make in ((name, makers[name]) for name in names):
         begun = time.process_time()
         checkpoint = make(model, batches, lambda f, d: domain.kind.loss(f(d.x), d.y), seed=seed)
         found[name] = checkpoint, time.process_time() - begun

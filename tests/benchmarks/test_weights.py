@@ -211,6 +211,18 @@ def test_rows_survive_their_file(tmp_path: Path) -> None:
         run.read(path, study.COLUMNS)
 
 
+def test_some_methods_are_measured_again_and_other_rows_stay(tmp_path: Path) -> None:
+    rows = table({"best": (0.25, 0.5, 0.6, 0.7)})
+    path, jobs = tmp_path / "rows.csv", [("digits", 0)]
+    run.complete(path, run.COLUMNS, jobs, lambda *_: [*rows.itertuples(index=False)])
+    before = path.read_text().splitlines()
+    new = table({"best": (0.5, 0.6, 0.7, 1.0)})
+    new = new[new["method"] == "best"]
+    found = run.renew(path, jobs, lambda *_: [*new.itertuples(index=False)], ["best"])
+    assert path.read_text().splitlines()[:5] == before[:5] and len(found) == 8
+    assert found.loc[found["method"] == "best", "score"].tolist() == [0.5, 0.6, 0.7, 1.0]
+
+
 def test_each_domain_tries_all_sources(capsys: pytest.CaptureFixture[str]) -> None:
     names = ["recommender", "fashion", "translation", "text"]
     for name in names:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from benchmarks.weights import inputs
+from benchmarks.weights import methods
 from benchmarks.weights.domains import images
 from optuna_meta.weights import ShortlistThenTrain
 from optuna_meta.weights import ShortTraining
@@ -47,8 +49,21 @@ def test_starts_are_ranked_and_trained_to_their_ends() -> None:
     assert not rows.loc[(rows["rule"] == "20.0") & (rows["planned"] == 360), "chosen"].any()
 
 
+def test_a_start_from_other_inputs_that_ends_lower_is_not_chosen(tmp_path: Path) -> None:
+    """Nor one from reversed labels; a level start is, and three folds once let one through."""
+    domain, kinds = inputs.make_domain(36), ("plain", "plus 5", "times 255", inputs.REVERSED)
+    domain = domain._replace(priors=[task for task in domain.priors if task.name in kinds])
+    bench = methods.Bench(domain, inputs._sources(domain, 36, tmp_path), 36)
+    ends = inputs._ends(replace(bench, seed=1036))
+    assert ends["plus 5"] < 0.0 and ends["times 255"] < 0.0 and ends["plain"] > 0.02
+    fitting = ShortlistThenTrain().within(360)
+    assert fitting is not None and inputs._better(bench, fitting) == {"plain"}
+    before = ShortlistThenTrain(handicap=2.0).within(360)
+    assert before is not None and inputs._better(bench, before) == {"plain", "plus 5"}
+
+
 def test_scratch_has_a_second_rate_only_where_a_start_has_one() -> None:
-    rule = inputs.TwoRates()
+    rule = inputs.TwoRates(handicap=2.0)
     assert rule.scratch_training.rates == rule.short_training.rates
     fitting = rule.within(360)
     assert fitting is not None and fitting.cost <= 180

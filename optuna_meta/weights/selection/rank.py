@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 from tqdm import tqdm
@@ -31,6 +32,7 @@ from optuna_meta.weights.torch_tools import own_randomness
 
 __all__ = ["rank_checkpoints", "ShortlistThenTrain"]
 
+_LEAST_HANDICAP = 2.0  # In which scratch makes up for what any trained weights are ahead by.
 _SILENT_SECONDS = 2.0
 
 
@@ -57,7 +59,7 @@ class ShortlistThenTrain:
     measures: Sequence[Measure] = (by_logme, by_loss, by_score)
     shortlist: int = 4
     short_training: ShortTraining = ShortTraining()
-    handicap: float = 2.0
+    handicap: float = 3.0
     share: float = 0.5
 
     def __post_init__(self) -> None:
@@ -81,14 +83,20 @@ class ShortlistThenTrain:
     def within(self, planned_steps: int) -> ShortlistThenTrain | None:
         """Return what costs its share of the planned steps: with fewer trainings, if it must be.
 
-        Divisions go first, then candidates beyond two, learning rates, the second candidate, steps
-        and folds: what decides least. ``None`` if even the least costs more.
+        Divisions go first, then candidates beyond two, learning rates, the second candidate,
+        steps, folds and a handicap beyond two: what decides least. ``None`` if even the least
+        costs more.
         """
-        for training in (self.short_training, *self.short_training.cheaper()):
+        handicaps = self.handicap, min(self.handicap, _LEAST_HANDICAP)
+        trainings = self.short_training, *self.short_training.cheaper()
+        for handicap, training in product(handicaps, trainings):
             sizes = (self.shortlist, 2) if len(training.rates) > 1 else (2, 1)
             for size in sizes:
                 fitting = replace(
-                    self, shortlist=min(size, self.shortlist), short_training=training
+                    self,
+                    shortlist=min(size, self.shortlist),
+                    short_training=training,
+                    handicap=handicap,
                 )
                 if fitting.cost <= self.share * planned_steps:
                     return fitting

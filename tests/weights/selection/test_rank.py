@@ -189,13 +189,14 @@ def test_choosing_costs_half_of_the_planned_steps_at_most_and_says_how_much(
 def test_less_is_tried_the_less_it_may_cost() -> None:
     full = ShortlistThenTrain()
     costs = []
-    for planned in (10**6, 5000, 3000, 2000, 1000, 500, 300, 240):
+    for planned in (10**6, 5000, 3000, 2000, 1000, 500, 320, 240):
         fitting = full.within(planned)
         assert fitting is not None and fitting.cost <= planned / 2
         assert fitting.short_training.steps >= 20  # In fewer, anything is ahead of scratch.
         costs.append(fitting.cost)
-    assert costs[0] == full.cost == (4 + 2) * 60 * (2 + 4 + 4)  # Scratch twice as long.
+    assert costs[0] == full.cost == (4 + 3) * 60 * (2 + 4 + 4)  # Scratch three times as long.
     assert costs == sorted(costs, reverse=True) and len({*costs}) >= 6
+    assert fitting.handicap == 2.0 and full.within(320) == replace(fitting, handicap=3.0)
     assert full.within(200) is None
 
 
