@@ -3,7 +3,7 @@
 
 .. image:: ../../../examples/translation/figure.png
 
-A thousand English captions and their French translations are all there is. Others
+Seven hundred English captions and their French translations are all there is. Others
 were translated earlier from English into German, from German into French and from Czech into
 English. What is learned from: the values and the curves of trials, their seconds, what the
 sentences are like, and the networks, whose subwords go by what they are. ``README.md`` beside
@@ -51,7 +51,7 @@ from optuna_meta.weights import record_lineage
 from optuna_meta.weights import suggest_start
 
 
-STEPS, REPORTS = 240, 4  # Of a training, and of its validation.
+STEPS, REPORTS = 160, 4  # Of a training, and of its validation.
 _SIZE = 1000  # Of the vocabulary on which starts are tried.
 
 
@@ -99,7 +99,7 @@ def objective(trial: optuna.Trial, job: Job) -> float:
 
 def steps_of(options: Options) -> int:
     """Return how long a training is."""
-    return STEPS // 20 if options.smoke else STEPS
+    return STEPS // 10 if options.smoke else STEPS
 
 
 def suggest_shape(trial: optuna.Trial) -> dict[str, int]:
@@ -183,7 +183,7 @@ def main() -> None:
         raise SystemExit("Pass --data FOLDER; the README tells where to get it.")
     parts = data.read_multi30k(options.data, ["en", "de", "fr", "cs"])
     earlier = [("en", "de"), ("de", "fr"), ("cs", "en")][: 2 if options.smoke else None]
-    n_prior, n_new = (200, 100) if options.smoke else (1500, 1000)
+    n_prior, n_new = (200, 100) if options.smoke else (900, 700)
     # Each direction has sentences of its own.
     priors = [data.task(parts, *pair, n_prior, i) for i, pair in enumerate(earlier)]
     unrelated = [

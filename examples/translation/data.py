@@ -23,7 +23,7 @@ from examples.common import Task
 
 PADDING, BEGIN, END = range(3)
 _MARKS = ["<padding>", "<begin>", "<end>"]
-_SHORT = 10  # Words of a sentence at most.
+_SHORT = 8  # Words of a sentence at most.
 _BLOCKS = 4
 
 
