@@ -54,7 +54,8 @@ def test_no_prior_is_a_cold_start() -> None:
     )
     assert params_of(none) == params_of(empty) == params_of(record)
     assert set(sources_of(none)) == {"cold start"}
-    assert none.best_value < run(bowl(), 12, seed=3).best_value
+    ours = [run(bowl(), 12, sampler=MetaSampler(seed=s)).best_value for s in range(3, 6)]
+    assert np.median(ours) < np.median([run(bowl(), 12, seed=s).best_value for s in range(3, 6)])
 
 
 @pytest.mark.parametrize("n_trials", [2, 10])
