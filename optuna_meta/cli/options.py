@@ -163,13 +163,9 @@ def fitted_of(arguments: argparse.Namespace, target: str) -> FittedPrior:
     storage = arguments.prior_storage or storage_of(arguments)
     is_own = arguments.prior_storage in (None, arguments.storage)
     rename, defaults = mapping_of(arguments)
-    prior = Prior.from_storage(
-        storage,
-        where=lambda study: not (is_own and study.study_name == target),
-        rename=rename,
-        defaults=defaults,
-    )
-    return fit_prior(prior)
+    found = opened(storage)
+    names = [name for name in optuna.get_all_study_names(found) if not is_own or name != target]
+    return fit_prior(Prior.from_storage(found, names, rename=rename, defaults=defaults))
 
 
 class MissingPriors(ValueError):

@@ -20,7 +20,6 @@ from optuna.samplers import PartialFixedSampler
 from optuna.trial import TrialState
 import pytest
 
-from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import record_meta_features
@@ -48,7 +47,7 @@ def test_same_seed_same_suggestions() -> None:
 def test_a_resumed_study_goes_on_as_if_it_had_not_been_interrupted(
     parts: list[int], objective: Any, tmp_path: Path
 ) -> None:
-    fitted = fit_prior(bowl_prior() if objective is bowl else svm_prior())
+    fitted = bowl_prior() if objective is bowl else svm_prior()
     whole = run(objective(), sum(parts), sampler=meta_sampler(fitted))
     for n_trials in parts:
         study = optuna.create_study(
