@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-import tempfile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
@@ -71,7 +71,7 @@ class TransformersCallback(TrainerCallback):
         trainable_only: bool = False,
     ) -> None:
         self._tracked = TrackedTrial(trial, store, monitor, start, start_by, tags, trainable_only)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: TemporaryDirectory[str] | None = None
         self._trains = False
 
     def resume(self, trainer: Trainer) -> str | None:
@@ -84,7 +84,7 @@ class TransformersCallback(TrainerCallback):
         parts: dict[str, Any] = {_PART: None}
         if self._tracked.resume(trainer.model, parts) is None:
             return None
-        self._folder = tempfile.TemporaryDirectory(prefix="resume-")
+        self._folder = self._tracked.folder()
         folder = Path(self._folder.name)
         trainer.save_model(str(folder))  # In the format that it reads.
         _write(folder, parts[_PART])

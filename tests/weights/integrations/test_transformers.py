@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,12 @@ class StopAfter(transformers.TrainerCallback):  # type: ignore[misc]
 
 
 def trainer_for(
-    folder: Path, callback: Any, *others: Any, rate: float = 1e-2, **options: Any
+    folder: Path,
+    callback: Any,
+    *others: Any,
+    rate: float = 1e-2,
+    build: Callable[[], nn.Module] = bert,
+    **options: Any,
 ) -> Any:
     options = {"eval_strategy": "epoch", "num_train_epochs": 4, **options}
     arguments = transformers.TrainingArguments(
@@ -60,7 +66,7 @@ def trainer_for(
     )
     transformers.set_seed(0)
     return transformers.Trainer(
-        bert(),
+        build(),
         arguments,
         train_dataset=examples(),
         eval_dataset=examples(1),
