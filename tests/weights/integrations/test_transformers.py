@@ -98,6 +98,27 @@ def test_a_resumed_training_equals_the_uninterrupted_one(tmp_path: Path) -> None
     assert not [*tmp_path.glob("**/optimizer.pt")]
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_early_stopping_goes_on_to_count(tmp_path: Path, epochs: int) -> None:
+    """Of a loss that is to rise and falls, each is a miss but the first."""
+    store, steps = store_in(tmp_path / "store"), []
+
+    def objective(trial: optuna.Trial, stop: int | None) -> nn.Module:
+        patience = transformers.EarlyStoppingCallback(3)
+        wanted = {"metric_for_best_model": "eval_loss", "greater_is_better": True}
+        callback, stopper = TransformersCallback(trial, store), StopAfter(stop)
+        options = {**wanted, "num_train_epochs": 8, "rate": trial.params["rate"]}
+        trainer = trainer_for(tmp_path, callback, stopper, patience, **options)
+        trainer.train(resume_from_checkpoint=callback.resume(trainer))
+        steps.append((trainer.state.global_step, patience.early_stopping_patience_counter))
+        model: nn.Module = trainer.model
+        return model
+
+    whole, resumed, _ = continued(objective, stop_after=epochs)
+    assert steps == [(12, 3), (12, 3)]
+    assert_equal(whole, resumed)
+
+
 def test_it_starts_from_a_checkpoint_and_tells(tmp_path: Path) -> None:
     store, study = store_in(tmp_path / "store"), optuna.create_study(study_name="prior")
     study.optimize(lambda trial: store.save(trial, bert(labels=5), value=0.1).value or 0.0, 1)
