@@ -199,7 +199,8 @@ class FittedPrior:
 
     def save(self, path: str | Path) -> None:
         """Write records, hyperparameters and what the studies say to a file (no pickle)."""
-        parts = self.prior, self.parameters, self.reliabilities, self.conditions
+        known = _weighed(self)  # A selection has not been asked yet.
+        parts = self.prior, self.parameters, known.reliabilities, known.conditions
         write_fitted(path, FittedParts(*parts))
 
     @classmethod

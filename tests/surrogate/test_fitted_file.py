@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,6 +74,31 @@ def test_other_sets_of_studies_are_asked_anew() -> None:
     assert_as_on_demand(FITTED.of(OUTCOMES[0]))
 
 
+def test_the_file_of_a_selection_keeps_what_the_selected_say(
+    tmp_path: Path, weighings: list[int]
+) -> None:
+    FITTED.without(["t0"]).save(tmp_path / "file")
+    assert sorted(weighings) == [2, 3]
+    loaded = FittedPrior.load(tmp_path / "file")
+    for outcome in OUTCOMES:
+        loaded.reliability(outcome)
+    assert len(weighings) == 2
+    assert_as_on_demand(loaded)
+
+
+def test_studies_that_surely_inform_each_other_are_saved_and_loaded(tmp_path: Path) -> None:
+    """Their probabilities are sums that may be rounded to beyond 1."""
+    rng, cube = np.random.default_rng(0), Space(tuple(Dimension(f"x{i}") for i in range(12)))
+    every = rng.random((12, 60, 12))
+    tasks = [Task(f"t{t}", rows, ((rows - 0.3) ** 2).sum(axis=1)) for t, rows in enumerate(every)]
+    fitted = fit_prior(Prior(cube, tuple(tasks)))
+    fitted.save(tmp_path / "file")
+    loaded = FittedPrior.load(tmp_path / "file")
+    found = loaded.reliability(Outcome())
+    np.testing.assert_array_equal(found, fitted.reliability(Outcome()))
+    assert found.informed.max() == 1.0
+
+
 def test_files_of_earlier_versions_are_asked_when_it_is_needed() -> None:
     loaded = FittedPrior.load(Path(__file__).parent / "fitted_prior_version_1.safetensors")
     assert not loaded.reliabilities and loaded.known_conditions is None
@@ -92,7 +118,22 @@ def test_what_the_studies_cannot_have_said_is_refused(tmp_path: Path) -> None:
         replace(FITTED, reliabilities=wrong).save(tmp_path / "file")
         with pytest.raises(ValueError, match="holds no prior studies that can be used"):
             FittedPrior.load(tmp_path / "file")
-    beyond = replace(FITTED.conditions[0], parent=3)
-    replace(FITTED, known_conditions=(beyond,)).save(tmp_path / "file")
-    with pytest.raises(ValueError, match="no condition among 3 parameters"):
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"parent": 3}, "no condition among 3 parameters"),
+        ({"cells": (0.0,)}, "no condition among 3 parameters"),
+        ({"cells": (0.0, np.nan)}, "no condition among 3 parameters"),
+        ({"parent": 2}, "come before those of their parents"),
+    ],
+)
+def test_conditions_that_cannot_be_are_refused(
+    tmp_path: Path, wrong: dict[str, Any], told: str
+) -> None:
+    (condition,) = FITTED.conditions
+    assert (condition.child, condition.parent, condition.cells) == (2, 0, (0.0, 1.0))
+    replace(FITTED, known_conditions=(replace(condition, **wrong),)).save(tmp_path / "file")
+    with pytest.raises(ValueError, match=told):
         FittedPrior.load(tmp_path / "file")
