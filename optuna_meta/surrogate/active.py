@@ -88,11 +88,11 @@ def active_tasks(weights: Array, Z: Array, y: Array) -> NDArray[np.int64]:
     n_tasks = len(weights)
     if n_tasks <= MOST_ACTIVE:
         return np.arange(n_tasks)
-    scores = np.log(np.maximum(weights, 1e-300)) + _log_agreement(Z, y)
+    scores = np.round(np.log(np.maximum(weights, 1e-300)) + _log_agreement(Z, y), 6)
+    best = np.flatnonzero(scores >= np.partition(scores, -MOST_ACTIVE)[-MOST_ACTIVE])
     # Equal scores are told apart by a scattered number, or the first studies would always win.
-    scatter = (np.arange(1, n_tasks + 1) * _GOLDEN) % 1.0
-    best = np.lexsort((scatter, -np.round(scores, 6)))[:MOST_ACTIVE]
-    return np.sort(best)
+    scatter = ((best + 1) * _GOLDEN) % 1.0
+    return np.sort(best[np.lexsort((scatter, -scores[best]))[:MOST_ACTIVE]])
 
 
 def _log_agreement(Z: Array, y: Array) -> Array:
@@ -101,7 +101,7 @@ def _log_agreement(Z: Array, y: Array) -> Array:
     if not _tell(y):
         return np.zeros(Z.shape[1])
     centred, response = Z - Z.mean(axis=0), y - y.mean()
-    norms = np.linalg.norm(centred, axis=0) * np.linalg.norm(response)
+    norms = np.sqrt(np.einsum("nt,nt->t", centred, centred)) * np.linalg.norm(response)
     correlation = np.maximum(response @ centred / np.maximum(norms, 1e-12), 0.0)
     return np.asarray(-0.5 * (n - 2) * np.log1p(-(np.minimum(correlation, 0.999) ** 2)))
 
