@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from optuna_meta._files import read_arrays
+from optuna_meta._files import write_arrays
 from optuna_meta.outcomes.observations import objectives
 from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.dimension import Dimension
@@ -15,6 +17,8 @@ from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
 from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
+from optuna_meta.surrogate.fitted_file import FORMAT
+from optuna_meta.surrogate.fitted_file import VERSION
 from optuna_meta.surrogate.reliability import reliability_of
 
 
@@ -106,6 +110,21 @@ def test_files_of_earlier_versions_are_asked_when_it_is_needed() -> None:
     renewed = fit_prior(loaded.prior, update=loaded)
     assert renewed.gps is loaded.gps and renewed.reliabilities
     assert_as_on_demand(renewed)
+
+
+def test_the_first_files_of_the_second_version_are_read(tmp_path: Path) -> None:
+    """They have neither what the studies say of each other nor the conditions."""
+    FITTED.save(tmp_path / "new")
+    arrays, header = read_arrays(tmp_path / "new", FORMAT, VERSION)
+    del header["conditions"]
+    plain = {name: array for name, array in arrays.items() if "reliability" not in name}
+    write_arrays(tmp_path / "old", plain, FORMAT, 2, header)
+    loaded = FittedPrior.load(tmp_path / "old")
+    assert len(plain) < len(arrays) and not loaded.reliabilities
+    assert_as_on_demand(loaded)
+    assert loaded.conditions == FITTED.conditions
+    for outcome in OUTCOMES:
+        np.testing.assert_array_equal(loaded.reliability(outcome), FITTED.reliability(outcome))
 
 
 def test_what_the_studies_cannot_have_said_is_refused(tmp_path: Path) -> None:
