@@ -103,12 +103,18 @@ def test_studies_that_surely_inform_each_other_are_saved_and_loaded(tmp_path: Pa
     assert found.informed.max() == 1.0
 
 
-def test_files_of_earlier_versions_are_asked_when_it_is_needed() -> None:
+def test_files_of_earlier_versions_are_asked_when_it_is_needed(
+    tmp_path: Path, weighings: list[int]
+) -> None:
     loaded = FittedPrior.load(Path(__file__).parent / "fitted_prior_version_1.safetensors")
     assert not loaded.reliabilities and loaded.known_conditions is None
+    # A sampler that reads its prior studies again and finds nothing new keeps those it has.
+    unchanged = fit_prior(loaded.prior, update=loaded)
+    assert unchanged.gps is loaded.gps and not weighings
     assert len(loaded.reliability(Outcome("loss", 0, 2)).signal) == 2
-    renewed = fit_prior(loaded.prior, update=loaded)
-    assert renewed.gps is loaded.gps and renewed.reliabilities
+    unchanged.save(tmp_path / "file")
+    renewed = FittedPrior.load(tmp_path / "file")
+    assert renewed.reliabilities
     assert_as_on_demand(renewed)
 
 
