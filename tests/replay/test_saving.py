@@ -37,10 +37,19 @@ def test_the_headline_lies_in_its_interval() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         saving = Saving(4, 0.5, rng.integers(1, 30, 7).astype(float), 30)
-        numbers = [int(n) for n in re.findall(r"-?\d+", saving.headline.replace("80%", ""))]
-        by, low, high = numbers if len(numbers) == 3 else (0, *numbers)
-        by = -by if "it has cost" in saving.headline else by
-        assert low <= by <= high and by == saving.median - 4
+        shown = saving.headline.replace("80%", "")
+        by, low, high = (int(n) for n in re.findall(r"-?\d+", shown))
+        assert low <= by <= high and abs(saving.median - 4) == by
+        assert ("it has cost" in shown) == (saving.median < 4) and "-0" not in shown
+
+
+def test_a_cost_has_its_own_sign_and_what_it_may_have_saved_the_other() -> None:
+    cost = Saving(22, 0.5, np.array([2.0, 7.0, 7.0, 24.0]), 60)
+    assert cost.headline == "It has saved no trial: it has cost 15 (80%: -2 to 20)."
+    never = Saving(22, 0.5, np.array([2.0, 7.0, np.inf]), 60)
+    assert "it has cost 15 (80%: less than -38 to 20)" in never.headline
+    even = Saving(4, 0.5, np.array([2.0, 4.0, 5.0]), 30)
+    assert even.headline == "It has saved 0 trials (80%: -2 to 1)."
 
 
 def test_an_estimate_is_the_same_each_time_and_leaves_the_study() -> None:

@@ -50,7 +50,7 @@ def test_a_saving_is_told_with_its_interval_and_as_an_estimate() -> None:
         replace(summary, saving=never), Markdown()
     )
     worse = Saving(5, 0.5, np.array([2.0]), 20)
-    assert "It has saved no trial: it has cost 3 (80%: -3 to -3)." in study_text(
+    assert "It has saved no trial: it has cost 3 (80%: 3 to 3)." in study_text(
         replace(summary, saving=worse), Markdown()
     )
 
