@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 import re
 from typing import Any
@@ -21,6 +22,7 @@ from tests.toys import bowl_prior
 from tests.toys import meta_sampler
 from tests.toys import run
 from tests.visualization.studies import bowl_study
+from tests.visualization.test_weights_lineage import own_training
 
 
 def test_median_and_interval_count_what_was_not_reached() -> None:
@@ -80,7 +82,9 @@ def from_weights(study: str = "old") -> dict[str, Any]:
     return {WEIGHTS_FROM_KEY: {"sources": sources, "share": 1.0}}
 
 
-def trials_of(better: Sequence[bool], gain: float = 1.0) -> list[FrozenTrial]:
+def trials_of(
+    better: Sequence[bool], gain: float = 1.0, started: Mapping[str, Any] = from_weights()
+) -> list[FrozenTrial]:
     """Trials of a bowl, of which those from trained weights come to ``gain`` less."""
     found = []
     for number, is_better in enumerate(better):
@@ -88,7 +92,7 @@ def trials_of(better: Sequence[bool], gain: float = 1.0) -> list[FrozenTrial]:
         (trial,) = study.trials
         assert trial.value is not None
         trial.value -= gain * is_better
-        trial.user_attrs |= from_weights() if is_better else {}
+        trial.user_attrs |= started if is_better else {}
         found.append(trial)
     return found
 
@@ -113,6 +117,13 @@ def test_trials_that_started_otherwise_do_not_count() -> None:
     assert "a cold start from the same weights needs" in found.details
     assert found.details.endswith("Of its 5 trials from scratch none came to that.")
     assert "What the weights saved is not in it: none of its trials started" in expected.details
+
+
+def test_a_short_training_from_scratch_is_a_start_of_its_own() -> None:
+    trials = trials_of([False, True] * 5, started=own_training())
+    found = estimate_saving(study_with(trials), n_replays=1, limit=3)
+    assert found is not None and found.start == "a short training from scratch"
+    assert found.trials <= 5 and found.n_others == 5
 
 
 def test_weights_that_do_not_help_are_named() -> None:

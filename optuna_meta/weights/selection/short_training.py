@@ -15,6 +15,7 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta._typing import Array
+from optuna_meta.sampler.weights_source import SHORT_TRAINING
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import mixed_metadata
 from optuna_meta.weights.checkpoint.lineage import origins_of
@@ -27,7 +28,7 @@ from optuna_meta.weights.torch_tools import seed_all
 
 __all__ = ["Attempt", "compare", "MADE_BY", "ShortTraining", "Verdict"]
 
-MADE_BY = "short training"  # as the metadata of what it ends with say
+MADE_BY = SHORT_TRAINING  # as the metadata of what it ends with say
 
 # Shares of the steps at which a training is judged; close at first, where most is learned.
 _CHECKS = (0.0, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
