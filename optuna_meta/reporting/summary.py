@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 import numpy as np
 from optuna import Study
@@ -16,20 +15,17 @@ from optuna.trial import TrialState
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.replay.saving import estimate_saving
 from optuna_meta.replay.saving import Saving
-from optuna_meta.sampler.agreement import is_reverse
-from optuna_meta.sampler.agreement import NOT_COMPARED
-from optuna_meta.sampler.agreement import opinion
-from optuna_meta.sampler.agreement import UNCLEAR
+from optuna_meta.sampler.agreement import Opinion
 from optuna_meta.sampler.drops import Drop
 from optuna_meta.sampler.drops import drops
-from optuna_meta.sampler.drops import IN_USE
 from optuna_meta.sampler.events import study_events
 from optuna_meta.sampler.record import named_priors
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.sampler import MetaSampler
+from optuna_meta.sampler.shown import is_shown_reverse
+from optuna_meta.sampler.shown import opinion_after
 from optuna_meta.sampler.weights_source import SCRATCH
-from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.visualization.weights_lineage import lineage
 from optuna_meta.visualization.weights_lineage import SourceGain
 
@@ -74,8 +70,8 @@ class StudyReport:
         n_recorded: Trials with a record.
         best: The best trial, where there is one objective.
         trust: That of the first and of the last trial with a record.
-        opinion: Whether the prior studies agree with the own trials: one of the words of
-            ``agreement.py`` and the evidence, of the time when the study went on alone, if it has.
+        opinion: Whether the prior studies agree with the own trials, and so why the study has gone
+            on alone, if it has.
         n_probes: Tests of the prior studies.
         priors: The prior studies, those that helped most first.
         events: Number of a trial, and what had happened before it.
@@ -89,7 +85,7 @@ class StudyReport:
     n_recorded: int
     best: FrozenTrial | None
     trust: tuple[float, float] | None
-    opinion: tuple[str, str]
+    opinion: Opinion
     n_probes: int
     priors: tuple[PriorReport, ...]
     events: tuple[tuple[int, str], ...]
@@ -109,7 +105,7 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
     for name in dict.fromkeys([*named_priors(records), *left]):
         shares = [record.shares.get(name, 0.0) for record in records]
         agreement = [r.agreement[name] for r in records if name in r.agreement]
-        is_reversed = _is_reversed(records, name, from_scratch=True)
+        is_reversed = is_shown_reverse(records, name)
         prior = PriorReport(
             name,
             float(np.mean(shares)),
@@ -118,37 +114,10 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
             agreement[-1] if agreement else None,
             left.get(name),
             is_reversed,
-            not is_reversed and _is_reversed(records, name, from_scratch=False),
+            not is_reversed and is_shown_reverse(records, name, from_scratch=False),
         )
         found.append(prior)
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
-
-
-def _is_reversed(records: Sequence[TrialRecord], name: str, from_scratch: bool) -> bool:
-    """Tell whether trials showed a study's order to be the reverse, and none the opposite.
-
-    Args:
-        records: Of the trials, in order.
-        name: The study's.
-        from_scratch: Whether trials from scratch are asked, or others.
-    """
-    seen, is_used_so = False, False
-    for record in records:
-        is_used_so |= record.shares.get(name, 0.0) <= -IN_USE
-        if record.is_from_scratch == from_scratch:
-            seen |= is_reverse(record.agreement, name, is_used_so, record.n_compared)
-    last = next((r.agreement[name] for r in reversed(records) if name in r.agreement), None)
-    return seen and last is not None and last[0] < 0.0
-
-
-def _opinion(records: Sequence[TrialRecord]) -> tuple[str, str]:
-    """Say why the study goes on alone, if it does; else whether prior studies agree with it."""
-    alone = list(takewhile(lambda record: record.trust < LEAST_TRUST, reversed(records)))
-    shown = reversed(alone) if alone else records[-1:]
-    told = [opinion(r.agreement, r.n_compared) for r in shown]
-    clear = [found for found in told if found[0] not in (UNCLEAR, NOT_COMPARED)]
-    told = [found for found in told if found[0] != NOT_COMPARED]
-    return (clear[:1] or told[-1:] or [opinion({})])[0]
 
 
 def saving_of(study: Study, sampler: BaseSampler, saving: Saving | bool) -> Saving | None:
@@ -176,7 +145,7 @@ def summarise(study: Study, saving: Saving | None = None) -> StudyReport:
         len(records),
         best,
         (records[0].trust, records[-1].trust) if records else None,
-        _opinion(records),
+        opinion_after(records),
         sum(record.is_probe for record in records),
         prior_reports(records),
         study_events(study),

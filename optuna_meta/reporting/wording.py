@@ -89,8 +89,8 @@ def _short(summary: StudyReport, style: TextStyle) -> Iterator[str]:
     helped = [style.name(prior.name) for prior in _helpers(summary)]
     by = f" Most help came from {', '.join(helped)}." if helped else " None of them helped."
     yield f"Trust in the prior studies was {first:.2f} at first and is {last:.2f} now.{by}"
-    kind, evidence = summary.opinion
-    yield f"Agreement: {style.name(evidence, _EVENT)}."
+    kind = summary.opinion.kind
+    yield f"Agreement: {style.name(str(summary.opinion), _EVENT)}."
     if not summary.is_from_scratch:
         yield OF_WEIGHTS
     if last < LEAST_TRUST and (first >= LEAST_TRUST or kind != NOT_COMPARED):

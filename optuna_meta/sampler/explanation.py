@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import copy
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import replace
 import math
 from typing import Any
 
@@ -16,18 +15,20 @@ from optuna.study import StudyDirection
 
 from optuna_meta._html import bounded
 from optuna_meta._html import html_table
+from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import OF_WEIGHTS
-from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.drops import Drop
 from optuna_meta.sampler.drops import drops
 from optuna_meta.sampler.record import predicted_of
+from optuna_meta.sampler.record import recorded
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.shown import opinion_after
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
 
 
-__all__ = ["Explanation", "PriorInfluence", "previewed", "with_drops"]
+__all__ = ["agreement_after", "Explanation", "PriorInfluence", "previewed"]
 
 _MOST_SHOWN = 30  # Prior studies in a text.
 
@@ -84,6 +85,8 @@ class Explanation:
             trial of the study has recorded any (``optuna_meta.weights.record_lineage``).
         n_compared: Of how many prior studies ``priors`` are some; 0 if they are all.
         is_from_scratch: Whether agreement is that of trials whose models started from scratch.
+        agreement: Whether the prior studies agree with the own trials, which trust does not tell,
+            by all trials before; empty before any could be compared.
     """
 
     source: str
@@ -99,14 +102,7 @@ class Explanation:
     weights_from: str | None = None
     n_compared: int = 0
     is_from_scratch: bool = True
-
-    @property
-    def agreement(self) -> str:
-        """Whether the prior studies agree with the own trials, which trust does not tell."""
-        known = {
-            p.study: (p.agreement, p.n_trials) for p in self.priors if p.agreement is not None
-        }
-        return opinion(known, self.n_compared)[1] if known else ""
+    agreement: str = ""
 
     def __str__(self) -> str:
         lines = [*self._head(), *(f"  {event}" for event in self.events)]
@@ -183,11 +179,10 @@ def _shown(params: Mapping[str, Any]) -> str:
     return bounded(", ".join(texts), 1000)
 
 
-def with_drops(explanation: Explanation, records: Sequence[TrialRecord]) -> Explanation:
-    """Return an explanation that tells when prior studies were left, by a study's records."""
-    left = drops(records)
-    priors = tuple(replace(p, dropped=left.get(p.study)) for p in explanation.priors)
-    return replace(explanation, priors=priors)
+def agreement_after(records: Sequence[TrialRecord]) -> str:
+    """Say whether the prior studies agree with the own trials; empty where none was compared."""
+    found = opinion_after(records)
+    return "" if found.kind == NOT_COMPARED else str(found)
 
 
 def previewed(
@@ -195,6 +190,7 @@ def previewed(
     request: SuggestRequest,
     rng: np.random.Generator,
     directions: Sequence[StudyDirection],
+    records: Sequence[TrialRecord],
     n: int,
 ) -> tuple[Explanation, ...]:
     """Explain what a suggester would answer to n workers, one after another; change nothing."""
@@ -203,7 +199,7 @@ def previewed(
     own, rng, found = suggester.copy(), copy.deepcopy(rng), []
     for _ in range(n):
         suggestion = own.suggest(request, rng)
-        found.append(_explanation(suggester, request, suggestion, directions))
+        found.append(_explanation(suggester, request, suggestion, directions, records))
         request = request.with_pending(suggestion)
     return tuple(found)
 
@@ -213,9 +209,10 @@ def _explanation(
     request: SuggestRequest,
     suggestion: Suggestion,
     directions: Sequence[StudyDirection],
+    records: Sequence[TrialRecord],
 ) -> Explanation:
     names, model = suggester.fitted.study_names, suggester.model(request.outcomes[0])
-    compared = suggestion.compared
+    compared, left = suggestion.compared, drops(records)
     silent = np.argsort(-suggestion.weights, kind="stable").tolist()
     priors = tuple(
         PriorInfluence(
@@ -225,6 +222,7 @@ def _explanation(
             compared.n_trials,
             float(suggestion.weights[t]),
             _close_in(suggester, names[t], request),
+            left.get(names[t]),
         )
         for t in dict.fromkeys([*suggestion.order, *silent])
         if suggestion.weights[t] > 0.0
@@ -239,6 +237,7 @@ def _explanation(
         predicted=predicted_of(suggestion, directions),
         beats=suggestion.beats,
         is_from_scratch=compared.is_from_scratch,
+        agreement=agreement_after([*records, recorded(suggestion, names)]),
     )
 
 

@@ -18,7 +18,15 @@ from optuna_meta.suggest.request import SOURCES
 from optuna_meta.suggest.request import Suggestion
 
 
-__all__ = ["COLD", "TrialRecord", "named_priors", "predicted_of", "read_record", "record_of"]
+__all__ = [
+    "COLD",
+    "named_priors",
+    "predicted_of",
+    "read_record",
+    "record_of",
+    "recorded",
+    "TrialRecord",
+]
 
 _LEAST_SHARE = 0.01  # Smaller ones do not matter.
 _MOST_NAMED = 12  # Prior studies in a record.
@@ -75,9 +83,21 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
     written = trial.user_attrs.get(PLAN_KEY)
     if not isinstance(written, Mapping) or "source" not in written:
         return None
+    return _read(written, trial.number)
+
+
+def recorded(suggestion: Suggestion, studies: Sequence[str], number: int = 0) -> TrialRecord:
+    """Return what is recorded of a suggestion, as if it was read, without what it predicts.
+
+    What is judged of it now must be what is judged of its record later, whose numbers are rounded.
+    """
+    return _read(record_of(suggestion, studies, ()), number)
+
+
+def _read(written: Mapping[str, Any], number: int) -> TrialRecord:
     source = str(written["source"])
     return TrialRecord(
-        trial.number,
+        number,
         source,
         float(written.get("trust", 0.0)),
         {name: float(share) for name, share in _mapping(written, "shares").items()},

@@ -24,7 +24,6 @@ from optuna_meta._optuna import quiet_study
 from optuna_meta.features.record import clean_meta_features
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import previewed
-from optuna_meta.sampler.explanation import with_drops
 from optuna_meta.sampler.knowledge import Knowledge
 from optuna_meta.sampler.past_trial import explain_trial
 from optuna_meta.sampler.plan import Offer
@@ -236,7 +235,7 @@ class MetaSampler(BaseSampler):
         """
         if trial is not None:
             return explain_trial(study, trial)
-        return with_drops(self._previewed(study, 1)[0], self._known.state(study).records)
+        return self._previewed(study, 1)[0]
 
     def preview(
         self, study: Study | Mapping[str, BaseDistribution], n: int = 5
@@ -278,7 +277,7 @@ class MetaSampler(BaseSampler):
         with COMPUTING:
             rng = self._planner.generator(target, state, copy.deepcopy(self._planner.rng))
             request = known.request(study, suggester, target, paid)
-            return previewed(suggester, request, rng, study.directions, n)
+            return previewed(suggester, request, rng, study.directions, state.records, n)
 
     def _compare(self, study: Study, trial: FrozenTrial, plan: Plan) -> None:
         """Tell what is shared with the prior studies; record it where that is nothing."""
