@@ -62,7 +62,7 @@ def _previewed(explanation: Explanation) -> dict[str, Any]:
         "params": dict(explanation.params),
         "source": explanation.source,
         "trust": explanation.trust,
-        "leans_on": explanation.priors[0].study if explanation.priors else None,
+        "leans_on": list(explanation.leaders),
         "predicted": [interval[0] for interval in explanation.predicted],
         "beats": explanation.beats,
     }

@@ -26,6 +26,7 @@ from optuna_meta.sampler.sampler import MetaSampler
 from optuna_meta.sampler.shown import is_shown_reverse
 from optuna_meta.sampler.shown import opinion_after
 from optuna_meta.sampler.weights_source import SCRATCH
+from optuna_meta.suggest.comparison import ENOUGH
 from optuna_meta.visualization.weights_lineage import lineage
 from optuna_meta.visualization.weights_lineage import SourceGain
 
@@ -41,13 +42,14 @@ class PriorReport:
         name: Its name.
         share: Its mean share in the choice of the trials, negative where its order was reversed.
         last_share: Its share in the last trial's.
-        n_led: How many trials had it as the first of their shares.
+        n_led: How many trials had it as the first of their shares, or nearly.
         agreement: The last rank correlation with the study's own trials, and of how many; ``None``
             where none is recorded.
         dropped: When it was left, if it did not come back.
         is_reversed: Whether the study's trials from scratch showed its order to be the reverse of
             theirs, and later ones did not show the opposite.
         is_unclear: Whether only trials did that started from trained weights, which may be why.
+        led_later: Whether it led, too, once enough own trials could be compared with it.
     """
 
     name: str
@@ -58,6 +60,7 @@ class PriorReport:
     dropped: Drop | None = None
     is_reversed: bool = False
     is_unclear: bool = False
+    led_later: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
     Args:
         records: Of the trials, in order.
     """
-    led = [record.leaned_on for record in records if record.leaned_on]
+    led = [name for record in records for name in record.leaders]
     left, found = drops(records), []
     for name in dict.fromkeys([*named_priors(records), *left]):
         shares = [record.shares.get(name, 0.0) for record in records]
@@ -115,6 +118,9 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
             left.get(name),
             is_reversed,
             not is_reversed and is_shown_reverse(records, name, from_scratch=False),
+            any(
+                name in r.leaders and r.agreement.get(name, (0.0, 0))[1] >= ENOUGH for r in records
+            ),
         )
         found.append(prior)
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))

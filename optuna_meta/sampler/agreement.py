@@ -23,6 +23,7 @@ from optuna_meta.suggest.request import Suggestion
 
 __all__ = [
     "agrees",
+    "contradicts",
     "interval",
     "is_reverse",
     "measured",
@@ -109,6 +110,11 @@ def agrees(agreement: Agreement, name: str, n_compared: int = 0) -> bool:
     """
     wrong = _AGREES / max(1, len(agreement), n_compared)
     return name in agreement and interval(*agreement[name], wrong)[0] > 0.0
+
+
+def contradicts(correlation: float, n_trials: int) -> bool:
+    """Tell whether own trials speak against a prior study, be it by chance in one of twenty."""
+    return interval(correlation, n_trials, _SECOND)[1] < 0.0
 
 
 class Opinion(NamedTuple):

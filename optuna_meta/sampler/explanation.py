@@ -15,10 +15,12 @@ from optuna.study import StudyDirection
 
 from optuna_meta._html import bounded
 from optuna_meta._html import html_table
+from optuna_meta._html import listed
 from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import OF_WEIGHTS
 from optuna_meta.sampler.drops import Drop
 from optuna_meta.sampler.drops import drops
+from optuna_meta.sampler.record import leaders
 from optuna_meta.sampler.record import predicted_of
 from optuna_meta.sampler.record import recorded
 from optuna_meta.sampler.record import TrialRecord
@@ -104,6 +106,12 @@ class Explanation:
     is_from_scratch: bool = True
     agreement: str = ""
 
+    @property
+    def leaders(self) -> tuple[str, ...]:
+        """The prior studies that helped most, of nearly equal shares all; none without any say."""
+        known = {p.study: p.share for p in self.priors if p.share}
+        return leaders(known) or tuple(known)[:1]  # Of earlier versions' records NaN.
+
     def __str__(self) -> str:
         lines = [*self._head(), *(f"  {event}" for event in self.events)]
         if self.priors:
@@ -120,7 +128,7 @@ class Explanation:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        first = next((bounded(p.study) for p in self.priors if p.share), None)
+        first = " and ".join(map(bounded, self.leaders[:2])) or None
         return (
             f"Explanation(source={self.source!r}, trust={self.trust:.2f}, leaned_on={first!r}, "
             f"{len(self.priors)} prior studies)"
@@ -148,6 +156,8 @@ class Explanation:
         if self.beats is not None and not self.predicted:
             told = f"better than {self.beats:.0%} of a prior study's own trials"
             lines.append(f"by the prior studies alone, taken together: {told}")
+        if len(self.leaders) > 1:
+            lines.append(f"helped most, alike: {listed(self.leaders)}")
         if self.relevance:
             shares = ", ".join(f"{name} {share:.2f}" for name, share in self.relevance.items())
             lines.append(f"meta-features that matter: {shares}")

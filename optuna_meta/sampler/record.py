@@ -20,6 +20,7 @@ from optuna_meta.suggest.request import Suggestion
 
 __all__ = [
     "COLD",
+    "leaders",
     "named_priors",
     "predicted_of",
     "read_record",
@@ -30,6 +31,7 @@ __all__ = [
 
 _LEAST_SHARE = 0.01  # Smaller ones do not matter.
 _MOST_NAMED = 12  # Prior studies in a record.
+_EQUAL = 0.9  # Of two shares, the less by the greater: from here on they are nearly equal.
 COLD = {"source": SOURCES[2], "trust": 0.0}
 
 
@@ -51,7 +53,8 @@ class TrialRecord:
         predicted: Mean, lower and upper end of the interval that holds the value with probability
             0.9, of each objective, in its own unit and direction; empty before trials tell a unit.
         is_probe: Whether the trial was to test what the prior studies say.
-        leaned_on: The prior study that helped most; ``None`` where none mattered.
+        leaned_on: The prior study that helped most, or one of several that did alike, see
+            ``leaders``; ``None`` where none mattered.
         events: What had happened since the trial before, such as ``"dropped: name"``. They begin
             with one of ``used``, ``left out``, ``shared``, ``unshared``, ``dropped``, ``back``,
             ``reversed``, ``alone``, ``together`` and ``cold``.
@@ -73,6 +76,23 @@ class TrialRecord:
     cost: float | None = None
     n_compared: int = 0
     is_from_scratch: bool = True
+
+    @property
+    def leaders(self) -> tuple[str, ...]:
+        """The prior studies that helped most: of nearly equal shares all."""
+        led = () if self.leaned_on is None else (self.leaned_on,)
+        return leaders(self.shares) or led
+
+
+def leaders(shares: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the first of studies, most helpful first, and those with nearly its share.
+
+    Studies that say much the same share one part by their weights: which of them is first by
+    rounding says nothing.
+    """
+    first = abs(next(iter(shares.values()), 0.0))
+    low, high = _EQUAL * first, first / _EQUAL
+    return tuple(name for name, share in shares.items() if low <= abs(share) <= high and first)
 
 
 def read_record(trial: FrozenTrial) -> TrialRecord | None:

@@ -19,6 +19,8 @@ from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta.cli.main import main
 from optuna_meta.cli.main import parser
+from tests.toys import bowl
+from tests.toys import run
 
 
 def objective(trial: optuna.Trial) -> float:
@@ -120,6 +122,17 @@ def test_preview_spends_no_trial(
     assert len(found) == 2 and all(set(r["params"]) == {"lr", "kind"} for r in found)
     study = optuna.load_study(study_name="new", storage=url)
     assert len(study.trials) == 3
+
+
+def test_preview_names_no_study_where_none_has_a_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'cold.db'}"
+    for name, objective in (("old", bowl()), ("cold", bowl(0.9, sign=-1.0))):
+        run(objective, 14, study_name=name, storage=url)
+    named = ["--storage", url, "--study-name", "cold", "--prior-storage", url]
+    (found,) = answer(capsys, "preview", *named, "-n", "1")
+    assert found["source"] == "cold start" and found["leans_on"] == []
 
 
 def test_explain_tells_of_the_next_and_of_a_past_trial(

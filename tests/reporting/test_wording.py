@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import optuna
+import pytest
 
+from optuna_meta import explain_trial
 from optuna_meta.replay.saving import Saving
 from optuna_meta.reporting.summary import summarise
 from optuna_meta.reporting.text_style import Html
 from optuna_meta.reporting.text_style import Markdown
 from optuna_meta.reporting.wording import study_text
 from optuna_meta.reporting.wording import trial_text
+from optuna_meta.sampler.plan import PLAN_KEY
 from tests.visualization.studies import record
 from tests.visualization.studies import recorded_study
 from tests.visualization.studies import telling_study
@@ -38,6 +41,35 @@ def test_what_was_left_before_trials_told_is_no_help() -> None:
     ]
     text = study_text(summarise(recorded_study(told)), Markdown())
     assert "Most help came from `good`." in text and "dropped at trial 3" in text
+    for attrs in told[:2]:
+        attrs[PLAN_KEY]["agreement"] = {"early": [0.5, 9]}
+    later = study_text(summarise(recorded_study(told)), Markdown())
+    assert "Most help came from `good`, `early`." in later
+
+
+def test_studies_of_equal_shares_are_named_alike() -> None:
+    """Which of two that say much the same is first by rounding says nothing."""
+    shares = {"B": 0.3, "A": 0.299, "other": 0.1}
+    told = [record(shares=shares, leaned_on="B")] * 3
+    study = recorded_study(told)
+    text = study_text(summarise(study), Markdown())
+    assert "Most help came from `B` and `A` alike, `other`." in text
+    assert "| `B` | 0.30 | 0.30 | 3 of 3 |" in text and "| `A` | 0.30 | 0.30 | 3 of 3 |" in text
+    assert "They helped most alike: `B`, `A`." in trial_text(study.trials[0], Markdown())
+    explained = explain_trial(study, 0)
+    assert "helped most, alike: B, A" in str(explained) and "'B and A'" in repr(explained)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "helped"),
+    [((-0.01, 24), True), ((0.01, 24), True), ((-0.9, 6), True), ((-0.5, 24), False)],
+)
+def test_no_help_is_what_trials_speak_against_not_what_they_are_silent_of(
+    agreement: tuple[float, int], helped: bool
+) -> None:
+    told = record(shares={"a": 0.3}, leaned_on="a", agreement={"a": list(agreement)})
+    text = study_text(summarise(recorded_study([told])), Markdown())
+    assert ("Most help came from `a`." in text) == helped == ("| helped |" in text)
 
 
 def test_a_saving_is_told_with_its_interval_and_as_an_estimate() -> None:
