@@ -25,10 +25,9 @@ from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.sampler import MetaSampler
 from optuna_meta.sampler.shown import is_shown_reverse
 from optuna_meta.sampler.shown import opinion_after
-from optuna_meta.sampler.weights_source import SCRATCH
+from optuna_meta.sampler.weights_gain import gains_of
+from optuna_meta.sampler.weights_gain import SourceGain
 from optuna_meta.suggest.comparison import ENOUGH
-from optuna_meta.visualization.weights_lineage import lineage
-from optuna_meta.visualization.weights_lineage import SourceGain
 
 
 __all__ = ["PriorReport", "prior_reports", "saving_of", "StudyReport", "summarise"]
@@ -126,6 +125,11 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
 
 
+def _n_compared(record: TrialRecord, name: str) -> int:
+    """Return how many trials a prior study had been compared with."""
+    return record.agreement[name][1] if name in record.agreement else 0
+
+
 def saving_of(study: Study, sampler: BaseSampler, saving: Saving | bool) -> Saving | None:
     """Return what cold starts need, estimated if so asked and the sampler can tell."""
     if isinstance(saving, Saving):
@@ -157,7 +161,7 @@ def summarise(study: Study, saving: Saving | None = None) -> StudyReport:
         study_events(study),
         records[-1].is_from_scratch if records else True,
         saving,
-        _gains(complete, study),
+        gains_of(complete, study.directions),
     )
 
 
@@ -165,14 +169,6 @@ def _best(complete: Sequence[FrozenTrial], study: Study) -> FrozenTrial | None:
     sign = _sign(study.directions[0])
     known = [t for t in complete if t.value is not None and np.isfinite(t.value)]
     return min(known, key=lambda t: sign * float(t.value or 0.0), default=None)
-
-
-def _gains(complete: Sequence[FrozenTrial], study: Study) -> tuple[SourceGain, ...]:
-    """Return what each source of weights gained of the first objective, if any was recorded."""
-    known = [t for t in complete if t.values and np.isfinite(t.values[0])]
-    values = np.array([t.values[0] for t in known], dtype=float)
-    gains = lineage(known, values, _sign(study.directions[0])).gains
-    return () if all(gain.source == SCRATCH for gain in gains) else gains
 
 
 def _sign(direction: StudyDirection) -> float:

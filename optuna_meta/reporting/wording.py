@@ -19,6 +19,7 @@ from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.agreement import UNLIKE
 from optuna_meta.sampler.record import leaders
 from optuna_meta.sampler.record import read_record
+from optuna_meta.sampler.weights_gain import SourceGain
 from optuna_meta.sampler.weights_source import SCRATCH
 from optuna_meta.sampler.weights_source import source_of
 from optuna_meta.suggest.request import LEAST_TRUST
@@ -65,6 +66,7 @@ def _sections(summary: StudyReport, style: TextStyle) -> Iterator[str]:
     if summary.gains:
         yield style.blocks("heading", ["Where weights came from"])
         yield _gain_table(summary, style)
+        yield style.blocks("text", [_against(summary.gains)])
     if summary.events:
         yield style.blocks("heading", ["What happened"])
         shown = summary.events[:_MOST_EVENTS]
@@ -218,6 +220,18 @@ def _gain_table(summary: StudyReport, style: TextStyle) -> str:
         name = SCRATCH if is_scratch else style.name(gain.source)
         rows.append([name, str(len(gain.indices)), f"{gain.median:.4g}", gained])
     return style.table(["weights from", "trials", "median value", "better by"], rows)
+
+
+def _against(gains: Sequence[SourceGain]) -> str:
+    """Say against what weights are better."""
+    n = sum(len(gain.indices) for gain in gains if gain.source == SCRATCH)
+    if not n:
+        return "No trial started from scratch: whether the weights were better is unknown."
+    trials = f"the {n} trials" if n > 1 else "the one trial"
+    return (
+        f"Better by: the median of these trials against that of {trials} from scratch, with other "
+        "hyperparameters."
+    )
 
 
 def trial_text(trial: FrozenTrial, style: TextStyle, has_lineage: bool = False) -> str:

@@ -89,6 +89,7 @@ class Explanation:
         is_from_scratch: Whether agreement is that of trials whose models started from scratch.
         agreement: Whether the prior studies agree with the own trials, which trust does not tell,
             by all trials before; empty before any could be compared.
+        weights_gain: What the study's trials with this start came to, against those from scratch.
     """
 
     source: str
@@ -105,6 +106,7 @@ class Explanation:
     n_compared: int = 0
     is_from_scratch: bool = True
     agreement: str = ""
+    weights_gain: str = ""
 
     @property
     def leaders(self) -> tuple[str, ...]:
@@ -151,6 +153,7 @@ class Explanation:
             lines += [] if self.is_from_scratch else [OF_WEIGHTS]
         if self.weights_from is not None:
             lines.append(f"weights: {self.weights_from}")
+            lines += [f"  {self.weights_gain}"] if self.weights_gain else []
         for mean, low, high in self.predicted:
             lines.append(f"predicted value: {mean:.4g} (90 %: {low:.4g} to {high:.4g})")
         if self.beats is not None and not self.predicted:

@@ -21,8 +21,11 @@ from optuna_meta.sampler.explanation import PriorInfluence
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.weights_gain import gains_of
+from optuna_meta.sampler.weights_gain import told_gain
 from optuna_meta.sampler.weights_source import SCRATCH
 from optuna_meta.sampler.weights_source import source_of
+from optuna_meta.sampler.weights_source import start_of
 from optuna_meta.suggest.request import reason_of
 
 
@@ -74,6 +77,7 @@ def explain_trial(study: Study, number: int) -> Explanation:
         n_compared=record.n_compared,
         is_from_scratch=record.is_from_scratch,
         agreement=agreement_after(records),
+        weights_gain=told_gain(gains_of(trials, study.directions), start_of(trial)),
     )
 
 

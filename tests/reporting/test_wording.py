@@ -128,8 +128,31 @@ def test_weights_are_told_by_source() -> None:
     study = recorded_study([weights_from("digits"), {}], values=[0.25, 1.0])
     text = study_text(summarise(study), Markdown())
     assert "| `digits` | 1 | 0.25 | 0.75 |" in text and "| from scratch | 1 | 1 |  |" in text
+    assert "of these trials against that of the one trial from scratch, with other" in text
     trial = trial_text(study.trials[0], Markdown())
     assert trial == "Weights from `trial 3 of digits; 50% of the parameters`."
+
+
+@pytest.mark.parametrize(
+    ("value", "gained"), [(0.25, "better by 1.75"), (2.5, "worse by 0.5")], ids=["better", "worse"]
+)
+def test_a_gain_says_against_what(value: float, gained: str) -> None:
+    attrs = [record() | weights_from("digits"), record(), record()]
+    study = recorded_study(attrs, values=[value, 1.0, 3.0])
+    told = (
+        f"median of 1 trial with this start is {value:.4g}, {gained} than that of 2 trials from "
+        "scratch, 2; their hyperparameters differ, too"
+    )
+    assert f"\n  the {told}\n" in f"{explain_trial(study, 0)}\n"
+    text = study_text(summarise(study), Markdown())
+    assert "against that of the 2 trials from scratch" in text
+    assert "median" not in str(explain_trial(study, 1))
+
+
+def test_without_a_trial_from_scratch_a_gain_is_unknown() -> None:
+    study = recorded_study([record() | weights_from("digits")])
+    assert "No trial started from scratch: whether" in study_text(summarise(study), Markdown())
+    assert "no trial from scratch tells whether" in str(explain_trial(study, 0))
 
 
 def test_a_trial_tells_its_shares_its_prediction_and_what_had_happened() -> None:

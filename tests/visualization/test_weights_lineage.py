@@ -8,9 +8,9 @@ import numpy as np
 import optuna
 import pytest
 
+from optuna_meta.sampler.weights_gain import lineage
 from optuna_meta.sampler.weights_source import WEIGHTS_FROM_KEY
 from optuna_meta.visualization import plot_weights_lineage
-from optuna_meta.visualization.weights_lineage import lineage
 from tests.visualization.studies import recorded_study
 
 
