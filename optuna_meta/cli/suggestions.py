@@ -74,9 +74,15 @@ def _explain(arguments: argparse.Namespace) -> None:
     if arguments.format is None:
         print(explanation)
     elif arguments.format in ("json", "yaml"):
-        write([asdict(explanation)], arguments.format)
+        write([_explained(explanation)], arguments.format)
     else:
         write([asdict(prior) for prior in explanation.priors], arguments.format)
+
+
+def _explained(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as plain values, of which each has a name."""
+    named = [dict(zip(("mean", "low", "high"), p, strict=True)) for p in explanation.predicted]
+    return asdict(explanation) | {"predicted": named}
 
 
 def _explanation(arguments: argparse.Namespace, study: Study) -> Explanation:

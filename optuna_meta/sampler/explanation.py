@@ -120,10 +120,10 @@ class Explanation:
             shown = self.priors[:_MOST_SHOWN]
             names = [bounded(p.study) for p in shown]
             width = max(len("prior study"), *map(len, names))
-            lines.append(f"{'prior study':{width}}   share   agreement  prior weight")
+            lines.append(f"{'prior study':{width}}   share  {'agreement':>18}  prior weight")
             for name, p in zip(names, shown, strict=True):
                 closeness = f"  {notes}" if (notes := _notes(p)) else ""
-                cells = f"{_share(p):>6}  {_agreement(p):>10}  {_weight(p):>12}"
+                cells = f"{_share(p):>6}  {_agreement(p):>18}  {_weight(p):>12}"
                 lines.append(f"{name:{width}}  {cells}{closeness}")
         if len(self.priors) > _MOST_SHOWN:
             lines.append(f"... and {len(self.priors) - _MOST_SHOWN} more")
@@ -172,7 +172,7 @@ def _share(p: PriorInfluence) -> str:
 
 
 def _agreement(p: PriorInfluence) -> str:
-    return "-" if p.agreement is None else f"{p.agreement:.2f} of {p.n_trials}"
+    return "-" if p.agreement is None else f"{p.agreement:.2f} of {p.n_trials} trials"
 
 
 def _weight(p: PriorInfluence) -> str:
