@@ -50,13 +50,21 @@ def test_weights_of_no_study_are_a_start_of_their_own() -> None:
         "digits after a short training",
         SCRATCH,
     ]
-    words = [source[1] if (source := source_of(trial)) else None for trial in trials]
-    own = "a short training from scratch, of no prior study"
-    assert words[:2] == [f"{own}; 100% of the parameters", None]
-    assert (
-        words[5]
-        == "trial 3 of digits, after a short training on the new data; 50% of the parameters"
-    )
+    own = "a short training from scratch, of no prior study; 100% of the parameters"
+    assert source_of(trials[0]) == ("a short training from scratch", own)
+    assert source_of(trials[1]) is None
+
+
+@pytest.mark.parametrize(("steps", "told"), [({}, ""), ({"steps": 90}, " of 90 steps")])
+def test_a_short_training_is_told_with_its_steps_where_they_are_known(
+    steps: dict[str, int], told: str
+) -> None:
+    of_study, own = weights_from("digits"), own_training()
+    of_study[WEIGHTS_FROM_KEY] |= {"made_by": "short training", **steps}
+    own[WEIGHTS_FROM_KEY] |= steps
+    words = [source_of(trial) or ("", "") for trial in recorded_study([of_study, own]).trials]
+    assert words[0][1].startswith(f"trial 3 of digits, after a short training{told} on the new")
+    assert words[1][1].startswith(f"a short training from scratch{told}, of no prior study;")
 
 
 def test_what_a_short_training_from_scratch_gives_is_told() -> None:

@@ -187,7 +187,8 @@ class Attempt:
             if unhealthy(target.judged(model, target.every()).outputs):
                 return np.full_like(course, np.inf)
         if best is not None:
-            self._ends[rate] = replace(best, metadata=self._about())
+            about = replace(self._about(), step=best.metadata.step)
+            self._ends[rate] = replace(best, metadata=about)
         return np.where(np.isfinite(course), course, np.inf)
 
     def _about(self) -> Metadata:
@@ -218,7 +219,7 @@ class Attempt:
             if step in checks:
                 course.append(target.judged(model, fold)[:2])
                 if is_kept and (best is None or course[-1] <= min(course)):
-                    best = Checkpoint.from_model(model)
+                    best = Checkpoint.from_model(model, step=step)
             if step < training.steps:
                 drawn = _shuffled(len(rows), generator)[: training.batch_size]
                 loss = target.training_loss(model, rows[drawn])
