@@ -159,7 +159,7 @@ def summarise(study: Study, saving: Saving | None = None) -> StudyReport:
         sum(record.is_probe for record in records),
         prior_reports(records),
         study_events(study),
-        records[-1].is_from_scratch if records else True,
+        next((r.is_from_scratch for r in reversed(records) if r.agreement), True),
         saving,
         gains_of(complete, study.directions),
     )

@@ -115,7 +115,7 @@ def test_a_study_alone_tells_when_each_study_was_left_and_how_much_say_it_had() 
 
 def test_weights_that_may_make_an_order_look_reversed_are_told_of() -> None:
     agreement = {"old": [-0.8, 12], "other": [0.2, 12]}
-    warm = recorded_study([record(agreement=agreement, warm=True)])
+    warm = recorded_study([record(agreement=agreement, warm=True), record()])
     text = study_text(summarise(warm), Markdown())
     assert "no prior study can be called reversed" in text
     assert "In reverse order to its trials from trained weights: `old`." in text
