@@ -38,7 +38,7 @@ def source_of(trial: FrozenTrial) -> tuple[str, str] | None:
     if not isinstance(written, Mapping):
         return None
     share, made_by = float(written.get("share", np.nan)), str(written.get("made_by", ""))
-    steps = f" of {written['steps']} steps" if "steps" in written else ""
+    steps = written.get("steps")
     if sources := written.get("sources"):
         name, words = _of_studies(sources, made_by, steps)
     elif share > 0.0:  # Of no study, and yet trained.
@@ -48,24 +48,32 @@ def source_of(trial: FrozenTrial) -> tuple[str, str] | None:
     return name, f"{words}; {share:.0%} of the parameters"
 
 
-def _of_studies(sources: Sequence[Mapping[str, Any]], made_by: str, steps: str) -> tuple[str, str]:
+def _of_studies(
+    sources: Sequence[Mapping[str, Any]], made_by: str, steps: int | None
+) -> tuple[str, str]:
     """Name the studies of a start's checkpoints, and these; one that was trained on is another."""
     names = dict.fromkeys(str(source["study"]) for source in sources)
     name = next(iter(names)) if len(names) == 1 else _SEVERAL
     words = ", ".join(f"trial {source['trial']} of {source['study']}" for source in sources[:2])
     words += f" and {len(sources) - 2} more" if len(sources) > 2 else ""
-    if made_by == SHORT_TRAINING:
-        words = f"{words}, after a short training{steps} on the new data"
-        return f"{name} after a short training", words
-    return name, words
+    if made_by != SHORT_TRAINING:
+        return name, words
+    if steps == 0:  # The training keeps its best, which may be what it began with.
+        return name, f"{words}, which no short training on the new data made better"
+    words = f"{words}, after a short training{_counted(steps)} on the new data"
+    return f"{name} after a short training", words
 
 
-def _of_none(made_by: str, steps: str) -> tuple[str, str]:
+def _of_none(made_by: str, steps: int | None) -> tuple[str, str]:
     """Name a start without checkpoints of studies."""
     if made_by == SHORT_TRAINING:
-        return _OWN, f"{_OWN}{steps}, of no prior study"
+        return _OWN, f"{_OWN}{_counted(steps)}, of no prior study"
     name = f"{made_by or 'weights'} of unknown studies"
     return name, name
+
+
+def _counted(steps: int | None) -> str:
+    return "" if steps is None else f" of {steps} steps"
 
 
 def start_of(trial: FrozenTrial) -> str:

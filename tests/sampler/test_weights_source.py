@@ -67,6 +67,15 @@ def test_a_short_training_is_told_with_its_steps_where_they_are_known(
     assert words[1][1].startswith(f"a short training from scratch{told}, of no prior study;")
 
 
+def test_a_checkpoint_that_no_step_made_better_is_the_start_that_it_was() -> None:
+    chosen = weights_from("digits")
+    chosen[WEIGHTS_FROM_KEY] |= {"made_by": "short training", "steps": 0}
+    (trial,) = recorded_study([chosen]).trials
+    source = source_of(trial)
+    assert source is not None and start_of(trial) == "digits"
+    assert source[1].startswith("trial 3 of digits, which no short training on the new data made")
+
+
 def test_what_a_short_training_from_scratch_gives_is_told() -> None:
     study = recorded_study([record() | own_training(), record()])
     assert "weights: a short training from scratch, of no prior" in str(explain_trial(study, 0))
