@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 
 from optuna_meta.sampler.agreement import measured
 from optuna_meta.sampler.plan import PLAN_KEY
+from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import SOURCES
 from optuna_meta.suggest.request import Suggestion
 
@@ -150,7 +151,10 @@ def record_of(
         studies: Names of all T prior studies.
         directions: The target's, one for each objective.
     """
-    record: dict[str, Any] = {"source": suggestion.source, "trust": round(suggestion.trust, 3)}
+    trust = round(suggestion.trust, 3)
+    if suggestion.trust < LEAST_TRUST <= trust:  # Else the record would say that they had a say.
+        trust -= 0.001
+    record: dict[str, Any] = {"source": suggestion.source, "trust": round(trust, 3)}
     if suggestion.leading is not None:
         record["leaned_on"] = studies[suggestion.leading]
         named = [t for t in suggestion.order if abs(suggestion.shares[t]) >= _LEAST_SHARE]

@@ -110,6 +110,13 @@ def test_an_event_judges_by_the_numbers_that_are_recorded() -> None:
     assert kinds == {SAME, UNCLEAR}
 
 
+@pytest.mark.parametrize(("trust", "kept"), [(0.09996, 0.099), (0.1, 0.1), (0.0994, 0.099)])
+def test_a_rounded_trust_says_of_a_say_what_the_trust_does(trust: float, kept: float) -> None:
+    now = suggestion([0.5, 0.4], trust=trust)
+    written = record_of(now, NAMES, ())
+    assert written["trust"] == kept and (written["source"] == "cold start") == (trust < 0.1)
+
+
 def test_a_note_and_an_explanation_tell_one_judgement() -> None:
     """Shown at the second trial, no longer clear at the third."""
     agreement = [{"a": [0.3, 12]}, {"a": [0.9, 13]}, {"a": [0.3, 14]}]
