@@ -23,7 +23,6 @@ from optuna_meta.features.record import clean_meta_features
 from optuna_meta.sampler.draws import Draws
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import previewed
-from optuna_meta.sampler.explanation import with_drops
 from optuna_meta.sampler.knowledge import Knowledge
 from optuna_meta.sampler.past_trial import explain_trial
 from optuna_meta.sampler.plan import Offer
@@ -240,7 +239,7 @@ class MetaSampler(BaseSampler):
         """
         if trial is not None:
             return explain_trial(study, trial)
-        return with_drops(self._previewed(study, 1)[0], self._known.state(study).records)
+        return self._previewed(study, 1)[0]
 
     def preview(
         self, study: Study | Mapping[str, BaseDistribution], n: int = 5
@@ -282,7 +281,7 @@ class MetaSampler(BaseSampler):
         with COMPUTING:
             request = known.request(study, suggester, target, paid)
             rng = known.draws.of_trial(number)
-            return previewed(suggester, request, rng, study.directions, n)
+            return previewed(suggester, request, rng, study.directions, state.records, n)
 
     def _compare(self, study: Study, trial: FrozenTrial, plan: Plan) -> None:
         """Tell what is shared with the prior studies; record it where that is nothing."""
