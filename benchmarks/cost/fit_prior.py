@@ -2,7 +2,8 @@
 
 Each number of studies has a database and a process of its own; most studies are copied rows. With
 ``--most-read`` further studies are copies of the arrays that reading gives, with other values, and
-bare reading is taken to cost as much more as there are more studies.
+bare reading is taken to cost as much more as there are more studies. Suggestions are those of one
+new study; "later" is the median of the fifth and those after it.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 import resource
 import sqlite3
+import statistics
 import sys
 import tempfile
 from typing import Any
@@ -22,15 +24,18 @@ import sqlalchemy
 
 from benchmarks import commands
 from benchmarks.commands import be_quiet
+from benchmarks.cost.suggestion import bowl
 from benchmarks.cost.suggestion import random_study
 from benchmarks.cost.suggestion import suggest
 from benchmarks.report.markdown import table
 
 
 N_WRITTEN = 20  # studies that Optuna writes, as many as take seconds
+N_ASKED = 15  # suggestions; at the fourth, trials begin to tell the studies apart
+_NEW = 20_000  # seed of the new study's task, no prior study's
 _HEAD = ["studies", "bare reading", "read", "read / bare", "statements / bare", "read again"]
 _HEAD += ["fit", "(fit + save) / bare", "peak memory when read, when saved"]
-_HEAD += ["save", "load", "MiB of the file", "first suggestion", "second"]
+_HEAD += ["save", "load", "MiB of the file", "first suggestion", "second", "fourth", "later"]
 _OF_TRIALS = "WHERE trial_id IN (SELECT trial_id FROM trials WHERE study_id = :source)"
 # A study's rows under the ids of another; the ids of a study's trials are consecutive.
 _COPY = (
@@ -87,15 +92,20 @@ def measure_fit(work: tuple[int, int, int]) -> list[str]:
         loaded, load = commands.timed(lambda: FittedPrior.load(saved))
         size = saved.stat().st_size / commands.MIB
     study = optuna.create_study(sampler=MetaSampler(prior_studies=loaded, seed=0))
-    asked, first = commands.timed(study.ask)
-    _, planned = commands.timed(lambda: suggest(asked))
-    study.tell(asked, 1.0)
-    _, second = commands.timed(lambda: suggest(study.ask()))
+    asked = [_suggestion(study) for _ in range(N_ASKED)]
     times = [f"{bare.cpu:.2f}", f"{read.cpu:.2f}", f"{read.cpu / bare.cpu:.2f}"]
     times += [f"{n_read / n_bare:.2f}", f"{again.cpu:.2f}", f"{fit.cpu:.2f}"]
     times += [f"{share * (fit.cpu + save.cpu) / bare.cpu:.3f}", memory, f"{save.cpu:.2f}"]
-    times += [f"{load.cpu:.2f}", f"{size:.1f}", f"{first.cpu + planned.cpu:.2f}"]
-    return [str(len(loaded)), *times, f"{second.cpu:.2f}"]
+    times += [f"{load.cpu:.2f}", f"{size:.1f}", *(f"{asked[i]:.3f}" for i in (0, 1, 3))]
+    return [str(len(loaded)), *times, f"{statistics.median(asked[4:]):.3f}"]
+
+
+def _suggestion(study: optuna.Study) -> float:
+    """Return the CPU seconds that the next trial's suggestion takes, and tell its value."""
+    trial, begun = commands.timed(study.ask)
+    row, planned = commands.timed(lambda: suggest(trial))
+    study.tell(trial, bowl(_NEW, row))
+    return begun.cpu + planned.cpu
 
 
 def copied(prior: Any, n_studies: int) -> Any:

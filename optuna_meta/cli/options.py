@@ -156,13 +156,16 @@ def mapping_of(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str,
     return pairs(arguments.rename, "--rename"), values
 
 
-def fitted_of(arguments: argparse.Namespace) -> FittedPrior:
-    """Return the prior studies that are named, fitted."""
+def fitted_of(arguments: argparse.Namespace, target: str) -> FittedPrior:
+    """Return the prior studies that are named, fitted; in its own storage a target is none."""
     if arguments.prior:
         return FittedPrior.load(arguments.prior)
     storage = arguments.prior_storage or storage_of(arguments)
+    is_own = arguments.prior_storage in (None, arguments.storage)
     rename, defaults = mapping_of(arguments)
-    return fit_prior(Prior.from_storage(storage, rename=rename, defaults=defaults))
+    found = opened(storage)
+    names = [name for name in optuna.get_all_study_names(found) if not is_own or name != target]
+    return fit_prior(Prior.from_storage(found, names, rename=rename, defaults=defaults))
 
 
 class MissingPriors(ValueError):
@@ -177,7 +180,7 @@ def sampler_of(arguments: argparse.Namespace, study: optuna.Study) -> MetaSample
     Raises:
         MissingPriors: None of them is: by others the study would look as if it had none.
     """
-    fitted, trials = fitted_of(arguments), study.get_trials(deepcopy=False)
+    fitted, trials = fitted_of(arguments, study.study_name), study.get_trials(deepcopy=False)
     known = named_priors(record for trial in trials if (record := read_record(trial)))
     missing = [name for name in known if name not in fitted.study_names]
     if missing:

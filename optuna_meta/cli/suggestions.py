@@ -62,7 +62,7 @@ def _previewed(explanation: Explanation) -> dict[str, Any]:
         "params": dict(explanation.params),
         "source": explanation.source,
         "trust": explanation.trust,
-        "leans_on": explanation.priors[0].study if explanation.priors else None,
+        "leans_on": list(explanation.leaders),
         "predicted": [interval[0] for interval in explanation.predicted],
         "beats": explanation.beats,
     }
@@ -74,9 +74,15 @@ def _explain(arguments: argparse.Namespace) -> None:
     if arguments.format is None:
         print(explanation)
     elif arguments.format in ("json", "yaml"):
-        write([asdict(explanation)], arguments.format)
+        write([_explained(explanation)], arguments.format)
     else:
         write([asdict(prior) for prior in explanation.priors], arguments.format)
+
+
+def _explained(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as plain values, of which each has a name."""
+    named = [dict(zip(("mean", "low", "high"), p, strict=True)) for p in explanation.predicted]
+    return asdict(explanation) | {"predicted": named}
 
 
 def _explanation(arguments: argparse.Namespace, study: Study) -> Explanation:

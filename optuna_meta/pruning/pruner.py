@@ -196,7 +196,7 @@ class MetaPruner(BasePruner):
             own, signs = own_names(self._prior.tasks, study, trials), _signs(study)
             fitted = self._fitted.without(own) if self._fitted and own else self._fitted
             fitted = fitted if len(signs) == 1 and fitted else None
-            tasks = self._prior.without(own).tasks
+            tasks = [task for task in self._prior.tasks if task.name not in own]
             model = self._models.made(
                 (own, len(signs)), lambda: fit_curves(tasks, len(signs), fitted)
             )

@@ -89,16 +89,15 @@ class Saving:
 
     @property
     def headline(self) -> str:
-        """What was saved, in one sentence: the median and the interval of the same number."""
+        """What was saved, or cost, in one sentence: the median and interval of that number."""
         alone = f" by its sampler alone,{self.where}" if self.start else ""
         low, high = (end - self.trials for end in self.interval)
         by, most = self.median - self.trials, self.limit - self.trials
-        between = f"({_LEVEL:.0%}: {_shown(low, most)} to {_shown(high, most)})"
-        if by > 0:
-            saved = f"about {by:.0f}" if np.isfinite(by) else f"more than {most}"
-            return f"It has saved {saved} trials{alone} {between}."
-        lost = f"it has cost {-by:.0f}" if by < 0 else "nor has it cost any"
-        return f"It has saved no trial{alone}: {lost} {between}."
+        if by < 0:
+            cost = f"{-by:.0f} {_between(-high, -low, most)}"
+            return f"It has saved no trial{alone}: it has cost {cost}."
+        saved = f"more than {most}" if np.isinf(by) else f"about {by:.0f}" if by else "0"
+        return f"It has saved {saved} trials{alone} {_between(low, high, most)}."
 
     @property
     def where(self) -> str:
@@ -228,5 +227,11 @@ def _quantile(needed: Array, q: float) -> float:
     return float(np.quantile(needed, q, method="inverted_cdf"))
 
 
+def _between(low: float, high: float, most: int) -> str:
+    return f"({_LEVEL:.0%}: {_shown(low, most)} to {_shown(high, most)})"
+
+
 def _shown(n: float, limit: int) -> str:
-    return f"{n:.0f}" if np.isfinite(n) else f"more than {limit}"
+    if np.isinf(n):
+        return f"more than {limit}" if n > 0.0 else f"less than {-limit}"
+    return f"{n + 0.0:.0f}"  # Else -0.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 import numpy as np
 from optuna import Study
@@ -16,22 +15,19 @@ from optuna.trial import TrialState
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.replay.saving import estimate_saving
 from optuna_meta.replay.saving import Saving
-from optuna_meta.sampler.agreement import is_reverse
-from optuna_meta.sampler.agreement import NOT_COMPARED
-from optuna_meta.sampler.agreement import opinion
-from optuna_meta.sampler.agreement import UNCLEAR
+from optuna_meta.sampler.agreement import Opinion
 from optuna_meta.sampler.drops import Drop
 from optuna_meta.sampler.drops import drops
-from optuna_meta.sampler.drops import IN_USE
 from optuna_meta.sampler.events import study_events
 from optuna_meta.sampler.record import named_priors
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.sampler import MetaSampler
-from optuna_meta.sampler.weights_source import SCRATCH
-from optuna_meta.suggest.request import LEAST_TRUST
-from optuna_meta.visualization.weights_lineage import lineage
-from optuna_meta.visualization.weights_lineage import SourceGain
+from optuna_meta.sampler.shown import is_shown_reverse
+from optuna_meta.sampler.shown import opinion_after
+from optuna_meta.sampler.weights_gain import gains_of
+from optuna_meta.sampler.weights_gain import SourceGain
+from optuna_meta.suggest.comparison import ENOUGH
 
 
 __all__ = ["PriorReport", "prior_reports", "saving_of", "StudyReport", "summarise"]
@@ -45,13 +41,14 @@ class PriorReport:
         name: Its name.
         share: Its mean share in the choice of the trials, negative where its order was reversed.
         last_share: Its share in the last trial's.
-        n_led: How many trials had it as the first of their shares.
+        n_led: How many trials had it as the first of their shares, or nearly.
         agreement: The last rank correlation with the study's own trials, and of how many; ``None``
             where none is recorded.
         dropped: When it was left, if it did not come back.
         is_reversed: Whether the study's trials from scratch showed its order to be the reverse of
             theirs, and later ones did not show the opposite.
         is_unclear: Whether only trials did that started from trained weights, which may be why.
+        led_later: Whether it led, too, once enough own trials could be compared with it.
     """
 
     name: str
@@ -62,6 +59,7 @@ class PriorReport:
     dropped: Drop | None = None
     is_reversed: bool = False
     is_unclear: bool = False
+    led_later: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,8 @@ class StudyReport:
         n_recorded: Trials with a record.
         best: The best trial, where there is one objective.
         trust: That of the first and of the last trial with a record.
-        opinion: Whether the prior studies agree with the own trials: one of the words of
-            ``agreement.py`` and the evidence, of the time when the study went on alone, if it has.
+        opinion: Whether the prior studies agree with the own trials, and so why the study has gone
+            on alone, if it has.
         n_probes: Tests of the prior studies.
         priors: The prior studies, those that helped most first.
         events: Number of a trial, and what had happened before it.
@@ -89,7 +87,7 @@ class StudyReport:
     n_recorded: int
     best: FrozenTrial | None
     trust: tuple[float, float] | None
-    opinion: tuple[str, str]
+    opinion: Opinion
     n_probes: int
     priors: tuple[PriorReport, ...]
     events: tuple[tuple[int, str], ...]
@@ -104,12 +102,12 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
     Args:
         records: Of the trials, in order.
     """
-    led = [record.leaned_on for record in records if record.leaned_on]
+    led = [name for record in records for name in record.leaders]
     left, found = drops(records), []
     for name in dict.fromkeys([*named_priors(records), *left]):
         shares = [record.shares.get(name, 0.0) for record in records]
         agreement = [r.agreement[name] for r in records if name in r.agreement]
-        is_reversed = _is_reversed(records, name, from_scratch=True)
+        is_reversed = is_shown_reverse(records, name)
         prior = PriorReport(
             name,
             float(np.mean(shares)),
@@ -118,37 +116,18 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
             agreement[-1] if agreement else None,
             left.get(name),
             is_reversed,
-            not is_reversed and _is_reversed(records, name, from_scratch=False),
+            not is_reversed and is_shown_reverse(records, name, from_scratch=False),
+            any(
+                name in r.leaders and r.agreement.get(name, (0.0, 0))[1] >= ENOUGH for r in records
+            ),
         )
         found.append(prior)
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
 
 
-def _is_reversed(records: Sequence[TrialRecord], name: str, from_scratch: bool) -> bool:
-    """Tell whether trials showed a study's order to be the reverse, and none the opposite.
-
-    Args:
-        records: Of the trials, in order.
-        name: The study's.
-        from_scratch: Whether trials from scratch are asked, or others.
-    """
-    seen, is_used_so = False, False
-    for record in records:
-        is_used_so |= record.shares.get(name, 0.0) <= -IN_USE
-        if record.is_from_scratch == from_scratch:
-            seen |= is_reverse(record.agreement, name, is_used_so, record.n_compared)
-    last = next((r.agreement[name] for r in reversed(records) if name in r.agreement), None)
-    return seen and last is not None and last[0] < 0.0
-
-
-def _opinion(records: Sequence[TrialRecord]) -> tuple[str, str]:
-    """Say why the study goes on alone, if it does; else whether prior studies agree with it."""
-    alone = list(takewhile(lambda record: record.trust < LEAST_TRUST, reversed(records)))
-    shown = reversed(alone) if alone else records[-1:]
-    told = [opinion(r.agreement, r.n_compared) for r in shown]
-    clear = [found for found in told if found[0] not in (UNCLEAR, NOT_COMPARED)]
-    told = [found for found in told if found[0] != NOT_COMPARED]
-    return (clear[:1] or told[-1:] or [opinion({})])[0]
+def _n_compared(record: TrialRecord, name: str) -> int:
+    """Return how many trials a prior study had been compared with."""
+    return record.agreement[name][1] if name in record.agreement else 0
 
 
 def saving_of(study: Study, sampler: BaseSampler, saving: Saving | bool) -> Saving | None:
@@ -176,13 +155,13 @@ def summarise(study: Study, saving: Saving | None = None) -> StudyReport:
         len(records),
         best,
         (records[0].trust, records[-1].trust) if records else None,
-        _opinion(records),
+        opinion_after(records),
         sum(record.is_probe for record in records),
         prior_reports(records),
         study_events(study),
-        records[-1].is_from_scratch if records else True,
+        next((r.is_from_scratch for r in reversed(records) if r.agreement), True),
         saving,
-        _gains(complete, study),
+        gains_of(complete, study.directions),
     )
 
 
@@ -190,14 +169,6 @@ def _best(complete: Sequence[FrozenTrial], study: Study) -> FrozenTrial | None:
     sign = _sign(study.directions[0])
     known = [t for t in complete if t.value is not None and np.isfinite(t.value)]
     return min(known, key=lambda t: sign * float(t.value or 0.0), default=None)
-
-
-def _gains(complete: Sequence[FrozenTrial], study: Study) -> tuple[SourceGain, ...]:
-    """Return what each source of weights gained of the first objective, if any was recorded."""
-    known = [t for t in complete if t.values and np.isfinite(t.values[0])]
-    values = np.array([t.values[0] for t in known], dtype=float)
-    gains = lineage(known, values, _sign(study.directions[0])).gains
-    return () if all(gain.source == SCRATCH for gain in gains) else gains
 
 
 def _sign(direction: StudyDirection) -> float:

@@ -11,12 +11,15 @@ from optuna.trial import FrozenTrial
 from optuna_meta.reporting.summary import PriorReport
 from optuna_meta.reporting.summary import StudyReport
 from optuna_meta.reporting.text_style import TextStyle
+from optuna_meta.sampler.agreement import contradicts
 from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import OF_WEIGHTS
 from optuna_meta.sampler.agreement import SAME
 from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.agreement import UNLIKE
+from optuna_meta.sampler.record import leaders
 from optuna_meta.sampler.record import read_record
+from optuna_meta.sampler.weights_gain import SourceGain
 from optuna_meta.sampler.weights_source import SCRATCH
 from optuna_meta.sampler.weights_source import source_of
 from optuna_meta.suggest.request import LEAST_TRUST
@@ -27,6 +30,7 @@ __all__ = ["study_text", "trial_text"]
 _MOST_STUDIES = 12
 _MOST_EVENTS = 12
 _MOST_NAMED = 6
+_MOST_HELPERS = 3
 _EVENT = 160  # Letters of one.
 _MUCH = 0.25  # Of the largest share: less is no help to speak of.
 _ALONE = {
@@ -62,6 +66,7 @@ def _sections(summary: StudyReport, style: TextStyle) -> Iterator[str]:
     if summary.gains:
         yield style.blocks("heading", ["Where weights came from"])
         yield _gain_table(summary, style)
+        yield style.blocks("text", [_against(summary.gains)])
     if summary.events:
         yield style.blocks("heading", ["What happened"])
         shown = summary.events[:_MOST_EVENTS]
@@ -86,11 +91,10 @@ def _short(summary: StudyReport, style: TextStyle) -> Iterator[str]:
         yield "No trial has a record of MetaSampler: nothing is known of prior studies."
         return
     first, last = summary.trust
-    helped = [style.name(prior.name) for prior in _helpers(summary)]
-    by = f" Most help came from {', '.join(helped)}." if helped else " None of them helped."
-    yield f"Trust in the prior studies was {first:.2f} at first and is {last:.2f} now.{by}"
-    kind, evidence = summary.opinion
-    yield f"Agreement: {style.name(evidence, _EVENT)}."
+    by = _by(_helpers(summary), style)
+    yield f"Trust in the prior studies was {first:.2f} at first and is {last:.2f} now. {by}"
+    kind = summary.opinion.kind
+    yield f"Agreement: {style.name(str(summary.opinion), _EVENT)}."
     if not summary.is_from_scratch:
         yield OF_WEIGHTS
     if last < LEAST_TRUST and (first >= LEAST_TRUST or kind != NOT_COMPARED):
@@ -108,23 +112,36 @@ def _short(summary: StudyReport, style: TextStyle) -> Iterator[str]:
         yield f"Trials that tested the prior studies: {summary.n_probes}."
 
 
+def _by(helpers: Sequence[PriorReport], style: TextStyle) -> str:
+    """Name the prior studies that helped; in which order equal ones are named says nothing."""
+    if not helpers:
+        return "None of them helped."
+    alike = leaders({prior.name: prior.share for prior in helpers})
+    names = [style.name(name) for name in alike[:_MOST_NAMED]]
+    names += [f"{len(alike) - _MOST_NAMED} more"] if len(alike) > _MOST_NAMED else []
+    first = [" and ".join(names) + " alike"] if len(names) > 1 else names
+    others = [style.name(prior.name) for prior in helpers if prior.name not in alike]
+    named = [*first, *others[: max(0, _MOST_HELPERS - len(names))]]
+    return f"Most help came from {', '.join(named)}."
+
+
 def _helpers(summary: StudyReport) -> list[PriorReport]:
-    """Return the prior studies, three at most, that helped most."""
+    """Return the prior studies that helped most, these first."""
     sizes = [prior.share for prior in summary.priors]
     if max(sizes, default=0.0) <= 0.0:  # Earlier versions recorded no shares.
         led = [prior for prior in summary.priors if prior.n_led]
-        return sorted(led, key=lambda prior: -prior.n_led)[:3]
-    return [prior for prior in summary.priors if _helped(prior, max(sizes))][:3]
+        return sorted(led, key=lambda prior: -prior.n_led)
+    return [prior for prior in summary.priors if _helped(prior, max(sizes))]
 
 
 def _helped(prior: PriorReport, most: float) -> bool:
-    """Tell whether a prior study had much of the greatest mean share, and trials bear it out.
+    """Tell whether a prior study had much of the greatest mean share, and no trials against it.
 
     Before any trial shows which one misleads all have a share: one that was left then is no help.
     """
     counts = prior.share >= _MUCH * most if most > 0.0 else bool(prior.n_led)
-    is_against = prior.agreement is not None and prior.agreement[0] <= 0.0
-    return counts and not is_against and (not _was_refuted(prior) or prior.n_led > 0)
+    is_against = prior.agreement is not None and contradicts(*prior.agreement)
+    return counts and not is_against and (not _was_refuted(prior) or prior.led_later)
 
 
 def _was_refuted(prior: PriorReport) -> bool:
@@ -205,6 +222,18 @@ def _gain_table(summary: StudyReport, style: TextStyle) -> str:
     return style.table(["weights from", "trials", "median value", "better by"], rows)
 
 
+def _against(gains: Sequence[SourceGain]) -> str:
+    """Say against what weights are better."""
+    n = sum(len(gain.indices) for gain in gains if gain.source == SCRATCH)
+    if not n:
+        return "No trial started from scratch: whether the weights were better is unknown."
+    trials = f"the {n} trials" if n > 1 else "the one trial"
+    return (
+        f"Better by: the median of these trials against that of {trials} from scratch, with other "
+        "hyperparameters."
+    )
+
+
 def trial_text(trial: FrozenTrial, style: TextStyle, has_lineage: bool = False) -> str:
     """Write why a trial is what it is; empty where nothing is recorded of it.
 
@@ -220,7 +249,9 @@ def trial_text(trial: FrozenTrial, style: TextStyle, has_lineage: bool = False) 
         shares = [f"{style.name(name)} {share:.2f}" for name, share in record.shares.items()]
         if shares:
             lines.append(f"Shares: {', '.join(shares)}.")
-        elif record.leaned_on:
+        if len(record.leaders) > 1:
+            lines.append(f"They helped most alike: {_listed(record.leaders, style)}.")
+        elif not shares and record.leaned_on:
             lines.append(f"It leaned on {style.name(record.leaned_on)}.")
         for k, (mean, low, high) in enumerate(record.predicted):
             came = trial.values[k] if trial.values else None
@@ -228,7 +259,7 @@ def trial_text(trial: FrozenTrial, style: TextStyle, has_lineage: bool = False) 
             lines.append(f"Predicted: {mean:.4g}, likely {low:.4g} to {high:.4g}{ended}.")
         lines += [f"Before it: {style.name(event, _EVENT)}." for event in record.events[:3]]
     if source is not None:
-        lines.append(f"Weights from {style.name(source[1])}.")
+        lines.append(f"Weights from {style.name(source[1], _EVENT)}.")
     elif has_lineage and lines:
         lines.append(f"Weights {SCRATCH}, or nothing is recorded of them.")
     return style.blocks("text", lines)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from itertools import takewhile
 import math
+from typing import NamedTuple
 
 from scipy.special import ndtri
 
@@ -20,11 +22,14 @@ from optuna_meta.suggest.request import Suggestion
 
 
 __all__ = [
+    "agrees",
+    "contradicts",
     "interval",
     "is_reverse",
     "measured",
     "NOT_COMPARED",
     "opinion",
+    "Opinion",
     "OF_WEIGHTS",
     "SAME",
     "UNCLEAR",
@@ -34,8 +39,11 @@ __all__ = [
 # Rank correlation of what each prior study expects with what own trials came to, on how many.
 Agreement = Mapping[str, tuple[float, int]]
 
-_AGREES = 0.05  # Probability that any of the prior studies is said to agree by chance.
-_REVERSED = 0.01  # That one is called reversed: it is looked for at every trial.
+# Probability that any of the prior studies is said to agree by chance: that is looked for at every
+# trial and stays, so that of noise it is said in some 6 % of studies of thirty trials.
+_AGREES = 0.02
+_UNLIKE = 0.1  # That none is said to, though one agrees more than weakly.
+_REVERSED = 0.01  # That one is called reversed.
 _SECOND = 0.1  # That one is which the model, too, has used in reverse.
 _WEAK = 0.5  # A rank correlation below which a study is not much like another.
 _PERFECT = 0.999  # One that is taken for less than 1.
@@ -92,32 +100,68 @@ def is_reverse(agreement: Agreement, name: str, is_used_so: bool, n_compared: in
     return name in agreement and interval(*agreement[name], wrong)[1] < 0.0
 
 
-def opinion(agreement: Agreement, n_compared: int = 0) -> tuple[str, str]:
-    """Say why a study would go on without its prior studies, and by what evidence.
+def agrees(agreement: Agreement, name: str, n_compared: int = 0) -> bool:
+    """Tell whether a prior study's order is clearly that of how the own trials came out.
+
+    Args:
+        agreement: Of prior studies.
+        name: The study.
+        n_compared: Of how many ``agreement`` are the best and the most contrary, where not of all.
+    """
+    wrong = _AGREES / max(1, len(agreement), n_compared)
+    return name in agreement and interval(*agreement[name], wrong)[0] > 0.0
+
+
+def contradicts(correlation: float, n_trials: int) -> bool:
+    """Tell whether own trials speak against a prior study, be it by chance in one of twenty."""
+    return interval(correlation, n_trials, _SECOND)[1] < 0.0
+
+
+class Opinion(NamedTuple):
+    """Why a study would go on without its prior studies, and by what evidence.
+
+    Args:
+        kind: ``SAME`` where one of them agrees with the own trials, which know more then;
+            ``UNLIKE`` where none agrees more than weakly; ``NOT_COMPARED`` where there is none, or
+            none that expects anything of them; else ``UNCLEAR``.
+        said: The same in words.
+        numbers: What it rests on.
+        names: The prior studies that agree; else the one that does most.
+        now: What has become of the first of these, where later trials did not show it anew.
+    """
+
+    kind: str
+    said: str
+    numbers: str = ""
+    names: tuple[str, ...] = ()
+    now: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.said} ({self.numbers}{self.now})" if self.numbers else self.said
+
+
+def opinion(agreement: Agreement, n_compared: int = 0) -> Opinion:
+    """Say why a study would go on without its prior studies, by one comparison alone.
 
     Args:
         agreement: Of prior studies.
         n_compared: Of how many these are the best and the most contrary, where not of all.
-
-    Returns:
-        ``SAME`` where one of them agrees with the own trials, which know more then; ``UNLIKE``
-        where none agrees more than weakly; ``NOT_COMPARED`` where there is none, or none that
-        expects anything of them; else ``UNCLEAR``. And a sentence without its end.
     """
     known = {n: (r, m) for n, (r, m) in agreement.items() if not math.isnan(r)}
     if not known:
-        return NOT_COMPARED, "no prior study could be compared with the own trials"
-    if max((m for _, m in known.values()), default=0) < ENOUGH:
-        return UNCLEAR, "too few own trials to tell whether prior studies agree with them"
-    wrong = _AGREES / max(len(known), n_compared)
+        return Opinion(NOT_COMPARED, "no prior study could be compared with the own trials")
+    if max(m for _, m in known.values()) < ENOUGH:
+        few = "too few own trials to tell whether prior studies agree with them"
+        return Opinion(UNCLEAR, few)
     names = sorted(known, key=lambda name: -known[name][0])
-    n_trials = known[names[0]][1]
-    found = [name for name in names if interval(*known[name], wrong)[0] > 0.0]
-    shown = found[:_MOST_NAMED] or names[:1]
-    told = ", ".join(f"{bounded(name)} {known[name][0]:.2f}" for name in shown)
-    numbers = f"rank correlation on {n_trials} trials: {told}"
+    n_compared = max(len(known), n_compared)
+    found = tuple(takewhile(lambda name: agrees(known, name, n_compared), names))
+    named = found or tuple(names[:1])
+    told = ", ".join(f"{bounded(name)} {known[name][0]:.2f}" for name in named[:_MOST_NAMED])
+    numbers = f"rank correlation on {known[names[0]][1]} trials: {told}"
     if found:
-        return SAME, f"prior studies agree with the own trials ({numbers})"
-    if interval(*known[names[0]], 2 * _AGREES)[1] < _WEAK:
-        return UNLIKE, f"no prior study agrees with the own trials (best {numbers})"
-    return UNCLEAR, f"no prior study clearly agrees with the own trials (best {numbers})"
+        return Opinion(SAME, "prior studies agree with the own trials", numbers, named)
+    numbers = f"best {numbers}"
+    if interval(*known[names[0]], _UNLIKE)[1] < _WEAK:
+        return Opinion(UNLIKE, "no prior study agrees with the own trials", numbers, named)
+    return Opinion(UNCLEAR, "no prior study clearly agrees with the own trials", numbers, named)

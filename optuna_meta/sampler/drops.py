@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
-from typing import NamedTuple
 
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.suggest.request import LEAST_TRUST
@@ -16,7 +16,8 @@ __all__ = ["Drop", "drops", "IN_USE"]
 IN_USE = 0.02  # Least share.
 
 
-class Drop(NamedTuple):
+@dataclass(frozen=True)
+class Drop:
     """How a prior study was left.
 
     Args:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from optuna_meta._html import bounded
 from optuna_meta._html import listed
 from optuna_meta.sampler.agreement import is_reverse
-from optuna_meta.sampler.agreement import measured
 from optuna_meta.sampler.agreement import NOT_COMPARED
-from optuna_meta.sampler.agreement import opinion
-from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.drops import IN_USE
 from optuna_meta.sampler.preflight import Preflight
 from optuna_meta.sampler.record import read_record
+from optuna_meta.sampler.record import recorded
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.shown import opinion_after
 from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import Suggestion
 
@@ -55,12 +53,12 @@ def new_events(
         events += found.events()
     if not studies or not suggestion.weights.any():
         return events
-    agreement = measured(suggestion, studies)
-    events += _of_say(told, suggestion, agreement)
+    with_it = [*records, recorded(suggestion, studies)]
+    events += _of_say(told, with_it, suggestion.trust)
     if suggestion.trust >= LEAST_TRUST and not suggestion.is_probe:
         events += _of_use(records, told, suggestion, studies)
     if suggestion.compared.is_from_scratch:
-        events += _of_order(records, told, suggestion, studies, agreement)
+        events += _of_order(with_it, told, suggestion, studies)
     return events
 
 
@@ -114,20 +112,16 @@ def _of_use(
             yield f"dropped: {name}"
 
 
-def _of_say(
-    told: Sequence[str], suggestion: Suggestion, agreement: Mapping[str, tuple[float, int]]
-) -> Iterator[str]:
+def _of_say(told: Sequence[str], records: Sequence[TrialRecord], trust: float) -> Iterator[str]:
     """Yield that the study goes on alone and why, or that the prior studies are back."""
     last = _last(told, "alone:", "together:")
-    if suggestion.trust >= LEAST_TRUST:
+    if trust >= LEAST_TRUST:
         if last.startswith("alone:"):
             yield "together: the prior studies have a say again"
         return
-    kind, evidence = opinion(agreement)
-    if kind == NOT_COMPARED:
-        return
-    if not last.startswith("alone:") or (UNCLEAR in last and kind != UNCLEAR):
-        yield f"alone: {kind}: {evidence}"
+    found = opinion_after(records)
+    if found.kind != NOT_COMPARED and not last.startswith(f"alone: {found.kind}"):
+        yield f"alone: {found.kind}: {found}"
 
 
 def _of_order(
@@ -135,14 +129,13 @@ def _of_order(
     told: Sequence[str],
     suggestion: Suggestion,
     studies: Sequence[str],
-    agreement: Mapping[str, tuple[float, int]],
 ) -> Iterator[str]:
     """Yield which studies call good what the target's trials show to be bad."""
-    for t in suggestion.order:
-        name = studies[t]
-        shares = [suggestion.shares[t], *(record.shares.get(name, 0.0) for record in records)]
-        event, is_used_so = f"reversed: {name}", min(shares) <= -IN_USE
-        if event not in told and is_reverse(agreement, name, is_used_so):
+    now = records[-1]
+    for name in (studies[t] for t in suggestion.order):
+        is_used_so = min(record.shares.get(name, 0.0) for record in records) <= -IN_USE
+        event = f"reversed: {name}"
+        if event not in told and is_reverse(now.agreement, name, is_used_so, now.n_compared):
             yield event
 
 

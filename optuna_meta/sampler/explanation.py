@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import copy
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import replace
 import math
 from typing import Any
 
@@ -16,18 +15,22 @@ from optuna.study import StudyDirection
 
 from optuna_meta._html import bounded
 from optuna_meta._html import html_table
+from optuna_meta._html import listed
+from optuna_meta.sampler.agreement import NOT_COMPARED
 from optuna_meta.sampler.agreement import OF_WEIGHTS
-from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.drops import Drop
 from optuna_meta.sampler.drops import drops
+from optuna_meta.sampler.record import leaders
 from optuna_meta.sampler.record import predicted_of
+from optuna_meta.sampler.record import recorded
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.shown import opinion_after
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
 
 
-__all__ = ["Explanation", "PriorInfluence", "previewed", "with_drops"]
+__all__ = ["agreement_after", "Explanation", "PriorInfluence", "previewed"]
 
 _MOST_SHOWN = 30  # Prior studies in a text.
 
@@ -84,6 +87,9 @@ class Explanation:
             trial of the study has recorded any (``optuna_meta.weights.record_lineage``).
         n_compared: Of how many prior studies ``priors`` are some; 0 if they are all.
         is_from_scratch: Whether agreement is that of trials whose models started from scratch.
+        agreement: Whether the prior studies agree with the own trials, which trust does not tell,
+            by all trials before; empty before any could be compared.
+        weights_gain: What the study's trials with this start came to, against those from scratch.
     """
 
     source: str
@@ -99,14 +105,14 @@ class Explanation:
     weights_from: str | None = None
     n_compared: int = 0
     is_from_scratch: bool = True
+    agreement: str = ""
+    weights_gain: str = ""
 
     @property
-    def agreement(self) -> str:
-        """Whether the prior studies agree with the own trials, which trust does not tell."""
-        known = {
-            p.study: (p.agreement, p.n_trials) for p in self.priors if p.agreement is not None
-        }
-        return opinion(known, self.n_compared)[1] if known else ""
+    def leaders(self) -> tuple[str, ...]:
+        """The prior studies that helped most, of nearly equal shares all; none without any say."""
+        known = {p.study: p.share for p in self.priors if p.share}
+        return leaders(known) or tuple(known)[:1]  # Of earlier versions' records NaN.
 
     def __str__(self) -> str:
         lines = [*self._head(), *(f"  {event}" for event in self.events)]
@@ -114,17 +120,17 @@ class Explanation:
             shown = self.priors[:_MOST_SHOWN]
             names = [bounded(p.study) for p in shown]
             width = max(len("prior study"), *map(len, names))
-            lines.append(f"{'prior study':{width}}   share   agreement  prior weight")
+            lines.append(f"{'prior study':{width}}   share  {'agreement':>18}  prior weight")
             for name, p in zip(names, shown, strict=True):
                 closeness = f"  {notes}" if (notes := _notes(p)) else ""
-                cells = f"{_share(p):>6}  {_agreement(p):>10}  {_weight(p):>12}"
+                cells = f"{_share(p):>6}  {_agreement(p):>18}  {_weight(p):>12}"
                 lines.append(f"{name:{width}}  {cells}{closeness}")
         if len(self.priors) > _MOST_SHOWN:
             lines.append(f"... and {len(self.priors) - _MOST_SHOWN} more")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        first = next((bounded(p.study) for p in self.priors if p.share), None)
+        first = " and ".join(map(bounded, self.leaders[:2])) or None
         return (
             f"Explanation(source={self.source!r}, trust={self.trust:.2f}, leaned_on={first!r}, "
             f"{len(self.priors)} prior studies)"
@@ -147,11 +153,14 @@ class Explanation:
             lines += [] if self.is_from_scratch else [OF_WEIGHTS]
         if self.weights_from is not None:
             lines.append(f"weights: {self.weights_from}")
+            lines += [f"  {self.weights_gain}"] if self.weights_gain else []
         for mean, low, high in self.predicted:
             lines.append(f"predicted value: {mean:.4g} (90 %: {low:.4g} to {high:.4g})")
         if self.beats is not None and not self.predicted:
             told = f"better than {self.beats:.0%} of a prior study's own trials"
             lines.append(f"by the prior studies alone, taken together: {told}")
+        if len(self.leaders) > 1:
+            lines.append(f"helped most, alike: {listed(self.leaders)}")
         if self.relevance:
             shares = ", ".join(f"{name} {share:.2f}" for name, share in self.relevance.items())
             lines.append(f"meta-features that matter: {shares}")
@@ -163,7 +172,7 @@ def _share(p: PriorInfluence) -> str:
 
 
 def _agreement(p: PriorInfluence) -> str:
-    return "-" if p.agreement is None else f"{p.agreement:.2f} of {p.n_trials}"
+    return "-" if p.agreement is None else f"{p.agreement:.2f} of {p.n_trials} trials"
 
 
 def _weight(p: PriorInfluence) -> str:
@@ -183,11 +192,10 @@ def _shown(params: Mapping[str, Any]) -> str:
     return bounded(", ".join(texts), 1000)
 
 
-def with_drops(explanation: Explanation, records: Sequence[TrialRecord]) -> Explanation:
-    """Return an explanation that tells when prior studies were left, by a study's records."""
-    left = drops(records)
-    priors = tuple(replace(p, dropped=left.get(p.study)) for p in explanation.priors)
-    return replace(explanation, priors=priors)
+def agreement_after(records: Sequence[TrialRecord]) -> str:
+    """Say whether the prior studies agree with the own trials; empty where none was compared."""
+    found = opinion_after(records)
+    return "" if found.kind == NOT_COMPARED else str(found)
 
 
 def previewed(
@@ -195,6 +203,7 @@ def previewed(
     request: SuggestRequest,
     rng: np.random.Generator,
     directions: Sequence[StudyDirection],
+    records: Sequence[TrialRecord],
     n: int,
 ) -> tuple[Explanation, ...]:
     """Explain what a suggester would answer to n workers, one after another; change nothing."""
@@ -203,7 +212,7 @@ def previewed(
     own, rng, found = suggester.copy(), copy.deepcopy(rng), []
     for _ in range(n):
         suggestion = own.suggest(request, rng)
-        found.append(_explanation(suggester, request, suggestion, directions))
+        found.append(_explanation(suggester, request, suggestion, directions, records))
         request = request.with_pending(suggestion)
     return tuple(found)
 
@@ -213,9 +222,10 @@ def _explanation(
     request: SuggestRequest,
     suggestion: Suggestion,
     directions: Sequence[StudyDirection],
+    records: Sequence[TrialRecord],
 ) -> Explanation:
     names, model = suggester.fitted.study_names, suggester.model(request.outcomes[0])
-    compared = suggestion.compared
+    compared, left = suggestion.compared, drops(records)
     silent = np.argsort(-suggestion.weights, kind="stable").tolist()
     priors = tuple(
         PriorInfluence(
@@ -225,6 +235,7 @@ def _explanation(
             compared.n_trials,
             float(suggestion.weights[t]),
             _close_in(suggester, names[t], request),
+            left.get(names[t]),
         )
         for t in dict.fromkeys([*suggestion.order, *silent])
         if suggestion.weights[t] > 0.0
@@ -239,6 +250,7 @@ def _explanation(
         predicted=predicted_of(suggestion, directions),
         beats=suggestion.beats,
         is_from_scratch=compared.is_from_scratch,
+        agreement=agreement_after([*records, recorded(suggestion, names)]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +19,16 @@ from optuna_meta._optuna import study_user_attrs
 from optuna_meta.features.record import META_FEATURES_KEY
 from optuna_meta.features.record import read_meta_features
 from optuna_meta.outcomes.observations import objectives
+from optuna_meta.sampler.draws import Draws
 from optuna_meta.sampler.notices import Notices
 from optuna_meta.sampler.prices import Prices
 from optuna_meta.sampler.refreshed import Refresh
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import used_candidates
+from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.candidate_list import CandidateList
+from optuna_meta.suggest.pool import Pool
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
 from optuna_meta.surrogate.fitted import FittedPrior
@@ -48,18 +52,23 @@ class Knowledge:
 
     Args:
         fitted: The prior studies.
+        draws: What all random numbers come from.
         refresh: How and when they are read anew; never if ``None``.
         features: The target's meta-features; those that are recorded on it if ``None``.
         candidates: The only configurations that may be suggested; any if ``None``.
         prices: What trials cost; ``None`` where that does not count.
+        fit: Fits prior studies among which the target was, without it; ``None`` where they are not
+            this sampler's to fit, so that those that were fitted beside it serve as they are.
         notices: Where what goes wrong is told.
     """
 
     fitted: FittedPrior
+    draws: Draws = field(default_factory=Draws)
     refresh: Refresh | None = None
     features: Mapping[str, float] | None = None
     candidates: CandidateList | None = None
     prices: Prices | None = None
+    fit: Callable[[Prior], FittedPrior] | None = None
     notices: Notices = field(default_factory=Notices)
     _states: BoundedMap[tuple[int, int, str, int], StudyState] = field(init=False)
     _suggesters: BoundedMap[str, Suggester] = field(init=False)
@@ -82,10 +91,17 @@ class Knowledge:
         features = self.features_of(study)
 
         def make() -> Suggester:
-            others = self.fitted.without(own) if own else self.fitted
-            return Suggester(others, features, BoundedMap(_MOST_POOLS))
+            others = self._without(own) if own else self.fitted
+            pools: BoundedMap[str, Pool] = BoundedMap(_MOST_POOLS)
+            return Suggester(others, features, pools, self.draws.pool_seed)
 
         return self._suggesters.made(repr((own, features)), make)
+
+    def _without(self, names: Sequence[str]) -> FittedPrior:
+        """Return the prior studies as if those of these names, which are the target, were none."""
+        if self.fit is None:
+            return self.fitted.without(names)
+        return self.fit(self.fitted.prior.without(names))
 
     def described(self, study: Study) -> tuple[Mapping[str, Any], Sequence[str] | None]:
         """Return a study's attributes and metric names, which are read now and then."""

@@ -15,13 +15,17 @@ from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.pruning.judge import Verdict
 from optuna_meta.sampler.drops import Drop
 from optuna_meta.sampler.drops import drops
+from optuna_meta.sampler.explanation import agreement_after
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import PriorInfluence
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.weights_gain import gains_of
+from optuna_meta.sampler.weights_gain import told_gain
 from optuna_meta.sampler.weights_source import SCRATCH
 from optuna_meta.sampler.weights_source import source_of
+from optuna_meta.sampler.weights_source import start_of
 from optuna_meta.suggest.request import reason_of
 
 
@@ -58,12 +62,12 @@ def explain_trial(study: Study, number: int) -> Explanation:
             "what it is: no MetaSampler chose it, or one of a version that kept none."
         )
     plan, before = plan_of(trial), (t for t in trials if t.number <= number)
-    left = drops([read for t in before if (read := read_record(t))])
+    records = [read for t in before if (read := read_record(t))]
     return Explanation(
         record.source,
         record.trust,
         trial.params or (plan.params if plan else {}),
-        tuple(_influences(record, left)),
+        tuple(_influences(record, drops(records))),
         reason_of(record.source, _n_before(trial, trials)),
         {},
         number,
@@ -72,6 +76,8 @@ def explain_trial(study: Study, number: int) -> Explanation:
         weights_from=_weights_of(trial, trials),
         n_compared=record.n_compared,
         is_from_scratch=record.is_from_scratch,
+        agreement=agreement_after(records),
+        weights_gain=told_gain(gains_of(trials, study.directions), start_of(trial)),
     )
 
 

@@ -12,7 +12,6 @@ import time
 from typing import Any
 from typing import TYPE_CHECKING
 
-import numpy as np
 from optuna.trial import FrozenTrial
 
 from optuna_meta._locks import COMPUTING
@@ -55,11 +54,9 @@ class Planner:
 
     Args:
         known: The prior studies and what was read of the target.
-        rng: Draws all that is drawn.
     """
 
     known: Knowledge
-    rng: np.random.Generator
 
     def plan(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
@@ -138,14 +135,6 @@ class Planner:
             return False
         return True
 
-    def generator(
-        self, target: TargetStudy, state: StudyState, own: np.random.Generator
-    ) -> np.random.Generator:
-        """Return what to draw from: of several workers each its own, though their seed be one."""
-        if target.is_alone(state):
-            return own
-        return np.random.default_rng([target.number, int(own.integers(2**32))])
-
     def _new_plan(self, study: Study, trial: FrozenTrial, target: TargetStudy) -> Plan:
         """Plan a trial, anew where another worker has taken the same meanwhile."""
         suggester = self.known.suggester(study, target.trials)
@@ -170,9 +159,8 @@ class Planner:
         state, features = self.known.state(study), self.known.features_of(study)
         paid = self.known.paid(study, target.trials)
         with COMPUTING:
-            rng = self.generator(target, state, self.rng)
             request = self.known.request(study, suggester, target, paid)
-            suggestion = suggester.suggest(request, rng)
+            suggestion = suggester.suggest(request, self.known.draws.of_trial(target.number))
             reason = self._reason(suggester, target, suggestion, state, features)
             if (prices := self.known.prices_by(suggester)) and paid is not None:
                 cost = prices.forecast(request, paid, suggestion.row)

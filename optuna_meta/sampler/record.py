@@ -14,14 +14,25 @@ from optuna.trial import FrozenTrial
 
 from optuna_meta.sampler.agreement import measured
 from optuna_meta.sampler.plan import PLAN_KEY
+from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import SOURCES
 from optuna_meta.suggest.request import Suggestion
 
 
-__all__ = ["COLD", "TrialRecord", "named_priors", "predicted_of", "read_record", "record_of"]
+__all__ = [
+    "COLD",
+    "leaders",
+    "named_priors",
+    "predicted_of",
+    "read_record",
+    "record_of",
+    "recorded",
+    "TrialRecord",
+]
 
 _LEAST_SHARE = 0.01  # Smaller ones do not matter.
 _MOST_NAMED = 12  # Prior studies in a record.
+_EQUAL = 0.9  # Of two shares, the less by the greater: from here on they are nearly equal.
 COLD = {"source": SOURCES[2], "trust": 0.0}
 
 
@@ -43,7 +54,8 @@ class TrialRecord:
         predicted: Mean, lower and upper end of the interval that holds the value with probability
             0.9, of each objective, in its own unit and direction; empty before trials tell a unit.
         is_probe: Whether the trial was to test what the prior studies say.
-        leaned_on: The prior study that helped most; ``None`` where none mattered.
+        leaned_on: The prior study that helped most, or one of several that did alike, see
+            ``leaders``; ``None`` where none mattered.
         events: What had happened since the trial before, such as ``"dropped: name"``. They begin
             with one of ``used``, ``left out``, ``shared``, ``unshared``, ``dropped``, ``back``,
             ``reversed``, ``alone``, ``together`` and ``cold``.
@@ -66,6 +78,23 @@ class TrialRecord:
     n_compared: int = 0
     is_from_scratch: bool = True
 
+    @property
+    def leaders(self) -> tuple[str, ...]:
+        """The prior studies that helped most: of nearly equal shares all."""
+        led = () if self.leaned_on is None else (self.leaned_on,)
+        return leaders(self.shares) or led
+
+
+def leaders(shares: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the first of studies, most helpful first, and those with nearly its share.
+
+    Studies that say much the same share one part by their weights: which of them is first by
+    rounding says nothing.
+    """
+    first = abs(next(iter(shares.values()), 0.0))
+    low, high = _EQUAL * first, first / _EQUAL
+    return tuple(name for name, share in shares.items() if low <= abs(share) <= high and first)
+
 
 def read_record(trial: FrozenTrial) -> TrialRecord | None:
     """Return what is recorded on a trial of a study of this or an earlier version, if anything.
@@ -75,9 +104,21 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
     written = trial.user_attrs.get(PLAN_KEY)
     if not isinstance(written, Mapping) or "source" not in written:
         return None
+    return _read(written, trial.number)
+
+
+def recorded(suggestion: Suggestion, studies: Sequence[str], number: int = 0) -> TrialRecord:
+    """Return what is recorded of a suggestion, as if it was read, without what it predicts.
+
+    What is judged of it now must be what is judged of its record later, whose numbers are rounded.
+    """
+    return _read(record_of(suggestion, studies, ()), number)
+
+
+def _read(written: Mapping[str, Any], number: int) -> TrialRecord:
     source = str(written["source"])
     return TrialRecord(
-        trial.number,
+        number,
         source,
         float(written.get("trust", 0.0)),
         {name: float(share) for name, share in _mapping(written, "shares").items()},
@@ -110,7 +151,10 @@ def record_of(
         studies: Names of all T prior studies.
         directions: The target's, one for each objective.
     """
-    record: dict[str, Any] = {"source": suggestion.source, "trust": round(suggestion.trust, 3)}
+    trust = round(suggestion.trust, 3)
+    if suggestion.trust < LEAST_TRUST <= trust:  # Else the record would say that they had a say.
+        trust -= 0.001
+    record: dict[str, Any] = {"source": suggestion.source, "trust": round(trust, 3)}
     if suggestion.leading is not None:
         record["leaned_on"] = studies[suggestion.leading]
         named = [t for t in suggestion.order if abs(suggestion.shares[t]) >= _LEAST_SHARE]

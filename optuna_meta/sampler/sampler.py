@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from typing import TYPE_CHECKING
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.samplers import RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
@@ -22,9 +20,9 @@ from optuna.trial import TrialState
 from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import quiet_study
 from optuna_meta.features.record import clean_meta_features
+from optuna_meta.sampler.draws import Draws
 from optuna_meta.sampler.explanation import Explanation
 from optuna_meta.sampler.explanation import previewed
-from optuna_meta.sampler.explanation import with_drops
 from optuna_meta.sampler.knowledge import Knowledge
 from optuna_meta.sampler.past_trial import explain_trial
 from optuna_meta.sampler.plan import Offer
@@ -43,6 +41,7 @@ from optuna_meta.space.dimension import plain
 from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.candidate_list import read_candidates
 from optuna_meta.surrogate.fitted import as_fitted
+from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -132,23 +131,27 @@ class MetaSampler(BaseSampler):
         renewal = Refresh(refresh, refresh_every)
         self._known = Knowledge(
             fitted,
+            Draws(seed),
             None if refresh is None else renewal,
             features,
             None if candidates is None else read_candidates(candidates),
             Prices(fitted.prior, budget, cost) if cost_aware else None,
+            None if isinstance(prior_studies, FittedPrior) else partial(fit_prior, device=device),
         )
-        self._planner = Planner(self._known, np.random.default_rng(seed))
-        self._independent = independent_sampler or RandomSampler(seed=seed)
+        self._planner = Planner(self._known)
+        self._independent = independent_sampler
         self._report_every = report_every
 
     def reseed_rng(self) -> None:
         """Draw differently from now on, also in the independent sampler."""
-        self._planner.rng = np.random.default_rng()
-        self._independent.reseed_rng()
+        self._known.draws.reseed()
+        if self._independent is not None:
+            self._independent.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Pass on to the independent sampler."""
-        self._independent.before_trial(study, trial)
+        if self._independent is not None:
+            self._independent.before_trial(study, trial)
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
@@ -165,7 +168,8 @@ class MetaSampler(BaseSampler):
             )
         if trial.params and len(known.fitted):
             self._compare(study, trial, plan)
-        self._independent.after_trial(study, trial, state, values)
+        if self._independent is not None:
+            self._independent.after_trial(study, trial, state, values)
         if self._report_every and (trial.number + 1) % self._report_every == 0:
             try:
                 publish(study, self)
@@ -214,10 +218,9 @@ class MetaSampler(BaseSampler):
             served = replace(plan, params={**plan.params, param_name: value})
             self._known.state(study).plans[trial.number] = served
             return value
+        other = self._independent or self._known.draws.of_parameter(trial.number, param_name)
         # Optuna's own gives a numpy scalar for some ranges.
-        return plain(
-            self._independent.sample_independent(study, trial, param_name, param_distribution)
-        )
+        return plain(other.sample_independent(study, trial, param_name, param_distribution))
 
     def explain(self, study: Study, trial: int | None = None) -> Explanation:
         """Explain why a trial is what it is; change neither study nor sampler.
@@ -236,7 +239,7 @@ class MetaSampler(BaseSampler):
         """
         if trial is not None:
             return explain_trial(study, trial)
-        return with_drops(self._previewed(study, 1)[0], self._known.state(study).records)
+        return self._previewed(study, 1)[0]
 
     def preview(
         self, study: Study | Mapping[str, BaseDistribution], n: int = 5
@@ -276,9 +279,9 @@ class MetaSampler(BaseSampler):
         target = known.target(study, trials, number, asked, params, is_exact=space is not None)
         suggester, paid = known.suggester(study, trials), known.paid(study, trials)
         with COMPUTING:
-            rng = self._planner.generator(target, state, copy.deepcopy(self._planner.rng))
             request = known.request(study, suggester, target, paid)
-            return previewed(suggester, request, rng, study.directions, n)
+            rng = known.draws.of_trial(number)
+            return previewed(suggester, request, rng, study.directions, state.records, n)
 
     def _compare(self, study: Study, trial: FrozenTrial, plan: Plan) -> None:
         """Tell what is shared with the prior studies; record it where that is nothing."""

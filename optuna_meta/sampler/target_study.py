@@ -169,11 +169,6 @@ class TargetStudy:
         n_planning = sum(_is_planning(t, plans) for t in running)
         return self.number % (n_planning + self.n_rivals + 1)
 
-    def is_alone(self, state: StudyState) -> bool:
-        """Tell whether no other trial runs."""
-        running = [t for t in self.trials if t.state == TrialState.RUNNING]
-        return not state.plans and all(t.number == self.number for t in running)
-
     def may_clash(self, state: StudyState) -> bool:
         """Tell whether other workers may have planned since the trials were read, or anew."""
         own = state.plans.copied().keys()  # Of this process: they see this plan.

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 from typing import TYPE_CHECKING
 from typing import Unpack
 
+import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 
@@ -289,9 +291,18 @@ class Prior:
         return self.summary()._repr_html_()
 
     def without(self, names: Iterable[str]) -> Prior:
-        """Return the prior without the studies of these names, in the same space."""
+        """Return the prior without the studies of these names.
+
+        Its space lacks parameters that only those had; the ranges of the others stay.
+        """
         left_out = set(names)
-        return replace(self, tasks=tuple(t for t in self.tasks if t.name not in left_out))
+        kept = tuple(t for t in self.tasks if t.name not in left_out)
+        if len(kept) == len(self.tasks):
+            return self
+        tuned = np.any([task.tuned for task in kept], axis=0) if kept else np.zeros(0, dtype=bool)
+        space = Space(tuple(compress(self.space.dimensions, tuned)))
+        of_kept = tuple(replace(task, rows=task.rows[:, tuned]) for task in kept) if kept else ()
+        return replace(self, space=space, tasks=of_kept)
 
     def save(self, path: str | Path) -> None:
         """Write the records to a file (safetensors; no pickle)."""

@@ -79,11 +79,13 @@ class Suggester:
         fitted: The prior studies' surrogates.
         features: The target's meta-features.
         pools: Where to keep candidates that serve a study's every trial.
+        seed: Of the drawing of these candidates: whichever trial asks first, they are the same.
     """
 
     fitted: FittedPrior
     features: Mapping[str, float] | None = None
     pools: MutableMapping[str, Pool] = field(default_factory=dict, repr=False)
+    seed: Sequence[int] = (0,)
     _models: dict[Outcome, TransferModel] = field(default_factory=dict, repr=False)
     _branches: dict[Branch, Suggester] = field(default_factory=dict, repr=False)
 
@@ -97,7 +99,7 @@ class Suggester:
 
         Few others are asked again what they say of each other, many are not: it costs most.
         """
-        other = Suggester(self.fitted.without([name]), self.features)
+        other = Suggester(self.fitted.without([name]), self.features, seed=self.seed)
         for outcome, model in self._models.items():
             names = np.array(model.fitted.task_names)
             if len(names) > _FEW:
@@ -117,12 +119,12 @@ class Suggester:
             models = [self.model(o) for o in request.outcomes if not o.is_constraint]
             trust = float(np.mean([model.trust for model in models]))
             return nothing_asked(len(request.rows), trust, len(self.fitted.study_names))
-        asked = self._asked(request, rng)
+        asked = self._asked(request)
         is_alone = _trust(asked.acquisition) < LEAST_TRUST  # Else prior studies know them.
         branch = neglected_branch(request, self.fitted.space.names) if is_alone else None
         chosen = asked
         if branch is not None:
-            chosen = self._of_branch(branch)._asked(within(request, branch), rng)
+            chosen = self._of_branch(branch)._asked(within(request, branch))
         row, place = search(*chosen, rng)
         if branch is not None and seen(request)(row[None])[0]:  # There is nothing left of it.
             branch, chosen = None, asked
@@ -133,9 +135,9 @@ class Suggester:
         is_drawn = place < 0 and _is_drawn(row, request, chosen.pool)
         return replace(suggestion, is_drawn=is_drawn, is_of_branch=branch is not None)
 
-    def _asked(self, request: SuggestRequest, rng: np.random.Generator) -> _Asked:
+    def _asked(self, request: SuggestRequest) -> _Asked:
         """Gather what a search needs to answer a request."""
-        pool, reachable = self._pool(request, rng), request.within_reach()
+        pool, reachable = self._pool(request), request.within_reach()
         acquisition, inputs = self._acquisition(reachable.thinned, pool)
         return _Asked(acquisition, reachable, pool, inputs)
 
@@ -166,12 +168,13 @@ class Suggester:
         found = accounted(row, seen, asked.acquisition, asked.inputs, self.model, studies)
         return replace(found, n_trials=len(request.rows))
 
-    def _pool(self, request: SuggestRequest, rng: np.random.Generator) -> Pool:
+    def _pool(self, request: SuggestRequest) -> Pool:
         listed = request.candidates
         key = repr((request.space, request.conditions, request.fixed.tolist()))
         key += "" if listed is None else repr(listed.tobytes())
         if key not in self.pools:
             if listed is None:
+                rng = np.random.default_rng(self.seed)
                 self.pools[key] = prior_pool(self.fitted.prior, request, rng)
             else:
                 self.pools[key] = candidate_pool(request, listed)

@@ -22,7 +22,8 @@ from optuna_meta.surrogate.fitted import FittedPrior
 __all__ = ["Expectations", "MOST_ACTIVE", "active_tasks"]
 
 MOST_ACTIVE = 24  # Prior studies asked at one trial: the price of a suggestion grows with them.
-_MOST_KNOWN = 5000  # Trials of which the studies' expectations are kept.
+_MOST_KNOWN = 5_000_000  # Expectations that are kept, 40 MB ...
+_KNOWN_TRIALS = (500, 5000)  # ... of so many trials: at once fewer are asked about.
 _GOLDEN = 0.6180339887498949  # Multiples of it modulo 1 are spread evenly, in no order.
 _ENOUGH_TO_TELL = 3  # Trials: two values always lie on a line.
 
@@ -64,11 +65,13 @@ class Expectations:
 
     def _asked(self, space: Space, rows: Array, some: NDArray[np.int64] | None) -> Array:
         """Return what all studies or some (t,) expect of trials (n, D).  # (n, t)"""
-        if self._known[0] != repr(space) or len(self._known[1]) > _MOST_KNOWN:
-            self._known = repr(space), {}
-        known, nothing = self._known[1], np.full(len(self.fitted), np.nan)
-        tasks = slice(None) if some is None else some
-        every = [known.setdefault(row.tobytes(), nothing.copy()) for row in rows]
+        n_tasks, keys = len(self.fitted), [row.tobytes() for row in rows]
+        known = self._known[1] if self._known[0] == repr(space) else {}
+        if len(known) > np.clip(_MOST_KNOWN // max(n_tasks, 1), *_KNOWN_TRIALS):
+            known = {key: known[key] for key in keys if key in known}
+        self._known = repr(space), known
+        nothing, tasks = np.full(n_tasks, np.nan), slice(None) if some is None else some
+        every = [known.setdefault(key, nothing.copy()) for key in keys]
         new = [i for i, z in enumerate(every) if np.isnan(z[tasks]).any()]
         if new:
             fitted = self.fitted if some is None else self.fitted.select(some)
@@ -88,11 +91,11 @@ def active_tasks(weights: Array, Z: Array, y: Array) -> NDArray[np.int64]:
     n_tasks = len(weights)
     if n_tasks <= MOST_ACTIVE:
         return np.arange(n_tasks)
-    scores = np.log(np.maximum(weights, 1e-300)) + _log_agreement(Z, y)
+    scores = np.round(np.log(np.maximum(weights, 1e-300)) + _log_agreement(Z, y), 6)
+    best = np.flatnonzero(scores >= np.partition(scores, -MOST_ACTIVE)[-MOST_ACTIVE])
     # Equal scores are told apart by a scattered number, or the first studies would always win.
-    scatter = (np.arange(1, n_tasks + 1) * _GOLDEN) % 1.0
-    best = np.lexsort((scatter, -np.round(scores, 6)))[:MOST_ACTIVE]
-    return np.sort(best)
+    scatter = ((best + 1) * _GOLDEN) % 1.0
+    return np.sort(best[np.lexsort((scatter, -scores[best]))[:MOST_ACTIVE]])
 
 
 def _log_agreement(Z: Array, y: Array) -> Array:
@@ -101,7 +104,7 @@ def _log_agreement(Z: Array, y: Array) -> Array:
     if not _tell(y):
         return np.zeros(Z.shape[1])
     centred, response = Z - Z.mean(axis=0), y - y.mean()
-    norms = np.linalg.norm(centred, axis=0) * np.linalg.norm(response)
+    norms = np.sqrt(np.einsum("nt,nt->t", centred, centred)) * np.linalg.norm(response)
     correlation = np.maximum(response @ centred / np.maximum(norms, 1e-12), 0.0)
     return np.asarray(-0.5 * (n - 2) * np.log1p(-(np.minimum(correlation, 0.999) ** 2)))
 

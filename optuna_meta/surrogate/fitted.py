@@ -199,7 +199,8 @@ class FittedPrior:
 
     def save(self, path: str | Path) -> None:
         """Write records, hyperparameters and what the studies say to a file (no pickle)."""
-        parts = self.prior, self.parameters, self.reliabilities, self.conditions
+        known = _weighed(self)  # A selection, or one of an early file, has not been asked yet.
+        parts = self.prior, self.parameters, known.reliabilities, known.conditions
         write_fitted(path, FittedParts(*parts))
 
     @classmethod
@@ -231,7 +232,7 @@ def fit_prior(
     known = _taken_over(prior, update)
     is_fresh = known < 0
     if update and prior.space == update.space and known.tolist() == list(range(len(update))):
-        return _weighed(replace(update, prior=prior))
+        return replace(update, prior=prior)
     data = padded(prior)
     fitted, before = (update.parameters, update.space) if update else (None, Space())
     parameters = moved(fitted, before, prior.space, known)

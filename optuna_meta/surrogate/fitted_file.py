@@ -21,6 +21,7 @@ from optuna_meta._files import read_arrays
 from optuna_meta._files import write_arrays
 from optuna_meta._typing import Array
 from optuna_meta.space.conditions import Condition
+from optuna_meta.space.conditions import parents_first
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.prior_file import prior_header
 from optuna_meta.studies.prior_file import prior_parts
@@ -109,8 +110,11 @@ def _reliabilities(
 def _conditions(listed: Sequence[Any], n_dims: int) -> tuple[Condition, ...]:
     found = []
     for child, parent, cells, active, ordered in listed:
-        if not {child, parent} <= set(range(n_dims)) or not 0 < len(cells) == len(active):
-            raise ValueError(f"no condition among {n_dims} parameters: {(child, parent)}")
         values, is_active = tuple(map(float, cells)), tuple(map(bool, active))
+        is_known = {child, parent} <= set(range(n_dims)) and np.isfinite(values).all()
+        if not is_known or not 0 < len(values) == len(is_active):
+            raise ValueError(f"no condition among {n_dims} parameters: {(child, parent)}")
         found.append(Condition(int(child), int(parent), values, is_active, bool(ordered)))
+    if parents_first(found) != tuple(found):
+        raise ValueError("conditions that come before those of their parents")
     return tuple(found)

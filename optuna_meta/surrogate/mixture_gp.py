@@ -136,7 +136,7 @@ class MixtureGP:
     def trust(self) -> float:
         """Posterior probability that the prior studies inform the target, in [0, 1]."""
         transfers = [p.component.transfers for p in self.posteriors]
-        return float(self.weights[transfers].sum())
+        return min(float(self.weights[transfers].sum()), 1.0)  # The sum is a rounded one.
 
     @property
     def n_trials(self) -> int:
@@ -147,7 +147,7 @@ class MixtureGP:
     def noise(self) -> float:
         """Posterior probability that the values tell nothing at all, in [0, 1]."""
         is_noise = [p.component.is_noise for p in self.posteriors]
-        return float(self.weights[is_noise].sum())
+        return min(float(self.weights[is_noise].sum()), 1.0)
 
     @property
     def has_doubt(self) -> bool:

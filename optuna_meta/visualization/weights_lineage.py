@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna import Study
-from optuna.trial import FrozenTrial
 
-from optuna_meta._typing import Array
+from optuna_meta.sampler.weights_gain import Lineage
+from optuna_meta.sampler.weights_gain import lineage
+from optuna_meta.sampler.weights_gain import SourceGain
 from optuna_meta.sampler.weights_source import SCRATCH
-from optuna_meta.sampler.weights_source import source_of
-from optuna_meta.sampler.weights_source import start_of
 from optuna_meta.visualization.plotly_figure import COLORS
 from optuna_meta.visualization.plotly_figure import figure_of
 from optuna_meta.visualization.plotly_figure import graph_objects
@@ -32,65 +28,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-__all__ = ["lineage", "Lineage", "plot_weights_lineage", "SourceGain"]
+__all__ = ["plot_weights_lineage"]
 
 TITLE = "Where the trials' weights came from"
 NOTHING = "No trial has recorded where its weights came from (record_lineage)."
 _MOST_SOURCES = 7
-
-
-@dataclass(frozen=True)
-class SourceGain:
-    """Trials that started from the weights of one study, or from scratch.
-
-    Args:
-        source: The study.
-        indices: The trials, by their index among all.  # (n,)
-        median: Of their values.
-        gain: How much better that is than the median from scratch, in the study's unit; NaN where
-            no trial started from scratch.
-    """
-
-    source: str
-    indices: NDArray[np.int64]  # (n,)
-    median: float
-    gain: float
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """Where the weights of a study's complete trials came from.
-
-    Args:
-        labels: Of each trial, the very checkpoint, and the share of the weights it gave.
-        gains: By source, the best first.
-    """
-
-    labels: tuple[str, ...]
-    gains: tuple[SourceGain, ...]
-
-
-def lineage(trials: Sequence[FrozenTrial], values: Array, sign: float) -> Lineage:
-    """Group n trials by the source of their weights, and compare each with scratch.
-
-    Where hardly any parameter fitted, a trial started from scratch whatever its start was called.
-
-    Args:
-        trials: The trials.
-        values: Their values.  # (n,)
-        sign: 1 where lower is better, -1 where higher is.
-    """
-    found = [source_of(trial) for trial in trials]
-    names = np.array([start_of(trial) for trial in trials], dtype=object)
-    scratch = values[names == SCRATCH]
-    start = float(np.median(scratch)) if len(scratch) else np.nan
-    gains = []
-    for name in dict.fromkeys(names.tolist()):
-        indices = np.flatnonzero(names == name)
-        median = float(np.median(values[indices]))
-        gains.append(SourceGain(name, indices, median, sign * (start - median)))
-    gains.sort(key=lambda gain: sign * gain.median)
-    return Lineage(tuple(f[1] if f else SCRATCH for f in found), tuple(gains))
 
 
 def plot_weights_lineage(

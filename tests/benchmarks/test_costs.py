@@ -37,7 +37,7 @@ def test_every_sampler_and_number_of_priors_is_timed(lines):
 def test_prior_studies_are_written_read_and_fitted(lines, tmp_path, monkeypatch):
     monkeypatch.setattr(fit_prior, "N_WRITTEN", 2)
     (line,) = lines(fit_prior, "--studies 3 --trials 3")[2:]
-    assert line[0] == "3" and len(line) == 14
+    assert line[0] == "3" and len(line) == 16
     fit_prior.write_studies(tmp_path / "studies.db", 5, 4)
     prior = Prior.from_storage(f"sqlite:///{tmp_path / 'studies.db'}")
     assert prior.names == tuple(f"bowl-{number}" for number in range(5))

@@ -240,6 +240,7 @@ def test_each_domain_tries_all_sources(capsys: pytest.CaptureFixture[str]) -> No
 def test_without_data_only_digits_run_and_a_run_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("matplotlib")
     out = tmp_path / "weights.csv"
     arguments = ["run", "--smoke", "--seeds", "1", "--sizes", "2", "--out", str(out)]
     main(arguments := [*arguments, "--domains", "digits", "text"])

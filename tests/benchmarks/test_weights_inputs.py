@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from benchmarks.weights import methods
 from benchmarks.weights.domains import images
 from optuna_meta.weights import ShortlistThenTrain
 from optuna_meta.weights import ShortTraining
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As the benchmark runs: two threads on busy cores took fifteen times as long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def test_each_kind_is_what_its_name_says() -> None:

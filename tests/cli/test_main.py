@@ -19,6 +19,10 @@ from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta.cli.main import main
 from optuna_meta.cli.main import parser
+from tests.toys import bowl
+from tests.toys import run
+from tests.visualization.studies import record
+from tests.visualization.studies import recorded_study
 
 
 def objective(trial: optuna.Trial) -> float:
@@ -122,6 +126,17 @@ def test_preview_spends_no_trial(
     assert len(study.trials) == 3
 
 
+def test_preview_names_no_study_where_none_has_a_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'cold.db'}"
+    for name, objective in (("old", bowl()), ("cold", bowl(0.9, sign=-1.0))):
+        run(objective, 14, study_name=name, storage=url)
+    named = ["--storage", url, "--study-name", "cold", "--prior-storage", url]
+    (found,) = answer(capsys, "preview", *named, "-n", "1")
+    assert found["source"] == "cold start" and found["leans_on"] == []
+
+
 def test_explain_tells_of_the_next_and_of_a_past_trial(
     url: str, prior_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,10 +147,25 @@ def test_explain_tells_of_the_next_and_of_a_past_trial(
     (past,) = answer(capsys, "explain", *named, "--trial", "2")
     trial = optuna.load_study(study_name="new", storage=url).trials[2]
     assert past["number"] == 2 and past["params"]["kind"] == trial.params["kind"]
-    shares = answer(capsys, "explain", *named, "--prior-storage", url)[0]["priors"]
-    assert {prior["study"] for prior in shares} <= {"one", "two"}
+    (coming,) = answer(capsys, "explain", *named, "--prior-storage", url)
+    assert {prior["study"] for prior in coming["priors"]} <= {"one", "two"}
+    assert set(coming["predicted"][0]) == {"mean", "low", "high"}
     assert main(["explain", *named, "--trial", "9", "-q"]) == 1
     assert "error: " in capsys.readouterr().err
+
+
+def test_what_was_dropped_when_has_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'told.db'}"
+    agreement = {"old": [0.5, 9]}
+    records = [record(shares={"old": 0.5}), record(0.05, agreement=agreement)]
+    recorded_study(records, storage=url)
+    named = ["explain", "--storage", url, "--study-name", "recorded", "--trial", "1"]
+    (prior,) = answer(capsys, *named)[0]["priors"]
+    dropped = {"number": 1, "trust": 0.05, "share": 0.5, "last_used": 0, "is_alone": True}
+    assert prior["dropped"] == dropped
+    assert main(named) == 0 and "0.50 of 9 trials" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 import re
 from typing import Any
@@ -21,6 +22,7 @@ from tests.toys import bowl_prior
 from tests.toys import meta_sampler
 from tests.toys import run
 from tests.visualization.studies import bowl_study
+from tests.visualization.test_weights_lineage import own_training
 
 
 def test_median_and_interval_count_what_was_not_reached() -> None:
@@ -37,10 +39,19 @@ def test_the_headline_lies_in_its_interval() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         saving = Saving(4, 0.5, rng.integers(1, 30, 7).astype(float), 30)
-        numbers = [int(n) for n in re.findall(r"-?\d+", saving.headline.replace("80%", ""))]
-        by, low, high = numbers if len(numbers) == 3 else (0, *numbers)
-        by = -by if "it has cost" in saving.headline else by
-        assert low <= by <= high and by == saving.median - 4
+        shown = saving.headline.replace("80%", "")
+        by, low, high = (int(n) for n in re.findall(r"-?\d+", shown))
+        assert low <= by <= high and abs(saving.median - 4) == by
+        assert ("it has cost" in shown) == (saving.median < 4) and "-0" not in shown
+
+
+def test_a_cost_has_its_own_sign_and_what_it_may_have_saved_the_other() -> None:
+    cost = Saving(22, 0.5, np.array([2.0, 7.0, 7.0, 24.0]), 60)
+    assert cost.headline == "It has saved no trial: it has cost 15 (80%: -2 to 20)."
+    never = Saving(22, 0.5, np.array([2.0, 7.0, np.inf]), 60)
+    assert "it has cost 15 (80%: less than -38 to 20)" in never.headline
+    even = Saving(4, 0.5, np.array([2.0, 4.0, 5.0]), 30)
+    assert even.headline == "It has saved 0 trials (80%: -2 to 1)."
 
 
 def test_an_estimate_is_the_same_each_time_and_leaves_the_study() -> None:
@@ -71,7 +82,9 @@ def from_weights(study: str = "old") -> dict[str, Any]:
     return {WEIGHTS_FROM_KEY: {"sources": sources, "share": 1.0}}
 
 
-def trials_of(better: Sequence[bool], gain: float = 1.0) -> list[FrozenTrial]:
+def trials_of(
+    better: Sequence[bool], gain: float = 1.0, started: Mapping[str, Any] = from_weights()
+) -> list[FrozenTrial]:
     """Trials of a bowl, of which those from trained weights come to ``gain`` less."""
     found = []
     for number, is_better in enumerate(better):
@@ -79,7 +92,7 @@ def trials_of(better: Sequence[bool], gain: float = 1.0) -> list[FrozenTrial]:
         (trial,) = study.trials
         assert trial.value is not None
         trial.value -= gain * is_better
-        trial.user_attrs |= from_weights() if is_better else {}
+        trial.user_attrs |= started if is_better else {}
         found.append(trial)
     return found
 
@@ -104,6 +117,13 @@ def test_trials_that_started_otherwise_do_not_count() -> None:
     assert "a cold start from the same weights needs" in found.details
     assert found.details.endswith("Of its 5 trials from scratch none came to that.")
     assert "What the weights saved is not in it: none of its trials started" in expected.details
+
+
+def test_a_short_training_from_scratch_is_a_start_of_its_own() -> None:
+    trials = trials_of([False, True] * 5, started=own_training())
+    found = estimate_saving(study_with(trials), n_replays=1, limit=3)
+    assert found is not None and found.start == "a short training from scratch"
+    assert found.trials <= 5 and found.n_others == 5
 
 
 def test_weights_that_do_not_help_are_named() -> None:

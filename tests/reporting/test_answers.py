@@ -33,8 +33,8 @@ def test_a_report_answers_what_helped_what_was_left_and_what_is_reversed(seed: i
     assert {prior.name for prior in summary.priors[:2]} == {"cousin", "twin"}
     assert [prior.name for prior in summary.priors if prior.is_reversed] == ["upside down"]
     text = study_text(summary, Markdown())
-    helpers = ", ".join(f"`{prior.name}`" for prior in summary.priors[:2])
-    assert f"Most help came from {helpers}" in text
+    first, second = (f"`{prior.name}`" for prior in summary.priors[:2])
+    assert f"Most help came from {first} and {second} alike" in text
     assert "In reverse order to this study: `upside down`." in text
     told = {
         event: trial.number

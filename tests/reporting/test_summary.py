@@ -35,7 +35,7 @@ def test_a_reversed_order_is_told_of_records_without_the_event() -> None:
     courses = {
         "shown": [-0.9, -0.6, -0.2],
         "too weak": [-0.5, -0.4, -0.3],
-        "refuted": [-0.9, 0.1, 0.2],
+        "refuted": [-0.9, 0.1, 0.8],
     }
     records = [
         TrialRecord(i, "", 0.5, {}, {name: (r[i], 12 + 6 * i) for name, r in courses.items()})

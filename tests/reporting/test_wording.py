@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import optuna
+import pytest
 
+from optuna_meta import explain_trial
 from optuna_meta.replay.saving import Saving
 from optuna_meta.reporting.summary import summarise
 from optuna_meta.reporting.text_style import Html
 from optuna_meta.reporting.text_style import Markdown
 from optuna_meta.reporting.wording import study_text
 from optuna_meta.reporting.wording import trial_text
+from optuna_meta.sampler.plan import PLAN_KEY
 from tests.visualization.studies import record
 from tests.visualization.studies import recorded_study
 from tests.visualization.studies import telling_study
@@ -38,6 +41,35 @@ def test_what_was_left_before_trials_told_is_no_help() -> None:
     ]
     text = study_text(summarise(recorded_study(told)), Markdown())
     assert "Most help came from `good`." in text and "dropped at trial 3" in text
+    for attrs in told[:2]:
+        attrs[PLAN_KEY]["agreement"] = {"early": [0.5, 9]}
+    later = study_text(summarise(recorded_study(told)), Markdown())
+    assert "Most help came from `good`, `early`." in later
+
+
+def test_studies_of_equal_shares_are_named_alike() -> None:
+    """Which of two that say much the same is first by rounding says nothing."""
+    shares = {"B": 0.3, "A": 0.299, "other": 0.1}
+    told = [record(shares=shares, leaned_on="B")] * 3
+    study = recorded_study(told)
+    text = study_text(summarise(study), Markdown())
+    assert "Most help came from `B` and `A` alike, `other`." in text
+    assert "| `B` | 0.30 | 0.30 | 3 of 3 |" in text and "| `A` | 0.30 | 0.30 | 3 of 3 |" in text
+    assert "They helped most alike: `B`, `A`." in trial_text(study.trials[0], Markdown())
+    explained = explain_trial(study, 0)
+    assert "helped most, alike: B, A" in str(explained) and "'B and A'" in repr(explained)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "helped"),
+    [((-0.01, 24), True), ((0.01, 24), True), ((-0.9, 6), True), ((-0.5, 24), False)],
+)
+def test_no_help_is_what_trials_speak_against_not_what_they_are_silent_of(
+    agreement: tuple[float, int], helped: bool
+) -> None:
+    told = record(shares={"a": 0.3}, leaned_on="a", agreement={"a": list(agreement)})
+    text = study_text(summarise(recorded_study([told])), Markdown())
+    assert ("Most help came from `a`." in text) == helped == ("| helped |" in text)
 
 
 def test_a_saving_is_told_with_its_interval_and_as_an_estimate() -> None:
@@ -50,7 +82,7 @@ def test_a_saving_is_told_with_its_interval_and_as_an_estimate() -> None:
         replace(summary, saving=never), Markdown()
     )
     worse = Saving(5, 0.5, np.array([2.0]), 20)
-    assert "It has saved no trial: it has cost 3 (80%: -3 to -3)." in study_text(
+    assert "It has saved no trial: it has cost 3 (80%: 3 to 3)." in study_text(
         replace(summary, saving=worse), Markdown()
     )
 
@@ -83,7 +115,7 @@ def test_a_study_alone_tells_when_each_study_was_left_and_how_much_say_it_had() 
 
 def test_weights_that_may_make_an_order_look_reversed_are_told_of() -> None:
     agreement = {"old": [-0.8, 12], "other": [0.2, 12]}
-    warm = recorded_study([record(agreement=agreement, warm=True)])
+    warm = recorded_study([record(agreement=agreement, warm=True), record()])
     text = study_text(summarise(warm), Markdown())
     assert "no prior study can be called reversed" in text
     assert "In reverse order to its trials from trained weights: `old`." in text
@@ -96,8 +128,31 @@ def test_weights_are_told_by_source() -> None:
     study = recorded_study([weights_from("digits"), {}], values=[0.25, 1.0])
     text = study_text(summarise(study), Markdown())
     assert "| `digits` | 1 | 0.25 | 0.75 |" in text and "| from scratch | 1 | 1 |  |" in text
+    assert "of these trials against that of the one trial from scratch, with other" in text
     trial = trial_text(study.trials[0], Markdown())
     assert trial == "Weights from `trial 3 of digits; 50% of the parameters`."
+
+
+@pytest.mark.parametrize(
+    ("value", "gained"), [(0.25, "better by 1.75"), (2.5, "worse by 0.5")], ids=["better", "worse"]
+)
+def test_a_gain_says_against_what(value: float, gained: str) -> None:
+    attrs = [record() | weights_from("digits"), record(), record()]
+    study = recorded_study(attrs, values=[value, 1.0, 3.0])
+    told = (
+        f"median of 1 trial with this start is {value:.4g}, {gained} than that of 2 trials from "
+        "scratch, 2; their hyperparameters differ, too"
+    )
+    assert f"\n  the {told}\n" in f"{explain_trial(study, 0)}\n"
+    text = study_text(summarise(study), Markdown())
+    assert "against that of the 2 trials from scratch" in text
+    assert "median" not in str(explain_trial(study, 1))
+
+
+def test_without_a_trial_from_scratch_a_gain_is_unknown() -> None:
+    study = recorded_study([record() | weights_from("digits")])
+    assert "No trial started from scratch: whether" in study_text(summarise(study), Markdown())
+    assert "no trial from scratch tells whether" in str(explain_trial(study, 0))
 
 
 def test_a_trial_tells_its_shares_its_prediction_and_what_had_happened() -> None:

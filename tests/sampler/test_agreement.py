@@ -69,12 +69,12 @@ def test_what_is_needed_no_longer_is_told_from_what_misleads(
     agreement: dict[str, tuple[float, int]], kind: str, told: str
 ) -> None:
     found = opinion(agreement)
-    assert found[0] == kind and told in found[1]
+    assert found.kind == kind and told in str(found)
 
 
 def test_the_best_of_many_is_more_often_good_by_chance() -> None:
     best = {"a": (0.6, 20), "b": (-0.72, 20)}
-    assert opinion(best)[0] == SAME and opinion(best, 200)[0] == UNCLEAR
+    assert opinion(best).kind == SAME and opinion(best, 200).kind == UNCLEAR
     assert is_reverse(best, "b", False) and not is_reverse(best, "b", False, 200)
 
 

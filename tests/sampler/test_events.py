@@ -79,8 +79,10 @@ def test_a_study_goes_on_alone_and_together_again() -> None:
     assert events_of(left, suggestion([0.0, 0.0], trust=0.01)) == []
     (clear,) = events_of(left, suggestion([0.0, 0.0], trust=0.01, n_trials=40))
     assert clear.startswith("alone: no longer needed: prior studies agree")
-    left.append(TrialRecord(2, "cold start", 0.01, events=(clear,)))
-    assert events_of(left, suggestion([0.0, 0.0], trust=0.01, n_trials=5)) == []
+    agreement = {"a": (0.5, 40)}
+    left.append(TrialRecord(2, "cold start", 0.01, agreement=agreement, events=(clear,)))
+    assert events_of(left, suggestion([0.0, 0.0], trust=0.01, n_trials=41)) == []
+    assert events_of(left, suggestion([0.0, 0.0], trust=0.01, n_trials=10)) == []
     (again,) = events_of(left, suggestion([0.5, 0.4]))
     assert again.startswith("together: ")
 

@@ -79,7 +79,8 @@ def test_the_text_is_a_table() -> None:
     assert f"{explained.trust:.2f}" in lines[1]
     assert lines[3].startswith("agreement: ")
     assert lines[4].startswith("predicted value: ")
-    table = lines[5:]
+    assert lines[5].startswith("helped most, alike: ")
+    table = lines[6:]
     assert table[0].split("  ")[0] == "prior study"
     assert [line[: len("bowl 0")] for line in table[1:]] == [p.study for p in explained.priors]
     assert len({len(line) for line in table}) == 1

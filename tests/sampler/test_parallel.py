@@ -25,7 +25,6 @@ import pytest
 
 from optuna_meta import FittedPrior
 from optuna_meta.sampler.plan import PLAN_KEY
-from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.suggest.suggester import Suggester
 from tests.toys import bowl
 from tests.toys import bowl_prior
@@ -234,23 +233,6 @@ def test_trials_about_to_be_planned_neither_get_the_best_nor_cost_plans() -> Non
             study.tell(other, state=TrialState.FAIL)
     assert len(plans) == 25
     assert study.best_value < 1e-3
-
-
-def test_samplers_of_one_seed_draw_differently_in_company() -> None:
-    """Else what one has drawn, another one could have drawn as well."""
-    study = run(bowl(), 2)
-
-    def drawn(number: int) -> float:
-        sampler = meta_sampler(bowl_prior())
-        target = sampler._known.target(study, study.trials, number, {}, {})
-        return float(
-            sampler._planner.generator(target, StudyState(), sampler._planner.rng).random()
-        )
-
-    assert drawn(2) == drawn(3)  # Alone, as in another process that goes on with the study.
-    study.ask()
-    study.ask()
-    assert drawn(2) != drawn(3)
 
 
 class _Waiting(optuna.storages.InMemoryStorage):

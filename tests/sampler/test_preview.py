@@ -39,6 +39,7 @@ def test_what_the_prior_studies_expect_is_told_where_they_have_a_say_alone() -> 
     study = run(bowl(0.9, sign=-1.0), 12, sampler=meta_sampler(bowl_prior()))
     (shown,) = study.sampler.preview(study, n=1)
     assert shown.source == "cold start" and shown.priors and shown.beats is None
+    assert shown.leaders == () and "leaned_on=None" in repr(shown)
 
 
 def test_the_share_is_that_of_the_trials_of_a_prior_study() -> None:

@@ -45,3 +45,23 @@ def test_a_record_of_an_earlier_version_tells_what_it_has() -> None:
 @pytest.mark.parametrize("written", [None, "text", {"params": {"x": 1.0}}])
 def test_trials_without_a_reason_have_no_record(written: Any) -> None:
     assert read_record(trial_with(written)) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "leaders"),
+    [
+        ({}, ()),
+        ({"leaned_on": "a"}, ("a",)),
+        (
+            {"leaned_on": "a", "shares": {"a": 0.3, "b": 0.299, "c": -0.28, "d": 0.2}},
+            ("a", "b", "c"),
+        ),
+        ({"leaned_on": "a", "shares": {"a": 0.3, "b": 0.2}}, ("a",)),
+        ({"leaned_on": "a", "shares": {"a": 0.2, "its twin": 0.2, "b": 0.3}}, ("a", "its twin")),
+    ],
+)
+def test_leaders_are_all_of_nearly_equal_shares(
+    more: dict[str, Any], leaders: tuple[str, ...]
+) -> None:
+    record = read_record(trial_with({"source": "prior studies", "trust": 0.8, **more}))
+    assert record is not None and record.leaders == leaders

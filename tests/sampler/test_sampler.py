@@ -42,6 +42,35 @@ def test_same_seed_same_suggestions() -> None:
     assert params_of(a) == params_of(b)
 
 
+@pytest.mark.parametrize("parts", [[1] * 8, [5, 3]])
+@pytest.mark.parametrize("objective", [bowl, svm])
+def test_a_resumed_study_goes_on_as_if_it_had_not_been_interrupted(
+    parts: list[int], objective: Any, tmp_path: Path
+) -> None:
+    fitted = bowl_prior() if objective is bowl else svm_prior()
+    whole = run(objective(), sum(parts), sampler=meta_sampler(fitted))
+    for n_trials in parts:
+        study = optuna.create_study(
+            storage=f"sqlite:///{tmp_path}/resumed.db",
+            study_name="resumed",
+            load_if_exists=True,
+            sampler=meta_sampler(fitted),
+        )
+        study.optimize(objective(), n_trials)
+    assert params_of(study) == params_of(whole)
+
+
+def test_what_no_prior_study_knows_is_drawn_anew_after_a_resume() -> None:
+    study = optuna.create_study()
+    drawn = set()
+    for _ in range(3):
+        study.sampler = meta_sampler(bowl_prior(), seed=0)
+        trial = study.ask()
+        drawn.add(trial.suggest_float("unheard of", 0.0, 1.0))
+        study.tell(trial, state=TrialState.FAIL)
+    assert len(drawn) == 3
+
+
 def test_other_seed_other_suggestions() -> None:
     a, b = (run(bowl(), 5, sampler=meta_sampler(bowl_prior(), seed=s)) for s in (4, 5))
     assert params_of(a) != params_of(b)
@@ -83,7 +112,8 @@ def test_reseed_rng_changes_suggestions() -> None:
         for s in (study.sampler, copied)
     )
     assert ours != theirs
-    assert study.sampler._planner.rng.random() != copied._planner.rng.random()
+    drawn, known = (s._known.draws.of_trial(number).random() for s in (study.sampler, copied))
+    assert drawn != known
 
 
 @pytest.mark.parametrize("n_before", [0, 3])

@@ -1,7 +1,7 @@
 """What a user takes "this prior helped" to mean, measured over replays of several problems.
 
 Two prior studies are like the target, three mislead: a reversed one, noise, another problem.
-``python -m tests.sampler.what_helped`` prints the figures.
+``python -m tests.sampler.what_helped 6`` prints the figures of six seeds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import copy
 from functools import cache
 import math
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -173,18 +174,19 @@ def losses(replay: Replay) -> dict[frozenset[str], float]:
     before, state = study.get_trials(deepcopy=False), sampler._known.state(study)
     target = sampler._known.target(study, before, len(before), state.common_space(before), {})
     request = target.encode(prior, state)
-    asked = Suggester(prior)
+    draws = sampler._known.draws
+    asked = Suggester(prior, seed=draws.pool_seed)
     model = asked.model(request.outcomes[0])
     posterior = model.condition(request.space, request.rows, request.values[:, 0], request.pending)
-    Z = asked._pool(request, np.random.default_rng(seed)).inputs(model, posterior).Z
+    Z = asked._pool(request).inputs(model, posterior).Z
     alike = shares.likeness(Z[account._spread(len(Z))])
     firsts = shares.groups(alike, posterior.full.task_weights)
     found = {}
     for first in set(firsts.tolist()):
         group = frozenset(np.array(prior.study_names)[firsts == first].tolist())
-        other = Suggester(prior.without(group))
+        other = Suggester(prior.without(group), seed=draws.pool_seed)
         rows = np.array(
-            [s.suggest(request, np.random.default_rng(seed)).row for s in (asked, other)]
+            [s.suggest(request, draws.of_trial(len(before))).row for s in (asked, other)]
         )
         mean = posterior.full.predict(posterior.inputs(rows)).moments()[0]
         found[group] = float(mean[1] - mean[0])
@@ -256,6 +258,7 @@ def _rate(found: Sequence[bool]) -> str:
 
 
 if __name__ == "__main__":
+    CASES[:] = [(name, seed) for name in PROBLEMS for seed in range(int(sys.argv[1]))]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     later = [replay for replay in replays() if replay.n >= 3]
     print("replays with a trust above 0.2:", len(replays()))

@@ -301,11 +301,15 @@ def test_impossible_tasks_are_refused(rows: Any, values: Any, message: str) -> N
         Task("t", rows, values)
 
 
-def test_a_part_keeps_the_space() -> None:
-    wide = study_of([({"x": (v, FloatDistribution(0, 9))}, v) for v in (1.0, 2.0)], "wide")
-    prior = Prior.from_studies([line("a"), wide, line("b")])
-    part = prior.without(["wide", "never there"])
-    assert part.names == ("a", "b") and part.space == prior.space and prior.names[1] == "wide"
+def test_a_part_keeps_ranges_and_loses_parameters_that_nobody_has_then() -> None:
+    pair = {"x": FloatDistribution(0, 9), "alone": FloatDistribution(0, 1)}
+    trials = [({n: (v / 9, d) for n, d in pair.items()}, v) for v in (1.0, 2.0)]
+    prior = Prior.from_studies([line("a"), study_of(trials, "wide"), line("b")])
+    part, expected = prior.without(["wide", "never there"]), Prior.from_studies([line("a")])
+    assert part.names == ("a", "b") and part.space.names == expected.space.names == ("x",)
+    assert part.space.dimensions == prior.space.dimensions[1:]
+    np.testing.assert_array_equal(part.tasks[0].rows, prior.tasks[0].rows[:, 1:])
+    assert prior.without(["never there"]) is prior and not len(prior.without(prior.names))
 
 
 def rich_prior() -> Prior:

@@ -8,6 +8,7 @@ from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
+from optuna_meta.surrogate import active as active_module
 from optuna_meta.surrogate.active import active_tasks
 from optuna_meta.surrogate.active import Expectations
 from optuna_meta.surrogate.active import MOST_ACTIVE
@@ -143,6 +144,19 @@ def test_only_the_active_studies_are_asked_while_trials_cannot_tell(
     asked.of_active(SQUARE, rows, np.arange(6.0))
     asked.of_active(SQUARE, rows, np.arange(6.0))
     assert questions[4:] == [(len(MANY.fitted), 5), (len(MANY.fitted), 1)]
+
+
+def test_of_many_trials_those_that_are_asked_about_now_stay_known(
+    questions: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(active_module, "_MOST_KNOWN", 6 * len(MANY.fitted))
+    monkeypatch.setattr(active_module, "_KNOWN_TRIALS", (1, 100))
+    rows, y, asked = np.random.default_rng(12).random((9, 2)), np.arange(9.0), MANY.copy()
+    for n in range(3, 10):
+        asked.of_active(SQUARE, rows[n - 3 : n], y[n - 3 : n])
+    assert [n for _, n in questions] == [3] + 6 * [1]
+    asked.of_active(SQUARE, rows[:3], y[:3])  # The first have been forgotten.
+    assert questions[7:] == [(len(MANY.fitted), 3)]
 
 
 def test_what_a_copy_is_told_stays_with_it(questions: list[tuple[int, int]]) -> None:

@@ -8,15 +8,21 @@ import numpy as np
 import optuna
 import pytest
 
+from optuna_meta.sampler.weights_gain import lineage
 from optuna_meta.sampler.weights_source import WEIGHTS_FROM_KEY
 from optuna_meta.visualization import plot_weights_lineage
-from optuna_meta.visualization.weights_lineage import lineage
 from tests.visualization.studies import recorded_study
 
 
 def weights_from(*studies: str, share: float = 0.5) -> dict[str, Any]:
     sources = [{"study": name, "trial": 3, "sha256": "0", "weight": 1.0} for name in studies]
     return {WEIGHTS_FROM_KEY: {"sources": sources, "share": share}}
+
+
+def own_training(share: float = 1.0) -> dict[str, Any]:
+    """What a trial records whose model started from scratch's own short training."""
+    report = {"sources": [], "n_sources": 0, "share": share, "made_by": "short training"}
+    return {WEIGHTS_FROM_KEY: report}
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -41,3 +47,6 @@ def test_the_figure_names_sources_and_gains() -> None:
     names = [trace.name for trace in plot_weights_lineage(study).data]
     assert names == ["digits (median 0.25, gained 0.75)", "from scratch (median 1)"]
     assert not plot_weights_lineage(optuna.create_study()).data
+    own = recorded_study([own_training(), {}], values=[0.25, 1.0])
+    drawn = plot_weights_lineage(own).data
+    assert drawn[0].name == "a short training from scratch (median 0.25, gained 0.75)"

@@ -10,7 +10,7 @@ from optuna_meta.weights.checkpoint.metadata import Metadata
 from optuna_meta.weights.state_dict import Source
 
 
-__all__ = ["maker_of", "mixed_metadata", "Origin", "origins_of"]
+__all__ = ["maker_of", "mixed_metadata", "Origin", "origins_of", "steps_of"]
 
 _KEY = "origins"
 
@@ -39,6 +39,11 @@ def maker_of(source: Source) -> str:
     if not isinstance(source, Checkpoint) or source.metadata.study:
         return ""
     return str(source.metadata.extra.get("made_by", ""))
+
+
+def steps_of(source: Source) -> int | None:
+    """Return how many steps of training made weights that no single trial saved, where known."""
+    return source.metadata.step if isinstance(source, Checkpoint) and maker_of(source) else None
 
 
 def mixed_metadata(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-import tempfile
+from tempfile import TemporaryDirectory
 from typing import Any
 import warnings
 
@@ -72,7 +72,7 @@ class LightningCallback(Callback):
         trainable_only: bool = False,
     ) -> None:
         self._tracked = TrackedTrial(trial, store, monitor, start, start_by, tags, trainable_only)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: TemporaryDirectory[str] | None = None
         self._resumed: dict[str, Any] = {}
         self._caught: dict[str, Any] | None = None
 
@@ -86,7 +86,7 @@ class LightningCallback(Callback):
         parts: dict[str, Any] = {_PART: None, "random": None, "metrics": None}
         if self._tracked.resume(module, parts) is None:
             return None
-        self._folder, self._resumed = tempfile.TemporaryDirectory(), parts
+        self._folder, self._resumed = self._tracked.folder(), parts
         path = Path(self._folder.name) / "resume.ckpt"
         torch.save({**parts[_PART], "state_dict": module.state_dict()}, path)
         return str(path)
@@ -128,7 +128,7 @@ class LightningCallback(Callback):
 
     def _state_of(self, trainer: Trainer) -> dict[str, Any]:
         """Return what the trainer goes on with; the hook that sees it comes with a file."""
-        with tempfile.TemporaryDirectory() as folder:
+        with self._tracked.folder() as folder:
             trainer.save_checkpoint(str(Path(folder) / "caught.ckpt"))
         state, self._caught = dict(self._caught or {}), None
         state["callbacks"] = {n: s for n, s in state["callbacks"].items() if _is_plain(n, s)}

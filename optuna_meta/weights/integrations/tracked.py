@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
@@ -14,9 +15,11 @@ from torch import nn
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.selection.candidate import Candidate
 from optuna_meta.weights.store.record import CheckpointRecord
+from optuna_meta.weights.store.staging import staging_folder
 from optuna_meta.weights.store.store import CheckpointStore
 from optuna_meta.weights.warm_start.report import InitReport
 from optuna_meta.weights.warm_start.report import record_lineage
+from optuna_meta.weights.warm_start.report import WEIGHTS_FROM_KEY
 
 
 __all__ = ["Initialize", "Start", "TrackedTrial"]
@@ -57,8 +60,20 @@ class TrackedTrial:
             record_lineage(self.trial, report)
 
     def resume(self, model: nn.Module, parts: dict[str, Any]) -> CheckpointRecord | None:
-        """Put model and parts where the trial that this one continues had stopped, if any had."""
-        return self.store.resume(self.trial, model, state=parts)
+        """Put model and parts where the trial that this one continues had stopped, if any had.
+
+        Where that one's weights came from, this one's do: an enqueued trial has no attributes yet.
+        """
+        record = self.store.resume(self.trial, model, state=parts)
+        if record is not None and WEIGHTS_FROM_KEY not in self.trial.user_attrs:
+            earlier = self.trial.study.get_trials(deepcopy=False)[record.trial]
+            if WEIGHTS_FROM_KEY in earlier.user_attrs:
+                self.trial.set_user_attr(WEIGHTS_FROM_KEY, earlier.user_attrs[WEIGHTS_FROM_KEY])
+        return record
+
+    def folder(self) -> TemporaryDirectory[str]:
+        """Make a folder for what the trainer reads; a killed one's goes with ``store.prune``."""
+        return staging_folder(self.store.staging)
 
     def keep(
         self,

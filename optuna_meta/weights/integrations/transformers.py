@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-import tempfile
+from tempfile import TemporaryDirectory
 from typing import Any
+import weakref
 
 import optuna
 import torch
@@ -16,6 +18,7 @@ from transformers import TrainerCallback
 from transformers import TrainerControl
 from transformers import TrainerState
 from transformers import TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 from optuna_meta.weights.integrations.tracked import Initialize
 from optuna_meta.weights.integrations.tracked import Start
@@ -71,8 +74,9 @@ class TransformersCallback(TrainerCallback):
         trainable_only: bool = False,
     ) -> None:
         self._tracked = TrackedTrial(trial, store, monitor, start, start_by, tags, trainable_only)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: TemporaryDirectory[str] | None = None
         self._trains = False
+        self._trainer: weakref.ref[Trainer] | None = None
 
     def resume(self, trainer: Trainer) -> str | None:
         """Put the trainer's model where the trial that this one continues had stopped.
@@ -81,13 +85,18 @@ class TransformersCallback(TrainerCallback):
             A folder for ``trainer.train(resume_from_checkpoint=...)``, which is removed once it
             has been read; ``None`` where there is nothing to go on from.
         """
+        # Behind the others, whose states it saves as an evaluation has left them.
+        trainer.remove_callback(self)
+        trainer.add_callback(self)
+        self._trainer = weakref.ref(trainer)  # Which has this callback: models are freed at once.
         parts: dict[str, Any] = {_PART: None}
         if self._tracked.resume(trainer.model, parts) is None:
             return None
-        self._folder = tempfile.TemporaryDirectory(prefix="resume-")
+        self._folder = self._tracked.folder()
         folder = Path(self._folder.name)
         trainer.save_model(str(folder))  # In the format that it reads.
         _write(folder, parts[_PART])
+        _put_back(_exportable(trainer), parts[_PART]["state"]["stateful_callbacks"])
         return str(folder)
 
     def on_train_begin(
@@ -111,7 +120,8 @@ class TransformersCallback(TrainerCallback):
         # Of several evaluation sets, each is told of alone, by names that begin with its own.
         prefix = next((n.removesuffix("runtime") for n in metrics if n.endswith("_runtime")), "")
         if self._trains and monitor is not None and monitor.startswith(prefix):
-            self._keep(state, metrics, kwargs)
+            best = _best_metric(args, state, metrics)
+            self._keep(replace(state, best_metric=best), metrics, kwargs)
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -133,8 +143,10 @@ class TransformersCallback(TrainerCallback):
     ) -> None:
         if not state.is_world_process_zero:
             return
+        trainer = self._trainer and self._trainer()
+        others = _exportable(trainer) if trainer is not None else []
         parts = {
-            "state": asdict(state),
+            "state": asdict(replace(state, stateful_callbacks=others)),
             "optimizer": kwargs["optimizer"].state_dict(),
             "scheduler": kwargs["lr_scheduler"].state_dict(),
             "random": RandomState().state_dict(),
@@ -147,6 +159,31 @@ class TransformersCallback(TrainerCallback):
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+
+def _exportable(trainer: Trainer) -> list[Any]:
+    """Return the callbacks that tell their state, such as early stopping."""
+    return [c for c in trainer.callback_handler.callbacks if isinstance(c, ExportableState)]
+
+
+def _put_back(callbacks: Sequence[Any], states: Mapping[str, Any]) -> None:
+    """Give callbacks the states, by class, that were saved; the trainer does so only if asked."""
+    left = {n: list(each) if isinstance(each, list) else [each] for n, each in states.items()}
+    for callback in callbacks:
+        for state in left.get(type(callback).__name__, [])[:1]:
+            left[type(callback).__name__].pop(0)
+            for name, value in state["attributes"].items():
+                setattr(callback, name, value)
+
+
+def _best_metric(args: TrainingArguments, state: TrainerState, metrics: Mapping[str, Any]) -> Any:
+    """Return the best value of early stopping's metric, which the trainer updates afterwards."""
+    name, best = args.metric_for_best_model, state.best_metric
+    value = metrics.get(f"eval_{(name or '').removeprefix('eval_')}")
+    if name is not None and value is not None and value == value:
+        better = max if args.greater_is_better else min
+        best = float(value) if best is None else float(better(value, best))
+    return best
 
 
 def _write(folder: Path, parts: Mapping[str, Any]) -> None:

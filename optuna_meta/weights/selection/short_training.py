@@ -15,6 +15,7 @@ from torch import nn
 from torch import Tensor
 
 from optuna_meta._typing import Array
+from optuna_meta.sampler.weights_source import SHORT_TRAINING
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import mixed_metadata
 from optuna_meta.weights.checkpoint.lineage import origins_of
@@ -27,7 +28,7 @@ from optuna_meta.weights.torch_tools import seed_all
 
 __all__ = ["Attempt", "compare", "MADE_BY", "ShortTraining", "Verdict"]
 
-MADE_BY = "short training"  # as the metadata of what it ends with say
+MADE_BY = SHORT_TRAINING  # as the metadata of what it ends with say
 
 # Shares of the steps at which a training is judged; close at first, where most is learned.
 _CHECKS = (0.0, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
@@ -186,7 +187,8 @@ class Attempt:
             if unhealthy(target.judged(model, target.every()).outputs):
                 return np.full_like(course, np.inf)
         if best is not None:
-            self._ends[rate] = replace(best, metadata=self._about())
+            about = replace(self._about(), step=best.metadata.step)
+            self._ends[rate] = replace(best, metadata=about)
         return np.where(np.isfinite(course), course, np.inf)
 
     def _about(self) -> Metadata:
@@ -217,7 +219,7 @@ class Attempt:
             if step in checks:
                 course.append(target.judged(model, fold)[:2])
                 if is_kept and (best is None or course[-1] <= min(course)):
-                    best = Checkpoint.from_model(model)
+                    best = Checkpoint.from_model(model, step=step)
             if step < training.steps:
                 drawn = _shuffled(len(rows), generator)[: training.batch_size]
                 loss = target.training_loss(model, rows[drawn])

@@ -1,4 +1,4 @@
-"""Where a file lies before it is uploaded: a folder of its own, which no killed process keeps."""
+"""Where files lie for a while: in a folder of their own, which no killed process keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from optuna_meta.weights.store.processes import is_over
 from optuna_meta.weights.store.processes import this_process
 
 
-__all__ = ["clear_staging", "staged"]
+__all__ = ["clear_staging", "staged", "staging_folder"]
 
 _PREFIX = "optuna_meta-"
 
@@ -20,9 +20,13 @@ _PREFIX = "optuna_meta-"
 @contextmanager
 def staged(staging: str | Path | None) -> Iterator[Path]:
     """Make a folder below another one, the system's temporary one by default, for a while."""
-    prefix = f"{_PREFIX}{this_process()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=staging) as folder:
+    with staging_folder(staging) as folder:
         yield Path(folder)
+
+
+def staging_folder(staging: str | Path | None) -> tempfile.TemporaryDirectory[str]:
+    """Make such a folder, which stays until its ``cleanup``."""
+    return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{this_process()}-", dir=staging)
 
 
 def clear_staging(staging: str | Path | None) -> None:

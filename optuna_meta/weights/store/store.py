@@ -61,8 +61,8 @@ class CheckpointStore:
             be resumed, and that of a failed one until it is retried. :meth:`save` drops what its
             own trial has beyond them at once; files of finished trials go with :meth:`prune`, by
             ``callbacks=[store.prune]``, or once a minute.
-        staging: Folder where a file lies before it is uploaded; the system's temporary one by
-            default.
+        staging: Folder where a file lies before it is uploaded, and what a trainer goes on with
+            until it has read it; the system's temporary one by default.
 
     Raises:
         ValueError: ``save_top_k`` is less than one.
@@ -102,6 +102,11 @@ class CheckpointStore:
         self._save_top_k = save_top_k
         self._artifacts = CheckpointArtifacts(artifact_store, staging)
         self._next_collection = time.monotonic() + _LEAST_PAUSE
+
+    @property
+    def staging(self) -> str | Path | None:
+        """The folder where files lie for a while; ``None`` is the system's temporary one."""
+        return self._artifacts.staging
 
     def save(
         self,

@@ -24,6 +24,7 @@ from torch.nn.parameter import is_lazy
 from optuna_meta.weights.checkpoint.checkpoint import Checkpoint
 from optuna_meta.weights.checkpoint.lineage import maker_of
 from optuna_meta.weights.checkpoint.lineage import origins_of
+from optuna_meta.weights.checkpoint.lineage import steps_of
 from optuna_meta.weights.checkpoint.trainable import is_trainable_only
 from optuna_meta.weights.checkpoint.trainable import under_own_names
 from optuna_meta.weights.state_dict import HasState
@@ -240,6 +241,7 @@ def _report(model: nn.Module, checkpoint: Source, plan: _Plan) -> InitReport:
         n_loaded=sum(copy.values.numel() for copy in copies if id(copy.own) in parameters),
         origins=origins_of(checkpoint),
         made_by=maker_of(checkpoint),
+        steps=steps_of(checkpoint),
         **others,
     )
 

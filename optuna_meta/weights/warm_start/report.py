@@ -47,6 +47,7 @@ class InitReport:
         n_loaded: How many were copied.
         origins: The checkpoints; empty where unknown.
         made_by: How weights that no single trial saved were made; empty for others.
+        steps: In how many steps of training these were; ``None`` where unknown.
     """
 
     loaded: tuple[str, ...]
@@ -61,6 +62,7 @@ class InitReport:
     n_loaded: int
     origins: tuple[Origin, ...] = ()
     made_by: str = ""
+    steps: int | None = None
 
     @property
     def share(self) -> float:
@@ -83,6 +85,8 @@ class InitReport:
         }
         if self.made_by:
             summary["made_by"] = self.made_by
+        if self.steps is not None:
+            summary["steps"] = self.steps
         for kind in ("overlapped", "missing", "unexpected", "mismatched", "left_out"):
             of_kind = getattr(self, kind)
             summary[kind] = len(of_kind)

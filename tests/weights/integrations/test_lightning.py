@@ -72,12 +72,12 @@ def loaders() -> tuple[Any, Any]:
     return DataLoader(data, 8, shuffle=True), DataLoader(data, 24)
 
 
-def fit(module: Any, callback: Any, epochs: int = 4) -> Any:
+def fit(module: Any, callback: Any, *others: Any, epochs: int = 4) -> Any:
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_epochs=epochs,
         logger=False,
-        callbacks=[callback],
+        callbacks=[callback, *others],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -107,13 +107,34 @@ def test_a_resumed_training_equals_the_uninterrupted_one(tmp_path: Path, plateau
     assert [record.step for record in store.records(study)].count(12) == 1
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_early_stopping_goes_on_to_count(tmp_path: Path, epochs: int) -> None:
+    """Of a loss that is to rise and falls, each is a miss but the first."""
+    store, ends = store_in(tmp_path), []
+
+    def objective(trial: optuna.Trial, stop: int | None) -> nn.Module:
+        torch.manual_seed(0)
+        module = Module(trial.params["rate"], stop)
+        torch.manual_seed(trial.number if stop is None else 0)
+        patience = lightning.pytorch.callbacks.EarlyStopping(
+            "val_loss", mode="max", check_on_train_epoch_end=False
+        )  # Elsewhere Lightning calls it behind all others, when the epoch has been saved.
+        trainer = fit(module, LightningCallback(trial, store), patience, epochs=8)
+        ends.append((trainer.global_step, patience.wait_count))
+        return module
+
+    whole, resumed, _ = continued(objective, stop_after=epochs)
+    assert ends == [(12, 3), (12, 3)]
+    assert_equal(whole, resumed)
+
+
 def test_it_starts_from_a_checkpoint_and_tells(tmp_path: Path) -> None:
     store, prior = store_in(tmp_path), optuna.create_study(study_name="prior")
     prior.optimize(lambda trial: store.save(trial, Module(), value=0.1).value or 0.0, 1)
     source, study = store.load(store.records(prior)[0]), optuna.create_study()
     module = Module(rate=0.0)
     start_by = partial(initialize, head=["head"])
-    fit(module, LightningCallback(study.ask(), store, start=source, start_by=start_by), 1)
+    fit(module, LightningCallback(study.ask(), store, start=source, start_by=start_by), epochs=1)
     assert torch.equal(module.state_dict()["net.0.weight"], source.state["net.0.weight"])
     assert not torch.equal(module.state_dict()["head.weight"], source.state["head.weight"])
     assert study.trials[0].user_attrs["optuna_meta:weights_from"]["left_out"] == 2

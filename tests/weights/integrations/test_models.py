@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
+from torch.utils.data import default_collate
 
 
 pytest.importorskip("transformers")
+from transformers import BatchEncoding  # noqa: E402
 
 from optuna_meta.weights import adapt  # noqa: E402
 from optuna_meta.weights import average  # noqa: E402
@@ -80,7 +83,12 @@ def test_it_is_saved_loaded_and_ranked(trained: tuple[str, nn.Module], tmp_path:
     for measure in (by_logme, by_leep) if kind in ("bert", "vit") else ():
         assert rank_checkpoints(candidates, task, strategy=measure).best is candidates[1]
     examples = [{n: part[i] for n, part in batch.items()} for i in range(len(batch["labels"]))]
-    loader = DataLoader(examples, batch_size=8, shuffle=True)  # type: ignore[arg-type]
+    loader: DataLoader[Any] = DataLoader(
+        examples,  # type: ignore[arg-type]
+        batch_size=8,
+        shuffle=True,
+        collate_fn=lambda some: BatchEncoding(default_collate(some)),
+    )
     again = rank_checkpoints(candidates, NewTask(MODELS[kind], loader), strategy=QUICK)
     assert str(again) == str(ranking)
 
@@ -106,6 +114,32 @@ def test_several_are_one(trained: tuple[str, nn.Module]) -> None:
     predictions, labels = predict_all(models, [batch])
     assert predictions.shape[1] == len(labels) == len(batch["labels"])
     assert sum(greedy_weights(predictions, labels)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("form", [dict, BatchEncoding])
+def test_a_loader_of_batches_by_name_is_as_good_as_one_batch(
+    trained: tuple[str, nn.Module], form: Callable[[Any], Any]
+) -> None:
+    kind, model = trained
+    torch.manual_seed(1)
+    models, batch = [model, MODELS[kind]().eval()], batch_for(kind, seed=9)
+    examples = [{n: part[i] for n, part in batch.items()} for i in range(len(batch["labels"]))]
+    loader: DataLoader[Any] = DataLoader(
+        examples,  # type: ignore[arg-type]
+        batch_size=8,
+        collate_fn=lambda some: form(default_collate(some)),
+    )
+    assert isinstance(next(iter(loader)), form)  # type: ignore[arg-type]
+    predictions, labels = predict_all(models, loader)
+    expected, all_labels = predict_all(models, [batch])
+    torch.testing.assert_close(predictions, expected)
+    assert torch.equal(labels, all_labels)
+    mixed = torch.cat([Ensemble(models)(**each).logits.exp() for each in loader])
+    torch.testing.assert_close(mixed, expected.mean(0))
+    weigh = partial(learn_weights, model, [m.state_dict() for m in models], steps=2)
+    weights = weigh(loader, allow_independent=True)
+    assert weights == pytest.approx(weigh([batch], allow_independent=True), abs=1e-4)
+    assert weights[0] != weights[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -44,10 +44,12 @@ class StopAfter(callbacks.Callback):  # type: ignore[misc]
             raise Stopped
 
 
-def fit(callback: Any, *others: Any, rate: float = 1e-2, epochs: int = 4) -> Any:
+def fit(
+    callback: Any, *others: Any, rate: float = 1e-2, epochs: int = 4, module: Any = Net
+) -> Any:
     x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     net = skorch.NeuralNetClassifier(
-        Net,
+        module,
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.AdamW,
         lr=rate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,12 @@ class StopAfter(transformers.TrainerCallback):  # type: ignore[misc]
 
 
 def trainer_for(
-    folder: Path, callback: Any, *others: Any, rate: float = 1e-2, **options: Any
+    folder: Path,
+    callback: Any,
+    *others: Any,
+    rate: float = 1e-2,
+    build: Callable[[], nn.Module] = bert,
+    **options: Any,
 ) -> Any:
     options = {"eval_strategy": "epoch", "num_train_epochs": 4, **options}
     arguments = transformers.TrainingArguments(
@@ -60,7 +66,7 @@ def trainer_for(
     )
     transformers.set_seed(0)
     return transformers.Trainer(
-        bert(),
+        build(),
         arguments,
         train_dataset=examples(),
         eval_dataset=examples(1),
@@ -90,6 +96,27 @@ def test_a_resumed_training_equals_the_uninterrupted_one(tmp_path: Path) -> None
     assert sorted(study.trials[0].intermediate_values) == [3, 6]
     assert sorted(study.trials[1].intermediate_values) == [9, 12]
     assert not [*tmp_path.glob("**/optimizer.pt")]
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_early_stopping_goes_on_to_count(tmp_path: Path, epochs: int) -> None:
+    """Of a loss that is to rise and falls, each is a miss but the first."""
+    store, steps = store_in(tmp_path / "store"), []
+
+    def objective(trial: optuna.Trial, stop: int | None) -> nn.Module:
+        patience = transformers.EarlyStoppingCallback(3)
+        wanted = {"metric_for_best_model": "eval_loss", "greater_is_better": True}
+        callback, stopper = TransformersCallback(trial, store), StopAfter(stop)
+        options = {**wanted, "num_train_epochs": 8, "rate": trial.params["rate"]}
+        trainer = trainer_for(tmp_path, callback, stopper, patience, **options)
+        trainer.train(resume_from_checkpoint=callback.resume(trainer))
+        steps.append((trainer.state.global_step, patience.early_stopping_patience_counter))
+        model: nn.Module = trainer.model
+        return model
+
+    whole, resumed, _ = continued(objective, stop_after=epochs)
+    assert steps == [(12, 3), (12, 3)]
+    assert_equal(whole, resumed)
 
 
 def test_it_starts_from_a_checkpoint_and_tells(tmp_path: Path) -> None:

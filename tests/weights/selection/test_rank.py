@@ -234,6 +234,7 @@ def test_the_best_start_goes_on_where_its_short_training_ended(
     model, expected = build(), own.trained
     report = initialize(model, ranking.trained)
     assert expected is not None and report.share == 1.0 and report.made_by == "short training"
+    assert report.steps == report.summary()["steps"] and 0 < report.steps <= training.steps
     assert [origin.study for origin in report.origins] == ([] if chosen is None else kinds)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, expected.state[name])
