@@ -247,15 +247,20 @@ class _Recorded:
         outputs = main_output(self._last)
         if outputs.ndim < 3:
             return outputs
-        rows = outputs.flatten(1)
-        return rows[:, :: -(-rows.shape[1] // _COLUMNS)]
+        return _some_columns(outputs.flatten(1))
+
+
+def _some_columns(rows: Tensor) -> Tensor:
+    """Return rows (n, d) of at most so many columns, from all over them."""
+    return rows[:, :: max(1, -(-rows.shape[1] // _COLUMNS))]
 
 
 def unhealthy(outputs: Tensor) -> str:
     """Return why outputs (n, ...) are those of a dead or diverged model; empty if they are not."""
-    rows = outputs.detach().double().reshape(len(outputs), -1)
+    rows = outputs.detach().reshape(len(outputs), -1)
     if not all_finite(rows):
         return "its outputs are not finite"
+    rows = _some_columns(rows).double()
     if float(rows.std(dim=0).max()) <= _LEAST_SPREAD * float(rows.abs().mean()):
         return "its outputs are the same for all inputs"
     return ""
