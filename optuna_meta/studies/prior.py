@@ -28,6 +28,7 @@ from optuna_meta.studies.prior_file import read_prior
 from optuna_meta.studies.prior_file import write_prior
 from optuna_meta.studies.sources.csv_files import read_csv
 from optuna_meta.studies.sources.dataframe import read_frame
+from optuna_meta.studies.sources.found import check_options
 from optuna_meta.studies.sources.found import direction_of
 from optuna_meta.studies.sources.found import logged_only
 from optuna_meta.studies.sources.found import raw_studies
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Prior"]
+__all__ = ["name_set", "Prior"]
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,7 @@ class Prior:
         Raises:
             ValueError: A column is missing, or holds what would be misread.
         """
+        check_options(options)
         found = read_frame(frame, study, value, direction, options)
         return cls(*encoded(*raw_studies(found, options)))
 
@@ -188,6 +190,7 @@ class Prior:
         **options: Unpack[ReadOptions],
     ) -> Prior:
         """Read CSV files as :meth:`from_dataframe` does; without ``study`` each is a study."""
+        check_options(options)
         found = read_csv(paths, study, value, direction, options)
         return cls(*encoded(*raw_studies(found, options)))
 
@@ -203,6 +206,7 @@ class Prior:
             metric: The scorer's name, of a search with several.
             **options: As in :meth:`from_dataframe`.
         """
+        check_options(options)
         return cls(*encoded(*raw_studies(read_searches(searches, metric), options)))
 
     @classmethod
@@ -231,6 +235,7 @@ class Prior:
             ConnectionError: The server or its store cannot be read.
             ValueError: No run has the metric, or there is no such experiment.
         """
+        check_options(options)
         known = None if direction is None else direction_of(direction)
         found = read_mlflow(tracking_uri, experiments, metric, known)
         return cls(*encoded(*raw_studies(logged_only(found, options), options)))
@@ -259,6 +264,7 @@ class Prior:
             ConnectionError: The server cannot be read.
             ValueError: No run has the metric, or a table lacks a column.
         """
+        check_options(options)
         found = read_wandb(runs, metric, direction_of(direction), study)
         return cls(*encoded(*raw_studies(logged_only(found, options), options)))
 
@@ -277,6 +283,7 @@ class Prior:
         Raises:
             ValueError: No trial reports the metric, or there are no results.
         """
+        check_options(options)
         found = read_ray(results, metric, direction_of(direction))
         return cls(*encoded(*raw_studies(logged_only(found, options), options)))
 
@@ -293,9 +300,13 @@ class Prior:
     def without(self, names: Iterable[str]) -> Prior:
         """Return the prior without the studies of these names.
 
-        Its space lacks parameters that only those had; the ranges of the others stay.
+        Its space lacks parameters that only those had; the ranges of the others stay. Names of no
+        study change nothing.
+
+        Raises:
+            ValueError: A name comes alone, not in a list.
         """
-        left_out = set(names)
+        left_out = name_set(names)
         kept = tuple(t for t in self.tasks if t.name not in left_out)
         if len(kept) == len(self.tasks):
             return self
@@ -317,3 +328,14 @@ class Prior:
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
         return cls(*read_prior(path))
+
+
+def name_set(names: Iterable[str]) -> set[str]:
+    """Return names as a set; a text would be one of letters.
+
+    Raises:
+        ValueError: It is a text.
+    """
+    if isinstance(names, str):
+        raise ValueError(f"Names of studies must come in a list, got {names!r}: pass [{names!r}].")
+    return set(names)

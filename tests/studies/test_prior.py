@@ -25,6 +25,7 @@ from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
+from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -310,6 +311,30 @@ def test_a_part_keeps_ranges_and_loses_parameters_that_nobody_has_then() -> None
     assert part.space.dimensions == prior.space.dimensions[1:]
     np.testing.assert_array_equal(part.tasks[0].rows, prior.tasks[0].rows[:, 1:])
     assert prior.without(["never there"]) is prior and not len(prior.without(prior.names))
+
+
+@pytest.mark.parametrize("of", [Prior(), fit_prior(Prior())])
+def test_a_name_to_leave_out_comes_in_a_list(of: Prior | FittedPrior) -> None:
+    with pytest.raises(ValueError, match=r"got 'wide': pass \['wide'\]"):
+        of.without("wide")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda **options: Prior.from_dataframe(None, **options),
+        lambda **options: Prior.from_csv([], direction="minimize", **options),
+        lambda **options: Prior.from_sklearn({}, **options),
+        lambda **options: Prior.from_mlflow("", **options),
+        lambda **options: Prior.from_wandb([], metric="loss", direction="minimize", **options),
+        lambda **options: Prior.from_ray("", metric="loss", direction="minimize", **options),
+    ],
+)
+def test_readers_refuse_options_that_they_do_not_have(read: Any) -> None:
+    with pytest.raises(TypeError, match=r"'renames' \(did you mean 'rename'\?\); there are"):
+        read(renames={"lr": "learning_rate"})
+    with pytest.raises(TypeError, match=r"no option 'study_names'; there are .*Prior.without"):
+        read(study_names=["a"])
 
 
 def rich_prior() -> Prior:
