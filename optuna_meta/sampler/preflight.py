@@ -30,8 +30,8 @@ class Preflight:
         shared: Parameters that both sides have.
         unshared: Parameters of the new study alone, with the prior one's name that may be meant.
         unused: Parameters of the prior studies alone.
-        renamed: Shared parameters that some studies lack, with the name that may be meant there, and
-            how many these are.
+        renamed: Shared parameters that some studies lack, with the name that may be meant there,
+            and how many these are.
         matched: Objectives of the new study that prior studies have, and how many it has.
         features: Meta-features that both sides have, and how many the new study has, if the prior
             studies have any.
