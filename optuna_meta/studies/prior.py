@@ -137,14 +137,25 @@ class Prior:
         return cls(*encoded(read_studies(studies, mapping), mapping))
 
     @classmethod
-    def joined(cls, priors: Sequence[Prior]) -> Prior:
+    def joined(cls, priors: Sequence[Prior] | Mapping[str, Prior]) -> Prior:
         """Return several priors as one, such as those of a storage, of a file and of MLflow.
+
+        Args:
+            priors: The priors; by labels, ``{"old": prior}``, each study is named ``old/study``
+                (``find_checkpoints`` knows studies by their own names alone).
 
         Raises:
             ValueError: Two of them have studies of the same name.
         """
+        if isinstance(priors, Mapping):
+            priors = [prior._labelled(label) for label, prior in priors.items()]
         parts = [(p.space, p.tasks, dict(p.versions), dict(p.left_out)) for p in priors]
         return cls(*joined(parts))
+
+    def _labelled(self, label: str) -> Prior:
+        tasks = tuple(replace(task, name=f"{label}/{task.name}") for task in self.tasks)
+        left_out = {f"{label}/{name}": reason for name, reason in self.left_out.items()}
+        return replace(self, tasks=tasks, left_out=left_out)
 
     @classmethod
     def from_dataframe(

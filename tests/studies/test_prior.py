@@ -462,5 +462,9 @@ def test_priors_of_several_readers_are_one() -> None:
     sampler = optuna_meta.MetaSampler(prior_studies=[one, other], seed=0)
     x = optuna.create_study(sampler=sampler).ask().suggest_float("x", 0.0, 1.0)
     assert abs(x - 0.4) < 0.3
-    with pytest.raises(ValueError, match="named"):
+    with pytest.raises(ValueError, match=r"named \['one'\]: tell them apart by labels"):
         Prior.joined([one, one])
+    empty = Prior(left_out={"one": "it is empty"})
+    labelled = Prior.joined({"a": one, "b": one, "c": empty})
+    assert labelled.names == ("a/one", "b/one") and list(labelled.left_out) == ["c/one"]
+    np.testing.assert_array_equal(labelled.tasks[1].rows, one.tasks[0].rows)
