@@ -244,7 +244,8 @@ class Prior:
 
         Raises:
             ConnectionError: The server or its store cannot be read.
-            ValueError: No run has the metric, or there is no such experiment.
+            ValueError: No run has the metric, there is no such experiment, or metric and direction
+                of no study are known.
         """
         check_options(options)
         known = None if direction is None else direction_of(direction)
