@@ -79,7 +79,7 @@ def _require_told(
     wanted = [] if metric or "value" in known else [f"metric= (there are {known[:20]})"]
     wanted += [] if is_told else ["direction='minimize' or 'maximize'"]
     if groups and wanted:
-        names = listed(repr(name) for name, *_ in groups)
+        names = listed(dict.fromkeys(repr(name) for name, *_ in groups))
         raise ValueError(
             f"MLflow does not tell what the values of {names} are: pass {' and '.join(wanted)}."
         )
