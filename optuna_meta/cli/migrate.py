@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
         "migrate",
         _run,
         "copy a study whose search space has changed, with the trials that fit the new space; the "
-        "old study stays, as a prior study of the new one",
+        "old study stays as it is",
         "optuna-meta migrate --storage sqlite:///s.db --study-name old --to new \\\n"
         '      --set \'optimizer=["sgd", "lion"]\' --set "lr=float 1e-5 1 log" --drop momentum=0',
     )
@@ -73,14 +73,12 @@ def _run(arguments: argparse.Namespace) -> None:
     if rows and not done.carried:
         why = next(iter(done.left.values()))
         print(f"No trial fits the new space ({why}): check the names.", file=sys.stderr)
-    given = {"rename": rename, "defaults": defaults}
-    options = "".join(f", {name}={value!r}" for name, value in given.items() if value)
     print(
         f"Study {arguments.to!r} has {len(done.carried)} of {len(rows)} trials. Go on with\n"
-        f"  prior = Prior.from_storage(storage, [{study.study_name!r}]{options})\n"
-        f"  sampler = MetaSampler(prior_studies=prior)\n"
         f"  study = optuna.load_study(study_name={arguments.to!r}, storage=storage, "
-        "sampler=sampler)",
+        "sampler=MetaSampler())\n"
+        f"Other studies may be its prior_studies=. Leave out {study.study_name!r}: trials that "
+        "both have would count twice.",
         file=sys.stderr,
     )
 

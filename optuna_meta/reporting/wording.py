@@ -190,9 +190,10 @@ def _saved(summary: StudyReport, style: TextStyle) -> str:
         return "No trial of this study is MetaSampler's: there is nothing to save."
     if summary.saving is None:
         return (
-            "Not estimated here: that takes the sampler, one objective without constraints, and "
-            "three trials that started as the best one did, from scratch or from the same weights "
-            "(publish_report estimates it, report_every= does not)."
+            "Not estimated here: that takes the MetaSampler with its prior studies, which a study "
+            "loaded without it lacks (publish_report(study, sampler); report_every= does not "
+            "estimate), one objective without constraints, and three trials that started as the "
+            "best one did, from scratch or from the same weights."
         )
     saving = summary.saving
     parts = [saving.headline, saving.details]

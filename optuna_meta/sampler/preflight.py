@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from itertools import compress
 
 from optuna_meta._html import bounded
 from optuna_meta._html import listed
@@ -29,6 +30,8 @@ class Preflight:
         shared: Parameters that both sides have.
         unshared: Parameters of the new study alone, with the prior one's name that may be meant.
         unused: Parameters of the prior studies alone.
+        renamed: Shared parameters that some studies lack, with the name that may be meant there,
+            and how many these are.
         matched: Objectives of the new study that prior studies have, and how many it has.
         features: Meta-features that both sides have, and how many the new study has, if the prior
             studies have any.
@@ -43,6 +46,7 @@ class Preflight:
     matched: tuple[int, int]
     features: tuple[int, int]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
     def is_cold(self) -> bool:
@@ -56,6 +60,8 @@ class Preflight:
         ]
         if self.unshared:
             parts.append(f"not in any prior study: {', '.join(self._unshared(10))}")
+        if self.renamed:
+            parts.append(f"lacked by some prior studies: {', '.join(self._renamed(5))}")
         if self.unused:
             parts.append(f"in prior studies alone: {listed(self.unused, 10)}")
         parts.append("objectives matched: {} of {}".format(*self.matched))
@@ -85,10 +91,13 @@ class Preflight:
 
     def _unshared(self, most: int) -> Iterator[str]:
         for name, old in list(self.unshared.items())[:most]:
-            hint = f" (did you mean {old!r}? rename={{{old!r}: {name!r}}})" if old else ""
-            yield bounded(name) + bounded(hint, 200)
+            yield bounded(name) + (_hint(name, old) if old else "")
         if len(self.unshared) > most:
             yield f"{len(self.unshared) - most} more"
+
+    def _renamed(self, most: int) -> Iterator[str]:
+        for name, (old, n_studies) in list(self.renamed.items())[:most]:
+            yield f"{bounded(name)} by {n_studies}{_hint(name, old)}"
 
     def _reasons(self, most: int) -> Iterator[str]:
         for name, reason in list(self.left_out.items())[:most]:
@@ -112,16 +121,39 @@ def preflight(
         features: Its meta-features.
     """
     tasks, known = fitted.prior.tasks, fitted.space.names
+    shared = tuple(name for name in names if name in known)
     unused = tuple(name for name in known if name not in names)
+    unshared = {name: meant(name, unused) for name in names if name not in known}
     of_priors = {name for task in tasks for name in task.meta_features}
     trials = {task.name: len(task.values) for task in reversed(tasks)}
     return Preflight(
         len(trials),
         sum(trials.values()),
-        tuple(name for name in names if name in known),
-        {name: meant(name, unused) for name in names if name not in known},
+        shared,
+        unshared,
         unused,
         (sum(any(task.outcome.matches(o) for task in tasks) for o in outcomes), len(outcomes)),
         (len(of_priors & set(features or ())), len(features or ()) if of_priors else 0),
         fitted.prior.left_out,
+        dict(_renamed(fitted, shared, set(unused) - set(unshared.values()))),
     )
+
+
+def _renamed(
+    fitted: FittedPrior, shared: Collection[str], unused: Collection[str]
+) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Yield shared parameters whose name is like another one's of studies that all lack them."""
+    if not unused:
+        return
+    owners: dict[str, set[str]] = {name: set() for name in (*shared, *unused)}
+    for task in fitted.prior.tasks:
+        for name in compress(fitted.space.names, task.tuned):
+            owners[name].add(task.name)
+    for name in shared:
+        others = [o for o in sorted(unused) if owners[o] and owners[o].isdisjoint(owners[name])]
+        if old := meant(name, others):
+            yield name, (old, len(owners[old]))
+
+
+def _hint(name: str, old: str) -> str:
+    return bounded(f" (did you mean {old!r}? rename={{{old!r}: {name!r}}})", 200)

@@ -92,7 +92,10 @@ def joined(parts: Sequence[Parts]) -> Parts:
     names = [dict.fromkeys(task.name for task in of_prior) for _, of_prior, *_ in parts]
     twice = sorted(n for n, times in Counter(chain(*names)).items() if times > 1)
     if twice:
-        raise ValueError(f"several of the priors have studies named {twice}: rename them")
+        raise ValueError(
+            f"Several of the priors have studies named {twice}: tell them apart by labels, "
+            "Prior.joined({'a': one, 'b': other})."
+        )
     versions = {k: v for *_, known, _ in parts for k, v in known.items()}
     left_out = {k: v for *_, known in parts for k, v in known.items()}
     return union, tuple(tasks), versions, left_out

@@ -1,6 +1,7 @@
 """A study whose search space has changed -> a study of the new space, with the trials that fit it.
 
-The others stay where they are: the old study is a prior study of the new one.
+The old study stays as it is, and is no prior study of the new one: trials that both have would
+count twice, as own ones and as what confirms the prior study.
 """
 
 from __future__ import annotations
@@ -136,8 +137,8 @@ class Migration:
 def migrate_study(study: optuna.Study, name: str, change: SpaceChange) -> Migration:
     """Copy a study under a new name, with those of its finished trials that fit the new space.
 
-    The old study stays as it is: go on with a sampler whose prior study it is,
-    ``Prior.from_storage(storage, [old_name], rename=..., defaults=...)``.
+    The old study stays as it is. Go on without it among the prior studies, where trials that both
+    have would count twice; others may be there.
 
     Args:
         study: The old study.

@@ -28,6 +28,7 @@ from optuna_meta.studies.prior_file import read_prior
 from optuna_meta.studies.prior_file import write_prior
 from optuna_meta.studies.sources.csv_files import read_csv
 from optuna_meta.studies.sources.dataframe import read_frame
+from optuna_meta.studies.sources.found import check_options
 from optuna_meta.studies.sources.found import direction_of
 from optuna_meta.studies.sources.found import logged_only
 from optuna_meta.studies.sources.found import raw_studies
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Prior"]
+__all__ = ["name_set", "Prior"]
 
 
 @dataclass(frozen=True)
@@ -136,14 +137,25 @@ class Prior:
         return cls(*encoded(read_studies(studies, mapping), mapping))
 
     @classmethod
-    def joined(cls, priors: Sequence[Prior]) -> Prior:
+    def joined(cls, priors: Sequence[Prior] | Mapping[str, Prior]) -> Prior:
         """Return several priors as one, such as those of a storage, of a file and of MLflow.
+
+        Args:
+            priors: The priors; by labels, ``{"old": prior}``, each study is named ``old/study``
+                (``find_checkpoints`` knows studies by their own names alone).
 
         Raises:
             ValueError: Two of them have studies of the same name.
         """
+        if isinstance(priors, Mapping):
+            priors = [prior._labelled(label) for label, prior in priors.items()]
         parts = [(p.space, p.tasks, dict(p.versions), dict(p.left_out)) for p in priors]
         return cls(*joined(parts))
+
+    def _labelled(self, label: str) -> Prior:
+        tasks = tuple(replace(task, name=f"{label}/{task.name}") for task in self.tasks)
+        left_out = {f"{label}/{name}": reason for name, reason in self.left_out.items()}
+        return replace(self, tasks=tasks, left_out=left_out)
 
     @classmethod
     def from_dataframe(
@@ -174,6 +186,7 @@ class Prior:
         Raises:
             ValueError: A column is missing, or holds what would be misread.
         """
+        check_options(options)
         found = read_frame(frame, study, value, direction, options)
         return cls(*encoded(*raw_studies(found, options)))
 
@@ -188,6 +201,7 @@ class Prior:
         **options: Unpack[ReadOptions],
     ) -> Prior:
         """Read CSV files as :meth:`from_dataframe` does; without ``study`` each is a study."""
+        check_options(options)
         found = read_csv(paths, study, value, direction, options)
         return cls(*encoded(*raw_studies(found, options)))
 
@@ -203,6 +217,7 @@ class Prior:
             metric: The scorer's name, of a search with several.
             **options: As in :meth:`from_dataframe`.
         """
+        check_options(options)
         return cls(*encoded(*raw_studies(read_searches(searches, metric), options)))
 
     @classmethod
@@ -229,8 +244,10 @@ class Prior:
 
         Raises:
             ConnectionError: The server or its store cannot be read.
-            ValueError: No run has the metric, or there is no such experiment.
+            ValueError: No run has the metric, there is no such experiment, or metric and direction
+                of no study are known.
         """
+        check_options(options)
         known = None if direction is None else direction_of(direction)
         found = read_mlflow(tracking_uri, experiments, metric, known)
         return cls(*encoded(*raw_studies(logged_only(found, options), options)))
@@ -259,6 +276,7 @@ class Prior:
             ConnectionError: The server cannot be read.
             ValueError: No run has the metric, or a table lacks a column.
         """
+        check_options(options)
         found = read_wandb(runs, metric, direction_of(direction), study)
         return cls(*encoded(*raw_studies(logged_only(found, options), options)))
 
@@ -277,6 +295,7 @@ class Prior:
         Raises:
             ValueError: No trial reports the metric, or there are no results.
         """
+        check_options(options)
         found = read_ray(results, metric, direction_of(direction))
         return cls(*encoded(*raw_studies(logged_only(found, options), options)))
 
@@ -293,9 +312,13 @@ class Prior:
     def without(self, names: Iterable[str]) -> Prior:
         """Return the prior without the studies of these names.
 
-        Its space lacks parameters that only those had; the ranges of the others stay.
+        Its space lacks parameters that only those had; the ranges of the others stay. Names of no
+        study change nothing.
+
+        Raises:
+            ValueError: A name comes alone, not in a list.
         """
-        left_out = set(names)
+        left_out = name_set(names)
         kept = tuple(t for t in self.tasks if t.name not in left_out)
         if len(kept) == len(self.tasks):
             return self
@@ -317,3 +340,14 @@ class Prior:
             ValueError: The file is truncated, damaged, foreign or from a newer version.
         """
         return cls(*read_prior(path))
+
+
+def name_set(names: Iterable[str]) -> set[str]:
+    """Return names as a set; a text would be one of letters.
+
+    Raises:
+        ValueError: It is a text.
+    """
+    if isinstance(names, str):
+        raise ValueError(f"Names of studies must come in a list, got {names!r}: pass [{names!r}].")
+    return set(names)

@@ -25,6 +25,7 @@ from optuna_meta.outcomes.observations import Outcome
 from optuna_meta.space.conditions import Condition
 from optuna_meta.space.conditions import learn_conditions
 from optuna_meta.space.search_space import Space
+from optuna_meta.studies.prior import name_set
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.prior_file import refused
 from optuna_meta.studies.summary import PriorSummary
@@ -174,8 +175,8 @@ class FittedPrior:
         return tuple(i for i, task in enumerate(tasks) if task.outcome.matches(outcome))
 
     def without(self, names: Iterable[str]) -> FittedPrior:
-        """Return the surrogates without the studies of these names."""
-        left_out = set(names)
+        """Return the surrogates without the studies of these names, as :meth:`Prior.without`."""
+        left_out = name_set(names)
         kept = [i for i, name in enumerate(self.task_names) if name not in left_out]
         return self.select(np.array(kept, dtype=np.int64))
 

@@ -239,7 +239,8 @@ def test_migrate_says_what_is_carried_over_and_how_to_go_on(
     rows = json.loads(told.out)
     old = optuna.load_study(study_name="one", storage=url).trials
     assert [row["carried_over"] for row in rows] == [t.params["kind"] == "a" for t in old]
-    assert "Prior.from_storage(storage, ['one'], defaults={'width': 8})" in told.err
+    assert "study_name='one again', storage=storage, sampler=MetaSampler())" in told.err
+    assert "Leave out 'one': trials that both have would count twice" in told.err
     new = optuna.load_study(study_name="one again", storage=url)
     assert len(new.trials) == sum(row["carried_over"] for row in rows)
     assert {t.params["width"] for t in new.trials} == {8}

@@ -29,7 +29,7 @@ def test_a_report_says_what_helped_what_was_dropped_and_what_is_reversed() -> No
     assert "| `noise` | 0.00 | 0.00 | 0 of 8 | unknown | dropped at trial 4 (trust 0.50; " in text
     assert "| -0.70 (9 trials) | reversed |" in text
     assert "* before trial 4: `dropped: noise`" in text
-    assert "Not estimated here" in text
+    assert "Not estimated here" in text and "(publish_report(study, sampler); " in text
 
 
 def test_what_was_left_before_trials_told_is_no_help() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 import pytest
 
+from optuna_meta import fit_prior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
 from optuna_meta import read_record
@@ -17,6 +18,7 @@ from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import meta_sampler
 from tests.toys import run
+from tests.toys import svm
 
 
 def other_names(trial: optuna.Trial) -> float:
@@ -26,6 +28,10 @@ def other_names(trial: optuna.Trial) -> float:
 def old_names(trial: optuna.Trial) -> float:
     rate = trial.suggest_float("learning_rate", 0, 1)
     return abs(rate - 0.3) + trial.suggest_float("weight_decay", 0, 1)
+
+
+def two_rates(trial: optuna.Trial) -> float:
+    return trial.suggest_float("rate_1", 0, 1) + trial.suggest_float("rate_2", 0, 1)
 
 
 def old_studies() -> list[optuna.Study]:
@@ -40,6 +46,18 @@ def test_near_names_are_proposed() -> None:
     assert found.matched == (1, 1) and found.n_studies == 5 and found.n_trials == 100
     assert "did you mean 'width'? rename={'width': 'widht'}" in str(found)
     assert list(found.events())[0] == "shared: 2 of 4 parameters"
+
+
+def test_near_names_that_some_studies_have_instead_are_proposed() -> None:
+    prior = fit_prior(Prior.from_studies([*old_studies(), run(other_names, 9)]))
+    found = preflight(prior, ["learning_rate", "weight_decay"], [Outcome()], None)
+    assert found.renamed == {"learning_rate": ("lr", 1), "weight_decay": ("weight_dcay", 1)}
+    assert "learning_rate by 1 (did you mean 'lr'? rename={'lr': 'learning_rate'})" in str(found)
+
+
+def test_near_names_of_one_study_are_two_parameters() -> None:
+    prior = fit_prior(Prior.from_studies([run(svm(), 20), run(two_rates, 20)]))
+    assert not preflight(prior, ["rate_1", "cost"], [Outcome()], None).renamed
 
 
 def test_nothing_shared_is_told_and_recorded(logged: Any) -> None:

@@ -25,6 +25,7 @@ from optuna_meta.space.dimension import Dimension
 from optuna_meta.space.search_space import Space
 from optuna_meta.studies.prior import Prior
 from optuna_meta.studies.task import Task
+from optuna_meta.surrogate.fitted import fit_prior
 from optuna_meta.surrogate.fitted import FittedPrior
 
 
@@ -312,6 +313,30 @@ def test_a_part_keeps_ranges_and_loses_parameters_that_nobody_has_then() -> None
     assert prior.without(["never there"]) is prior and not len(prior.without(prior.names))
 
 
+@pytest.mark.parametrize("of", [Prior(), fit_prior(Prior())])
+def test_a_name_to_leave_out_comes_in_a_list(of: Prior | FittedPrior) -> None:
+    with pytest.raises(ValueError, match=r"got 'wide': pass \['wide'\]"):
+        of.without("wide")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda **options: Prior.from_dataframe(None, **options),
+        lambda **options: Prior.from_csv([], direction="minimize", **options),
+        lambda **options: Prior.from_sklearn({}, **options),
+        lambda **options: Prior.from_mlflow("", **options),
+        lambda **options: Prior.from_wandb([], metric="loss", direction="minimize", **options),
+        lambda **options: Prior.from_ray("", metric="loss", direction="minimize", **options),
+    ],
+)
+def test_readers_refuse_options_that_they_do_not_have(read: Any) -> None:
+    with pytest.raises(TypeError, match=r"'renames' \(did you mean 'rename'\?\); there are"):
+        read(renames={"lr": "learning_rate"})
+    with pytest.raises(TypeError, match=r"no option 'study_names'; there are .*Prior.without"):
+        read(study_names=["a"])
+
+
 def rich_prior() -> Prior:
     choices = CategoricalDistribution([None, True, 1, "é", math.nan])
     trials = [
@@ -437,5 +462,9 @@ def test_priors_of_several_readers_are_one() -> None:
     sampler = optuna_meta.MetaSampler(prior_studies=[one, other], seed=0)
     x = optuna.create_study(sampler=sampler).ask().suggest_float("x", 0.0, 1.0)
     assert abs(x - 0.4) < 0.3
-    with pytest.raises(ValueError, match="named"):
+    with pytest.raises(ValueError, match=r"named \['one'\]: tell them apart by labels"):
         Prior.joined([one, one])
+    empty = Prior(left_out={"one": "it is empty"})
+    labelled = Prior.joined({"a": one, "b": one, "c": empty})
+    assert labelled.names == ("a/one", "b/one") and list(labelled.left_out) == ["c/one"]
+    np.testing.assert_array_equal(labelled.tasks[1].rows, one.tasks[0].rows)

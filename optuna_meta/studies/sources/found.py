@@ -33,6 +33,7 @@ from optuna_meta.studies.task import unreadable
 
 
 __all__ = [
+    "check_options",
     "direction_of",
     "FoundStudy",
     "FoundTrial",
@@ -115,6 +116,20 @@ class FoundStudy:
     directions: Sequence[StudyDirection] = (StudyDirection.MINIMIZE,)
     metric_names: Sequence[str] | None = None
     problem: str = ""
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that no reader has: a misspelt one would change nothing, in silence.
+
+    Raises:
+        TypeError: There are such.
+    """
+    known = ReadOptions.__annotations__
+    if unknown := [name for name in options if name not in known]:
+        raise TypeError(
+            f"This reader has no option {named(unknown[0], known)} beside its own. study_names= "
+            "and where= are of from_storage: Prior.without(names) leaves studies out."
+        )
 
 
 def direction_of(direction: str | StudyDirection) -> StudyDirection:

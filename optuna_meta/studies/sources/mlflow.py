@@ -17,6 +17,7 @@ from typing import Any
 
 from optuna.study import StudyDirection
 
+from optuna_meta._html import listed
 from optuna_meta.studies.open_storage import require_sqlite_file
 from optuna_meta.studies.outage import cause_of
 from optuna_meta.studies.outage import shown
@@ -60,7 +61,28 @@ def read_mlflow(
     if metric:  # Studies of Optuna have their own.
         asked = [run for _, tags, own in groups if _STUDY not in tags for run in own]
         require_metric(metric, {name for run in asked for name in run.data.metrics})
-    return [_study(client, *group, metric, direction) for group in groups]
+    studies = [_study(client, *group, metric, direction) for group in groups]
+    if studies and all(study.problem for study in studies):
+        _require_told(groups, metric, direction)
+    return studies
+
+
+def _require_told(
+    groups: Sequence[tuple[str, Mapping[str, str], Sequence[Any]]],
+    metric: str | None,
+    direction: StudyDirection | None,
+) -> None:
+    """Refuse studies of which none can be read for want of what says what their values are."""
+    groups = [group for group in groups if _STUDY not in group[1]]
+    known = sorted({name for *_, own in groups for run in own for name in run.data.metrics})
+    is_told = direction or all(_recorded_directions(tags, own) for _, tags, own in groups)
+    wanted = [] if metric or "value" in known else [f"metric= (there are {known[:20]})"]
+    wanted += [] if is_told else ["direction='minimize' or 'maximize'"]
+    if groups and wanted:
+        names = listed(dict.fromkeys(repr(name) for name, *_ in groups))
+        raise ValueError(
+            f"MLflow does not tell what the values of {names} are: pass {' and '.join(wanted)}."
+        )
 
 
 def _require_there(uri: str) -> None:
@@ -130,7 +152,7 @@ def _study(
 ) -> FoundStudy:
     """Read one study; a broken one costs only itself."""
     is_optuna = _STUDY in tags
-    directions = _directions([tags, *(run.data.tags for run in runs)])
+    directions = _recorded_directions(tags, runs)
     if directions is None and direction is not None:
         directions = [direction]
     try:
@@ -149,9 +171,12 @@ def _study(
     return FoundStudy(name, list(once.values()), directions)
 
 
-def _directions(tags: Iterable[Mapping[str, str]]) -> list[StudyDirection] | None:
-    """Return the directions that are recorded, if they are and agree."""
-    words = {own[tag] for own in tags for tag in DIRECTION_TAGS if tag in own}
+def _recorded_directions(
+    tags: Mapping[str, str], runs: Sequence[Any]
+) -> list[StudyDirection] | None:
+    """Return the directions that are recorded of a study or its runs, if they are and agree."""
+    every = [tags, *(run.data.tags for run in runs)]
+    words = {own[tag] for own in every for tag in DIRECTION_TAGS if tag in own}
     if len(words) != 1:
         return None
     names = [word.strip().removeprefix("StudyDirection.") for word in words.pop().split(",")]

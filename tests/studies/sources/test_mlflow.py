@@ -199,10 +199,15 @@ def test_studies_of_optuna_have_their_own_metric(uri: str) -> None:
 
 
 def test_metric_and_direction_are_asked_for(uri: str) -> None:
+    with pytest.raises(ValueError, match=r"'plain' are: pass metric= \(there are \['loss'\]\)\."):
+        Prior.from_mlflow(uri, experiments="plain", direction="minimize")
+    with pytest.raises(ValueError, match="are: pass direction='minimize' or 'maximize'"):
+        Prior.from_mlflow(uri, experiments="plain", metric="loss")
+    with pytest.raises(ValueError, match=r"\['loss'\]\) and direction='minimize' or 'maximize'\."):
+        Prior.from_mlflow(uri, experiments=["plain", "nested"])
     with pytest.warns(UserWarning, match=r"metric= must name the value; there are \['loss'\]"):
-        assert len(Prior.from_mlflow(uri, experiments=["plain"], direction="minimize")) == 0
-    with pytest.warns(UserWarning, match="whether 'loss' is to be minimised or maximised is not"):
-        assert len(Prior.from_mlflow(uri, experiments=["plain"], metric="loss")) == 0
+        prior = Prior.from_mlflow(uri, experiments=["plain", "callback"])
+    assert prior.names == ("callback",)
     with pytest.raises(ValueError, match=r"no experiment \['plane'\]; it has \['Default', 'call"):
         Prior.from_mlflow(uri, experiments=["plane"])
 
