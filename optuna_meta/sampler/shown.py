@@ -39,7 +39,7 @@ def opinion_after(records: Sequence[TrialRecord]) -> Opinion:
 
 def _after(found: Opinion, record: TrialRecord) -> Opinion:
     """Return the opinion after one more record."""
-    new = opinion(record.agreement, record.n_compared)
+    new = record.opinion
     is_same, is_unlike = found.kind == SAME, found.kind == UNLIKE
     if new.kind == SAME or not (is_same or is_unlike) or (is_unlike and new.kind == UNLIKE):
         return new
