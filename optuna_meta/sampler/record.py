@@ -170,7 +170,8 @@ def record_of(
         record["shares"] = shares
     agreement = measured(suggestion, studies)
     of_use = [name for name in record.get("shares", ()) if name in agreement]
-    told = dict.fromkeys([*of_use, *list(agreement)[:1], *reversed(agreement)])
+    ends = [*list(agreement)[:1], *list(agreement)[-1:]]  # First: these are judged.
+    told = dict.fromkeys([*ends, *of_use, *reversed(agreement)])
     record["agreement"] = {
         name: [round(agreement[name][0], 2), agreement[name][1]]
         for name in list(told)[:_MOST_NAMED]
