@@ -125,11 +125,6 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
 
 
-def _n_compared(record: TrialRecord, name: str) -> int:
-    """Return how many trials a prior study had been compared with."""
-    return record.agreement[name][1] if name in record.agreement else 0
-
-
 def saving_of(study: Study, sampler: BaseSampler, saving: Saving | bool) -> Saving | None:
     """Return what cold starts need, estimated if so asked and the sampler can tell."""
     if isinstance(saving, Saving):
