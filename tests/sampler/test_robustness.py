@@ -189,6 +189,23 @@ def test_the_target_leaves_no_trace_in_the_fit_of_the_others(tmp_path: Path) -> 
     assert beside == alone and "start" in beside.params
 
 
+@pytest.mark.plan_may_fail
+def test_where_the_others_cannot_be_fitted_anew_they_serve_as_they_are(logged: Any) -> None:
+    """A worker may lack the device that fitted them."""
+    target = run(bowl(), 3, seed=7, study_name="target")
+    others = [run(bowl(), 8, seed=i, study_name=f"prior {i}") for i in range(2)]
+    sampler = meta_sampler([*others, target])
+
+    def broken(_: Prior) -> FittedPrior:
+        raise RuntimeError("no such device")
+
+    sampler._known.fit = broken
+    target.sampler = sampler
+    target.optimize(bowl(), n_trials=3)
+    assert all(t.user_attrs[PLAN_KEY]["trust"] > 0.5 for t in target.trials[3:])
+    assert [message.count("no such device") for message in logged.warnings] == [1]
+
+
 def test_the_target_is_not_its_own_prior_under_hyperband() -> None:
     """The pruner's wrapper shows each bracket its own trials: not always the first one, or any."""
     storage = optuna.storages.InMemoryStorage()
