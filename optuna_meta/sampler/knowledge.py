@@ -12,6 +12,7 @@ from typing import Any
 from typing import TYPE_CHECKING
 
 from optuna_meta._bounded_map import BoundedMap
+from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import all_trials
 from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import study_key
@@ -95,7 +96,8 @@ class Knowledge:
             pools: BoundedMap[str, Pool] = BoundedMap(_MOST_POOLS)
             return Suggester(others, features, pools, self.draws.pool_seed)
 
-        return self._suggesters.made(repr((own, features)), make)
+        with COMPUTING:  # Other threads wait for a fit rather than make it, too.
+            return self._suggesters.made(repr((own, features)), make)
 
     def _without(self, names: Sequence[str], study: Study) -> FittedPrior:
         """Return the prior studies as if those of these names, which are the target, were none."""
