@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import copy
 from dataclasses import dataclass
 from dataclasses import field
 import math
@@ -201,16 +201,23 @@ def agreement_after(records: Sequence[TrialRecord]) -> str:
 def previewed(
     suggester: Suggester,
     request: SuggestRequest,
-    rng: np.random.Generator,
+    rngs: Iterable[np.random.Generator],
     directions: Sequence[StudyDirection],
     records: Sequence[TrialRecord],
-    n: int,
 ) -> tuple[Explanation, ...]:
-    """Explain what a suggester would answer to n workers, one after another; change nothing."""
+    """Explain what a suggester would answer to workers, one after another; change nothing.
+
+    Args:
+        suggester: The suggester.
+        request: What the first of them asks.
+        rngs: What each one's trial draws from.
+        directions: The study's.
+        records: Of its trials, in order.
+    """
     for outcome in request.outcomes:
         suggester.model(outcome)  # What the studies say of each other is asked once for all.
-    own, rng, found = suggester.copy(), copy.deepcopy(rng), []
-    for _ in range(n):
+    own, found = suggester.copy(), []
+    for rng in rngs:
         suggestion = own.suggest(request, rng)
         found.append(_explanation(suggester, request, suggestion, directions, records))
         request = request.with_pending(suggestion)
