@@ -23,6 +23,7 @@ from optuna_meta.sampler.record import named_priors
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.sampler import MetaSampler
+from optuna_meta.sampler.shown import is_of_scratch
 from optuna_meta.sampler.shown import is_shown_reverse
 from optuna_meta.sampler.shown import opinion_after
 from optuna_meta.sampler.weights_gain import gains_of
@@ -154,7 +155,7 @@ def summarise(study: Study, saving: Saving | None = None) -> StudyReport:
         sum(record.is_probe for record in records),
         prior_reports(records),
         study_events(study),
-        next((r.is_from_scratch for r in reversed(records) if r.agreement), True),
+        is_of_scratch(records),
         saving,
         gains_of(complete, study.directions),
     )

@@ -24,6 +24,7 @@ from optuna_meta.sampler.record import leaders
 from optuna_meta.sampler.record import predicted_of
 from optuna_meta.sampler.record import recorded
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.shown import is_of_scratch
 from optuna_meta.sampler.shown import opinion_after
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
@@ -233,6 +234,7 @@ def _explanation(
 ) -> Explanation:
     names, model = suggester.fitted.study_names, suggester.model(request.outcomes[0])
     compared, left = suggestion.compared, drops(records)
+    with_it = [*records, recorded(suggestion, names)]
     silent = np.argsort(-suggestion.weights, kind="stable").tolist()
     priors = tuple(
         PriorInfluence(
@@ -256,8 +258,8 @@ def _explanation(
         model.similarity.relevant() if model.similarity else {},
         predicted=predicted_of(suggestion, directions),
         beats=suggestion.beats,
-        is_from_scratch=compared.is_from_scratch,
-        agreement=agreement_after([*records, recorded(suggestion, names)]),
+        is_from_scratch=is_of_scratch(with_it),
+        agreement=agreement_after(with_it),
     )
 
 
