@@ -23,6 +23,7 @@ from optuna_meta.sampler.record import named_priors
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.sampler import MetaSampler
+from optuna_meta.sampler.shown import is_of_scratch
 from optuna_meta.sampler.shown import is_shown_reverse
 from optuna_meta.sampler.shown import opinion_after
 from optuna_meta.sampler.weights_gain import gains_of
@@ -125,11 +126,6 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
     return tuple(sorted(found, key=lambda p: (-p.share, -p.n_led)))
 
 
-def _n_compared(record: TrialRecord, name: str) -> int:
-    """Return how many trials a prior study had been compared with."""
-    return record.agreement[name][1] if name in record.agreement else 0
-
-
 def saving_of(study: Study, sampler: BaseSampler, saving: Saving | bool) -> Saving | None:
     """Return what cold starts need, estimated if so asked and the sampler can tell."""
     if isinstance(saving, Saving):
@@ -159,7 +155,7 @@ def summarise(study: Study, saving: Saving | None = None) -> StudyReport:
         sum(record.is_probe for record in records),
         prior_reports(records),
         study_events(study),
-        next((r.is_from_scratch for r in reversed(records) if r.agreement), True),
+        is_of_scratch(records),
         saving,
         gains_of(complete, study.directions),
     )

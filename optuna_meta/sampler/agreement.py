@@ -22,6 +22,7 @@ from optuna_meta.suggest.request import Suggestion
 
 
 __all__ = [
+    "Agreement",
     "agrees",
     "contradicts",
     "interval",

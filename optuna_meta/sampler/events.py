@@ -133,9 +133,12 @@ def _of_order(
     """Yield which studies call good what the target's trials show to be bad."""
     now = records[-1]
     for name in (studies[t] for t in suggestion.order):
-        is_used_so = min(record.shares.get(name, 0.0) for record in records) <= -IN_USE
         event = f"reversed: {name}"
-        if event not in told and is_reverse(now.agreement, name, is_used_so, now.n_compared):
+        # Of the fewest that may be, all records are asked.
+        if event in told or not is_reverse(now.agreement, name, True, now.n_compared):
+            continue
+        is_used_so = min(record.shares.get(name, 0.0) for record in records) <= -IN_USE
+        if is_reverse(now.agreement, name, is_used_so, now.n_compared):
             yield event
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import copy
 from dataclasses import dataclass
 from dataclasses import field
 import math
@@ -24,6 +24,7 @@ from optuna_meta.sampler.record import leaders
 from optuna_meta.sampler.record import predicted_of
 from optuna_meta.sampler.record import recorded
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.shown import is_of_scratch
 from optuna_meta.sampler.shown import opinion_after
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
@@ -201,16 +202,23 @@ def agreement_after(records: Sequence[TrialRecord]) -> str:
 def previewed(
     suggester: Suggester,
     request: SuggestRequest,
-    rng: np.random.Generator,
+    rngs: Iterable[np.random.Generator],
     directions: Sequence[StudyDirection],
     records: Sequence[TrialRecord],
-    n: int,
 ) -> tuple[Explanation, ...]:
-    """Explain what a suggester would answer to n workers, one after another; change nothing."""
+    """Explain what a suggester would answer to workers, one after another; change nothing.
+
+    Args:
+        suggester: The suggester.
+        request: What the first of them asks.
+        rngs: What each one's trial draws from.
+        directions: The study's.
+        records: Of its trials, in order.
+    """
     for outcome in request.outcomes:
         suggester.model(outcome)  # What the studies say of each other is asked once for all.
-    own, rng, found = suggester.copy(), copy.deepcopy(rng), []
-    for _ in range(n):
+    own, found = suggester.copy(), []
+    for rng in rngs:
         suggestion = own.suggest(request, rng)
         found.append(_explanation(suggester, request, suggestion, directions, records))
         request = request.with_pending(suggestion)
@@ -226,6 +234,7 @@ def _explanation(
 ) -> Explanation:
     names, model = suggester.fitted.study_names, suggester.model(request.outcomes[0])
     compared, left = suggestion.compared, drops(records)
+    with_it = [*records, recorded(suggestion, names)]
     silent = np.argsort(-suggestion.weights, kind="stable").tolist()
     priors = tuple(
         PriorInfluence(
@@ -249,8 +258,8 @@ def _explanation(
         model.similarity.relevant() if model.similarity else {},
         predicted=predicted_of(suggestion, directions),
         beats=suggestion.beats,
-        is_from_scratch=compared.is_from_scratch,
-        agreement=agreement_after([*records, recorded(suggestion, names)]),
+        is_from_scratch=is_of_scratch(with_it),
+        agreement=agreement_after(with_it),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from typing import TYPE_CHECKING
 
 from optuna_meta._bounded_map import BoundedMap
+from optuna_meta._locks import COMPUTING
 from optuna_meta._optuna import all_trials
 from optuna_meta._optuna import metric_names
 from optuna_meta._optuna import study_key
@@ -91,17 +92,21 @@ class Knowledge:
         features = self.features_of(study)
 
         def make() -> Suggester:
-            others = self._without(own) if own else self.fitted
+            others = self._without(own, study) if own else self.fitted
             pools: BoundedMap[str, Pool] = BoundedMap(_MOST_POOLS)
             return Suggester(others, features, pools, self.draws.pool_seed)
 
-        return self._suggesters.made(repr((own, features)), make)
+        with COMPUTING:  # Other threads wait for a fit rather than make it, too.
+            return self._suggesters.made(repr((own, features)), make)
 
-    def _without(self, names: Sequence[str]) -> FittedPrior:
+    def _without(self, names: Sequence[str], study: Study) -> FittedPrior:
         """Return the prior studies as if those of these names, which are the target, were none."""
-        if self.fit is None:
-            return self.fitted.without(names)
-        return self.fit(self.fitted.prior.without(names))
+        if self.fit is not None:
+            try:
+                return self.fit(self.fitted.prior.without(names))
+            except Exception as error:  # Such as of a device that this worker does not have.
+                self.notices.tell_failure(study, "Fitting the other prior studies anew", error)
+        return self.fitted.without(names)
 
     def described(self, study: Study) -> tuple[Mapping[str, Any], Sequence[str] | None]:
         """Return a study's attributes and metric names, which are read now and then."""

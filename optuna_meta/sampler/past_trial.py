@@ -21,6 +21,7 @@ from optuna_meta.sampler.explanation import PriorInfluence
 from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.shown import is_of_scratch
 from optuna_meta.sampler.weights_gain import gains_of
 from optuna_meta.sampler.weights_gain import told_gain
 from optuna_meta.sampler.weights_source import SCRATCH
@@ -75,7 +76,7 @@ def explain_trial(study: Study, number: int) -> Explanation:
         events=_told(record, trial),
         weights_from=_weights_of(trial, trials),
         n_compared=record.n_compared,
-        is_from_scratch=record.is_from_scratch,
+        is_from_scratch=is_of_scratch(records),
         agreement=agreement_after(records),
         weights_gain=told_gain(gains_of(trials, study.directions), start_of(trial)),
     )

@@ -28,6 +28,15 @@ __all__ = ["PLAN_KEY", "Offer", "Plan", "plan_of", "servable"]
 PLAN_KEY = "optuna_meta:plan"
 _MOST_BYTES = 2048  # Of it: every reader of a study loads those of all trials.
 _LEAST_BYTES = 600  # Beside a configuration that is as long itself.
+# What goes first where it is longer, but for so much of it: the best and the worst agreement.
+_SHORTENED = (
+    ("agreement", 2),
+    ("shares", 0),
+    ("agreement", 0),
+    ("events", 0),
+    ("predicted", 0),
+    ("leaned_on", 0),
+)
 # What it begins with: to optuna-dashboard's table it is a text, which shows these at a glance.
 _FIRST = ("source", "trust", "leaned_on")
 
@@ -110,12 +119,12 @@ def _bounded(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in record.items() if key == "params" or _is_strict(value)}
     kept["params"] = {n: v for n, v in record.get("params", {}).items() if _is_strict(v)}
     most = max(_MOST_BYTES, _size({"params": kept["params"]}) + _LEAST_BYTES)
-    for key in ("agreement", "shares", "events", "predicted", "leaned_on"):
-        while kept.get(key) and _size(kept) > most:
+    if kept.get("agreement") and _size(kept) > most:  # How much is clear hangs on how many it was.
+        kept.setdefault("compared", len(kept["agreement"]))
+    for key, least in _SHORTENED:
+        while len(kept.get(key) or ()) > least and _size(kept) > most:
             kept[key] = _shortened(kept[key])
-        if not kept.get(key):
-            kept.pop(key, None)
-    return kept
+    return {key: value for key, value in kept.items() if value or key not in dict(_SHORTENED)}
 
 
 def _shortened(value: Any) -> Any:

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from functools import cached_property
 from typing import Any
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from optuna_meta.sampler.agreement import measured
+from optuna_meta.sampler.agreement import Opinion
+from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.suggest.request import LEAST_TRUST
 from optuna_meta.suggest.request import SOURCES
@@ -83,6 +86,11 @@ class TrialRecord:
         """The prior studies that helped most: of nearly equal shares all."""
         led = () if self.leaned_on is None else (self.leaned_on,)
         return leaders(self.shares) or led
+
+    @cached_property
+    def opinion(self) -> Opinion:
+        """What its agreement alone shows; every later trial asks for it again."""
+        return opinion(self.agreement, self.n_compared)
 
 
 def leaders(shares: Mapping[str, float]) -> tuple[str, ...]:
@@ -162,7 +170,8 @@ def record_of(
         record["shares"] = shares
     agreement = measured(suggestion, studies)
     of_use = [name for name in record.get("shares", ()) if name in agreement]
-    told = dict.fromkeys([*of_use, *list(agreement)[:1], *reversed(agreement)])
+    ends = [*list(agreement)[:1], *list(agreement)[-1:]]  # First: these are judged.
+    told = dict.fromkeys([*ends, *of_use, *reversed(agreement)])
     record["agreement"] = {
         name: [round(agreement[name][0], 2), agreement[name][1]]
         for name in list(told)[:_MOST_NAMED]

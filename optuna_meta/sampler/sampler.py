@@ -280,8 +280,8 @@ class MetaSampler(BaseSampler):
         suggester, paid = known.suggester(study, trials), known.paid(study, trials)
         with COMPUTING:
             request = known.request(study, suggester, target, paid)
-            rng = known.draws.of_trial(number)
-            return previewed(suggester, request, rng, study.directions, state.records, n)
+            rngs = [known.draws.of_trial(number + i) for i in range(n)]
+            return previewed(suggester, request, rngs, study.directions, state.records)
 
     def _compare(self, study: Study, trial: FrozenTrial, plan: Plan) -> None:
         """Tell what is shared with the prior studies; record it where that is nothing."""

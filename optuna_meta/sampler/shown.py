@@ -18,7 +18,7 @@ from optuna_meta.sampler.drops import IN_USE
 from optuna_meta.sampler.record import TrialRecord
 
 
-__all__ = ["is_shown_reverse", "opinion_after"]
+__all__ = ["is_of_scratch", "is_shown_reverse", "opinion_after"]
 
 
 def opinion_after(records: Sequence[TrialRecord]) -> Opinion:
@@ -29,17 +29,21 @@ def opinion_after(records: Sequence[TrialRecord]) -> Opinion:
     Args:
         records: Of a study's trials, in order.
     """
-    compared = [record for record in records if record.agreement]
-    found = opinion({})
-    for record in compared:
-        if record.is_from_scratch == compared[-1].is_from_scratch:
+    from_scratch, found = is_of_scratch(records), opinion({})
+    for record in records:
+        if record.agreement and record.is_from_scratch == from_scratch:
             found = _after(found, record)
     return found
 
 
+def is_of_scratch(records: Sequence[TrialRecord]) -> bool:
+    """Tell whether an opinion rests on trials from scratch: those that were compared last."""
+    return next((r.is_from_scratch for r in reversed(records) if r.agreement), True)
+
+
 def _after(found: Opinion, record: TrialRecord) -> Opinion:
     """Return the opinion after one more record."""
-    new = opinion(record.agreement, record.n_compared)
+    new = record.opinion
     is_same, is_unlike = found.kind == SAME, found.kind == UNLIKE
     if new.kind == SAME or not (is_same or is_unlike) or (is_unlike and new.kind == UNLIKE):
         return new

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from optuna_meta._bounded_map import BoundedMap
 from optuna_meta._locks import COMPUTING
+from optuna_meta._optuna import all_trials
 from optuna_meta.outcomes.observations import fingerprint_of
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.sampler.history import History
@@ -51,7 +52,9 @@ class StudyState:
 
         Read once there are trials: one that marks a prior study had ended before that was read.
         """
-        first = next((t for t in trials if t.state in FINISHED), None)
+        # A bracket of HyperbandPruner's may have none yet.
+        finished = (t for t in all_trials(study, trials) if t.state in FINISHED)
+        first = next(finished, None)
         if first is None:
             return ()
         fingerprint = fingerprint_of([first])  # A study made anew has the old one's name.

@@ -25,7 +25,7 @@ def tell_of_space(known: Knowledge, study: Study, trial: FrozenTrial) -> None:
         return
     state.is_compared = True
     outcomes = objectives(len(study.directions), known.described(study)[1])
-    fitted = known.suggester(study, ()).fitted
+    fitted = known.suggester(study, study.get_trials(deepcopy=False)).fitted
     found = preflight(fitted, sorted(trial.params), outcomes, known.features_of(study))
     known.notices.tell(f"Study {study.study_name!r}: {found}.", logging.INFO)
     for objection in found.objections(study.study_name):

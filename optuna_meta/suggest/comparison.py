@@ -18,7 +18,7 @@ __all__ = ["Comparison", "compared", "ENOUGH"]
 
 ENOUGH = 8  # Trials: fewer say little.
 _LEAST = 3  # Two values always lie on a line.
-_ROUNDING = 1e-9
+_ROUNDING, _DECIMALS = 1e-9, 9
 
 
 class Comparison(NamedTuple):
@@ -55,7 +55,8 @@ def compared(Z: Array, y: Array, starts: NDArray[np.int64]) -> Comparison:
     unknown = np.full(Z.shape[1], np.nan)
     if n_trials < _LEAST:
         return Comparison(unknown, n_trials, is_from_scratch)
-    columns = np.column_stack([Z, y])
+    # Equal trials are expected to be equal, though their last digits hang on who was asked when.
+    columns = np.column_stack([np.round(Z, _DECIMALS), y])
     places = np.vstack([_places(columns[group]) for group in groups])
     norms = np.sqrt(np.einsum("nt,nt->t", places, places))
     norms = norms[:-1] * norms[-1]

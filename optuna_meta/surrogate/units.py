@@ -31,7 +31,7 @@ def moved(
     Args:
         parameters: What was fitted before, if anything was.
         before: The space of that.
-        space: The space, which has all dimensions of the earlier one.
+        space: The space, which has all dimensions that any of the tasks has tuned.
         known: Index of each task there; -1 where it is new.  # (T,)
     """
     n_tasks, kept = len(known), known >= 0
@@ -40,8 +40,9 @@ def moved(
     if parameters is not None:
         tasks = known[kept]
         amplitude[kept], noise[kept] = parameters.amplitude[tasks], parameters.noise[tasks]
-        for d, dimension in enumerate(before.dimensions):
-            i = space.index(dimension.name)
-            ratio = range_ratio(space.dimensions[i], dimension)
-            precisions[kept, i] = parameters.precisions[tasks, d] * ratio**2
+        for i, dimension in enumerate(space.dimensions):
+            if dimension.name in before.names:
+                d = before.index(dimension.name)
+                ratio = range_ratio(dimension, before.dimensions[d])
+                precisions[kept, i] = parameters.precisions[tasks, d] * ratio**2
     return GPParameters(precisions, amplitude, noise)

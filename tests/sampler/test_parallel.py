@@ -24,6 +24,7 @@ from optuna.trial import TrialState
 import pytest
 
 from optuna_meta import FittedPrior
+from optuna_meta import Prior
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.suggest.suggester import Suggester
 from tests.toys import bowl
@@ -79,6 +80,21 @@ def test_threads() -> None:
     study.optimize(grid(), n_trials=12, n_jobs=4)
     assert len(set(configurations(study))) == 12
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+
+
+def test_threads_fit_the_prior_studies_without_the_target_once() -> None:
+    study = run(grid(), 3, study_name="target")
+    sampler = meta_sampler([run(grid(), 6, seed=1, study_name="prior"), study])
+    fit, fitted = sampler._known.fit, []
+
+    def counted(prior: Prior) -> FittedPrior:
+        fitted.append(prior)
+        time.sleep(0.2)
+        return fit(prior)
+
+    sampler._known.fit, study.sampler = counted, sampler
+    study.optimize(grid(), n_trials=8, n_jobs=4)
+    assert [prior.names for prior in fitted] == [("prior",)]
 
 
 def test_a_space_that_grows_while_a_trial_is_asked_for() -> None:

@@ -26,6 +26,15 @@ def test_the_first_one_is_the_next_suggestion(n_before: int) -> None:
     assert study.trials[-1].params == shown[0].params
 
 
+@pytest.mark.parametrize("n_before", [0, 12])
+def test_all_are_what_is_suggested_before_any_has_ended(n_before: int) -> None:
+    study = run(bowl(), n_before, sampler=meta_sampler(bowl_prior()))
+    for shown in study.sampler.preview(study, n=3):
+        trial = study.ask()
+        bowl()(trial)
+        assert trial.params == shown.params
+
+
 def test_a_preview_says_from_which_studies_and_how_good() -> None:
     study = optuna.create_study()
     for shown in meta_sampler(bowl_prior()).preview(study):

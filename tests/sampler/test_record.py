@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
+from optuna_meta.sampler.plan import Plan
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.record import read_record
+from optuna_meta.sampler.record import record_of
+from optuna_meta.suggest.comparison import Comparison
+from optuna_meta.suggest.request import Suggestion
 
 
 def trial_with(written: Any) -> optuna.trial.FrozenTrial:
@@ -65,3 +71,17 @@ def test_leaders_are_all_of_nearly_equal_shares(
 ) -> None:
     record = read_record(trial_with({"source": "prior studies", "trust": 0.8, **more}))
     assert record is not None and record.leaders == leaders
+
+
+def test_what_is_judged_of_prior_studies_stays_in_a_record_that_is_too_long() -> None:
+    """However long their names are: the best and the worst agreement, and of how many they are."""
+    names = [f"{i} of {'many ' * 16}" for i in range(12)]
+    correlations = np.linspace(-0.9, 0.7, 12)
+    shares, weights = np.full(12, 0.05), np.full(12, 1 / 12)
+    compared = Comparison(correlations, 20, True)
+    made = Suggestion(np.zeros(1), 20, 0.9, weights, shares, compared, tuple(range(12)))
+    written = Plan({"x": 1.0}, record_of(made, names, ())).record()
+    assert len(json.dumps(written)) <= 2048 and len(written["agreement"]) < 12
+    read = read_record(trial_with(written))
+    assert read is not None and read.n_compared == 12
+    assert read.agreement[names[11]] == (0.7, 20) and read.agreement[names[0]] == (-0.9, 20)

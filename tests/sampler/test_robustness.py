@@ -153,7 +153,7 @@ def test_directions_may_differ() -> None:
     assert params_of(turned) == params_of(maximised)
 
 
-def test_the_target_is_not_its_own_prior(tmp_path: Path) -> None:
+def test_the_target_is_not_its_own_prior(tmp_path: Path, logged: Any) -> None:
     url = f"sqlite:///{tmp_path}/all.db"
     for i in range(2):
         run(bowl(), 8, seed=i, storage=url, study_name=f"prior {i}")
@@ -162,6 +162,7 @@ def test_the_target_is_not_its_own_prior(tmp_path: Path) -> None:
     assert len(sampler._known.fitted) == 3
     resumed = optuna.load_study(study_name="target", storage=url, sampler=sampler)
     resumed.optimize(bowl(), n_trials=2)
+    assert any("'target': 2 prior studies of 16 trials" in told for told in logged.messages)
     assert [p.study for p in sampler.explain(resumed).priors].count("target") == 0
     assert {t.user_attrs[PLAN_KEY]["leaned_on"] for t in resumed.trials[3:]} <= {
         "prior 0",
@@ -188,19 +189,45 @@ def test_the_target_leaves_no_trace_in_the_fit_of_the_others(tmp_path: Path) -> 
     assert beside == alone and "start" in beside.params
 
 
+@pytest.mark.plan_may_fail
+def test_where_the_others_cannot_be_fitted_anew_they_serve_as_they_are(logged: Any) -> None:
+    """A worker may lack the device that fitted them."""
+    target = run(bowl(), 3, seed=7, study_name="target")
+    others = [run(bowl(), 8, seed=i, study_name=f"prior {i}") for i in range(2)]
+    sampler = meta_sampler([*others, target])
+
+    def broken(_: Prior) -> FittedPrior:
+        raise RuntimeError("no such device")
+
+    sampler._known.fit = broken
+    target.sampler = sampler
+    target.optimize(bowl(), n_trials=3)
+    assert all(t.user_attrs[PLAN_KEY]["trust"] > 0.5 for t in target.trials[3:])
+    assert [message.count("no such device") for message in logged.warnings] == [1]
+
+
 def test_the_target_is_not_its_own_prior_under_hyperband() -> None:
-    """The pruner's wrapper shows each bracket its own trials: not always the first one."""
+    """The pruner's wrapper shows each bracket its own trials: not always the first one, or any."""
     storage = optuna.storages.InMemoryStorage()
     run(bowl(), 8, seed=1, storage=storage, study_name="prior")
-    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=81, reduction_factor=3)
-    run(bowl(), 2, seed=7, storage=storage, study_name="target")
+    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9, reduction_factor=3)
+
+    def objective(trial: optuna.Trial) -> float:
+        value = bowl()(trial)
+        trial.report(value, 1)
+        trial.should_prune()  # Before it is asked there are no brackets.
+        return value
+
+    run(objective, 2, seed=7, storage=storage, study_name="target", pruner=pruner)
     sampler = meta_sampler(Prior.from_storage(storage))
     target = optuna.load_study(
         study_name="target", storage=storage, sampler=sampler, pruner=pruner
     )
-    target.optimize(bowl(), n_trials=8)
-    leaned_on = {t.user_attrs[PLAN_KEY].get("leaned_on") for t in target.trials[2:]}
-    assert leaned_on - {None} == {"prior"}
+    target.optimize(objective, n_trials=12)
+    records = [trial.user_attrs[PLAN_KEY] for trial in target.trials[2:]]
+    assert {record.get("leaned_on") for record in records} - {None} == {"prior"}
+    used = [e for r in records for e in r.get("events", ()) if e.startswith("used: ")]
+    assert len(used) > 1 and set(used) == {"used: 1 prior studies (prior)"}  # In each bracket.
 
 
 def test_only_itself_as_a_prior() -> None:

@@ -11,7 +11,11 @@ from optuna_meta import read_record
 from optuna_meta.reporting.summary import summarise
 from optuna_meta.reporting.text_style import Markdown
 from optuna_meta.reporting.wording import study_text
+from optuna_meta.sampler.agreement import Agreement
 from optuna_meta.sampler.agreement import NOT_COMPARED
+from optuna_meta.sampler.agreement import OF_WEIGHTS
+from optuna_meta.sampler.agreement import Opinion
+from optuna_meta.sampler.agreement import opinion
 from optuna_meta.sampler.agreement import SAME
 from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.agreement import UNLIKE
@@ -127,3 +131,25 @@ def test_a_note_and_an_explanation_tell_one_judgement() -> None:
     assert f"agreement: {told}; now 0.30 on 14)" in str(explain_trial(study, 2))
     assert f"agreement: {told})" in str(explain_trial(study, 1))
     assert "agreement: no prior study clearly agrees" in str(explain_trial(study, 0))
+
+
+def test_a_trial_without_a_comparison_is_told_what_the_last_one_rests_on() -> None:
+    study = recorded_study([record(agreement={"a": [0.9, 13]}, warm=True), record()])
+    explained, reported = explain_trial(study, 1), summarise(study)
+    assert "agree with the own trials" in explained.agreement
+    assert not explained.is_from_scratch and not reported.is_from_scratch
+    assert OF_WEIGHTS in str(explained) and OF_WEIGHTS in study_text(reported, Markdown())
+
+
+def test_what_one_comparison_shows_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+
+    def counted(agreement: Agreement, n_compared: int) -> Opinion:
+        found.append(agreement)
+        return opinion(agreement, n_compared)
+
+    monkeypatch.setattr("optuna_meta.sampler.record.opinion", counted)
+    told = course(*[0.3, -0.1, 0.9, 0.1] * 5)
+    assert opinion_after(told) == opinion_after(told)
+    opinion_after([*told, *course(0.5)])
+    assert len(found) == len(told) + 1  # Else a study's trials cost the square of their number.

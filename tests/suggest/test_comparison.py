@@ -55,3 +55,12 @@ def test_enough_trials_from_scratch_are_compared_alone() -> None:
     assert found.n_trials == ENOUGH and found.is_from_scratch
     fewer = compared(z[1:, None], y[1:], starts[1:])
     assert fewer.correlations[0] < 0.0 and not fewer.is_from_scratch
+
+
+def test_the_last_digits_of_what_a_study_expects_say_nothing() -> None:
+    """Asked of equal trials in other batches, it answers with others."""
+    z, y = np.array([[0.5], [0.5], [1.0], [0.2]]), np.array([1.0, 2.0, 4.0, 3.0])
+    expected = compared(z, y, SCRATCH[:4]).correlations
+    for digits in ([1e-16, -1e-16, 0.0, 0.0], [-1e-16, 1e-16, 0.0, 0.0]):
+        other = compared(z + np.array(digits)[:, None], y, SCRATCH[:4]).correlations
+        np.testing.assert_array_equal(other, expected)

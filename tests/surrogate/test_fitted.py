@@ -137,6 +137,18 @@ def test_without_is_the_selection_of_the_others() -> None:
     assert len(fitted) == 3
 
 
+def test_studies_without_others_are_fitted_as_they_were() -> None:
+    """In a space that lacks a parameter which the others alone had."""
+    (first, second, third), alone = prior().tasks, np.array([True, False, True])
+    rows = [np.where(alone, task.rows, np.nan) for task in (first, third)]
+    tasks = replace(first, rows=rows[0]), second, replace(third, rows=rows[1])
+    known = fit_prior(Prior(SPACE, tasks))
+    fitted = fit_prior(known.prior.without(["study 1"]), update=known)
+    assert fitted.space.names == ("c", "x")
+    expected = known.without(["study 1"]).predict(candidates())
+    np.testing.assert_allclose(fitted.predict(candidates()[:, alone]), expected)
+
+
 def test_selection_keeps_the_order_that_was_asked_for() -> None:
     fitted, rows = fit_prior(prior()), candidates()
     chosen = fitted.select(np.array([2, 0]))
