@@ -27,7 +27,6 @@ from optuna_meta.sampler.refreshed import Refresh
 from optuna_meta.sampler.study_state import StudyState
 from optuna_meta.sampler.target_study import TargetStudy
 from optuna_meta.sampler.target_study import used_candidates
-from optuna_meta.studies.prior import Prior
 from optuna_meta.suggest.candidate_list import CandidateList
 from optuna_meta.suggest.pool import Pool
 from optuna_meta.suggest.request import SuggestRequest
@@ -69,14 +68,16 @@ class Knowledge:
     features: Mapping[str, float] | None = None
     candidates: CandidateList | None = None
     prices: Prices | None = None
-    fit: Callable[[Prior], FittedPrior] | None = None
+    fit: Callable[..., FittedPrior] | None = None
     notices: Notices = field(default_factory=Notices)
     _states: BoundedMap[tuple[int, int, str, int], StudyState] = field(init=False)
     _suggesters: BoundedMap[str, Suggester] = field(init=False)
+    _others: BoundedMap[tuple[str, ...], FittedPrior] = field(init=False)
 
     def __post_init__(self) -> None:
         self._states = BoundedMap(_MOST_STUDIES)
         self._suggesters = BoundedMap(_MOST_STUDIES)
+        self._others = BoundedMap(_MOST_STUDIES)
 
     def __getstate__(self) -> dict[str, Any]:
         # Storages have other identities in another process; plans are on their trials.
@@ -103,7 +104,11 @@ class Knowledge:
         """Return the prior studies as if those of these names, which are the target, were none."""
         if self.fit is not None:
             try:
-                return self.fit(self.fitted.prior.without(names))
+                others = self.fitted.prior.without(names)
+                # After a refresh only what is new is fitted.
+                found = self.fit(others, update=self._others.get(tuple(names)))
+                self._others[tuple(names)] = found
+                return found
             except Exception as error:  # Such as of a device that this worker does not have.
                 self.notices.tell_failure(study, "Fitting the other prior studies anew", error)
         return self.fitted.without(names)

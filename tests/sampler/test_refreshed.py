@@ -7,12 +7,14 @@ from pathlib import Path
 import pickle
 from typing import Any
 
+import optuna
 import pytest
 
 from optuna_meta import fit_prior
 from optuna_meta import FittedPrior
 from optuna_meta import MetaSampler
 from optuna_meta import Prior
+from optuna_meta.surrogate import base_fit
 from tests.toys import bowl
 from tests.toys import bowl_prior
 from tests.toys import run
@@ -30,6 +32,33 @@ def test_new_studies_are_found_and_the_target_is_none_of_them(tmp_path: Path) ->
     run(bowl(), 5, seed=1, storage=url, study_name="second")
     study.optimize(bowl(), 1)
     assert {p.study for p in sampler.explain(study).priors} == {"first", "second"}
+
+
+def test_of_the_others_only_new_ones_are_fitted_beside_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    for i in range(3):
+        run(bowl(), 5, seed=i, storage=url, study_name=f"prior {i}")
+    run(bowl(), 2, seed=9, storage=url, study_name="target")
+    read = partial(FittedPrior.refresh, storage=url)
+    prior, fitted = Prior.from_storage(url), list[int]()
+    sampler = MetaSampler(prior_studies=prior, seed=0, refresh=read, refresh_every=4)
+    study = optuna.load_study(study_name="target", storage=url, sampler=sampler)
+    study.optimize(bowl(), 1)
+    run(bowl(), 5, seed=4, storage=url, study_name="new")
+    fit_prior_gps = base_fit.fit_prior_gps
+
+    def counted(data: Any, *more: Any) -> Any:
+        fitted.append(len(data.values))
+        return fit_prior_gps(data, *more)
+
+    monkeypatch.setattr(base_fit, "fit_prior_gps", counted)
+    study.optimize(bowl(), 2)
+    assert {p.study for p in sampler.explain(study).priors} == {f"prior {i}" for i in range(3)} | {
+        "new"
+    }
+    assert fitted == [2, 1]  # Of all that was read: the new study and the target; of the others.
 
 
 def test_an_unchanged_storage_changes_nothing() -> None:
