@@ -89,7 +89,7 @@ class Saving:
 
     @property
     def headline(self) -> str:
-        """What was saved, or cost, in one sentence: the median and interval of that number."""
+        """What was saved or cost, in one sentence, with the interval of that number."""
         alone = f" by its sampler alone,{self.where}" if self.start else ""
         low, high = (end - self.trials for end in self.interval)
         by, most = self.median - self.trials, self.limit - self.trials
