@@ -24,8 +24,8 @@ from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.sampler import MetaSampler
 from optuna_meta.sampler.shown import is_of_scratch
-from optuna_meta.sampler.shown import is_shown_reverse
 from optuna_meta.sampler.shown import opinion_after
+from optuna_meta.sampler.shown import order_shown
 from optuna_meta.sampler.weights_gain import gains_of
 from optuna_meta.sampler.weights_gain import SourceGain
 from optuna_meta.suggest.comparison import ENOUGH
@@ -46,9 +46,8 @@ class PriorReport:
         agreement: The last rank correlation with the study's own trials, and of how many; ``None``
             where none is recorded.
         dropped: When it was left, if it did not come back.
-        is_reversed: Whether the study's trials from scratch showed its order to be the reverse of
-            theirs, and later ones did not show the opposite.
-        is_unclear: Whether only trials did that started from trained weights, which may be why.
+        order: Whether the study's trials showed its order to be the reverse of theirs, as
+            ``order_shown`` says it.
         led_later: Whether it led, too, once enough own trials could be compared with it.
     """
 
@@ -58,8 +57,7 @@ class PriorReport:
     n_led: int
     agreement: tuple[float, int] | None
     dropped: Drop | None = None
-    is_reversed: bool = False
-    is_unclear: bool = False
+    order: str = ""
     led_later: bool = False
 
 
@@ -108,7 +106,6 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
     for name in dict.fromkeys([*named_priors(records), *left]):
         shares = [record.shares.get(name, 0.0) for record in records]
         agreement = [r.agreement[name] for r in records if name in r.agreement]
-        is_reversed = is_shown_reverse(records, name)
         prior = PriorReport(
             name,
             float(np.mean(shares)),
@@ -116,8 +113,7 @@ def prior_reports(records: Sequence[TrialRecord]) -> tuple[PriorReport, ...]:
             led.count(name),
             agreement[-1] if agreement else None,
             left.get(name),
-            is_reversed,
-            not is_reversed and is_shown_reverse(records, name, from_scratch=False),
+            order_shown(records, name),
             any(
                 name in r.leaders and r.agreement.get(name, (0.0, 0))[1] >= ENOUGH for r in records
             ),

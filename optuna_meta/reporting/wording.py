@@ -17,8 +17,11 @@ from optuna_meta.sampler.agreement import OF_WEIGHTS
 from optuna_meta.sampler.agreement import SAME
 from optuna_meta.sampler.agreement import UNCLEAR
 from optuna_meta.sampler.agreement import UNLIKE
+from optuna_meta.sampler.drops import IN_USE
 from optuna_meta.sampler.record import leaders
 from optuna_meta.sampler.record import read_record
+from optuna_meta.sampler.shown import REVERSED
+from optuna_meta.sampler.shown import UNCLEAR_ORDER
 from optuna_meta.sampler.weights_gain import SourceGain
 from optuna_meta.sampler.weights_source import SCRATCH
 from optuna_meta.sampler.weights_source import source_of
@@ -99,10 +102,10 @@ def _short(summary: StudyReport, style: TextStyle) -> Iterator[str]:
         yield OF_WEIGHTS
     if last < LEAST_TRUST and (first >= LEAST_TRUST or kind != NOT_COMPARED):
         yield f"The study has gone on alone: {_ALONE.get(kind, _ALONE[UNCLEAR])}"
-    reversed_ones = [style.name(p.name) for p in summary.priors if p.is_reversed]
+    reversed_ones = [style.name(p.name) for p in summary.priors if p.order == REVERSED]
     if reversed_ones:
         yield f"In reverse order to this study: {', '.join(reversed_ones)}."
-    unclear_ones = [style.name(p.name) for p in summary.priors if p.is_unclear]
+    unclear_ones = [style.name(p.name) for p in summary.priors if p.order == UNCLEAR_ORDER]
     if unclear_ones:
         yield (
             f"In reverse order to its trials from trained weights: {', '.join(unclear_ones)}. "
@@ -178,11 +181,13 @@ def _agreement(prior: PriorReport) -> str:
 
 def _state(prior: PriorReport, most: float) -> str:
     """Say what became of a prior study, where the greatest mean share of any is ``most``."""
-    parts = ["reversed"] if prior.is_reversed else []
-    parts += ["reversed or not: unclear"] if prior.is_unclear else []
+    parts = [prior.order] if prior.order else []
     parts += ["helped"] if _helped(prior, most) else []
     parts += [str(prior.dropped)] if prior.dropped is not None else []
-    return ", ".join(parts) or ("little say" if prior.share > 0.0 else "no say")
+    if not parts and prior.last_share <= -IN_USE:
+        return "used in reverse"
+    has_some = prior.share > 0.0 or prior.last_share != 0.0
+    return ", ".join(parts) or ("little say" if has_some else "no say")
 
 
 def _saved(summary: StudyReport, style: TextStyle) -> str:

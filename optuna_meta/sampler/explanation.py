@@ -26,6 +26,7 @@ from optuna_meta.sampler.record import recorded
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.shown import is_of_scratch
 from optuna_meta.sampler.shown import opinion_after
+from optuna_meta.sampler.shown import order_shown
 from optuna_meta.suggest.request import Suggestion
 from optuna_meta.suggest.request import SuggestRequest
 from optuna_meta.suggest.suggester import Suggester
@@ -54,6 +55,8 @@ class PriorInfluence:
         close_in: Meta-features by which its data set is close to the target's, if it weighs more
             for that; the most relevant first.
         dropped: When it was left, if it has been and has not come back.
+        order: Whether own trials have shown its order to be the reverse of theirs, in words; empty
+            where they have not.
     """
 
     study: str
@@ -63,6 +66,7 @@ class PriorInfluence:
     prior_weight: float | None = None
     close_in: tuple[str, ...] = ()
     dropped: Drop | None = None
+    order: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,8 @@ def _weight(p: PriorInfluence) -> str:
 def _notes(p: PriorInfluence) -> str:
     """Say by what a prior study is close, and when it was left."""
     closeness = [f"close in {', '.join(p.close_in)}"] if p.close_in else []
-    return "; ".join([*closeness, *([] if p.dropped is None else [str(p.dropped)])])
+    order = [p.order] if p.order else []
+    return "; ".join([*closeness, *order, *([] if p.dropped is None else [str(p.dropped)])])
 
 
 def _shown(params: Mapping[str, Any]) -> str:
@@ -245,6 +250,7 @@ def _explanation(
             float(suggestion.weights[t]),
             _close_in(suggester, names[t], request),
             left.get(names[t]),
+            order_shown(with_it, names[t]),
         )
         for t in dict.fromkeys([*suggestion.order, *silent])
         if suggestion.weights[t] > 0.0

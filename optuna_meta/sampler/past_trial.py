@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 import math
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from optuna.trial import FrozenTrial
 from optuna_meta._html import bounded
 from optuna_meta.outcomes.observations import FINISHED
 from optuna_meta.pruning.judge import Verdict
-from optuna_meta.sampler.drops import Drop
 from optuna_meta.sampler.drops import drops
 from optuna_meta.sampler.explanation import agreement_after
 from optuna_meta.sampler.explanation import Explanation
@@ -22,6 +20,7 @@ from optuna_meta.sampler.plan import plan_of
 from optuna_meta.sampler.record import read_record
 from optuna_meta.sampler.record import TrialRecord
 from optuna_meta.sampler.shown import is_of_scratch
+from optuna_meta.sampler.shown import order_shown
 from optuna_meta.sampler.weights_gain import gains_of
 from optuna_meta.sampler.weights_gain import told_gain
 from optuna_meta.sampler.weights_source import SCRATCH
@@ -68,7 +67,7 @@ def explain_trial(study: Study, number: int) -> Explanation:
         record.source,
         record.trust,
         trial.params or (plan.params if plan else {}),
-        tuple(_influences(record, drops(records))),
+        tuple(_influences(record, records)),
         reason_of(record.source, _n_before(trial, trials)),
         {},
         number,
@@ -82,14 +81,16 @@ def explain_trial(study: Study, number: int) -> Explanation:
     )
 
 
-def _influences(record: TrialRecord, left: Mapping[str, Drop]) -> Iterator[PriorInfluence]:
+def _influences(record: TrialRecord, records: Sequence[TrialRecord]) -> Iterator[PriorInfluence]:
     """Yield what prior studies did that are recorded on a trial, or were left before."""
+    left = drops(records)
     leading = [record.leaned_on] if record.leaned_on is not None else []
     missing = 0.0 if record.shares else math.nan
     for name in dict.fromkeys([*leading, *record.shares, *record.agreement, *left]):
         correlation, n_trials = record.agreement.get(name, (None, 0))
         share = record.shares.get(name, missing)
-        yield PriorInfluence(name, share, correlation, n_trials, dropped=left.get(name))
+        order = order_shown(records, name)
+        yield PriorInfluence(name, share, correlation, n_trials, None, (), left.get(name), order)
 
 
 def _weights_of(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> str | None:

@@ -18,7 +18,10 @@ from optuna_meta.sampler.drops import IN_USE
 from optuna_meta.sampler.record import TrialRecord
 
 
-__all__ = ["is_of_scratch", "is_shown_reverse", "opinion_after"]
+__all__ = ["is_of_scratch", "opinion_after", "order_shown", "REVERSED", "UNCLEAR_ORDER"]
+
+REVERSED = "reversed"
+UNCLEAR_ORDER = "reversed or not: unclear"  # Only trials from trained weights show it.
 
 
 def opinion_after(records: Sequence[TrialRecord]) -> Opinion:
@@ -55,7 +58,19 @@ def _after(found: Opinion, record: TrialRecord) -> Opinion:
     return found._replace(now=f"; now {correlation:.2f} on {n_trials}")
 
 
-def is_shown_reverse(records: Sequence[TrialRecord], name: str, from_scratch: bool = True) -> bool:
+def order_shown(records: Sequence[TrialRecord], name: str) -> str:
+    """Say whether a study's order is the reverse of the own trials'; empty where it is not shown.
+
+    Args:
+        records: Of a study's trials, in order.
+        name: The prior study.
+    """
+    if _is_shown_reverse(records, name, True):
+        return REVERSED
+    return UNCLEAR_ORDER if _is_shown_reverse(records, name, False) else ""
+
+
+def _is_shown_reverse(records: Sequence[TrialRecord], name: str, from_scratch: bool) -> bool:
     """Tell whether trials showed a study's order to be the reverse, and later none the opposite.
 
     Args:

@@ -216,7 +216,7 @@ class Suggestion:
 def reason_of(source: str, n_trials: int) -> str:
     """Say where a suggestion after so many trials comes from as a sentence."""
     if source == SOURCES[3]:
-        return "All trials so far are such as the prior studies call good: this one tests them."
+        return "A test of the prior studies: nearly all trials so far are such as these call good."
     if source == SOURCES[2]:
         return f"It rests on the {n_trials} own trials alone: the prior studies have no say."
     if n_trials == 0:

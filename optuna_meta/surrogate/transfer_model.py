@@ -102,7 +102,8 @@ class OutcomePosterior:
     def probing_if_due(self, candidates: Inputs) -> OutcomePosterior:
         """Leave it to the components that doubt the prior studies, if a test of these is due."""
         model, w = self.model, self.model.task_weights
-        m = model.observed.Z[: model.n_trials] @ w
+        # Running trials too: else all workers that ask at once would test.
+        m = model.observed.Z @ w if model.n_trials else np.zeros(0)
         if not model.has_doubt or self.trust > _SURE:  # The trials were test enough.
             return self
         if self.trust <= 0.5 or not is_untested(m, float(np.ptp(candidates.Z @ w))):
@@ -317,7 +318,7 @@ def is_untested(m: Array, spread: float) -> bool:
     two trials are among those that the prior studies call clearly worse.
 
     Args:
-        m: What the prior studies expect of the trials so far.  # (n,)
+        m: What the prior studies expect of the trials so far, running ones among them.  # (n,)
         spread: How far apart they expect the best and the worst candidates to be.
     """
     n = len(m)

@@ -15,6 +15,7 @@ from optuna_meta import read_record
 from optuna_meta.reporting.summary import summarise
 from optuna_meta.reporting.text_style import Markdown
 from optuna_meta.reporting.wording import study_text
+from optuna_meta.sampler.shown import REVERSED
 from tests.reporting.scene import prior_studies
 from tests.toys import bowl
 
@@ -31,7 +32,7 @@ def test_a_report_answers_what_helped_what_was_left_and_what_is_reversed(seed: i
     study.optimize(bowl(), n_trials=12)
     summary = summarise(study)
     assert {prior.name for prior in summary.priors[:2]} == {"cousin", "twin"}
-    assert [prior.name for prior in summary.priors if prior.is_reversed] == ["upside down"]
+    assert [prior.name for prior in summary.priors if prior.order == REVERSED] == ["upside down"]
     text = study_text(summary, Markdown())
     first, second = (f"`{prior.name}`" for prior in summary.priors[:2])
     assert f"Most help came from {first} and {second} alike" in text

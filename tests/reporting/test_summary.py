@@ -8,6 +8,7 @@ import pytest
 from optuna_meta.reporting.summary import prior_reports
 from optuna_meta.reporting.summary import summarise
 from optuna_meta.sampler.record import TrialRecord
+from optuna_meta.sampler.shown import REVERSED
 from tests.visualization.studies import telling_study
 from tests.visualization.studies import WEIRD
 
@@ -16,9 +17,9 @@ def test_prior_studies_are_told_by_their_shares() -> None:
     summary = summarise(telling_study())
     helpful, noise, weird = summary.priors
     assert helpful.name == "helpful" and helpful.share == pytest.approx(0.5)
-    assert helpful.n_led == 8 and helpful.agreement == (0.8, 9) and not helpful.is_reversed
+    assert helpful.n_led == 8 and helpful.agreement == (0.8, 9) and not helpful.order
     assert noise.name == "noise" and noise.dropped is not None and noise.agreement is None
-    assert weird.name == WEIRD and weird.is_reversed
+    assert weird.name == WEIRD and weird.order == REVERSED
     assert weird.last_share == pytest.approx(-0.17)
 
 
@@ -41,7 +42,7 @@ def test_a_reversed_order_is_told_of_records_without_the_event() -> None:
         TrialRecord(i, "", 0.5, {}, {name: (r[i], 12 + 6 * i) for name, r in courses.items()})
         for i in range(3)
     ]
-    found = [prior.name for prior in prior_reports(records) if prior.is_reversed]
+    found = [prior.name for prior in prior_reports(records) if prior.order == REVERSED]
     assert found == ["shown"]
 
 

@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 
 from optuna_meta import explain_trial
 from optuna_meta import read_record
+from optuna_meta.reporting.summary import prior_reports
 from optuna_meta.reporting.summary import summarise
 from optuna_meta.reporting.text_style import Markdown
 from optuna_meta.reporting.wording import study_text
@@ -22,8 +23,10 @@ from optuna_meta.sampler.agreement import UNLIKE
 from optuna_meta.sampler.plan import PLAN_KEY
 from optuna_meta.sampler.record import record_of
 from optuna_meta.sampler.record import TrialRecord
-from optuna_meta.sampler.shown import is_shown_reverse
 from optuna_meta.sampler.shown import opinion_after
+from optuna_meta.sampler.shown import order_shown
+from optuna_meta.sampler.shown import REVERSED
+from optuna_meta.sampler.shown import UNCLEAR_ORDER
 from tests.sampler.test_events import events_of
 from tests.sampler.test_events import NAMES
 from tests.sampler.test_events import records
@@ -80,8 +83,13 @@ def test_a_reversed_order_stays_until_trials_show_the_opposite(
     correlations: list[float], expected: bool
 ) -> None:
     told = course(*correlations)
-    assert is_shown_reverse(told, "a") == expected
-    assert not is_shown_reverse(told, "a", from_scratch=False)
+    assert order_shown(told, "a") == (REVERSED if expected else "")
+
+
+def test_an_order_that_only_trials_from_trained_weights_show_is_unclear() -> None:
+    warm = course(-0.9, from_scratch=False)
+    assert order_shown(warm, "a") == UNCLEAR_ORDER == prior_reports(warm)[0].order
+    assert order_shown([*warm, *course(-0.9)], "a") == REVERSED
 
 
 def test_noise_is_seldom_said_to_agree_though_it_is_asked_at_every_trial() -> None:

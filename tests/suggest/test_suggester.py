@@ -384,6 +384,18 @@ def test_a_test_of_the_priors_is_chosen_by_what_doubts_them() -> None:
     assert not none.suggest(request(CUBE, rows, values=np.zeros(5)), rng()).is_probe
 
 
+def test_of_trials_that_are_asked_for_at_once_one_is_a_test() -> None:
+    rows = np.tile(CUBE_SUGGESTER.suggest(request(CUBE), rng()).row, (5, 1))
+    rows[:, 0] += np.linspace(0.0, 0.02, 5)
+    convinced, asked = suggester_of_trust(0.9), request(CUBE, rows, values=np.zeros(5))
+    tests = []
+    for _ in range(3):
+        said = convinced.suggest(asked, rng())
+        tests.append(said.is_probe)
+        asked = asked.with_pending(said)
+    assert tests == [True, False, False]
+
+
 def test_without_doubt_there_is_no_test() -> None:
     # All trials lie where the prior studies call it good, so that a test would be due.
     rows = np.tile(CUBE_SUGGESTER.suggest(request(CUBE), rng()).row, (5, 1))
