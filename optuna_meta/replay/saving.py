@@ -37,7 +37,7 @@ from optuna_meta.studies.prior import Prior
 from optuna_meta.surrogate.fitted import fit_prior
 
 
-__all__ = ["Saving", "estimate_saving"]
+__all__ = ["ended_trials", "estimate_saving", "low_median_high", "Saving"]
 
 _LEAST_TRIALS = 3  # Two values always lie on a line.
 _LEVEL = 0.8  # Of the interval.
@@ -79,13 +79,13 @@ class Saving:
     @property
     def median(self) -> float:
         """The trials that half of the cold starts needed; infinite beyond the limit."""
-        return _quantile(self.needed, 0.5)
+        return float(low_median_high(self.needed)[1])
 
     @property
     def interval(self) -> tuple[float, float]:
         """The trials between which four of five cold starts ended."""
-        edge = 0.5 * (1.0 - _LEVEL)
-        return _quantile(self.needed, edge), _quantile(self.needed, 1.0 - edge)
+        low, _, high = low_median_high(self.needed)
+        return float(low), float(high)
 
     @property
     def headline(self) -> str:
@@ -186,6 +186,12 @@ def estimate_saving(
     return Saving(n, value, needed, limit, objective is None, courses, priors, start, n_others)
 
 
+def ended_trials(study: Study, start: str = "") -> list[FrozenTrial]:
+    """Return the trials that count: all that ended, or those of one start; see :class:`Saving`."""
+    trials = (t for t in study.get_trials(deepcopy=False) if t.state in FINISHED)
+    return [t for t in trials if not start or start_of(t) == start]
+
+
 class _Reached(NamedTuple):
     """What a study has come to, by the fields of a :class:`Saving`."""
 
@@ -197,7 +203,7 @@ class _Reached(NamedTuple):
 
 def _reached(study: Study, is_estimate: bool) -> _Reached | None:
     """Find after how many trials a study had its best value, of those that started as the best."""
-    trials = [t for t in study.get_trials(deepcopy=False) if t.state in FINISHED]
+    trials = ended_trials(study)
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
     if len(study.directions) > 1 or any(t.constraints for t in trials) or not complete:
         return None
@@ -209,7 +215,7 @@ def _reached(study: Study, is_estimate: bool) -> _Reached | None:
     best = min(complete, key=place)
     start = starts[best.number]
     is_split = is_estimate and set(starts.values()) != {SCRATCH}
-    alike = [t for t in trials if not is_split or starts[t.number] == start]
+    alike = ended_trials(study, start if is_split else "")
     values = np.array([t.value for t in alike if t.state == TrialState.COMPLETE], dtype=float)
     if len(values) < _LEAST_TRIALS or not np.isfinite(values).all() or np.ptp(values) == 0.0:
         return None
@@ -222,9 +228,15 @@ def _sign(study: Study) -> float:
     return 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
 
 
-def _quantile(needed: Array, q: float) -> float:
-    """Return a quantile of numbers (R,), some of them infinite."""
-    return float(np.quantile(needed, q, method="inverted_cdf"))
+def low_median_high(numbers: Array) -> Array:
+    """Return the interval's lower end, the median and its upper end of numbers (R, ...).
+
+    Each is one of them, some of which are infinite: of ten the 1st, the 5th and the 9th.
+    # (3, ...)
+    """
+    edge = 0.5 * (1.0 - _LEVEL)
+    levels = edge, 0.5, 1.0 - edge
+    return np.asarray(np.quantile(numbers, levels, axis=0, method="inverted_cdf"))
 
 
 def _between(low: float, high: float, most: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from optuna_meta._html import bounded
 from optuna_meta.sampler.agreement import agrees
 from optuna_meta.sampler.agreement import is_reverse
 from optuna_meta.sampler.agreement import Opinion
@@ -52,10 +53,12 @@ def _after(found: Opinion, record: TrialRecord) -> Opinion:
         return new
     if is_same and all(_is_reverse(record, name, False) for name in found.names):
         return new
-    correlation, n_trials = record.agreement.get(found.names[0], (None, 0))
+    first, *others = found.names
+    correlation, n_trials = record.agreement.get(first, (None, 0))
     if correlation is None:
         return found
-    return found._replace(now=f"; now {correlation:.2f} on {n_trials}")
+    whose = f"{bounded(first)} " if others else ""
+    return found._replace(now=f"; now {whose}{correlation:.2f} on {n_trials}")
 
 
 def order_shown(records: Sequence[TrialRecord], name: str) -> str:

@@ -64,6 +64,13 @@ def test_what_was_shown_stays_until_the_opposite_is(
     assert found.kind == kind and str(found).endswith(told)
 
 
+def test_of_several_that_agreed_it_says_whose_the_new_number_is() -> None:
+    both = TrialRecord(0, "", 0.5, agreement={"b": (0.9, 12), "a": (0.8, 12)})
+    later = TrialRecord(1, "", 0.5, agreement={"a": (0.2, 24), "b": (0.3, 24)})
+    told = "(rank correlation on 12 trials: b 0.90, a 0.80; now b 0.30 on 24)"
+    assert str(opinion_after([both, later])).endswith(told)
+
+
 def test_trials_from_scratch_are_judged_anew() -> None:
     warm = course(0.9, from_scratch=False)
     assert opinion_after([*warm, *course(0.3)]).kind == UNCLEAR

@@ -64,7 +64,8 @@ def plot_transfer_history(
         axes.plot(x, cold.median, "--", color="#D55E00", label=f"cold start {cold.kind}")
         axes.fill_between(x, cold.low, cold.high, color="#D55E00", alpha=0.15)
     x = 1 + np.arange(len(history.own))
-    axes.step(x, history.own, where="post", color="black", lw=3, label="this study")
+    label = f"this study{history.where}"
+    axes.step(x, history.own, where="post", color="black", lw=3, label=label)
     axes.set_ylim(-0.05, top_of(history))
     axes.legend(fontsize=8)
     return axes
