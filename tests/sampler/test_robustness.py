@@ -196,7 +196,7 @@ def test_where_the_others_cannot_be_fitted_anew_they_serve_as_they_are(logged: A
     others = [run(bowl(), 8, seed=i, study_name=f"prior {i}") for i in range(2)]
     sampler = meta_sampler([*others, target])
 
-    def broken(_: Prior) -> FittedPrior:
+    def broken(_: Prior, **options: Any) -> FittedPrior:
         raise RuntimeError("no such device")
 
     sampler._known.fit = broken
