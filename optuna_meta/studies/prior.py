@@ -324,7 +324,7 @@ class Prior:
             return self
         tuned = np.any([task.tuned for task in kept], axis=0) if kept else np.zeros(0, dtype=bool)
         space = Space(tuple(compress(self.space.dimensions, tuned)))
-        of_kept = tuple(replace(task, rows=task.rows[:, tuned]) for task in kept) if kept else ()
+        of_kept = tuple(replace(task, rows=task.rows[:, tuned]) for task in kept)
         return replace(self, space=space, tasks=of_kept)
 
     def save(self, path: str | Path) -> None:
